@@ -1,0 +1,1 @@
+"""Cards: what a clinician reads. Templates come from the release's digest only."""

@@ -1,0 +1,89 @@
+"""Slim, tolerant shapes of the FHIR resources that features read (R4, with the STU3 spellings).
+
+Every field is optional and unknown fields are skipped, because real charts break the specification
+daily. What does not even fit these shapes is decoded a second time, resource by resource
+(`context/resources.py`), so that one wrong-typed field never costs the whole Bundle.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Coding(msgspec.Struct, gc=False):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(msgspec.Struct):
+    coding: list[Coding] | None = None
+    text: str | None = None
+
+
+class Quantity(msgspec.Struct, gc=False):
+    value: float | str | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Reference(msgspec.Struct, gc=False):
+    reference: str | None = None
+
+
+class Period(msgspec.Struct, gc=False):
+    start: str | None = None
+    end: str | None = None
+
+
+class Meta(msgspec.Struct, gc=False):
+    lastUpdated: str | None = None
+
+
+class Component(msgspec.Struct):
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueString: str | None = None
+    valueBoolean: bool | None = None
+    valueInteger: float | None = None
+    dataAbsentReason: CodeableConcept | None = None
+
+
+class Resource(msgspec.Struct):
+    """Observation and Condition share one shape: decoding need not know the type before it starts."""
+
+    resourceType: str = ""
+    id: str | None = None
+    meta: Meta | None = None
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    focus: list[Reference] | None = None
+    # Observation
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    effectiveInstant: str | None = None
+    issued: str | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueString: str | None = None
+    valueBoolean: bool | None = None
+    valueInteger: float | None = None
+    dataAbsentReason: CodeableConcept | None = None
+    component: list[Component] | None = None
+    # Condition; the two statuses are a code in STU3 and a CodeableConcept in R4
+    clinicalStatus: CodeableConcept | str | None = None
+    verificationStatus: CodeableConcept | str | None = None
+    onsetDateTime: str | None = None
+    onsetPeriod: Period | None = None
+    abatementDateTime: str | None = None
+    recordedDate: str | None = None
+    assertedDate: str | None = None
+
+
+Document = dict[str, Any]
+"""A resource decoded whole: Patient, Encounter and whatever a dotted path reads."""

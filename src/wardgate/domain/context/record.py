@@ -1,0 +1,43 @@
+"""What is known of one patient in one call, and which parts of the question could not be answered."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from wardgate.domain.context.fhir import Document, Resource
+
+
+class KeyState(StrEnum):
+    """How a prefetch key came out. OBTAINED covers null and empty Bundles: asked, and there is nothing."""
+
+    OBTAINED = "obtained"
+    PARTIAL_NEWEST = "partial_newest"  # not all pages were read, but what was read is verifiably the newest
+    PARTIAL = "partial"  # not all pages were read, in no dependable order
+    UNOBTAINED = "unobtained"  # failed, refused, timed out, or impossible to ask
+
+
+class Dropped(StrEnum):
+    """Why a resource did not count."""
+
+    OTHER_PATIENT = "other_patient"
+    NO_SUBJECT = "no_subject"
+    OTHER_FOCUS = "other_focus"
+    UNREADABLE = "unreadable"
+
+
+class PatientRecord(msgspec.Struct, frozen=True):
+    """This patient's resources: one of each type and id, nobody else's.
+
+    `patient` and `encounter` are whole documents, None where they were not obtained or do not exist.
+    `resources` holds the slim resources by type (Observation, Condition).
+    `wrong_patient`: three resources of somebody else were met, or a resource that the context names and
+    that wardgate fetched itself was somebody else's. Then there is no score (law 11).
+    """
+
+    patient: Document | None
+    encounter: Document | None
+    resources: Mapping[str, tuple[Resource, ...]]
+    keys: Mapping[str, KeyState]
+    dropped: Mapping[Dropped, int]
+    wrong_patient: bool

@@ -1,0 +1,66 @@
+"""A feature schema, read and validated (`features.yaml`); `compile.py` turns it into an extractor."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+
+class Take(StrEnum):
+    LATEST = "latest"
+    EARLIEST = "earliest"
+    MIN = "min"
+    MAX = "max"
+    MEAN = "mean"
+    SUM = "sum"
+    COUNT = "count"
+    ANY = "any"
+    DELTA = "delta"
+    SLOPE = "slope"
+
+
+class Use(StrEnum):
+    MODEL = "model"
+    RULE_ONLY = "rule_only"
+    COHORT_ONLY = "cohort_only"
+
+
+class FeatureType(StrEnum):
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CODE = "code"
+
+
+class CodeSet(msgspec.Struct, frozen=True):
+    system: str
+    any: frozenset[str]
+
+
+class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of `features`. Durations are seconds; None where the file says nothing."""
+
+    name: str
+    source: str  # the `from` key: Observation | Condition | Patient
+    codes: tuple[CodeSet, ...] = ()
+    take: Take = Take.LATEST
+    path: str | None = None
+    as_: str | None = None  # years | whole_years, of a date
+    within: float | None = None
+    max_lag: float | None = None
+    feed: str | None = None  # the `source` key: who owns the feed
+    statuses: tuple[str, ...] | None = None  # None: the type's default
+    unit: str | None = None
+    convert: Mapping[str, float] = {}
+    plausible: tuple[float, float] | None = None
+    type: FeatureType = FeatureType.NUMBER
+    map: Mapping[str, float | bool] | None = None
+    required: bool = False
+    use: Use = Use.MODEL
+    cohort: str | None = None
+    max_missing: float | None = None
+    bins: tuple[float, ...] = ()
+
+
+class FeatureSchema(msgspec.Struct, frozen=True):
+    version: str
+    features: tuple[FeatureSpec, ...]

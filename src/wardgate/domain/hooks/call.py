@@ -1,0 +1,26 @@
+"""A hook request on its way through the gateway: with its id, its clock and its time budget."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wardgate.domain.hooks.request import HookRequest
+
+if TYPE_CHECKING:
+    from wardgate.domain.plans import ServicePlan
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """`now` is the wall clock of the call in epoch seconds, the only "now" that anything computed uses.
+
+    `started` and `expires` are readings of the monotonic clock in seconds. `stages` collects the end of
+    each stage as (name, monotonic seconds), for records and telemetry; nothing decides by it.
+    """
+
+    request: HookRequest
+    plan: "ServicePlan"
+    decision_id: str
+    now: float
+    started: float
+    expires: float
+    stages: list[tuple[str, float]] = field(default_factory=list, compare=False, repr=False)

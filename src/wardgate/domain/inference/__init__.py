@@ -1,0 +1,1 @@
+"""Asking the pinned model: inputs, endpoint, reply, calibration, probes."""

@@ -1,0 +1,55 @@
+"""The compiled configuration: frozen, built once at start or reload, read by every call."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from wardgate.domain.cards.plan import CardPlan
+from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.decisions.rules import Rules
+from wardgate.domain.features.compile import Extractor
+from wardgate.domain.flags import Rollout
+from wardgate.domain.inference.calibration import Calibration
+from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
+
+
+class ReleasePlan(msgspec.Struct, frozen=True):
+    """One release as one service uses it: all that decides what is shown. `digest` covers exactly this."""
+
+    service_id: str
+    model: str
+    version: str
+    digest: str  # "sha256:..."
+    schema_version: str
+    extractor: Extractor
+    rules: Rules
+    endpoint: Endpoint
+    probes: ProbePlan
+    score_range: tuple[float, float] | None
+    calibration: Calibration
+    card: CardPlan
+
+
+class ServicePlan(msgspec.Struct, frozen=True):
+    """One service file: an id under one hook."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str | None
+    prefetch: tuple[PrefetchKey, ...]
+    deadline: float  # seconds
+    risk_tier: str
+    names_sites: bool
+    releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """All services by id, then by hook, and where their rollouts begin when no store says otherwise."""
+
+    services: Mapping[str, Mapping[str, ServicePlan]]
+    rollouts: Mapping[str, Rollout]
+
+    def plans(self) -> list[ServicePlan]:
+        return [plan for by_hook in self.services.values() for plan in by_hook.values()]

@@ -1,0 +1,52 @@
+"""`HookOutcome`: the one frozen object that records, telemetry and the answer are made from."""
+
+from dataclasses import dataclass
+
+from wardgate.domain.cards.card import Card
+from wardgate.domain.context.caller import Caller
+from wardgate.domain.context.record import PatientRecord
+from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.rules import Show
+from wardgate.domain.errors import Refusal
+from wardgate.domain.features.vector import FeatureVector
+from wardgate.domain.flags import Assignment
+from wardgate.domain.hooks import HookCall
+from wardgate.domain.inference.prediction import Prediction
+from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
+from wardgate.domain.plans import ReleasePlan
+
+
+@dataclass(frozen=True, slots=True)
+class HookOutcome:
+    """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
+
+    The parts after `step` are None where the call ended before they existed.
+    """
+
+    call: HookCall
+    reason: Reason
+    step: Step = Step.NONE
+    assignment: Assignment | None = None
+    release: ReleasePlan | None = None
+    caller: Caller | None = None
+    record: PatientRecord | None = None
+    vector: FeatureVector | None = None
+    prediction: Prediction | None = None
+    decision: Decision | None = None
+    rendered: Card | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return OUTCOME_OF[self.reason]
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """A card leaves only from a shown outcome, or a deferral that its rule shows, and only where visible."""
+        if self.rendered is None or self.assignment is None or self.assignment.withheld is not None:
+            return ()
+        if self.outcome is Outcome.SHOWN:
+            return (self.rendered,)
+        if self.outcome is Outcome.DEFERRED and self.decision is not None and self.decision.show is Show.CARD:
+            return (self.rendered,)
+        return ()

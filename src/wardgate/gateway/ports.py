@@ -1,0 +1,62 @@
+"""What the gateway needs from the world. Adapters meet these; tests bring small fakes."""
+
+from typing import Protocol
+
+from wardgate.domain.flags import Snapshot
+from wardgate.domain.hooks import FhirAccess
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.domain.inference.prediction import ModelInputs
+from wardgate.domain.outcomes import Reason
+from wardgate.domain.records import DecisionRecord
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Wall clock, epoch seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds; only differences mean something."""
+        ...
+
+
+class Snapshots(Protocol):
+    def current(self) -> Snapshot: ...
+
+
+class FhirReader(Protocol):
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
+        """GET one absolute URL under `access.server`; the body of a 200 (a resource or a Bundle), else None.
+
+        Never raises for what a server does: unreachable, slow, an error status, too large, a redirect are all
+        None (and counted by the adapter). `url` has been checked to stay on the server's origin and path.
+        """
+        ...
+
+
+class ModelClient(Protocol):
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+        """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason."""
+        ...
+
+    async def ready(self, endpoint: Endpoint, timeout: float) -> bool:
+        """Whether the endpoint says that this very version is ready."""
+        ...
+
+
+class RecordSink(Protocol):
+    def append(self, record: DecisionRecord) -> None:
+        """Acknowledged when it returns; raises RecordUnavailable."""
+        ...
+
+
+class Meter(Protocol):
+    def call_ended(
+        self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
+    ) -> None: ...
+
+    def resource_dropped(self, cause: str, count: int) -> None: ...
+
+    def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
+        """`reason` None: passed."""
+        ...
