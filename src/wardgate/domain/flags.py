@@ -44,14 +44,16 @@ class Assignment(msgspec.Struct, frozen=True):
     """`withheld` is None where the card may be seen, else why not. A withheld one is still computed, except
     in shadow."""
 
+    epoch: int  # of the snapshot that decided
     release: str
     mode: Mode
     arm: Arm
     withheld: Reason | None
 
 
-def assign(rollout: Rollout, caller: Caller, hook: str, names_sites: bool) -> Assignment:
+def assign(snapshot: Snapshot, service_id: str, hook: str, caller: Caller, names_sites: bool) -> Assignment:
     """`names_sites`: the service names sites (threshold or cohort), so an unknown site is withheld."""
+    rollout = snapshot.rollouts[service_id]
     arm, withheld = Arm.CHAMPION, None
     match rollout.mode:
         case Mode.SHADOW:
@@ -64,4 +66,4 @@ def assign(rollout: Rollout, caller: Caller, hook: str, names_sites: bool) -> As
             pass
     if withheld is None and names_sites and caller.site is None:
         withheld = Reason.SITE_UNKNOWN
-    return Assignment(rollout.champion, rollout.mode, arm, withheld)
+    return Assignment(snapshot.epoch, rollout.champion, rollout.mode, arm, withheld)

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     SILENT = "silent"
     CONTROL_ARM = "control_arm"
     SITE_UNKNOWN = "site_unknown"
+    HIDDEN_SNAPSHOT = "hidden_snapshot"
     RECORD_UNAVAILABLE = "record_unavailable"
     # below the threshold
     BELOW_THRESHOLD = "below_threshold"
@@ -116,6 +117,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.SILENT,
         Reason.CONTROL_ARM,
         Reason.SITE_UNKNOWN,
+        Reason.HIDDEN_SNAPSHOT,
         Reason.RECORD_UNAVAILABLE,
     ),
     Outcome.BELOW_THRESHOLD: (Reason.BELOW_THRESHOLD,),

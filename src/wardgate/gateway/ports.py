@@ -35,12 +35,15 @@ class FhirReader(Protocol):
 
 
 class ModelClient(Protocol):
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
-        """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason."""
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason.
+
+        Holds no timer: the attempt timeout of the model stack does.
+        """
         ...
 
-    async def ready(self, endpoint: Endpoint, timeout: float) -> bool:
-        """Whether the endpoint says that this very version is ready."""
+    async def ready(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint says that this very version is ready; raises ModelUnavailable like `infer`."""
         ...
 
 
@@ -59,4 +62,10 @@ class Meter(Protocol):
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         """`reason` None: passed."""
+        ...
+
+
+class FaultLog(Protocol):
+    def fault(self, stage: str, error: BaseException) -> None:
+        """A failure that no table expected. Implementations note its class and place, never its message."""
         ...

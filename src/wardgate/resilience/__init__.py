@@ -1,1 +1,1 @@
-"""."""
+"""Policies in one shape, `Layer = Callable[[Handler], Handler]`; nothing clinical is known here."""

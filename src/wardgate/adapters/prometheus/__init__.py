@@ -1,1 +1,1 @@
-"""."""
+"""Metrics for a Prometheus scrape."""

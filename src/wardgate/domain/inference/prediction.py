@@ -1,11 +1,11 @@
 """From a feature vector to the numbers that leave, and from the reply to a prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from wardgate.domain.errors import ModelUnavailable
-from wardgate.domain.features.vector import FeatureVector
+from wardgate.domain.features.vector import FeatureVector, Value
 from wardgate.domain.inference.calibration import Calibration, calibrate
 from wardgate.domain.inference.endpoint import InputSpec, ModelReply
 from wardgate.domain.outcomes import Reason
@@ -28,7 +28,13 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 def inputs_of(vector: FeatureVector, spec: InputSpec) -> ModelInputs:
-    """The only place where a value is chosen to leave for the model: `order` and nothing else (law 4).
+    """What leaves for the model: the features of `order` and nothing else (law 4)."""
+    features = vector.values
+    return model_inputs(lambda name: features[name].value, spec)
+
+
+def model_inputs(value_of: Callable[[str], Value | None], spec: InputSpec) -> ModelInputs:
+    """Fill, then clip, in the order of `spec.order`.
 
     A feature without value takes its `fill`; `decisions.may_we` has made sure that it has one.
     """
@@ -36,7 +42,7 @@ def inputs_of(vector: FeatureVector, spec: InputSpec) -> ModelInputs:
     filled: list[str] = []
     clipped: list[str] = []
     for name in spec.order:
-        value = vector.values[name].value
+        value = value_of(name)
         if value is None:
             number = spec.fill[name]
             filled.append(name)

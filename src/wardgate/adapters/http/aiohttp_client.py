@@ -1,0 +1,69 @@
+"""The default client: aiohttp, one session for everything (adr/0003: why aiohttp)."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
+
+_KEEPALIVE = 30.0
+_NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=None)
+
+
+class AiohttpClient:
+    """Must be built inside the running loop. No limit on connections here: bulkheads are the gateway's."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_TIMER,
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trust_env=False,
+        )
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: float | None,
+        max_bytes: int,
+    ) -> HttpReply:
+        timer = _NO_TIMER if timeout is None else aiohttp.ClientTimeout(total=timeout)
+        try:
+            async with self._session.request(
+                method, url, headers=headers, data=body, timeout=timer, allow_redirects=False
+            ) as response:
+                content = await _read(response, max_bytes)
+                return HttpReply(response.status, response.headers.get("Content-Type", ""), content)
+        except TimeoutError:
+            raise HttpError(HttpFailure.TIMEOUT) from None
+        except aiohttp.ClientPayloadError:
+            raise HttpError(HttpFailure.TRUNCATED) from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            # ValueError: aiohttp's InvalidURL and header errors; their text holds the URL, so it stays here.
+            raise HttpError(HttpFailure.UNREACHABLE) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    length = response.content_length
+    if length is not None:
+        if length > max_bytes:
+            response.close()
+            raise HttpError(HttpFailure.TOO_LARGE)
+        return await response.read()
+    chunks: list[bytes] = []
+    total = 0
+    async for chunk in response.content.iter_any():
+        total += len(chunk)
+        if total > max_bytes:
+            response.close()
+            raise HttpError(HttpFailure.TOO_LARGE)
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,1 @@
+"""What the process says on standard error: one JSON object a line, from closed lists only."""

@@ -1,0 +1,63 @@
+"""Bound prometheus_client instruments. Every label value comes from a closed list or from the configuration."""
+
+from functools import lru_cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from wardgate.domain.outcomes import Reason
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.75, 1.0, 2.5, 5.0)
+_LABELS = ("service_id", "hook", "mode", "arm", "outcome", "reason", "step")
+
+
+class PrometheusMeter:
+    """Meets `gateway.ports.Meter`. Children are bound once per label set: `labels()` costs more than `inc()`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._calls = Counter(
+            "wardgate_calls", "Hook calls by how they ended.", _LABELS, registry=self.registry
+        )
+        self._seconds = Histogram(
+            "wardgate_call_seconds",
+            "From the parsed request to the outcome.",
+            ("service_id", "hook", "outcome"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._dropped = Counter(
+            "wardgate_resources_dropped", "Resources that did not count.", ("cause",), registry=self.registry
+        )
+        self._probes = Counter(
+            "wardgate_probes", "Probe runs by result.", ("model", "version", "result"), registry=self.registry
+        )
+        self._proven = Gauge(
+            "wardgate_model_proven",
+            "1 while the endpoint proves that it runs the pinned model.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self._faults = Counter("wardgate_faults", "Failures that no table expected.", ("stage",), registry=self.registry)
+        self._count = lru_cache(maxsize=4096)(self._calls.labels)
+        self._time = lru_cache(maxsize=1024)(self._seconds.labels)
+
+    def call_ended(
+        self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
+    ) -> None:
+        self._count(service_id, hook, mode, arm, outcome, reason, step).inc()
+        self._time(service_id, hook, outcome).observe(seconds)
+
+    def resource_dropped(self, cause: str, count: int) -> None:
+        self._dropped.labels(cause).inc(count)
+
+    def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
+        self._probes.labels(model, version, "passed" if reason is None else reason.value).inc()
+        self._proven.labels(model, version).set(1 if reason is None else 0)
+
+    def fault(self, stage: str) -> None:
+        self._faults.labels(stage).inc()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The scrape's body and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,68 @@
+"""Arguments to commands."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from wardgate import __version__
+
+_CONFIG = Path("config/wardgate.yaml")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code: 0 done, 1 not done, 2 wrong usage or (`serve`) an unsound configuration."""
+    options = _parser().parse_args(arguments)
+    match options.command:
+        case "serve":
+            from wardgate.cli import serve
+
+            return serve.run(options.config)
+        case "check":
+            from wardgate.cli import check
+
+            return check.run(options.config)
+        case "demo":
+            from wardgate.cli import demo
+
+            return demo.run(port=options.port, browser=not options.no_browser, config=options.config)
+        case _:
+            from wardgate.cli import call
+
+            return call.run(
+                options.service,
+                options.patient,
+                gateway=options.gateway,
+                fhir=options.fhir,
+                user=options.user,
+                json_output=options.json,
+                prefetch=not options.no_prefetch,
+            )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wardgate", description="A CDS Hooks gateway between an EHR and clinical model endpoints."
+    )
+    parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the gateway")
+    serve.add_argument("--config", type=Path, default=_CONFIG, help="wardgate.yaml (default: %(default)s)")
+
+    check = commands.add_parser("check", help="prove that a configuration is sound, or list all that is wrong with it")
+    check.add_argument("--config", type=Path, default=_CONFIG, help="wardgate.yaml (default: %(default)s)")
+
+    demo = commands.add_parser("demo", help="run a gateway, a model server and a FHIR server, and show some cards")
+    demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
+    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument("--config", type=Path, default=None, help="the demo's wardgate.yaml, where it is not found")
+
+    call = commands.add_parser("call", help="call a service for a patient, as an EHR does, and show its cards")
+    call.add_argument("service", help="the id of a service")
+    call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
+    call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
+    call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
+    call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
+    call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
+    call.add_argument("--json", action="store_true", help="print request and response as JSON")
+    return parser

@@ -1,0 +1,89 @@
+"""The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
+
+import dataclasses
+
+from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
+from wardgate.domain.hooks import HookCall
+from wardgate.domain.inference.endpoint import ModelReply
+from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
+from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink
+from wardgate.gateway.recording import record_of
+from wardgate.resilience.stack import Handler, Layer
+from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached
+
+HookHandler = Handler[HookCall, HookOutcome]
+
+
+def telemetry(clock: Clock, meter: Meter) -> Layer[HookCall, HookOutcome]:
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            assignment = outcome.assignment
+            meter.call_ended(
+                call.plan.id,
+                call.plan.hook,
+                assignment.mode if assignment is not None else Mode.NONE,
+                assignment.arm if assignment is not None else Arm.NONE,
+                outcome.outcome,
+                outcome.reason,
+                outcome.step,
+                clock.monotonic() - call.started,
+            )
+            return outcome
+
+        return handle
+
+    return layer
+
+
+def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
+    """Nothing is shown unrecorded (law 5). Refused calls are counted, not recorded."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            if outcome.outcome is Outcome.REFUSED:
+                return outcome
+            try:
+                sink.append(record_of(outcome))
+            except RecordUnavailable:
+                return dataclasses.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
+            return outcome
+
+        return handle
+
+    return layer
+
+
+def rescue(faults: FaultLog) -> Layer[HookCall, HookOutcome]:
+    """Most specific first. What no line expects is `internal`: no card, an answer in time, and a noted fault."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            try:
+                return await inner(call)
+            except Refusal as refusal:
+                return HookOutcome(call, refusal.reason, refusal=refusal)
+            except ModelUnavailable as error:
+                return HookOutcome(call, error.reason)
+            except (DeadlineReached, DeadlineExceeded):
+                return HookOutcome(call, Reason.DEADLINE)
+            except Exception as error:  # the last line of defence: the EHR gets a valid answer whatever breaks
+                faults.fault("hook", error)
+                return HookOutcome(call, Reason.INTERNAL)
+
+        return handle
+
+    return layer
+
+
+def translate_model_errors(inner: Handler[ModelRequest, ModelReply]) -> Handler[ModelRequest, ModelReply]:
+    async def handle(request: ModelRequest) -> ModelReply:
+        try:
+            return await inner(request)
+        except AttemptTimedOut:
+            raise ModelUnavailable(Reason.MODEL_TIMEOUT) from None
+
+    return handle

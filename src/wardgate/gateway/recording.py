@@ -1,0 +1,78 @@
+"""From an outcome to its record: closed names, steps and bins; never a value of the patient (law 4)."""
+
+from bisect import bisect_right
+
+from wardgate.domain.features.vector import FeatureVector
+from wardgate.domain.inference.prediction import Prediction
+from wardgate.domain.outcomes import Arm, Mode
+from wardgate.domain.plans import ReleasePlan
+from wardgate.domain.records import DecisionRecord, InputFact, age_step
+from wardgate.gateway.outcome import HookOutcome
+
+
+def record_of(outcome: HookOutcome) -> DecisionRecord:
+    call, assignment, release, decision = outcome.call, outcome.assignment, outcome.release, outcome.decision
+    caller, cards = outcome.caller, outcome.cards
+    return DecisionRecord(
+        decision_id=call.decision_id,
+        at=call.now,
+        service_id=call.plan.id,
+        hook=call.plan.hook,
+        client=call.request.client.name,
+        outcome=outcome.outcome,
+        reason=outcome.reason,
+        step=outcome.step,
+        mode=assignment.mode if assignment is not None else Mode.NONE,
+        arm=assignment.arm if assignment is not None else Arm.NONE,
+        visible=bool(cards),
+        model=release.model if release is not None else None,
+        model_version=release.version if release is not None else None,
+        release_digest=release.digest if release is not None else None,
+        schema_version=release.schema_version if release is not None else None,
+        snapshot_epoch=assignment.epoch if assignment is not None else None,
+        site=caller.site if caller is not None else None,
+        unit=caller.unit if caller is not None else None,
+        specialty=caller.specialty if caller is not None else None,
+        user_role=caller.role if caller is not None else None,
+        score=outcome.prediction.score if outcome.prediction is not None else None,
+        threshold=decision.threshold if decision is not None else None,
+        band=decision.band.name if decision is not None and decision.band is not None else None,
+        question=decision.question if decision is not None else None,
+        inputs=_inputs(release, outcome.vector, outcome.prediction),
+        dropped={str(cause): count for cause, count in outcome.record.dropped.items()} if outcome.record else {},
+        card_uuids=tuple(card.uuid for card in cards),
+        stages_ms=_stages(call.started, call.stages),
+    )
+
+
+def _inputs(
+    release: ReleasePlan | None, vector: FeatureVector | None, prediction: Prediction | None
+) -> tuple[InputFact, ...]:
+    if release is None or vector is None:
+        return ()
+    filled = prediction.inputs.filled if prediction is not None else ()
+    clipped = prediction.inputs.clipped if prediction is not None else ()
+    facts = []
+    for spec in release.extractor.schema.features:
+        feature = vector.values[spec.name]
+        value = feature.value
+        facts.append(
+            InputFact(
+                spec.name,
+                feature.mark,
+                bisect_right(spec.bins, value) if spec.bins and isinstance(value, float | int) else None,
+                age_step(feature.age) if feature.age is not None else None,
+                spec.name in filled,
+                spec.name in clipped,
+            )
+        )
+    return tuple(facts)
+
+
+def _stages(started: float, stages: list[tuple[str, float]]) -> dict[str, float]:
+    durations: dict[str, float] = {}
+    before = started
+    for name, ended in stages:
+        durations[name] = round((ended - before) * 1000, 3)
+        before = ended
+    return durations

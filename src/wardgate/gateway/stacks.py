@@ -1,0 +1,47 @@
+"""The two stacks: what a hook call and a model call pass through, outermost first.
+
+These two lists are the architecture. Each line says why it stands where it stands; a test asserts the order.
+"""
+
+from wardgate.domain.hooks import HookCall
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.gateway.layers import record, rescue, telemetry, translate_model_errors
+from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.ports import Clock, FaultLog, Meter, ModelClient, RecordSink
+from wardgate.resilience.stack import Handler, Layer, stack
+from wardgate.resilience.timeouts import AttemptTimeoutOptions, attempt_timeout, deadline
+
+HookHandler = Handler[HookCall, HookOutcome]
+ModelHandler = Handler[ModelRequest, ModelReply]
+
+
+def hook_layers(clock: Clock, meter: Meter, sink: RecordSink, faults: FaultLog) -> list[Layer[HookCall, HookOutcome]]:
+    return [
+        telemetry(clock, meter),  # must see refusals and rescued failures too
+        record(sink),  # records what the clinician got, so outside rescue; its own failure withholds the card
+        rescue(faults),  # every failure becomes a safe outcome, by one table
+        deadline(lambda call: call.expires - clock.monotonic()),  # the EHR never waits
+    ]
+
+
+def hook_stack(
+    flow: HookHandler, clock: Clock, meter: Meter, sink: RecordSink, faults: FaultLog
+) -> HookHandler:
+    return stack(hook_layers(clock, meter, sink, faults), flow)
+
+
+def model_layers(endpoint: Endpoint, clock: Clock) -> list[Layer[ModelRequest, ModelReply]]:
+    return [
+        translate_model_errors,  # resilience errors become domain errors, here and nowhere else
+        attempt_timeout(  # innermost, so that slowness is a failure of this attempt
+            lambda request: request.expires - clock.monotonic(), AttemptTimeoutOptions(timeout=endpoint.timeout)
+        ),
+    ]
+
+
+def model_stack(client: ModelClient, endpoint: Endpoint, clock: Clock) -> ModelHandler:
+    async def ask(request: ModelRequest) -> ModelReply:
+        return await client.infer(request.endpoint, request.inputs)
+
+    return stack(model_layers(endpoint, clock), ask)

@@ -1,0 +1,118 @@
+"""The little of HTTP that the simulators need: read a request, send JSON, run on a port until told to stop."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """`path` is percent-decoded; `query` is as it was sent. Header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: object = None  # encoded as JSON; None: no body
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def app(answer: Callable[[Request], Reply], media_type: str = "application/json") -> App:
+    """An ASGI application of one function. Every reply allows cross-origin reading, also the errors."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        request = await _read(scope, receive)
+        reply = Reply(413, {"error": "the body is too large"}) if request is None else answer(request)
+        await _send(send, reply, media_type)
+
+    return handle
+
+
+async def _read(scope: Scope, receive: Receive) -> Request | None:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            break
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+
+
+async def _send(send: Send, reply: Reply, media_type: str) -> None:
+    body = b"" if reply.body is None else json.dumps(reply.body, allow_nan=False).encode()
+    headers = {
+        "content-type": media_type,
+        "content-length": str(len(body)),
+        "access-control-allow-origin": "*",
+        **reply.headers,
+    }
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def preflight() -> Reply:
+    return Reply(
+        204,
+        headers={
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": "authorization, content-type, accept, prefer",
+            "access-control-max-age": "600",
+        },
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signal once more after it has stopped; a simulator that was told to stop exits with 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def serve(application: App, host: str, port: int, started: Callable[[str], None]) -> None:
+    """Listen until SIGINT or SIGTERM; `started` gets `http://host:port` once connections are accepted.
+
+    Port 0 takes a free one. Raises OSError if the port is taken.
+    """
+    listener = socket.create_server((host, port), backlog=512)
+    started(f"http://{host}:{listener.getsockname()[1]}")
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    asyncio.run(_Server(config).serve([listener]))

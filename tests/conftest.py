@@ -1,0 +1,23 @@
+"""Hypothesis profiles and the corpus option, shared by every test."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `make check` runs a tenth of each proof at a fixed seed; `make proof` (--hypothesis-profile proof) runs all of it.
+settings.register_profile(
+    "check", max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("proof", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("check")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--corpus", default=None, help="a folder of real requests and patients to try as well")
+
+
+@pytest.fixture(scope="session")
+def corpus(request: pytest.FixtureRequest) -> Path | None:
+    folder = request.config.getoption("--corpus")
+    return None if folder is None else Path(folder)

@@ -1,0 +1,140 @@
+"""One suite for every HTTP client: what `HttpClient` promises, against a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes.raw_server import http_answer, raw_server
+from wardgate.adapters.http.aiohttp_client import AiohttpClient
+from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure
+from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
+
+
+@pytest.fixture(params=[AiohttpClient, PyreqwestClient])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
+    made: HttpClient = request.param()
+    yield made
+    await made.close()
+
+
+async def _get(client: HttpClient, url: str, timeout: float | None = 2, max_bytes: int = 10_000) -> bytes:
+    return (await client.send("GET", url, {"Accept": "application/json"}, None, timeout, max_bytes)).body
+
+
+async def test_a_reply_comes_back_whole(client: HttpClient) -> None:
+    """Status, content type and body arrive as sent; the request carries the given headers and body only."""
+    async with raw_server(http_answer("200 OK", b'{"a":1}')) as server:
+        reply = await client.send("POST", server.url + "/x?y=%7C", {"X-One": "1"}, b"body", 2, 100)
+    assert (reply.status, reply.content_type, reply.body) == (200, "application/json", b'{"a":1}')
+    head, body = server.requests[0]
+    assert head.startswith(b"POST /x?y=%7C HTTP/1.1\r\n") and b"x-one: 1" in head.lower() and body == b"body"
+
+
+async def test_an_error_status_is_a_reply(client: HttpClient) -> None:
+    """4xx and 5xx are replies, not exceptions: the caller decides what they mean."""
+    async with raw_server(http_answer("503 Service Unavailable", b"")) as server:
+        assert (await client.send("GET", server.url, {}, None, 2, 100)).status == 503
+
+
+async def test_redirects_are_not_followed(client: HttpClient) -> None:
+    """A 302 comes back as it is: no header ever reaches the host that it names."""
+    location = b"Location: http://127.0.0.1:1/stolen\r\n"
+    async with raw_server(http_answer("302 Found", b"", extra=location)) as server:
+        assert (await client.send("GET", server.url, {"Authorization": "Bearer t"}, None, 2, 100)).status == 302
+    assert len(server.requests) == 1
+
+
+async def test_connections_are_reused(client: HttpClient) -> None:
+    """Ten calls in a row travel over one connection."""
+    async with raw_server(http_answer("200 OK", b"{}")) as server:
+        for _ in range(10):
+            await _get(client, server.url)
+    assert server.connections == 1
+
+
+async def test_nobody_there_is_unreachable(client: HttpClient) -> None:
+    """A refused connection, a host that does not exist and a URL that is none are all `unreachable`."""
+    for url in ("http://127.0.0.1:9/x", "http://nobody.invalid/x", "http://[broken/x"):
+        with pytest.raises(HttpError) as caught:
+            await _get(client, url)
+        assert caught.value.kind is HttpFailure.UNREACHABLE
+        assert url not in repr(caught.value) and caught.value.__cause__ is None
+
+
+async def test_a_silent_server_times_out(client: HttpClient) -> None:
+    """A server that accepts and never answers costs the timeout, no more."""
+
+    async def never(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with raw_server(never) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url, timeout=0.05)
+    assert caught.value.kind is HttpFailure.TIMEOUT
+
+
+async def test_half_a_body_is_truncated(client: HttpClient) -> None:
+    """A connection that closes before the announced length is `truncated`, never a shorter answer."""
+
+    async def half(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"outputs\":")
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(half) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url)
+    assert caught.value.kind is HttpFailure.TRUNCATED
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_huge_body_is_refused(client: HttpClient, announced: bool) -> None:
+    """More than `max_bytes` is `too_large`, whether the length was announced or not."""
+
+    async def huge(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        if announced:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            writer.write(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+            for _ in range(49):
+                writer.write(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+            writer.write(b"0\r\n\r\n")
+
+    async with raw_server(huge) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url)
+    assert caught.value.kind is HttpFailure.TOO_LARGE
+
+
+async def test_garbage_is_unreachable(client: HttpClient) -> None:
+    """What is not HTTP at all is no reply."""
+
+    async def garbage(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\x01 not http\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(garbage) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url)
+    assert caught.value.kind in (HttpFailure.UNREACHABLE, HttpFailure.TRUNCATED)
+
+
+async def test_a_cancelled_call_leaves_the_client_usable(client: HttpClient) -> None:
+    """A caller's timer may cut a call off at any moment; the next call is answered."""
+    first = True
+
+    async def once_silent(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal first
+        if first:
+            first = False
+            await asyncio.Event().wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with raw_server(once_silent) as server:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await _get(client, server.url, timeout=None)
+        assert await _get(client, server.url) == b"{}"

@@ -1,0 +1,30 @@
+"""A meter that remembers what it was told."""
+
+from dataclasses import dataclass, field
+
+from wardgate.domain.outcomes import Reason
+
+
+@dataclass
+class FakeMeter:
+    """Meets `gateway.ports.Meter` and `FaultLog`."""
+
+    calls: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    probes: list[Reason | None] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+    def call_ended(
+        self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
+    ) -> None:
+        assert seconds >= 0
+        self.calls.append((service_id, hook, mode, arm, outcome, reason, step))
+
+    def resource_dropped(self, cause: str, count: int) -> None:
+        self.dropped[cause] = self.dropped.get(cause, 0) + count
+
+    def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
+        self.probes.append(reason)
+
+    def fault(self, stage: str, error: BaseException) -> None:
+        self.faults.append((stage, type(error).__name__))

@@ -1,0 +1,87 @@
+"""A model that is a function, with a switch for every way in which a model fails."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wardgate.domain.errors import ModelUnavailable
+from wardgate.domain.inference.endpoint import (
+    Endpoint,
+    InputSpec,
+    ModelReply,
+    OutputSpec,
+    Probe,
+    ProbePlan,
+    Protocol,
+    Shape,
+)
+from wardgate.domain.inference.prediction import ModelInputs
+from wardgate.domain.outcomes import Reason
+
+
+def kfre(age: float, male: float, egfr: float, uacr: float) -> float:
+    """Kidney failure within two years, four variables, non-North-American calibration (Tangri et al., JAMA 2016)."""
+    x = (
+        -0.2201 * (age / 10 - 7.036)
+        + 0.2467 * (male - 0.5642)
+        - 0.5567 * (egfr / 5 - 7.222)
+        + 0.4510 * (math.log(uacr) - 5.137)
+    )
+    return float(1 - 0.9832 ** math.exp(x))
+
+
+@dataclass
+class FakeModel:
+    """Meets `gateway.ports.ModelClient`. `broken` is raised instead of an answer; `hang` never answers."""
+
+    function: Callable[..., float] = kfre
+    broken: Reason | None = None
+    hang: bool = False
+    is_ready: bool = True
+    contributions: tuple[float, ...] | None = None
+    asked: list[tuple[float, ...]] = field(default_factory=list)
+
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        self.asked.append(inputs.values)
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.broken is not None:
+            raise ModelUnavailable(self.broken)
+        return ModelReply(self.function(*inputs.values), self.contributions, {})
+
+    async def ready(self, endpoint: Endpoint) -> bool:
+        if self.broken is Reason.MODEL_UNREACHABLE:
+            raise ModelUnavailable(self.broken)
+        return self.is_ready
+
+
+ENDPOINT = Endpoint(
+    protocol=Protocol.OIP,
+    url="http://127.0.0.1:8082",
+    model_name="kfre",
+    model_version="1",
+    timeout=0.2,
+    concurrency=32,
+    inputs=InputSpec(
+        tensor="features",
+        shape=Shape.ROW,
+        datatype="FP64",
+        order=("age", "male", "egfr", "uacr"),
+        fill={},
+        clip={"uacr": (1, 10000)},
+    ),
+    score=OutputSpec("risk_2y"),
+    contributions=OutputSpec("contributions"),
+)
+
+PROBES = ProbePlan(
+    probes=(
+        Probe(
+            inputs={"age": 70, "male": 1, "egfr": 30, "uacr": 300},
+            outputs={"score": kfre(70, 1, 30, 300)},
+        ),
+    ),
+    every=300.0,
+    tolerance=1e-6,
+)
