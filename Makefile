@@ -34,7 +34,14 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports --no-cache
 
+# The tests come last, so that their closing line is the last word.
 check: lint types contracts test
+
+proof: setup
+	$(BIN)/python -m pytest -q --hypothesis-profile proof
+
+bench: setup
+	$(BIN)/python -m bench
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest -o requirements.lock

@@ -36,6 +36,7 @@ class Sample(NamedTuple):
 
 
 class _Analyte(NamedTuple):
+    name: str
     code: str
     display: str
     unit: str
@@ -46,23 +47,26 @@ class _Analyte(NamedTuple):
 
 
 _EGFR = _Analyte(
+    "eGFR",
     "98979-8",
-    "Glomerular filtration rate [Volume Rate/Area] in Serum, Plasma or Blood by Creatinine-based formula (CKD-EPI 2021)",
+    "Glomerular filtration rate/1.73 sq M.predicted [Volume Rate/Area] by Creatinine-based formula (CKD-EPI 2021)",
     "mL/min/{1.73_m2}",
     60,
     120,
     4,
     (12, 45),
 )
-_UACR = _Analyte("9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "mg/g", 0, 30, 2, (30, 2500))
+_UACR = _Analyte(
+    "Urine albumin/creatinine", "9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "mg/g", 0, 30, 2, (30, 2500)
+)
 _OTHERS = (
-    _Analyte("2160-0", "Creatinine [Mass/volume] in Serum or Plasma", "mg/dL", 0.6, 1.3, 4, (1.6, 4.5)),
-    _Analyte("2823-3", "Potassium [Moles/volume] in Serum or Plasma", "mmol/L", 3.5, 5.1, 4, (3.6, 5.6)),
-    _Analyte("2951-2", "Sodium [Moles/volume] in Serum or Plasma", "mmol/L", 136, 145, 4, (134, 144)),
-    _Analyte("718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL", 12, 17.5, 3, (9.5, 14)),
-    _Analyte("4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", "%", 4, 5.6, 3, (5.4, 8.8)),
-    _Analyte("2777-1", "Phosphate [Mass/volume] in Serum or Plasma", "mg/dL", 2.5, 4.5, 3, (3, 5.5)),
-    _Analyte("1963-8", "Bicarbonate [Moles/volume] in Serum or Plasma", "mmol/L", 22, 29, 3, (18, 27)),
+    _Analyte("Creatinine", "2160-0", "Creatinine [Mass/volume] in Serum or Plasma", "mg/dL", 0.6, 1.3, 4, (1.6, 4.5)),
+    _Analyte("Potassium", "2823-3", "Potassium [Moles/volume] in Serum or Plasma", "mmol/L", 3.5, 5.1, 4, (3.6, 5.6)),
+    _Analyte("Sodium", "2951-2", "Sodium [Moles/volume] in Serum or Plasma", "mmol/L", 136, 145, 4, (134, 144)),
+    _Analyte("Hemoglobin", "718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL", 12, 17.5, 3, (9.5, 14)),
+    _Analyte("Hemoglobin A1c", "4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", "%", 4, 5.6, 3, (5.4, 8.8)),
+    _Analyte("Phosphate", "2777-1", "Phosphate [Mass/volume] in Serum or Plasma", "mg/dL", 2.5, 4.5, 3, (3, 5.5)),
+    _Analyte("Bicarbonate", "1963-8", "Bicarbonate [Moles/volume] in Serum or Plasma", "mmol/L", 22, 29, 3, (18, 27)),
 )
 _PROBLEMS = (
     ("431857002", "Chronic kidney disease stage 4 (disorder)"),
@@ -141,13 +145,14 @@ def _observation(patient: str, number: int, analyte: _Analyte, value: float, tak
     return {
         "resourceType": "Observation",
         "id": f"{patient}-obs-{number:02d}",
-        "meta": {"versionId": "1", "lastUpdated": _instant(taken + timedelta(hours=3))},
+        "meta": {"lastUpdated": _instant(taken + timedelta(hours=3))},
         "status": "final",
-        "category": [_concept("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")],
-        "code": _concept(_LOINC, analyte.code, analyte.display),
+        "category": [
+            _concept("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")
+        ],
+        "code": _coded(_LOINC, analyte.code, analyte.display) | {"text": analyte.name},
         "subject": {"reference": f"Patient/{patient}"},
         "effectiveDateTime": _instant(taken),
-        "issued": _instant(taken + timedelta(hours=3)),
         "valueQuantity": _quantity(value, analyte.unit),
         "referenceRange": [
             {

@@ -46,6 +46,6 @@ def terms(age: float, male: float, egfr: float, uacr: float) -> tuple[float, flo
 def risk(variant: Variant, contributions: tuple[float, ...]) -> float:
     """Probability of kidney failure within the variant's horizon, 0 to 1; raises ValueError on overflow."""
     try:
-        return 1 - variant.baseline ** math.exp(sum(contributions))
+        return 1 - math.pow(variant.baseline, math.exp(sum(contributions)))
     except OverflowError:
         raise ValueError("the inputs are outside of what the equation can compute") from None

@@ -78,8 +78,10 @@ def _infer(name: str, variant: kfre.Variant, body: bytes) -> Reply:
         rows = _rows(_tensors(call))
         contributions = [kfre.terms(*row) for row in rows]
         risks = [kfre.risk(variant, each) for each in contributions]
-    except (_Wrong, ValueError) as error:
+    except ValueError as error:
         return Reply(400, {"error": str(error)})
+    except (OverflowError, RecursionError):
+        return Reply(400, {"error": "the numbers are too large, or nested too deep"})
     outputs = [
         _output(variant.output, [len(rows), 1], risks),
         _output("contributions", [len(rows), len(kfre.FEATURES)], [term for each in contributions for term in each]),

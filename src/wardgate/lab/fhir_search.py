@@ -1,0 +1,223 @@
+"""FHIR R4 search, as much of it as an EHR's prefetch needs (hl7.org/fhir/R4/search.html).
+
+Strict: a parameter, modifier or prefix that is not supported is an error and not ignored, so that a test
+never passes because a filter did nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from wardgate.lab.fhir_store import Resource, Store, patient_of
+
+Pairs = list[tuple[str, str]]
+
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(T.+)?)?)?")
+_IGNORED = {"_format", "_pretty"}
+_TOKENS: dict[str, dict[str, str]] = {
+    "Observation": {"code": "code", "category": "category", "status": "status"},
+    "Condition": {
+        "code": "code",
+        "category": "category",
+        "clinical-status": "clinicalStatus",
+        "verification-status": "verificationStatus",
+    },
+    "Encounter": {"status": "status", "class": "class", "type": "type"},
+    "MedicationRequest": {"status": "status", "intent": "intent", "code": "medicationCodeableConcept"},
+    "Patient": {"gender": "gender", "identifier": "identifier"},
+}
+_DATES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Observation": ("date", ("effectiveDateTime", "effectiveInstant", "effectivePeriod")),
+    "Condition": ("onset-date", ("onsetDateTime", "onsetPeriod")),
+    "Encounter": ("date", ("period",)),
+    "DiagnosticReport": ("date", ("effectiveDateTime", "effectivePeriod")),
+    "MedicationRequest": ("authoredon", ("authoredOn",)),
+}
+_COMPARE: dict[str, Callable[[datetime, datetime, datetime, datetime], bool]] = {
+    # (start, end) of the resource against (start, end) of the parameter; ends are exclusive
+    "eq": lambda a, b, x, y: x <= a and b <= y,
+    "ge": lambda a, b, x, y: b > x,
+    "gt": lambda a, b, x, y: b > y,
+    "le": lambda a, b, x, y: a < y,
+    "lt": lambda a, b, x, y: a < x,
+}
+
+
+class Unsupported(ValueError):
+    """A parameter that this server does not know; the message names it."""
+
+
+def supported(kind: str) -> list[str]:
+    """The search parameters of a resource type, for the CapabilityStatement."""
+    names = ["_id", *_TOKENS.get(kind, {})]
+    names += [_DATES[kind][0]] if kind in _DATES else []
+    return names if kind in ("Patient", "Practitioner") else [*names, "patient", "subject"]
+
+
+def search(store: Store, kind: str, parameters: Pairs) -> list[Resource]:
+    """All matches in their order; raises Unsupported. Repeated parameters are and, commas are or."""
+    known = supported(kind)
+    tests: list[Callable[[Resource], bool]] = []
+    patients: set[str] | None = None
+    sort = ""
+    for name, value in parameters:
+        if name in _IGNORED or name == "_count":
+            continue
+        if name == "_sort":
+            sort = value
+        elif name not in known:
+            raise Unsupported(f"the parameter {name[:64]} of {kind} is not supported; supported: {', '.join(known)}")
+        elif name in ("patient", "subject"):
+            ids = {_patient_id(item) for item in _alternatives(value)}
+            patients = ids if patients is None else patients & ids
+        else:
+            tests.append(_test(kind, name, value))
+    found = [each for each in _candidates(store, kind, patients) if all(test(each) for test in tests)]
+    return _sorted(kind, found, sort)
+
+
+def _candidates(store: Store, kind: str, patients: set[str] | None) -> Iterable[Resource]:
+    if patients is None:
+        return store.all(kind)
+    return [resource for patient in sorted(patients) for resource in store.of_patient(kind, patient)]
+
+
+def _patient_id(value: str) -> str:
+    kind, _, key = value.rpartition("/")
+    if kind and kind.rpartition("/")[2] != "Patient":
+        raise Unsupported("patient and subject take a patient's id or Patient/id")
+    return key
+
+
+def _test(kind: str, name: str, value: str) -> Callable[[Resource], bool]:
+    if name == "_id":
+        ids = set(_alternatives(value))
+        return lambda resource: resource["id"] in ids
+    if name in _TOKENS.get(kind, {}):
+        return _token_test(_TOKENS[kind][name], list(_alternatives(value)))
+    return _date_test(kind, list(_alternatives(value)))
+
+
+def _alternatives(value: str) -> Iterator[str]:
+    """Split at commas; a backslash makes the next character literal (search.html#escaping)."""
+    for part in re.findall(r"(?:[^\\,]|\\.)+", value):
+        yield re.sub(r"\\(.)", r"\1", part)
+
+
+# -- tokens ---------------------------------------------------------------------------------------
+
+
+def _token_test(element: str, wanted: list[str]) -> Callable[[Resource], bool]:
+    tokens = [_token(each) for each in wanted]
+
+    def test(resource: Resource) -> bool:
+        codings = list(_codings(resource.get(element)))
+        return any(_matches(coding, token) for coding in codings for token in tokens)
+
+    return test
+
+
+def _token(text: str) -> tuple[str | None, str]:
+    """(system, code): system None is any, "" is none at all; code "" is any code of the system."""
+    system, bar, code = text.partition("|")
+    return (system, code) if bar else (None, text)
+
+
+def _matches(coding: tuple[str, str], token: tuple[str | None, str]) -> bool:
+    system, code = token
+    return (system is None or coding[0] == system) and (code in ("", coding[1]))
+
+
+def _codings(value: object) -> Iterator[tuple[str, str]]:
+    """(system, code) of a code, Coding, CodeableConcept, Identifier, or a list of them."""
+    if isinstance(value, str):
+        yield "", value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _codings(item)
+    elif isinstance(value, dict) and "coding" in value:
+        yield from _codings(value["coding"])
+    elif isinstance(value, dict):
+        code = value.get("code", value.get("value"))
+        if isinstance(code, str):
+            yield value.get("system") or "", code
+
+
+# -- dates ----------------------------------------------------------------------------------------
+
+
+def _date_test(kind: str, wanted: list[str]) -> Callable[[Resource], bool]:
+    ranges = [_comparison(each) for each in wanted]
+
+    def test(resource: Resource) -> bool:
+        when = _when(kind, resource)
+        return when is not None and any(compare(*when, *span) for compare, span in ranges)
+
+    return test
+
+
+def _comparison(text: str) -> tuple[Callable[[datetime, datetime, datetime, datetime], bool], Any]:
+    prefix = text[:2] if text[:2].isalpha() else "eq"
+    span = _span(text[2:] if text[:2].isalpha() else text)
+    if prefix not in _COMPARE or span is None:
+        raise Unsupported("a date is eq, ge, gt, le or lt and a FHIR date")
+    return _COMPARE[prefix], span
+
+
+def _when(kind: str, resource: Resource) -> tuple[datetime, datetime] | None:
+    for element in _DATES[kind][1] if kind in _DATES else ():
+        value = resource.get(element)
+        if isinstance(value, str):
+            return _span(value)
+        if isinstance(value, dict):
+            start, end = _span(value.get("start") or ""), _span(value.get("end") or "")
+            return (
+                start[0] if start else datetime.min.replace(tzinfo=UTC),
+                end[1] if end else datetime.max.replace(tzinfo=UTC),
+            )
+    return None
+
+
+def _span(text: str) -> tuple[datetime, datetime] | None:
+    """First instant and the one after the last of a FHIR date or dateTime; without zone it is UTC."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, time = match.groups()
+    try:
+        if time:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment, moment + timedelta(microseconds=1)
+        start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)
+        if day:
+            return start, start + timedelta(days=1)
+        following = (start.year + 1, 1) if not month or start.month == 12 else (start.year, start.month + 1)
+        return start, datetime(*following, 1, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _sorted(kind: str, found: list[Resource], sort: str) -> list[Resource]:
+    """By the rules of `_sort`, the last rule first since sorting is stable; what has no value comes last."""
+    found.sort(key=lambda resource: resource["id"])
+    for rule in reversed([each for each in sort.split(",") if each]):
+        name, descending = rule.removeprefix("-"), rule.startswith("-")
+        key = _sort_key(kind, name)
+        valued = [each for each in found if key(each) is not None]
+        rest = [each for each in found if key(each) is None]
+        found = sorted(valued, key=key, reverse=descending) + rest
+    return found
+
+
+def _sort_key(kind: str, name: str) -> Callable[[Resource], Any]:
+    if name == "_id":
+        return lambda resource: resource["id"]
+    if name == "_lastUpdated":
+        return lambda resource: resource.get("meta", {}).get("lastUpdated")
+    if kind in _DATES and name == _DATES[kind][0]:
+        return lambda resource: when[0] if (when := _when(kind, resource)) else None
+    if name in ("patient", "subject"):
+        return patient_of
+    raise Unsupported(f"sorting {kind} by {name[:64]} is not supported")

@@ -1,0 +1,199 @@
+"""A small FHIR R4 server over resources in memory.
+
+    python -m wardgate.lab.fhir_server --port 0                    the demo's patients
+    python -m wardgate.lab.fhir_server --port 0 --patients DIR     your own: Bundles as .json or .json.gz
+
+It prints `fhir URL` (the FHIR base) once it listens. Read, search by GET and by POST, paging, and where
+`--token` is given, a bearer token. Reads only: nothing is ever written or kept.
+"""
+
+import argparse
+import base64
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+from wardgate.lab import asgi, cohort, fhir_search
+from wardgate.lab.asgi import Reply, Request
+from wardgate.lab.fhir_search import Pairs, Unsupported
+from wardgate.lab.fhir_store import Resource, Store, UnreadableBundle, load_bundle, load_folder
+
+PATH = "/fhir"
+_DEFAULT_COUNT = 100
+_MAX_COUNT = 500
+
+
+class FhirServer:
+    """`base` is this server's own FHIR base URL, for links; None `token`: open to everybody."""
+
+    def __init__(self, store: Store, base: str, token: str | None = None) -> None:
+        self._store = store
+        self._base = base
+        self._token = token
+
+    def answer(self, request: Request) -> Reply:
+        if request.method == "OPTIONS":
+            return asgi.preflight()
+        if not (request.path + "/").startswith(PATH + "/"):
+            return outcome(404, "not-found", "no such path")
+        parts = [part for part in request.path[len(PATH) :].split("/") if part]
+        if parts == ["metadata"] and request.method == "GET":
+            return Reply(200, self._capability())
+        if not self._allowed(request):
+            return outcome(401, "login", "a bearer token is required", {"www-authenticate": "Bearer"})
+        match request.method, parts:
+            case "GET", [kind, key]:
+                return self._read(kind, key)
+            case "GET", [kind]:
+                return self._search(kind, request.query, request)
+            case "POST", [kind, "_search"]:
+                form = request.body.decode("utf-8", "replace")
+                return self._search(kind, "&".join(part for part in (request.query, form) if part), request)
+        return outcome(405 if request.method not in ("GET", "POST") else 404, "not-supported", "no such interaction")
+
+    def _allowed(self, request: Request) -> bool:
+        if self._token is None:
+            return True
+        sent = request.headers.get("authorization", "")
+        return secrets.compare_digest(sent.encode(), f"Bearer {self._token}".encode())
+
+    def _read(self, kind: str, key: str) -> Reply:
+        resource = self._store.read(kind, key)
+        if resource is None:
+            return outcome(404, "not-found", "this server has no such resource")
+        return Reply(200, resource)
+
+    def _search(self, kind: str, query: str, request: Request) -> Reply:
+        if kind not in self._store.kinds() and not kind.isalpha():
+            return outcome(404, "not-found", "no such path")
+        try:
+            parameters, offset = _page(parse_qsl(query, keep_blank_values=True))
+            if "handling=lenient" in request.headers.get("prefer", ""):
+                known = {*fhir_search.supported(kind), "_sort", "_count"}
+                parameters = [pair for pair in parameters if pair[0] in known]
+            found = fhir_search.search(self._store, kind, parameters)
+            count = _count(parameters)
+        except Unsupported as error:
+            return outcome(400, "not-supported", str(error))
+        return Reply(200, self._bundle(kind, parameters, found, offset, count))
+
+    def _bundle(self, kind: str, parameters: Pairs, found: list[Resource], offset: int, count: int) -> Resource:
+        links = [{"relation": "self", "url": f"{self._base}/{kind}?{urlencode(parameters)}"}]
+        if offset + count < len(found) and count > 0:
+            links.append({"relation": "next", "url": f"{self._base}/{kind}?_page={_token(parameters, offset + count)}"})
+        return {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": len(found),
+            "link": links,
+            "entry": [
+                {"fullUrl": f"{self._base}/{kind}/{each['id']}", "resource": each, "search": {"mode": "match"}}
+                for each in found[offset : offset + count]
+            ],
+        }
+
+    def _capability(self) -> Resource:
+        return {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": "2026-01-01",
+            "kind": "instance",
+            "implementation": {"description": "wardgate lab: patients that do not exist", "url": self._base},
+            "fhirVersion": "4.0.1",
+            "format": ["application/fhir+json"],
+            "rest": [{"mode": "server", "resource": [_capability_of(kind) for kind in self._store.kinds()]}],
+        }
+
+
+def _capability_of(kind: str) -> Resource:
+    references = {"patient", "subject"}
+    return {
+        "type": kind,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [
+            {
+                "name": name,
+                "type": "reference" if name in references else "date" if "date" in name or "authored" in name else "token",
+            }
+            for name in fhir_search.supported(kind)
+        ],
+    }
+
+
+def outcome(status: int, code: str, what: str, headers: dict[str, str] | None = None) -> Reply:
+    issue = {"severity": "error", "code": code, "diagnostics": what}
+    return Reply(status, {"resourceType": "OperationOutcome", "issue": [issue]}, headers or {})
+
+
+def _count(parameters: Pairs) -> int:
+    asked = [value for name, value in parameters if name == "_count"]
+    if not asked:
+        return _DEFAULT_COUNT
+    if not asked[-1].isascii() or not asked[-1].isdigit():
+        raise Unsupported("_count is a whole number")
+    return min(int(asked[-1]), _MAX_COUNT)
+
+
+def _token(parameters: Pairs, offset: int) -> str:
+    """A page's address holds all that is needed to serve it, so that the server keeps no state."""
+    return base64.urlsafe_b64encode(json.dumps([offset, parameters]).encode()).decode().rstrip("=")
+
+
+def _page(parameters: Pairs) -> tuple[Pairs, int]:
+    if not parameters or parameters[0][0] != "_page":
+        return parameters, 0
+    token = parameters[0][1]
+    try:
+        offset, pairs = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return [(str(name), str(value)) for name, value in pairs], max(0, int(offset))
+    except (ValueError, TypeError, RecursionError):
+        raise Unsupported("_page is not one of this server's") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m wardgate.lab.fhir_server", description=__doc__.split("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8083, help="0 takes a free one")
+    parser.add_argument("--patients", type=Path, help="a folder of Bundles instead of the demo's patients")
+    parser.add_argument("--token", help="demand this bearer token")
+    parser.add_argument("--today", type=date.fromisoformat, help="the day that the demo's patients are dated back from")
+    options = parser.parse_args(arguments)
+    store = Store()
+    try:
+        _fill(store, options.patients, options.today)
+    except (OSError, UnreadableBundle, cohort.NoGenerator) as error:
+        sys.exit(f"fhir server: {error}")
+
+    def started(url: str) -> None:
+        print("fhir", url + PATH, flush=True)
+
+    server: list[FhirServer] = []
+
+    def announce(url: str) -> None:
+        server.append(FhirServer(store, url + PATH, options.token))
+        started(url)
+
+    asgi.serve(
+        asgi.app(lambda request: server[0].answer(request), "application/fhir+json"),
+        options.host,
+        options.port,
+        announce,
+    )
+
+
+def _fill(store: Store, folder: Path | None, today: date | None) -> None:
+    if folder is not None:
+        load_folder(store, folder)
+        return
+    # The program's edge: the only place of the lab that reads the wall clock.
+    day = today or datetime.now(UTC).date()  # noqa: TID251
+    for bundle in cohort.build(day):
+        load_bundle(store, bundle)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""FHIR resources in memory, loaded from Bundles: ids given, references resolved, indexed by patient."""
+
+import gzip
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Resource = dict[str, Any]
+
+_NAMESPACE = uuid.UUID("5f3c1d0a-6f0e-5a57-9d0b-3f6f0c1f7c11")
+
+
+class UnreadableBundle(ValueError):
+    """A file that is no FHIR Bundle or resource; the message names the file."""
+
+
+class Store:
+    """A resource put twice under one type and id replaces the first."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, dict[str, Resource]] = {}
+        self._by_patient: dict[tuple[str, str], dict[str, Resource]] = {}
+
+    def put(self, resource: Resource) -> None:
+        kind, key = resource["resourceType"], resource["id"]
+        old = self._by_type.setdefault(kind, {}).get(key)
+        if old is not None:
+            self._by_patient.get((kind, patient_of(old) or ""), {}).pop(key, None)
+        self._by_type[kind][key] = resource
+        patient = patient_of(resource)
+        if patient is not None:
+            self._by_patient.setdefault((kind, patient), {})[key] = resource
+
+    def read(self, kind: str, key: str) -> Resource | None:
+        return self._by_type.get(kind, {}).get(key)
+
+    def all(self, kind: str) -> Iterable[Resource]:
+        return self._by_type.get(kind, {}).values()
+
+    def of_patient(self, kind: str, patient: str) -> Iterable[Resource]:
+        return self._by_patient.get((kind, patient), {}).values()
+
+    def kinds(self) -> list[str]:
+        return sorted(self._by_type)
+
+
+def patient_of(resource: Mapping[str, Any]) -> str | None:
+    """The id of the patient that a resource is about: its `subject` or its `patient`."""
+    for element in ("subject", "patient"):
+        reference = resource.get(element)
+        if isinstance(reference, dict) and isinstance(reference.get("reference"), str):
+            kind, _, key = reference["reference"].rpartition("/")
+            if kind.rpartition("/")[2] == "Patient":
+                return key
+    return None
+
+
+def load_folder(store: Store, folder: Path) -> int:
+    """Put every `.json` and `.json.gz` of a folder into the store; returns how many resources there were."""
+    files = sorted(path for path in folder.iterdir() if path.name.endswith((".json", ".json.gz")))
+    return sum(load_bundle(store, _read(path)) for path in files)
+
+
+def _read(path: Path) -> Resource:
+    try:
+        raw = path.read_bytes()
+        value = json.loads(gzip.decompress(raw) if path.name.endswith(".gz") else raw)
+    except (OSError, EOFError, ValueError, RecursionError):
+        raise UnreadableBundle(f"{path.name} cannot be read as JSON") from None
+    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        raise UnreadableBundle(f"{path.name} is not a FHIR resource")
+    return value
+
+
+def load_bundle(store: Store, bundle: Resource) -> int:
+    """Put a Bundle's resources, or one resource, into the store.
+
+    A resource without id gets one from its `fullUrl`. References by `urn:uuid:` and by search
+    (`Practitioner?identifier=system|value`) become `Type/id`, as a server's transaction would make them
+    (FHIR R4, http.html#trules); one that cannot be resolved stays as it is.
+    """
+    entries = list(_entries(bundle))
+    for full_url, resource in entries:
+        resource.setdefault("id", _id_for(full_url, resource))
+    addresses = {url: f"{resource['resourceType']}/{resource['id']}" for url, resource in entries if url}
+    addresses |= {key: f"{r['resourceType']}/{r['id']}" for _, r in entries for key in _conditional_keys(r)}
+    for _, resource in entries:
+        _resolve(resource, addresses)
+        store.put(resource)
+    return len(entries)
+
+
+def _entries(bundle: Resource) -> Iterator[tuple[str | None, Resource]]:
+    if bundle.get("resourceType") != "Bundle":
+        yield None, bundle
+        return
+    for entry in bundle.get("entry") or []:
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+            yield entry.get("fullUrl"), resource
+
+
+def _id_for(full_url: str | None, resource: Resource) -> str:
+    if full_url and full_url.startswith("urn:uuid:"):
+        return full_url.removeprefix("urn:uuid:")
+    return str(uuid.uuid5(_NAMESPACE, full_url or json.dumps(resource, sort_keys=True)))
+
+
+def _conditional_keys(resource: Resource) -> Iterator[str]:
+    for identifier in resource.get("identifier") or []:
+        if isinstance(identifier, dict) and "value" in identifier:
+            yield f"{resource['resourceType']}?identifier={identifier.get('system', '')}|{identifier['value']}"
+
+
+def _resolve(node: object, addresses: Mapping[str, str]) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _resolve(item, addresses)
+    elif isinstance(node, dict):
+        reference = node.get("reference")
+        if isinstance(reference, str) and reference in addresses:
+            node["reference"] = addresses[reference]
+        for value in node.values():
+            _resolve(value, addresses)
