@@ -6,3 +6,6 @@
 The server that is measured has one core to itself; the load generator, the model and the collector share
 another. Linux only: it pins processes and reads their CPU clocks. Method: docs/benchmarks.md.
 """
+
+FLOOR_SHA256 = "c460b7bbe4fa82c1af7881b8576c086f365294f92b1c065a8cd86422e3970491"
+"""The floor's source, pinned: a ratio is comparable with another one only over the same floor."""

@@ -22,4 +22,4 @@ def terms(age: float, male: float, egfr: float, uacr: float) -> tuple[float, flo
 
 def risk(parts: tuple[float, float, float, float]) -> float:
     """Probability of kidney failure within two years."""
-    return 1 - _BASELINE ** math.exp(sum(parts))
+    return 1 - math.pow(_BASELINE, math.exp(sum(parts)))

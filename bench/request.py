@@ -8,7 +8,8 @@ gains by answering one call with another's answer. Dates are relative to `now`, 
 import json
 import random
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from time import CLOCK_REALTIME, clock_gettime
 from typing import Any, NamedTuple
 
 from bench.kfre import risk, terms
@@ -79,6 +80,10 @@ _DRUGS = (
     ("1545653", "empagliflozin 10 MG Oral Tablet"),
     ("617310", "atorvastatin 20 MG Oral Tablet"),
 )
+
+
+def now() -> datetime:
+    return datetime.fromtimestamp(clock_gettime(CLOCK_REALTIME), UTC)
 
 
 def hook_instance(number: int) -> bytes:

@@ -99,13 +99,14 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(application: App, host: str, port: int, started: Callable[[str], None]) -> None:
-    """Listen until SIGINT or SIGTERM; `started` gets `http://host:port` once connections are accepted.
-
-    Port 0 takes a free one. Raises OSError if the port is taken.
-    """
+def listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """A listening socket and its `http://host:port`; port 0 takes a free one. Raises OSError if it is taken."""
     listener = socket.create_server((host, port), backlog=512)
-    started(f"http://{host}:{listener.getsockname()[1]}")
+    return listener, f"http://{host}:{listener.getsockname()[1]}"
+
+
+def run(application: App, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         application,
         lifespan="off",

@@ -117,7 +117,11 @@ def _capability_of(kind: str) -> Resource:
         "searchParam": [
             {
                 "name": name,
-                "type": "reference" if name in references else "date" if "date" in name or "authored" in name else "token",
+                "type": "reference"
+                if name in references
+                else "date"
+                if "date" in name or "authored" in name
+                else "token",
             }
             for name in fhir_search.supported(kind)
         ],
@@ -167,22 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fill(store, options.patients, options.today)
     except (OSError, UnreadableBundle, cohort.NoGenerator) as error:
         sys.exit(f"fhir server: {error}")
-
-    def started(url: str) -> None:
-        print("fhir", url + PATH, flush=True)
-
-    server: list[FhirServer] = []
-
-    def announce(url: str) -> None:
-        server.append(FhirServer(store, url + PATH, options.token))
-        started(url)
-
-    asgi.serve(
-        asgi.app(lambda request: server[0].answer(request), "application/fhir+json"),
-        options.host,
-        options.port,
-        announce,
-    )
+    try:
+        listener, url = asgi.listen(options.host, options.port)
+    except OSError as error:
+        sys.exit(f"fhir server: cannot listen on {options.host}:{options.port}: {error.strerror}")
+    server = FhirServer(store, url + PATH, options.token)
+    print("fhir", url + PATH, flush=True)
+    asgi.run(asgi.app(server.answer, "application/fhir+json"), listener)
 
 
 def _fill(store: Store, folder: Path | None, today: date | None) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wardgate.lab.chart import filed_patient
+
 Resource = dict[str, Any]
 
 _NAMESPACE = uuid.UUID("5f3c1d0a-6f0e-5a57-9d0b-3f6f0c1f7c11")
@@ -46,12 +48,16 @@ class Store:
         return sorted(self._by_type)
 
 
-def patient_of(resource: Mapping[str, Any]) -> str | None:
-    """The id of the patient that a resource is about: its `subject` or its `patient`."""
+def patient_of(resource: Resource) -> str | None:
+    """The id of the patient under whom a resource is found: its `subject` or its `patient`."""
+    misfiled = filed_patient(resource)
+    if misfiled is not None:
+        return misfiled
     for element in ("subject", "patient"):
         reference = resource.get(element)
-        if isinstance(reference, dict) and isinstance(reference.get("reference"), str):
-            kind, _, key = reference["reference"].rpartition("/")
+        address = reference.get("reference") if isinstance(reference, dict) else None
+        if isinstance(address, str):
+            kind, _, key = address.rpartition("/")
             if kind.rpartition("/")[2] == "Patient":
                 return key
     return None

@@ -9,6 +9,7 @@ tensor `[k, 4]`, or four tensors `[k, 1]` named after their features; row-major 
 import argparse
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -178,7 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8082, help="0 takes a free one")
     options = parser.parse_args(arguments)
-    asgi.serve(asgi.app(answer), options.host, options.port, lambda url: print("model", url, flush=True))
+    try:
+        listener, url = asgi.listen(options.host, options.port)
+    except OSError as error:
+        sys.exit(f"model server: cannot listen on {options.host}:{options.port}: {error.strerror}")
+    print("model", url, flush=True)
+    asgi.run(asgi.app(answer), listener)
 
 
 if __name__ == "__main__":

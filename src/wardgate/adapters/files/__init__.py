@@ -1,1 +1,1 @@
-"""."""
+"""The configuration on disk: YAML → checked wire types → frozen plans, with every finding of every file."""

@@ -68,6 +68,6 @@ def _same_side(score: float, rounded: float, edges: tuple[float, ...]) -> bool:
 def percent_of(text: str) -> str:
     """A decimal text in per cent, none of its digits rounded away: `0.0473` is `4.73 %`, `0.3` is `30 %`."""
     places = len(text) - text.find(".") - 1 if "." in text else 0
-    if places > 14:
+    if places > 9:  # beyond what a product of floats keeps
         return f"{Decimal(text).scaleb(2):f} %"
     return f"{float(text) * 100:.{max(places - 2, 0)}f} %"

@@ -21,6 +21,18 @@ class Markdown(str):
     __slots__ = ()
 
 
+class Prepared(str):
+    """Plain text whose Markdown was worked out at start: a sentence that many cards say."""
+
+    __slots__ = ("markdown",)
+    markdown: Markdown
+
+    def __new__(cls, text: str) -> "Prepared":
+        self = super().__new__(cls, text)
+        self.markdown = escape(text)
+        return self
+
+
 def clean(text: str) -> str:
     """One line of visible characters: white space becomes a space; controls, zero-width and bidi marks vanish."""
     if text.isprintable():
@@ -28,11 +40,13 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " if char.isspace() else "" for char in text)
 
 
-_ESCAPED = str.maketrans(
-    {char: "\\" + char for char in "\\`*_[]|~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
-)
-_LINE_START = re.compile(r"^\s*([#+=-]|\d+(?=[.)]))")
-_WEB = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp|javascript|vbscript|data):", re.IGNORECASE)
+_ESCAPED = str.maketrans({char: "\\" + char for char in "\\`*_[]|~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"})
+_HARMLESS = re.compile(r"(?!\d+[.)](?:\s|$))[A-Za-z0-9](?:[A-Za-z0-9 ,;()/%²°→−+-]|(?<!w)\.(?=\d))*")
+"""What most values look like: nothing in it that `escape` would change."""
+
+_SPACES = re.compile(r"\s{2,}")  # four at the start of a line would be a code block
+_LINE_START = re.compile(r"^\s*([#+=-]|\d+(?=[.)](?:\s|$)))")
+_WEB = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp|javascript|vbscript|data):|(?<=\S)@", re.IGNORECASE)
 
 
 def escape(text: str) -> Markdown:
@@ -41,9 +55,9 @@ def escape(text: str) -> Markdown:
     `<`, `>` and `&` become entities, which hold in a client that reads Markdown as HTML, too. Bare web addresses
     are broken up, since GFM links them without any markup ("Autolinks (extension)").
     """
-    if text.isalnum():
+    if _HARMLESS.fullmatch(text):
         return Markdown(text)
-    text = _WEB.sub(_apart, clean(text)).translate(_ESCAPED)
+    text = _WEB.sub(_apart, _SPACES.sub(" ", clean(text))).translate(_ESCAPED)
     return Markdown(_LINE_START.sub(_literal, text))
 
 
@@ -67,12 +81,12 @@ def outside(text: str) -> str:
 
 def plain(number: float) -> str:
     """A number as a chart writes it: `71`, `58.4`, `0.000012`; six significant digits, no exponent."""
+    text = f"{number:.6g}"
+    if "e" not in text and "n" not in text:
+        return text
     if not math.isfinite(number):
         return NOT_AVAILABLE
-    if number == int(number) and abs(number) < 1e15:
-        return str(int(number))
-    text = f"{number:.6g}"
-    return text if "e" not in text else f"{Decimal(text):f}"
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else f"{Decimal(text):f}"
 
 
 def exact(number: float) -> str:
@@ -89,6 +103,7 @@ def exact_percent(number: float) -> str:
 _ATOMS = {"Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH₂O", "1": "", "{score}": "", "%": "%"}
 _ANNOTATION = re.compile(r"\{([^{}]*)\}")
 _POWER = re.compile(r"\b10\*(-?\d+)")
+_MICRO = re.compile(r"\bu(?=(?:mol|g|L|l|m)\b)")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -98,7 +113,7 @@ def unit_text(unit: str) -> str:
         return _ATOMS[unit]
     text = _ANNOTATION.sub(lambda match: match[1].replace("_", " ").replace("m2", "m²"), unit)
     text = _POWER.sub(lambda match: "10" + match[1].translate(_RAISED), text)
-    return clean(text.replace("m[Hg]", "mHg"))
+    return clean(_MICRO.sub("µ", text).replace("m[Hg]", "mHg"))
 
 
 def window_text(seconds: float) -> str:
@@ -110,15 +125,12 @@ def window_text(seconds: float) -> str:
     return f"{plain(seconds)} s"
 
 
-def date_text(at: float, zone: ZoneInfo) -> str:
+def date_text(at: float, zone: ZoneInfo) -> Markdown:
     """The ISO date of an instant (epoch seconds) on the client's calendar."""
-    moment = datetime.fromtimestamp(at, zone)
-    return f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+    return Markdown(datetime.fromtimestamp(at, zone).date().isoformat())
 
 
-def time_text(at: float, zone: ZoneInfo) -> str:
+def time_text(at: float, zone: ZoneInfo) -> Markdown:
     """Date, minute and zone of an instant (epoch seconds): `2026-03-02 14:05 CET`."""
     moment = datetime.fromtimestamp(at, zone)
-    return (
-        f"{moment.year:04}-{moment.month:02}-{moment.day:02} {moment.hour:02}:{moment.minute:02} {moment.tzname()}"
-    )
+    return Markdown(f"{moment.date().isoformat()} {moment.hour:02}:{moment.minute:02} {moment.tzname()}")

@@ -16,7 +16,7 @@ class Coding(msgspec.Struct, gc=False):
     display: str | None = None
 
 
-class CodeableConcept(msgspec.Struct):
+class CodeableConcept(msgspec.Struct, gc=False):
     coding: list[Coding] | None = None
     text: str | None = None
 
@@ -42,7 +42,7 @@ class Meta(msgspec.Struct, gc=False):
     lastUpdated: str | None = None
 
 
-class Component(msgspec.Struct):
+class Component(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
@@ -52,7 +52,7 @@ class Component(msgspec.Struct):
     dataAbsentReason: CodeableConcept | None = None
 
 
-class Resource(msgspec.Struct):
+class Resource(msgspec.Struct, gc=False):
     """Observation and Condition share one shape: decoding need not know the type before it starts."""
 
     resourceType: str = ""

@@ -120,9 +120,7 @@ def _unsure(rules: Rules, unsure: list[Exclusion], vector: FeatureVector) -> Dec
     for exclusion in unsure:
         if exclusion.when is not None:
             names.update(dict.fromkeys(_unknown_in(exclusion.when, vector)))
-    return Decision(
-        Reason.EXCLUSION_UNKNOWN, rules.show_unknown, features=tuple(names), question=unsure[0].name
-    )
+    return Decision(Reason.EXCLUSION_UNKNOWN, rules.show_unknown, features=tuple(names), question=unsure[0].name)
 
 
 def _without_value(rules: Rules, vector: FeatureVector) -> Decision | None:

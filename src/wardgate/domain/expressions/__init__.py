@@ -1,5 +1,6 @@
-"""The small typed language of `population`, `exclusions`, `defer` and rules."""
+"""The small typed language of `population`, `exclusions`, `defer` and rules (docs/expressions.md)."""
 
+from wardgate.domain.expressions.compile import Expression, compile_expression
 from wardgate.domain.expressions.language import (
     Environment,
     ExpressionError,
@@ -8,10 +9,16 @@ from wardgate.domain.expressions.language import (
     Scope,
     Type,
 )
+from wardgate.domain.expressions.tokens import RESERVED
 
-
-class Expression:
-    """Placeholder until compile.py stands; see language.py."""
-
-
-__all__ = ["Environment", "Expression", "ExpressionError", "Known", "Operand", "Scope", "Type"]
+__all__ = [
+    "RESERVED",
+    "Environment",
+    "Expression",
+    "ExpressionError",
+    "Known",
+    "Operand",
+    "Scope",
+    "Type",
+    "compile_expression",
+]

@@ -1,7 +1,7 @@
 """The public face of the expression language: compile once, evaluate per call, never raise at evaluation.
 
-    expression = compile_expression("age >= 18 and egfr < 60", scope)
-    expression.evaluate(environment)   # True, False or None (unknown)
+expression = compile_expression("age >= 18 and egfr < 60", scope)
+expression.evaluate(environment)   # True, False or None (unknown)
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,167 @@
+"""`models/<model>/releases/<version>.yaml` and the probe vectors beside it (docs/configuration.md)."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, RootModel, model_validator
+
+from wardgate.adapters.files.wire import SHA256, Count, Duration, Name, Number, Range, Text, Whole, Wire
+from wardgate.domain.documents import Wrong
+from wardgate.domain.inference.calibration import Calibration, Identity, Isotonic, Logistic
+from wardgate.domain.inference.endpoint import OutputSpec, Probe, Shape
+
+
+class Inputs(Wire):
+    tensor: Text = "features"
+    """The input tensor of shape row; shape named calls each tensor after its feature."""
+    shape: Shape = Shape.ROW
+    datatype: Literal["FP64", "FP32", "FP16", "INT64", "INT32", "BOOL"] = "FP64"
+    order: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """The features that leave for the model, and no other."""
+    fill: dict[str, Number] = {}
+    """By feature: what stands for a missing optional input."""
+    clip: dict[str, Range] = {}
+    """By feature: bounds that a value is moved to."""
+
+
+class Output(Wire):
+    tensor: Text
+    index: Annotated[Whole, Field(ge=0)] | None = None
+    """In the last dimension. Absent: the tensor holds one number."""
+
+    def spec(self) -> OutputSpec:
+        return OutputSpec(self.tensor, self.index)
+
+
+def _by_name(value: object) -> object:
+    return {"tensor": value} if isinstance(value, str) else value
+
+
+def _with_score(value: object) -> object:
+    if isinstance(value, dict) and "score" not in value:
+        raise Wrong("no output is called `score`", "add score: with the name of the tensor that holds it")
+    return value
+
+
+class EndpointEntry(Wire):
+    protocol: Literal["oip", "mlflow", "json"] = "oip"
+    """oip: the Open Inference Protocol, version 2."""
+    url: Text
+    """Its host must be in `model_hosts`; plain http only on loopback."""
+    model_name: Text
+    model_version: Text
+    """In the path of each call, and checked in the reply."""
+    timeout: Duration = 0.2
+    """Of one attempt."""
+    concurrency: Count = 32
+    """Calls at a time."""
+    inputs: Inputs
+    outputs: Annotated[
+        dict[str, Annotated[Output, BeforeValidator(_by_name)]], BeforeValidator(_with_score), Field(min_length=1)
+    ]
+    """By name: a tensor, or {tensor, index}. `score` is required; `contributions` is in the order of `order`;
+    further ones (`uncertainty`) may be named in `defer`."""
+
+
+class ProbesEntry(Wire):
+    file: Text
+    """From the release's folder."""
+    every: Duration = 300.0
+    tolerance: Annotated[Number, Field(gt=0)] = 1e-6
+    """Absolute."""
+
+
+class CalibrationEntry(Wire):
+    method: Literal["identity", "logistic", "isotonic"] = "identity"
+    intercept: Number | None = None
+    """Of logistic."""
+    slope: Number | None = None
+    """Of logistic."""
+    points: Annotated[tuple[Range, ...], Field(min_length=2)] | None = None
+    """Of isotonic: [raw, calibrated], raw strictly increasing."""
+
+    @model_validator(mode="after")
+    def _fits_its_method(self) -> "CalibrationEntry":
+        logistic = self.intercept is not None or self.slope is not None
+        match self.method:
+            case "identity" if logistic or self.points is not None:
+                raise Wrong("identity takes no parameters", "remove them, or name the method that they belong to")
+            case "logistic" if self.intercept is None or self.slope is None or self.points is not None:
+                raise Wrong("logistic takes `intercept` and `slope`", "give both, and no points")
+            case "isotonic" if self.points is None or logistic:
+                raise Wrong("isotonic takes `points`", "give [[raw, calibrated], …], and nothing else")
+        self._increasing()
+        return self
+
+    def _increasing(self) -> None:
+        points = self.points or ()
+        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+            if x1 <= x0 or y1 < y0:
+                raise Wrong(
+                    "the points do not increase", "raw scores increase strictly, calibrated ones never fall: sort them"
+                )
+
+    def calibration(self) -> Calibration:
+        if self.intercept is not None and self.slope is not None:
+            return Logistic(self.intercept, self.slope)
+        return Isotonic(self.points) if self.points is not None else Identity()
+
+
+class LimitationEntry(Wire):
+    text: Text
+    check: Text | None = None
+    """The exclusion that watches over it, or `population`."""
+
+
+class Evidence(Wire):
+    kind: Text
+    path: Text
+    """From the release's folder."""
+    sha256: Annotated[str, Field()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _digest(cls, value: object) -> object:
+        if isinstance(value, dict) and isinstance(digest := value.get("sha256"), str):
+            if not re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", digest):
+                raise Wrong("`sha256` is not a SHA-256 digest", "write its 64 lower-case hex digits")
+        return value
+
+
+def _a_date(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])", value):
+        raise Wrong("not a date", "write it as 2027-05-01")
+    return value
+
+
+class Release(Wire):
+    model: Name
+    """The name of its folder."""
+    version: Name
+    """The name of the file."""
+    changelog: Text | None = None
+    endpoint: EndpointEntry
+    artifact: Annotated[str, SHA256] | None = None
+    """The digest of the model's own file, for the record."""
+    probes: ProbesEntry
+    features: Text
+    """The version of the feature schema."""
+    calibration: CalibrationEntry = CalibrationEntry()
+    score_range: Range | None = None
+    """Of the raw score; a reply outside of it is refused. Absent: any finite number."""
+    intended_use: Text | None = None
+    limitations: tuple[LimitationEntry, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    review_by: Annotated[str, BeforeValidator(_a_date)] | None = None
+
+
+class ProbeEntry(Wire):
+    inputs: dict[str, Number | Annotated[bool, Field(strict=True)]]
+    outputs: dict[str, Number | tuple[Number, ...]]
+
+    def probe(self) -> Probe:
+        return Probe({name: float(value) for name, value in self.inputs.items()}, self.outputs)
+
+
+class Probes(RootModel[Annotated[tuple[ProbeEntry, ...], Field(min_length=1)]]):
+    """The whole of a `probes.json`."""

@@ -1,0 +1,187 @@
+"""`services/*.yaml`: a CDS service (docs/configuration.md)."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from wardgate.adapters.files.wire import SERVICE_ID, Duration, Flag, Name, Number, Text, Wire, matching
+from wardgate.domain.decisions.rules import Show
+from wardgate.domain.documents import Wrong, did_you_mean
+from wardgate.domain.outcomes import DEFERRAL_REASONS, Mode, Reason
+
+_REASONS = sorted(reason.value for reason in DEFERRAL_REASONS)
+
+
+def _of_deferral(value: object) -> object:
+    if value not in _REASONS:
+        raise Wrong("not a reason for deferral", did_you_mean(str(value), _REASONS, f"use one of {', '.join(_REASONS)}"))
+    return value
+
+
+class Threshold(Wire):
+    default: Number | None = None
+    """Shown at or above it; required where there are sites."""
+    sites: dict[str, Number] = {}
+    """By site. A site that is not named takes the default."""
+    indeterminate: Annotated[Number, Field(ge=0)] = 0.0
+    """Half the width of the band around the threshold in which the call is deferred."""
+
+    @model_validator(mode="after")
+    def _sites_have_a_default(self) -> "Threshold":
+        if self.default is None:
+            raise Wrong("a threshold without `default`", "add `default:`, which unnamed sites take")
+        return self
+
+
+def _not_checked(value: object) -> object:
+    return {} if value == "not_checked" else value
+
+
+class ExclusionEntry(Wire):
+    when: Text | None = None
+    """An expression: where it is true, the call is out of scope."""
+    not_applicable: Text | None = None
+    """Why the question does not matter here; printed on the card."""
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "ExclusionEntry":
+        if self.when is not None and self.not_applicable is not None:
+            raise Wrong("two answers to one question", "keep `when` or `not_applicable`")
+        return self
+
+
+def _answered(value: object) -> object:
+    if isinstance(value, dict) and not value:
+        raise Wrong("the question has no answer", "write {when: …}, {not_applicable: …} or not_checked")
+    if isinstance(value, str) and value != "not_checked":
+        raise Wrong("the question has no answer", "write {when: …}, {not_applicable: …} or not_checked")
+    return value
+
+
+class DeferEntry(Wire):
+    when: Text
+    """An expression: the first true one decides."""
+    reason: Annotated[Reason, BeforeValidator(_of_deferral)]
+    """Why, from the published list of deferral reasons."""
+    show: Show = Show.NONE
+    """Whether the deferral card is shown."""
+
+
+class CachedStep(Wire):
+    max_age: Duration
+    without_context: Flag = False
+    """Whether the cached score may stand where its inputs could not be fetched."""
+
+
+def _last_step(value: object) -> object:
+    return {"none": True} if value == "none" else value
+
+
+class FallbackEntry(Wire):
+    cached: CachedStep | None = None
+    rule: Name | None = None
+    """A file of the folder of rules."""
+    none: Annotated[bool, Field(exclude=True)] = False
+    """Written as the word `none`: the ladder ends here."""
+
+    @model_validator(mode="after")
+    def _one_step(self) -> "FallbackEntry":
+        if (self.cached is not None) + (self.rule is not None) + self.none != 1:
+            raise Wrong("not one step of the ladder", "write `cached: {max_age: 12h}`, `rule: name` or `none`")
+        return self
+
+
+class Suppress(Wire):
+    same: Annotated[
+        tuple[Literal["patient", "user", "encounter", "release", "band", "service", "hook", "site"], ...],
+        Field(min_length=1),
+    ]
+    for_: Annotated[Duration, Field(alias="for")]
+
+
+class CohortEntry(Wire):
+    sites: frozenset[Text] = frozenset()
+    units: frozenset[Text] = frozenset()
+    roles: frozenset[Text] = frozenset()
+    hooks: frozenset[Text] = frozenset()
+    percent: Annotated[Number, Field(ge=0, le=100)] | None = None
+    by: Literal["patient", "encounter"] = "patient"
+    """What `percent` draws by."""
+
+
+class Challenger(Wire):
+    release: Name
+    cohort: CohortEntry = CohortEntry()
+
+
+class RolloutEntry(Wire):
+    champion: Name
+    """The version of a release of the service's model."""
+    mode: Literal["off", "shadow", "silent", "canary", "active"]
+    """Above silent only with `insecure_demo: true`."""
+    cohort: CohortEntry | None = None
+    """Who sees the card in mode canary; what it does not name does not restrict."""
+    challenger: Challenger | None = None
+    shadow: tuple[Name, ...] = ()
+    """Versions that are asked after the response."""
+    preview: tuple[Annotated[str, matching(
+        r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9.-]{1,64}", "not a user", "write Practitioner/ and the id"
+    )], ...] = ()
+    """Users who see silent cards, with a banner."""
+
+    def initial(self) -> Mode:
+        return Mode(self.mode)
+
+
+class Owner(Wire):
+    clinical: Text | None = None
+    technical: Text | None = None
+    runbook: Text | None = None
+    """A path or a URL; printed, not opened."""
+
+
+class Service(Wire):
+    id: Annotated[str, SERVICE_ID]
+    """The last segment of the service's URL. Files may share it, with different hooks and one model."""
+    hook: Text
+    """A hook of the CDS Hooks library, or one of your own as a reverse domain name."""
+    title: Text
+    description: Text
+    usage_requirements: Text | None = None
+    prefetch: Annotated[dict[str, Text], Field(min_length=1)]
+    """By key: a template of the standard's restricted subset."""
+    required_prefetch: tuple[str, ...] = ()
+    """Keys without which the call is refused (412); without one of the others its features are missing."""
+    model: Name
+    """A folder of the folder of models."""
+    card: Name
+    """A file of the folder of cards."""
+    deadline: Duration = 0.5
+    """Of the whole call."""
+    audience: Annotated[
+        frozenset[Literal["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"]], Field(min_length=1)
+    ] | None = None
+    """Kinds of users who may see a card. Absent: everybody, also calls without userId."""
+    threshold: Threshold | None = None
+    """Absent: every score is shown."""
+    population: Text | None = None
+    """An expression: where it is false, the call is out of scope. Absent: everybody."""
+    exclusions: dict[
+        str, Annotated[ExclusionEntry, BeforeValidator(_not_checked), BeforeValidator(_answered)]
+    ] = {}
+    """By question. pregnancy, dialysis, transplant and deceased count as not_checked where they are absent."""
+    defer: tuple[DeferEntry, ...] = ()
+    show_unknown: Show = Show.NONE
+    """Whether a deferral card says that population or exclusion could not be determined."""
+    fallback: tuple[Annotated[FallbackEntry, BeforeValidator(_last_step)], ...] = ()
+    """The ladder where the model is unavailable."""
+    absence_means: Literal["nothing", "screened_negative"] | None = None
+    """How a clinician reads that there is no card; required where risk_tier is high. Absent: nothing."""
+    notice_every: Duration = 600.0
+    """The least time between two notices to the same user about the same patient."""
+    suppress: Suppress | None = None
+    """When a repeated card is not shown again."""
+    rollout: RolloutEntry
+    """Where the service begins when the store holds nothing for it."""
+    risk_tier: Literal["low", "medium", "high"] = "medium"
+    owner: Owner = Owner()

@@ -1,0 +1,62 @@
+"""`wardgate call`: one hook call as an EHR makes it, and its cards. Exit 0: answered; 1: not."""
+
+import json
+import shutil
+import sys
+import textwrap
+from datetime import UTC, datetime
+
+from wardgate.cli import running
+from wardgate.cli.ehr import CannotCall, Ehr, HookAnswer
+
+_GATEWAY = "http://127.0.0.1:8080"
+_FHIR = "http://127.0.0.1:8083/fhir"
+
+
+def run(
+    service: str,
+    patient: str,
+    gateway: str | None = None,
+    fhir: str | None = None,
+    user: str = "Practitioner/demo",
+    json_output: bool = False,
+    prefetch: bool = True,
+) -> int:
+    """Addresses that are not given are those of the running demo, else the demo's default ports."""
+    demo = running.find()
+    own = demo is not None and gateway in (None, demo.gateway)
+    gateway = gateway or (demo.gateway if demo else _GATEWAY)
+    fhir = fhir or (demo.fhir if demo else _FHIR)
+    try:
+        with Ehr(gateway, fhir, user, demo.admin if demo and own else None) as ehr:
+            answer = ehr.call(service, patient, prefetch)
+    except CannotCall as error:
+        print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)
+        return 1
+    if json_output:
+        print(json.dumps(_as_json(answer), indent=2, ensure_ascii=False))
+    else:
+        _show(answer)
+    return 0 if answer.status == 200 else 1
+
+
+def _wrapped(text: str) -> str:
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+def _as_json(answer: HookAnswer) -> dict[str, object]:
+    return {
+        "request": answer.request,
+        "status": answer.status,
+        "milliseconds": round(answer.milliseconds, 1),
+        "response": answer.body,
+    }
+
+
+def _show(answer: HookAnswer) -> None:
+    from rich.console import Console
+
+    from wardgate.cli.card_view import show
+
+    show(answer, Console(highlight=False), datetime.now(UTC).date())  # noqa: TID251 - a person's age, on a terminal

@@ -1,0 +1,29 @@
+"""What one card is made from, besides its plan."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.features.vector import FeatureVector
+from wardgate.domain.inference.prediction import Prediction
+from wardgate.domain.outcomes import Step
+
+
+class CardFacts(msgspec.Struct, frozen=True, gc=False):
+    """One decided call. Given the same facts, `render` gives the same card, byte for byte (law 5).
+
+    `computed_at` is the call's clock in epoch seconds, of a cached score that of its computation; `step_age` is then
+    its age in seconds. `zone` is the client's, for the dates that a clinician reads. `ordinal` tells several cards
+    of one decision apart.
+    """
+
+    decision_id: str
+    decision: Decision
+    vector: FeatureVector
+    prediction: Prediction | None
+    computed_at: float
+    zone: ZoneInfo
+    step: Step = Step.MODEL
+    step_age: float | None = None
+    ordinal: int = 0

@@ -1,0 +1,90 @@
+"""Sample calls: every template is rendered once at start, for all bands, steps, reasons and missing features."""
+
+from collections.abc import Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.spec import ReleaseFacts
+from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.rules import Band, Rules
+from wardgate.domain.features.schema import FeatureSpec, FeatureType
+from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark, Point, Value
+from wardgate.domain.inference.prediction import ModelInputs, Prediction
+from wardgate.domain.outcomes import DEFERRAL_REASONS, OUTCOME_OF, Outcome, Reason, Step
+
+_NOW = 1_767_225_600.0
+_UTC = ZoneInfo("UTC")
+_DAY = 86400.0
+
+
+def _value(spec: FeatureSpec) -> Value:
+    if spec.map:
+        return next(iter(spec.map.values()))
+    if spec.type is FeatureType.BOOLEAN or spec.take.value == "any":
+        return True
+    if spec.type is FeatureType.CODE:
+        return "code"
+    low, high = spec.plausible or (0.0, 100.0)
+    return low + (high - low) / 2
+
+
+def _found(spec: FeatureSpec) -> FeatureValue:
+    value = _value(spec)
+    if spec.source != "Observation":
+        return FeatureValue(spec.name, value)
+    number = isinstance(value, float)
+    trend = tuple(Point(_NOW - days * _DAY, float(value)) for days in (90, 30, 3)) if number else ()
+    return FeatureValue(spec.name, value, None, _NOW - 3 * _DAY, 3 * _DAY, spec.unit, trend=trend)
+
+
+def _marked(spec: FeatureSpec, mark: Mark) -> FeatureValue:
+    if mark is Mark.MISSING or spec.source != "Observation":
+        return FeatureValue(spec.name, None, mark)
+    return FeatureValue(spec.name, None, mark, _NOW - 400 * _DAY, 400 * _DAY, shown="> 60 <odd> unit")
+
+
+def _vector(features: Mapping[str, FeatureSpec], mark: Mark | None, optional: bool) -> FeatureVector:
+    """`mark`: on every feature, or with `optional` only on those that a score can do without."""
+    values = {
+        name: _found(spec) if mark is None or (optional and spec.required) else _marked(spec, mark)
+        for name, spec in features.items()
+    }
+    return FeatureVector(values, False, _NOW)
+
+
+def _call(decision: Decision, vector: FeatureVector, prediction: Prediction | None, step: Step) -> CardFacts:
+    return CardFacts("sample", decision, vector, prediction, _NOW, _UTC, step, None if step is Step.MODEL else 39_600.0)
+
+
+def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
+    bands: tuple[Band | None, ...] = (*rules.bands, None)
+    for threshold in {rules.threshold.default, *rules.threshold.sites.values()}:
+        reason = Reason.NO_THRESHOLD if threshold is None else Reason.THRESHOLD_MET
+        for band in bands:
+            score = band.start if band is not None else 0.0
+            decision = Decision(reason, score=score, threshold=threshold, band=band)
+            for mark in (None, Mark.MISSING, Mark.STALE):
+                vector = _vector(features, mark, optional=True)
+                for effects in (None, dict.fromkeys(release.inputs, 0.1)):
+                    filled = tuple(name for name in release.inputs if vector.values[name].value is None)
+                    inputs = ModelInputs((1.0,) * len(release.inputs), filled, ())
+                    yield _call(decision, vector, Prediction(score, score, effects, {}, inputs), Step.MODEL)
+            for step in (Step.CACHED, Step.RULE):
+                yield _call(decision, _vector(features, None, optional=True), None, step)
+
+
+def deferral_samples(features: Mapping[str, FeatureSpec]) -> Iterator[CardFacts]:
+    for reason in sorted(DEFERRAL_REASONS):
+        for concerned in ((), tuple(features)):
+            decision = Decision(reason, features=concerned)
+            yield _call(decision, _vector(features, Mark.MISSING, optional=False), None, Step.MODEL)
+    for mark in (None, *Mark):
+        decision = Decision(Reason.INPUT_MISSING, features=tuple(features))
+        yield _call(decision, _vector(features, mark, optional=False), None, Step.MODEL)
+
+
+def notice_samples() -> Iterator[CardFacts]:
+    vector = FeatureVector({}, None, _NOW)
+    for reason, outcome in OUTCOME_OF.items():
+        if outcome is Outcome.UNAVAILABLE:
+            yield _call(Decision(reason), vector, None, Step.NONE)

@@ -1,0 +1,201 @@
+"""From decoded pages to one patient's record: agreement with the context, ownership, one of each resource."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from enum import Enum
+
+import msgspec
+
+from wardgate.domain.context.fhir import Document, Resource
+from wardgate.domain.context.ownership import NO_ALIASES, Owner
+from wardgate.domain.context.paging import instant
+from wardgate.domain.context.prefetch import PrefetchKey, names_context
+from wardgate.domain.context.record import Dropped, KeyState, PatientRecord
+from wardgate.domain.context.resources import Page
+
+WRONG_PATIENT_AT = 3
+"""So many resources of somebody else, and nothing of this chart is believed (DESIGN, "Context and patient")."""
+
+_ABOUT_PATIENTS = frozenset({"Observation", "Condition", "Encounter", "MedicationRequest", "MedicationStatement"})
+"""Types that count as dropped when they name no subject; a Medication or a Location never has one."""
+
+
+class Agreement(Enum):
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    UNSURE = "unsure"  # no id, or no subject: it may be the right one, and that is not enough
+
+
+class Answer(msgspec.Struct):
+    """How one key was answered, by the EHR in its prefetch or by its FHIR server."""
+
+    key: PrefetchKey
+    pages: list[Page]
+    state: KeyState
+
+
+def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | None) -> Agreement:
+    """Whether the resource that the context names is what this key holds; keys that ask for others agree."""
+    field = names_context(key)
+    if field == "patientId":
+        return _worst([owner.verdict_on_patient(document) for document in page.patients])
+    if field == "encounterId" and encounter_id is not None:
+        encounters = [resource for resource in page.resources if resource.resourceType == "Encounter"]
+        return _worst([_verdict_on_encounter(resource, owner, encounter_id) for resource in encounters])
+    return Agreement.AGREES
+
+
+def _verdict_on_encounter(encounter: Resource, owner: Owner, encounter_id: str) -> Dropped | None:
+    if encounter.id is not None and encounter.id != encounter_id:
+        return Dropped.OTHER_PATIENT
+    verdict = owner.verdict(encounter)
+    return Dropped.NO_SUBJECT if verdict is None and encounter.id is None else verdict
+
+
+def _worst(verdicts: list[Dropped | None]) -> Agreement:
+    if Dropped.OTHER_PATIENT in verdicts:
+        return Agreement.DIFFERS
+    return Agreement.UNSURE if any(verdicts) else Agreement.AGREES
+
+
+def assemble(answers: Sequence[Answer], owner: Owner, encounter_id: str | None, wrong_patient: bool) -> PatientRecord:
+    """`wrong_patient`: it is known already that a resource was read that is not what the context names."""
+    pile = _Pile(owner)
+    for answer in answers:
+        for page in answer.pages:
+            pile.add(page)
+    dropped = pile.dropped()
+    encounter = None if encounter_id is None else pile.encounters.get(encounter_id)
+    return PatientRecord(
+        patient=pile.patient,
+        encounter=encounter if ("Encounter", encounter_id) not in pile.rejected else None,
+        resources=pile.resources(),
+        keys={answer.key.name: answer.state for answer in answers},
+        dropped=dropped,
+        wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
+    )
+
+
+class _Pile:
+    """The union of all keys: one of each type and id, with a verdict on whose it is.
+
+    Versions are sorted out before owners: where the newest version of a resource is somebody else's, an older
+    one must not stand in for it. Where no version is the newest, one foreign version is enough.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self.patient: Document | None = None
+        self.encounters: dict[str, Document] = {}
+        self.rejected: dict[tuple[str, str | None], Dropped] = {}
+        self._owner = owner
+        self._chosen: dict[str, dict[str, Resource]] = {}  # by type, then by id
+        self._without_id: list[Resource] = []
+        self._lost: list[Dropped] = []
+
+    def add(self, page: Page) -> None:
+        if page.patients or page.encounters or page.unreadable:
+            self._add_apart(page)
+        literal, kind = self._owner.literal, ""
+        aliases = self._owner.aliases(page) if page.patients else NO_ALIASES
+        held: dict[str, Resource] = {}
+        for resource in page.resources:
+            if resource.resourceType != kind:
+                kind = resource.resourceType
+                held = self._chosen.setdefault(kind, {})
+            subject, found = resource.subject, resource.id
+            if (
+                subject is not None
+                and subject.reference == literal
+                and resource.focus is None
+                and resource.patient is None
+                and found is not None
+                and found not in held
+            ):
+                held[found] = resource  # the plain case of nearly every resource
+            else:
+                self._consider(resource, self._owner.verdict(resource, aliases), held)
+
+    def resources(self) -> dict[str, tuple[Resource, ...]]:
+        rejected = self.rejected
+        kept: dict[str, tuple[Resource, ...]] = {}
+        for kind, held in self._chosen.items():
+            loose = [resource for resource in self._without_id if resource.resourceType == kind]
+            if rejected or loose:
+                mine = [resource for resource in held.values() if (kind, resource.id) not in rejected]
+                resources = (*mine, *loose)
+            else:
+                resources = tuple(held.values())
+            if resources:
+                kept[kind] = resources
+        return kept
+
+    def dropped(self) -> dict[Dropped, int]:
+        counts: dict[Dropped, int] = {}
+        for (kind, _), cause in self.rejected.items():
+            if cause is not Dropped.NO_SUBJECT or kind in _ABOUT_PATIENTS or kind == "Patient":
+                counts[cause] = counts.get(cause, 0) + 1
+        for cause in self._lost:
+            counts[cause] = counts.get(cause, 0) + 1
+        return counts
+
+    def _add_apart(self, page: Page) -> None:
+        self._lost.extend([Dropped.UNREADABLE] * page.unreadable)
+        for document in page.patients:
+            verdict = self._owner.verdict_on_patient(document)
+            found = document.get("id")
+            if verdict is not None:
+                self.rejected[("Patient", found if isinstance(found, str) else None)] = verdict
+            elif self.patient is None or _order(_updated(document), _updated(self.patient)) > 0:
+                self.patient = document
+        for document in page.encounters:
+            found = document.get("id")
+            if not isinstance(found, str):
+                continue
+            known = self.encounters.get(found)
+            if known is None or _order(_updated(document), _updated(known)) > 0:
+                self.encounters[found] = document
+
+    def _consider(self, resource: Resource, verdict: Dropped | None, held: dict[str, Resource]) -> None:
+        kind, found = resource.resourceType, resource.id
+        if found is None:
+            self._keep_without_id(resource, verdict)
+        elif found in held:
+            self._keep_newest(held, found, resource, verdict)
+        else:
+            held[found] = resource
+            if verdict is not None:
+                self.rejected[kind, found] = verdict
+
+    def _keep_without_id(self, resource: Resource, verdict: Dropped | None) -> None:
+        if verdict is None:
+            self._without_id.append(resource)
+        elif verdict is not Dropped.NO_SUBJECT or resource.resourceType in _ABOUT_PATIENTS:
+            self._lost.append(verdict)
+
+    def _keep_newest(self, held: dict[str, Resource], found: str, resource: Resource, verdict: Dropped | None) -> None:
+        known, key = held[found], (resource.resourceType, found)
+        order = _order(
+            resource.meta.lastUpdated if resource.meta is not None else None,
+            known.meta.lastUpdated if known.meta is not None else None,
+        )
+        if order > 0:
+            held[found] = resource
+            self.rejected.pop(key, None)
+        if order >= 0 and verdict is not None:
+            self.rejected.setdefault(key, verdict)
+
+
+def _updated(document: Document) -> str | None:
+    meta = document.get("meta")
+    found = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _order(left: str | None, right: str | None) -> int:
+    """1: `left` is newer, -1: older; 0: the same, or it cannot be told."""
+    if left is None or right is None or left == right:
+        return 0
+    a, b = instant(left, UTC), instant(right, UTC)
+    if a is None or b is None or a == b:
+        return 0
+    return 1 if a > b else -1

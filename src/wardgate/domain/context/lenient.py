@@ -1,0 +1,134 @@
+"""The second look at what did not fit: field by field, so that one wrong-typed field costs only itself.
+
+Some fields may not simply fall away, because without them a resource would say more than it does:
+
+- subject, patient, focus: whose resource this is (law 11); unreadable ones cost the resource;
+- verificationStatus, clinicalStatus: modifier elements (FHIR R4, 2.1.0.2): the same;
+- dataAbsentReason, comparator: an unreadable one still says "this is not a plain value", so a mark stays.
+"""
+
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from wardgate.domain.context.fhir import CodeableConcept, Component, Document, Quantity, Resource
+
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that decoding raises, whatever the bytes are."""
+
+_BINDING = frozenset({"subject", "patient", "focus", "verificationStatus", "clinicalStatus"})
+_UNREADABLE_COMPARATOR = "?"
+
+T = TypeVar("T")
+
+fields_of: Callable[[bytes | msgspec.Raw], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+items_of: Callable[[bytes | msgspec.Raw], list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_any: Callable[[bytes | msgspec.Raw], Any] = msgspec.json.Decoder().decode
+_resource: Callable[[bytes | msgspec.Raw], Resource] = msgspec.json.Decoder(Resource).decode
+_decoders: dict[Any, Callable[[bytes | msgspec.Raw], Any]] = {}
+_hints: dict[type, dict[str, Any]] = {
+    kind: get_type_hints(kind) for kind in msgspec.Struct.__subclasses__() if kind.__module__ == Resource.__module__
+}
+
+
+class Unreadable(Exception):
+    """Nothing of the expected type is left of this value. Carries no text: the value may be a patient's name."""
+
+
+def lenient_resource(raw: bytes | msgspec.Raw) -> Resource:
+    """The resource without what could not be read of it; Unreadable where it must not count at all."""
+    try:
+        return _resource(raw)
+    except UNDECODABLE:
+        return _struct(raw, Resource)
+
+
+def lenient_document(raw: bytes | msgspec.Raw) -> Document:
+    """A whole resource, without the fields that cannot be decoded."""
+    document: Document = {}
+    for name, value in _fields(raw).items():
+        try:
+            document[name] = _any(value)
+        except UNDECODABLE:
+            continue
+    return document
+
+
+def _value(raw: msgspec.Raw, kind: Any) -> Any:
+    try:
+        return _decode(raw, kind)
+    except UNDECODABLE:
+        pass
+    if get_origin(kind) in (Union, types.UnionType):
+        return _first_of(raw, get_args(kind))
+    if get_origin(kind) is list:
+        return _list(raw, get_args(kind)[0])
+    if kind in _hints:
+        return _struct(raw, kind)
+    raise Unreadable
+
+
+def _struct(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+    kept: dict[str, Any] = {}
+    hints = _hints[kind]
+    for name, value in _fields(raw).items():
+        if name not in hints:
+            continue
+        try:
+            kept[name] = _value(value, hints[name])
+        except Unreadable:
+            if kind is Resource and name in _BINDING:
+                raise
+            _leave_mark(kept, kind, name)
+    return kind(**kept)
+
+
+def _leave_mark(kept: dict[str, Any], kind: type, name: str) -> None:
+    if name == "dataAbsentReason" and kind in (Resource, Component):
+        kept[name] = CodeableConcept()
+    elif name == "comparator" and kind is Quantity:
+        kept[name] = _UNREADABLE_COMPARATOR
+
+
+def _list(raw: msgspec.Raw, kind: Any) -> list[Any]:
+    """One object where a list belongs counts as its only item (trap T-7); items that cannot be read fall away."""
+    try:
+        items = items_of(raw)
+    except UNDECODABLE:
+        return [_value(raw, kind)]
+    kept = []
+    for item in items:
+        try:
+            kept.append(_value(item, kind))
+        except Unreadable:
+            continue
+    if items and not kept:
+        raise Unreadable
+    return kept
+
+
+def _first_of(raw: msgspec.Raw, kinds: tuple[Any, ...]) -> Any:
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return _value(raw, kind)
+        except Unreadable:
+            continue
+    raise Unreadable
+
+
+def _fields(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return fields_of(raw)
+    except UNDECODABLE:
+        raise Unreadable from None
+
+
+def _decode(raw: bytes | msgspec.Raw, kind: Any) -> Any:
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind).decode
+    return decoder(raw)

@@ -1,0 +1,76 @@
+"""Whose is it? Law 11: a resource of anybody else is dropped and counted, and one that cannot be made sure
+does not count either.
+
+A reference may be written as `Patient/1`, `Patient/1/_history/2`, as an absolute URL under a FHIR base of this
+client, or as `urn:uuid:` inside a Bundle (FHIR R4, 2.3.0 and Bundle 3.1.6.1). Ids are compared by case.
+"""
+
+import re
+
+from wardgate.domain.context.fhir import Document, Reference, Resource
+from wardgate.domain.context.record import Dropped
+from wardgate.domain.context.resources import Page
+
+_REFERENCE = re.compile(
+    r"(?:(?P<base>https?://[^\s?#]+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,256})(?:/_history/[A-Za-z0-9\-.]{1,256})?"
+)
+_URN = "urn:uuid:"
+
+NO_ALIASES: frozenset[str] = frozenset()
+
+
+class Owner:
+    """The patient of one call, and the FHIR bases (no trailing slash) under which her id means her."""
+
+    __slots__ = ("patient_id", "literal", "_server", "_listed")
+
+    def __init__(self, patient_id: str, server: str | None, listed: frozenset[str]) -> None:
+        self.patient_id = patient_id
+        self.literal = f"Patient/{patient_id}"
+        self._server = server
+        self._listed = listed
+
+    def verdict(self, resource: Resource, aliases: frozenset[str] = NO_ALIASES) -> Dropped | None:
+        """Why this resource does not count; None: it is this patient's. `aliases` are her fullUrls in its Bundle."""
+        subject = resource.subject if resource.subject is not None else resource.patient
+        if subject is None:
+            return Dropped.NO_SUBJECT
+        cause = self._of(subject, aliases)
+        if cause is None and resource.subject is not None and resource.patient is not None:
+            cause = self._of(resource.patient, aliases)
+        if cause is None and resource.focus and any(self._of(focus, aliases) for focus in resource.focus):
+            return Dropped.OTHER_FOCUS
+        return cause
+
+    def verdict_on_patient(self, document: Document) -> Dropped | None:
+        found = document.get("id")
+        if found == self.patient_id:
+            return None
+        return Dropped.OTHER_PATIENT if isinstance(found, str) else Dropped.NO_SUBJECT
+
+    def aliases(self, page: Page) -> frozenset[str]:
+        """The fullUrls under which this Bundle speaks of this patient, and of nobody else."""
+        if not page.patients:
+            return NO_ALIASES
+        hers: set[str] = set()
+        others: set[str] = set()
+        for url, document in zip(page.full_urls, page.patients, strict=True):
+            if url is not None and url.startswith(_URN):
+                (hers if self.verdict_on_patient(document) is None else others).add(url)
+        return frozenset(hers - others)
+
+    def _of(self, reference: Reference, aliases: frozenset[str]) -> Dropped | None:
+        text = reference.reference
+        if text is None:  # only an identifier: it may be this patient, but that cannot be made sure
+            return Dropped.NO_SUBJECT
+        if text == self.literal or text in aliases:
+            return None
+        if text.startswith(_URN):
+            return None if text[len(_URN) :] == self.patient_id else Dropped.OTHER_PATIENT
+        match = _REFERENCE.fullmatch(text)
+        if match is None:  # conditional (`Patient?identifier=`), contained (`#p`), or not a reference at all
+            return Dropped.NO_SUBJECT
+        base = match["base"]
+        same_base = base is None or base == self._server or base in self._listed
+        same = same_base and match["type"] == "Patient" and match["id"] == self.patient_id
+        return None if same else Dropped.OTHER_PATIENT

@@ -1,0 +1,87 @@
+"""Following a search over its pages, and what the pages that were read prove (FHIR R4, 3.1.0.5; trap T-13)."""
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from urllib.parse import urljoin, urlsplit
+
+from wardgate.domain.context.fhir import Resource
+from wardgate.domain.context.prefetch import PrefetchKey
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def next_url(server: str, link: str) -> str | None:
+    """The absolute URL of a next page, or None unless it stays on the origin and path prefix of `server`.
+
+    A link is data from outside, and the token goes wherever it points: another scheme, host or port, user
+    information, climbing or encoded path segments, and anything that two parsers could read differently are
+    not followed. `server` is a FHIR base without trailing slash; a relative link is resolved against it.
+    """
+    if not link.isascii() or not link.isprintable() or any(character in ' \\"<>^`{}' for character in link):
+        return None
+    base = urlsplit(server)
+    try:
+        written = urlsplit(link)
+        if link.startswith("//") or bool(written.scheme) != bool(written.netloc):
+            return None
+        if any(segment in (".", "..") for segment in written.path.split("/")):
+            return None
+        found = urlsplit(urljoin(f"{server}/", link))
+        if found.scheme != base.scheme or not _same_host(found.netloc, found.port, base.netloc, base.port, base.scheme):
+            return None
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        return None
+    inside = found.path == base.path or found.path.startswith(f"{base.path}/")
+    beyond = found.path[len(base.path) :]
+    if found.fragment or not inside or "%" in beyond or "//" in beyond or not found.query and beyond in ("", "/"):
+        return None
+    return f"{base.scheme}://{base.netloc}{found.path}" + (f"?{found.query}" if found.query else "")
+
+
+def _same_host(found: str, found_port: int | None, base: str, base_port: int | None, scheme: str) -> bool:
+    default = _PORTS.get(scheme)
+    if "@" in found or (found_port or default) != (base_port or default):
+        return False
+    return _name(found, found_port) == _name(base, base_port)
+
+
+def _name(netloc: str, port: int | None) -> str:
+    return (netloc if port is None else netloc.rpartition(":")[0]).lower()
+
+
+def is_newest_first(key: PrefetchKey, resources: Sequence[Resource], zone: tzinfo) -> bool:
+    """Whether what was read is verifiably the newest part of the search.
+
+    The template must sort by date, descending, and the entries must really come that way: clients ignore
+    parameters (trap T-12). A resource of another type, a period, a partial date or none at all proves nothing.
+    """
+    if not resources or key.resource_type != "Observation":
+        return False
+    if not any(name == "_sort" and (value == "-date" or value.startswith("-date,")) for name, value in key.parameters):
+        return False
+    times = [_instant(resource, zone) for resource in resources if resource.resourceType == "Observation"]
+    if len(times) < len(resources):
+        return False
+    before = float("inf")
+    for time in times:
+        if time is None or time > before:
+            return False
+        before = time
+    return True
+
+
+def _instant(resource: Resource, zone: tzinfo) -> float | None:
+    text = resource.effectiveDateTime or resource.effectiveInstant
+    return None if text is None else instant(text, zone)
+
+
+def instant(text: str, zone: tzinfo) -> float | None:
+    """Epoch seconds of a FHIR dateTime; a full date is its first instant in `zone`; None: partial or unreadable."""
+    text = text.strip()
+    if len(text) < 10 or text[4] != "-" or text[7] != "-":
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo is not None else time.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        return None

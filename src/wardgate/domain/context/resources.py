@@ -1,0 +1,283 @@
+"""Decoding: from the JSON of one prefetch key, or of one page of a search, to resources.
+
+The four states of a key (CDS Hooks 2.0.1, "Prefetch Template"; trap T-3) stay apart: absent (never gets
+here), null, an error, and a Bundle without entries. Nothing here raises for what the JSON holds: what
+cannot be used is None, and then the key counts as unobtained.
+
+The fast path decodes a whole Bundle once, into slim structs; only what does not fit is looked at twice.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from wardgate.domain.context.fhir import Document, Resource
+from wardgate.domain.context.lenient import (
+    UNDECODABLE,
+    Unreadable,
+    fields_of,
+    items_of,
+    lenient_document,
+    lenient_resource,
+)
+
+UNFOLLOWABLE = ""
+"""`Page.next` where there is a next page whose link cannot be read."""
+
+
+class Page(msgspec.Struct):
+    """What one key, or one page of it, holds. Resources in their order; Patients and Encounters also whole.
+
+    `full_urls` are the entries' fullUrls of `patients`, by position, for references inside the same Bundle.
+    `next` is the link to the next page, None on the last one. `unreadable` counts what could not be decoded.
+    """
+
+    resources: list[Resource]
+    patients: list[Document]
+    encounters: list[Document]
+    full_urls: list[str | None]
+    next: str | None = None
+    unreadable: int = 0
+
+
+_ABSENT = msgspec.Raw()  # `Raw | None` is no type that msgspec can decode: it expects null then
+
+
+class _Entry(msgspec.Struct):
+    resource: Resource | None = None
+
+
+class _Link(msgspec.Struct, gc=False):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    resourceType: str | None = None
+    entry: list[_Entry] | None = None
+    link: list[_Link] | None = None
+    response: msgspec.Raw = _ABSENT
+    resource: msgspec.Raw = _ABSENT
+
+
+class _RawEntry(msgspec.Struct):
+    fullUrl: Any = None
+    resource: msgspec.Raw = _ABSENT
+
+
+class _RawEntries(msgspec.Struct):
+    entry: list[_RawEntry]
+
+
+class _Issue(msgspec.Struct, gc=False):
+    severity: str | None = None
+
+
+class _OperationOutcome(msgspec.Struct):
+    issue: list[_Issue]
+
+
+Bytes = bytes | msgspec.Raw
+_envelope: Callable[[Bytes], _Envelope] = msgspec.json.Decoder(_Envelope).decode
+_raw_entries: Callable[[Bytes], _RawEntries] = msgspec.json.Decoder(_RawEntries).decode
+_raw_entry: Callable[[Bytes], _RawEntry] = msgspec.json.Decoder(_RawEntry).decode
+_links: Callable[[Bytes], list[_Link]] = msgspec.json.Decoder(list[_Link]).decode
+_outcome: Callable[[Bytes], _OperationOutcome] = msgspec.json.Decoder(_OperationOutcome).decode
+_resource: Callable[[Bytes], Resource] = msgspec.json.Decoder(Resource).decode
+_document: Callable[[Bytes], Document] = msgspec.json.Decoder(Document).decode
+_string: Callable[[Bytes], str] = msgspec.json.Decoder(str).decode
+_any: Callable[[Bytes], Any] = msgspec.json.Decoder().decode
+
+# Types that are read whole, and types that are not clinical content at all; the rest needs no second thought.
+_APART = frozenset({"Patient", "Encounter", "OperationOutcome", ""})
+_HARMLESS = frozenset({"warning", "information", "success"})
+
+
+def decode_value(raw: Bytes, resource_type: str) -> Page | None:
+    """One prefetch value or one FHIR answer of a key that reads `resource_type`; None: cannot be used."""
+    if resource_type in ("Patient", "Encounter"):
+        page = _whole(raw, resource_type)
+        if page is not None:
+            return page
+    try:
+        envelope = _envelope(raw)
+    except UNDECODABLE:
+        return _second_look(raw, resource_type)
+    if envelope.resourceType == "Bundle":
+        if envelope.entry is None:
+            return _page(next=_next(envelope.link))
+        return _bundle(raw, resource_type, envelope.entry, _next(envelope.link))
+    if envelope.resourceType is None:
+        return _unwrapped(envelope.response, envelope.resource, resource_type)
+    return _single(raw, resource_type) if envelope.resourceType == resource_type else None
+
+
+def _page(**fields: Any) -> Page:
+    return Page([], [], [], [], **fields)
+
+
+def _whole(raw: Bytes, resource_type: str) -> Page | None:
+    """A read of a Patient or an Encounter, decoded whole at once; None: not that, or not so simple."""
+    try:
+        document = _document(raw)
+        if document.get("resourceType") != resource_type:
+            return None
+        if resource_type == "Patient":
+            return Page([], [document], [], [None])
+        return Page([_resource(raw)], [], [document], [])
+    except UNDECODABLE:
+        return None
+
+
+def _bundle(raw: Bytes, resource_type: str, entries: list[_Entry], following: str | None) -> Page | None:
+    resources = [
+        resource
+        for entry in entries
+        if (resource := entry.resource) is not None and resource.resourceType not in _APART
+    ]
+    page = Page(resources, [], [], [], following)
+    if len(resources) == len(entries):
+        return page
+    apart = [
+        index
+        for index, entry in enumerate(entries)
+        if entry.resource is not None and entry.resource.resourceType in _APART
+    ]
+    try:
+        raw_entries = _raw_entries(raw).entry
+    except UNDECODABLE:  # a fullUrl that is no text; everything else has been decoded before
+        return _second_look(raw, resource_type)
+    return page if all(_set_apart(page, raw_entries[index]) for index in apart) else None
+
+
+def _set_apart(page: Page, entry: _RawEntry) -> bool:
+    """Sort in a Patient, an Encounter or an OperationOutcome; False where the server says that the search failed."""
+    raw = entry.resource
+    try:
+        document = lenient_document(raw)
+        kind = document.get("resourceType")
+        if kind == "Patient":
+            page.patients.append(document)
+            page.full_urls.append(entry.fullUrl if isinstance(entry.fullUrl, str) else None)
+        elif kind == "OperationOutcome":
+            return _is_harmless(raw)
+        elif kind == "Encounter":
+            page.resources.append(lenient_resource(raw))
+            page.encounters.append(document)
+        else:
+            page.unreadable += 1
+    except Unreadable:
+        page.unreadable += 1
+    return True
+
+
+def _is_harmless(raw: Bytes) -> bool:
+    """Epic answers an empty search with an OperationOutcome entry that only warns (PF-2)."""
+    try:
+        issues = _outcome(raw).issue
+    except UNDECODABLE:
+        return False
+    return bool(issues) and all(issue.severity in _HARMLESS for issue in issues)
+
+
+def _next(links: list[_Link] | None) -> str | None:
+    for link in links or ():
+        if link.relation == "next":
+            return link.url or UNFOLLOWABLE
+    return None
+
+
+def _single(raw: Bytes, resource_type: str) -> Page | None:
+    """One resource of the key's type, where the key is not a Bundle."""
+    try:
+        resource, document = lenient_resource(raw), lenient_document(raw)
+    except Unreadable:
+        return None
+    if resource_type == "Patient":
+        return Page([], [document], [], [None])
+    return Page([resource], [], [document] if resource_type == "Encounter" else [], [])
+
+
+def _unwrapped(response: Bytes, resource: Bytes, resource_type: str) -> Page | None:
+    """`{response: {status}, resource}`, the prefetch of before 1.0. Never wrapped twice."""
+    if not _is_success(response):
+        return None
+    if _kind(resource) is None:
+        return _page() if _is_null(resource) else None
+    return decode_value(resource, resource_type)
+
+
+def _is_success(response: Bytes) -> bool:
+    try:
+        status = _any(fields_of(response).get("status", msgspec.Raw(b'"200"')))
+    except UNDECODABLE:
+        return False
+    return str(status).strip()[:3] == "200"
+
+
+def _kind(raw: Bytes) -> str | None:
+    """The resourceType, whatever else there is."""
+    try:
+        return _string(fields_of(raw)["resourceType"])
+    except (KeyError, *UNDECODABLE):
+        return None
+
+
+def _second_look(raw: Bytes, resource_type: str) -> Page | None:
+    """What did not decode as a whole: null, something else than an object, or a misfit somewhere inside."""
+    try:
+        if _any(raw) is None:
+            return _page()
+    except UNDECODABLE:
+        pass
+    try:
+        fields = fields_of(raw)
+    except UNDECODABLE:
+        return None
+    kind = _kind(raw)
+    if kind == "Bundle":
+        return _loose_bundle(fields)
+    if kind is None:
+        return _unwrapped(fields.get("response", _ABSENT), fields.get("resource", _ABSENT), resource_type)
+    return _single(raw, resource_type) if kind == resource_type else None
+
+
+def _loose_bundle(fields: Mapping[str, msgspec.Raw]) -> Page | None:
+    page = _page(next=_loose_next(fields.get("link")))
+    try:
+        entries = items_of(fields["entry"]) if "entry" in fields else []
+    except UNDECODABLE:
+        return page if _is_null(fields["entry"]) else None
+    for raw in entries:
+        try:
+            entry = _raw_entry(raw)
+        except UNDECODABLE:
+            page.unreadable += 1
+            continue
+        if entry.resource is _ABSENT or _is_null(entry.resource):
+            continue
+        kind = _kind(entry.resource) or ""
+        if kind in _APART:
+            if not _set_apart(page, entry):
+                return None
+            continue
+        try:
+            page.resources.append(lenient_resource(entry.resource))
+        except Unreadable:
+            page.unreadable += 1
+    return page
+
+
+def _loose_next(raw: msgspec.Raw | None) -> str | None:
+    """Links that cannot be read may hide a next page, so they count as one that cannot be followed."""
+    if raw is None or _is_null(raw):
+        return None
+    try:
+        return _next(_links(raw))
+    except UNDECODABLE:
+        return None
+
+
+def _is_null(raw: Bytes) -> bool:
+    return bytes(raw).strip() == b"null"

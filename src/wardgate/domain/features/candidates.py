@@ -1,0 +1,238 @@
+"""From a patient's resources to the measurements that may count for a feature, oldest first.
+
+One pass sorts all resources by the codes that any feature wants. Features with the same codes and statuses
+share what is found: status, time and value are looked at once for all of them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from zoneinfo import ZoneInfo
+
+from wardgate.domain.context.fhir import CodeableConcept, Resource
+from wardgate.domain.features.times import parse_instant
+from wardgate.domain.features.values import Holder, codes_in, has_value
+
+Code = tuple[str, str]
+"""System and code."""
+
+Found = tuple[Holder, Resource]
+"""What carries the value, and the resource whose status and time hold for it."""
+
+Dated = tuple[float, Holder, Resource]
+"""A finding with its time in epoch seconds."""
+
+Findings = tuple[list[Dated], list[Found]]
+"""Dated ones in ascending order of preference, then the undated ones likewise."""
+
+_Systems = dict[str | None, tuple[int, ...]]
+"""Which buckets want a code, by its system."""
+
+Times = dict[str, float]
+"""Times of this call that were parsed before: all tests of one specimen share one."""
+
+Gather = Callable[[Sequence[Found], float, ZoneInfo, Times], Findings]
+
+CLOCK_SKEW = 300.0
+"""Seconds that a time may lie ahead of the call's clock and still be taken for now."""
+
+NEVER = frozenset({"entered-in-error", "cancelled"})
+OBSERVATION_STATUSES = ("final", "amended", "corrected")
+CONDITION_STATUSES = ("active", "recurrence", "relapse")
+_REFUTED = frozenset({"refuted", "entered-in-error"})
+_RANK = {"amended": 1, "corrected": 2}
+_TIME = itemgetter(0)
+
+
+class CodeIndex:
+    """Sorts resources into one bucket for each set of codes."""
+
+    __slots__ = ("_size", "_wanted")
+
+    def __init__(self, code_sets: Sequence[frozenset[Code]]) -> None:
+        self._size = len(code_sets)
+        self._wanted: dict[str | None, _Systems] = {}
+        for number, codes in enumerate(code_sets):
+            for system, code in codes:
+                systems = self._wanted.setdefault(code, {})
+                systems[system] = (*systems.get(system, ()), number)
+
+    def sort(self, resources: Iterable[Resource]) -> list[list[Found]]:
+        """Each resource, or component of it, stands once in every bucket that one of its codings belongs to."""
+        buckets: list[list[Found]] = [[] for _ in range(self._size)]
+        wanted = self._wanted
+        for resource in resources:
+            components = resource.component
+            holders: tuple[Holder, ...] = (resource,) if components is None else (resource, *components)
+            for holder in holders:
+                concept = holder.code
+                if concept is None or concept.coding is None:
+                    continue
+                for coding in concept.coding:
+                    code = coding.code
+                    systems = wanted.get(code)
+                    if systems is None:
+                        if code is None or (stripped := code.strip()) is code:
+                            continue
+                        systems = wanted.get(stripped)
+                    if systems is not None:
+                        _put(systems, coding.system, (holder, resource), buckets)
+        return buckets
+
+
+def _put(systems: _Systems, system: str | None, found: Found, buckets: list[list[Found]]) -> None:
+    numbers = systems.get(system)
+    if numbers is None:
+        numbers = systems.get(system.strip(), ()) if system is not None else ()
+    for number in numbers:
+        bucket = buckets[number]
+        if not bucket or bucket[-1][0] is not found[0]:  # several codings of one holder may belong to one bucket
+            bucket.append(found)
+
+
+def normal(status: str | None) -> str | None:
+    return None if status is None else status.strip().casefold()
+
+
+def observations(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather:
+    """Gathers Observations: usable status, a value, and a time that is not ahead of now."""
+    usable = frozenset(map(normal, statuses if statuses is not None else OBSERVATION_STATUSES)) - NEVER
+
+    def gather(bucket: Sequence[Found], as_of: float, zone: ZoneInfo, times: Times) -> Findings:
+        horizon = as_of + CLOCK_SKEW
+        dated: list[Dated] = []
+        undated: list[Found] = []
+        for found in bucket:
+            holder, resource = found
+            if (resource.status not in usable and normal(resource.status) not in usable) or not has_value(holder):
+                continue
+            text = resource.effectiveDateTime
+            at = times.get(text) if text else _observed_at(resource, zone)
+            if at is None and text:
+                at = parse_instant(text, zone)
+                if at is not None:
+                    times[text] = at
+            if at is None:
+                undated.append(found)
+            elif at <= horizon:
+                dated.append((at, holder, resource))
+        return _settle(dated, undated, codes, zone)
+
+    return gather
+
+
+def conditions(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather:
+    """Gathers Conditions: not refuted, of a usable clinical status, not ahead of now."""
+    usable = frozenset(map(normal, statuses if statuses is not None else CONDITION_STATUSES)) - NEVER
+    absent_counts = statuses is None
+
+    def gather(bucket: Sequence[Found], as_of: float, zone: ZoneInfo, times: Times) -> Findings:
+        horizon = as_of + CLOCK_SKEW
+        dated: list[Dated] = []
+        undated: list[Found] = []
+        for holder, resource in bucket:
+            if not _REFUTED.isdisjoint(_status_codes(resource.verificationStatus)):
+                continue
+            clinical = _status_codes(resource.clinicalStatus)
+            if usable.isdisjoint(clinical) if clinical else not absent_counts or _has_abated(resource, as_of, zone):
+                continue
+            at = _began_at(resource, zone)
+            if at is None:
+                undated.append((holder, resource))
+            elif at <= horizon:
+                dated.append((at, holder, resource))
+        return _settle(dated, undated, codes, zone)
+
+    return gather
+
+
+def _status_codes(status: CodeableConcept | str | None) -> list[str]:
+    """A code in STU3, codings in R4; a concept without codes is read by its text."""
+    if status is None:
+        return []
+    if isinstance(status, str):
+        texts = [status]
+    else:
+        texts = list(codes_in(status)) or [status.text or ""]
+    return [text for text in (text.strip().casefold() for text in texts) if text]
+
+
+def _has_abated(resource: Resource, as_of: float, zone: ZoneInfo) -> bool:
+    if resource.abatementDateTime is None:
+        return False
+    at = parse_instant(resource.abatementDateTime, zone)
+    return at is not None and at <= as_of
+
+
+def _observed_at(resource: Resource, zone: ZoneInfo) -> float | None:
+    """Without effectiveDateTime. `issued` is no substitute: a result may be issued weeks after its specimen."""
+    text = resource.effectiveInstant
+    if not text and (period := resource.effectivePeriod) is not None:
+        text = period.end or period.start
+    return parse_instant(text, zone) if text else None
+
+
+def _began_at(resource: Resource, zone: ZoneInfo) -> float | None:
+    text = resource.onsetDateTime
+    if not text and resource.onsetPeriod is not None:
+        text = resource.onsetPeriod.start
+    text = text or resource.recordedDate or resource.assertedDate
+    return parse_instant(text, zone) if text else None
+
+
+def _settle(dated: list[Dated], undated: list[Found], codes: frozenset[Code], zone: ZoneInfo) -> Findings:
+    """Brings into order, without what a correction replaced. Nearly always the times alone decide."""
+    if len(dated) > 1:
+        dated.sort(key=_TIME)
+        if _has_ties(dated):
+            dated.sort(key=lambda entry: (entry[0], *_preference(entry[2], zone)))
+            dated = _without_replaced(dated, codes)
+    if len(undated) > 1:
+        undated.sort(key=lambda found: _preference(found[1], zone))
+    return dated, undated
+
+
+def _has_ties(dated: Sequence[Dated]) -> bool:
+    earlier: float | None = None
+    for entry in dated:
+        at = entry[0]
+        if at == earlier:
+            return True
+        earlier = at
+    return False
+
+
+def _preference(resource: Resource, zone: ZoneInfo) -> tuple[int, float, float, str]:
+    """Of two measurements of one instant the greater counts: corrected, then last issued, then last updated."""
+    issued = parse_instant(resource.issued, zone) if resource.issued else None
+    updated = parse_instant(resource.meta.lastUpdated, zone) if resource.meta and resource.meta.lastUpdated else None
+    return (
+        _rank(resource),
+        issued if issued is not None else float("-inf"),
+        updated if updated is not None else float("-inf"),
+        resource.id or "",
+    )
+
+
+def _rank(resource: Resource) -> int:
+    return _RANK.get(normal(resource.status) or "", 0)
+
+
+def _without_replaced(dated: list[Dated], codes: frozenset[Code]) -> list[Dated]:
+    """A corrected or amended result replaces all others of its instant and code."""
+    preferred: dict[tuple[float, Code], Resource] = {}
+    keys = [(at, matched_code(holder, codes)) for at, holder, _ in dated]
+    for key, (_, _, resource) in zip(keys, dated, strict=True):
+        preferred[key] = resource
+    return [
+        entry for key, entry in zip(keys, dated, strict=True) if not _rank(preferred[key]) or preferred[key] is entry[2]
+    ]
+
+
+def matched_code(holder: Holder, codes: frozenset[Code]) -> Code:
+    """By which code it was found; of several the first in alphabetical order."""
+    return min(codes_matched(holder, codes))
+
+
+def codes_matched(holder: Holder, codes: frozenset[Code]) -> set[Code]:
+    codings = holder.code.coding if holder.code is not None and holder.code.coding is not None else ()
+    return {*codes} & {((coding.system or "").strip(), (coding.code or "").strip()) for coding in codings}

@@ -1,0 +1,241 @@
+"""What is wrong with a feature schema: all of it at once, each with its key and a remedy."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from math import inf, isfinite
+
+import msgspec
+
+from wardgate.domain.context.paths import compile_path
+from wardgate.domain.features.candidates import NEVER, normal
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.ucum import spellings
+
+RESERVED = frozenset(
+    {"deceased", "score", "missing", "age_of", "if", "min", "max", "and", "or", "not", "in", "true", "false"}
+)
+"""Names that expressions use themselves."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_SOURCES = ("Observation", "Condition", "Patient")
+_DATES = ("birthDate", "deceasedDateTime", "start", "end", "valueDate", "valueDateTime")
+_COUNTING = (Take.COUNT, Take.ANY)
+_CHOOSING = (Take.LATEST, Take.EARLIEST)
+_KNOWN_STATUSES = {
+    "Observation": frozenset({"registered", "preliminary", "final", "amended", "corrected", "unknown"}),
+    "Condition": frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown"}),
+}
+
+
+class SchemaProblem(msgspec.Struct, frozen=True):
+    """`feature` "" for the schema itself; `key` as the file spells it (`from`, `as`, `convert`, ...)."""
+
+    feature: str
+    key: str
+    what: str
+    remedy: str
+
+
+_Problems = Iterator[tuple[str, str, str]]
+"""Key, what, remedy."""
+
+
+def check_schema(schema: FeatureSchema) -> list[SchemaProblem]:
+    """Every error of the schema, in the order of its features; none means that it compiles."""
+    problems: list[SchemaProblem] = []
+    if not schema.version.strip():
+        problems.append(SchemaProblem("", "version", "the version is empty", 'give it one, such as "2026.03"'))
+    if not schema.features:
+        problems.append(SchemaProblem("", "features", "there are no features", "declare at least one"))
+    times = Counter(spec.name for spec in schema.features)
+    for name, number in times.items():
+        if number > 1:
+            problems.append(SchemaProblem(name, "name", f"the name stands {number} times", "rename all but one"))
+    for spec in schema.features:
+        for rule in _RULES:
+            problems.extend(SchemaProblem(spec.name, *problem) for problem in rule(spec))
+    return problems
+
+
+def _name(spec: FeatureSpec) -> _Problems:
+    if not _NAME.fullmatch(spec.name):
+        yield "name", "not a legal name", "use a-z, 0-9 and _, a letter first"
+    elif spec.name in RESERVED:
+        yield "name", "the name is reserved for expressions", "rename it"
+
+
+def _source(spec: FeatureSpec) -> _Problems:
+    if spec.source not in _SOURCES:
+        yield "from", "features cannot come from there", f"use one of {', '.join(_SOURCES)}"
+
+
+def _code(spec: FeatureSpec) -> _Problems:
+    if spec.source == "Patient":
+        if spec.codes:
+            yield "code", "a Patient has no code", "use path"
+        return
+    if not spec.codes:
+        yield "code", f"no code says which {spec.source} counts", "add code: {system: ..., any: [...]}"
+    for codes in spec.codes:
+        if not codes.system.strip():
+            yield "code", "a code without its system may mean anything", "add the system's URL"
+        if not codes.any or any(not code.strip() for code in codes.any):
+            yield "code", "the list of codes is empty, or has an empty code", "list the codes under any"
+
+
+def _path(spec: FeatureSpec) -> _Problems:
+    if spec.source != "Patient":
+        if spec.path is not None:
+            yield "path", "a path reads the Patient only", "use code, which also finds components"
+        return
+    if spec.path is None:
+        yield "path", "a feature from Patient needs one", "add path, such as birthDate"
+        return
+    try:
+        compile_path(spec.path)
+    except ValueError as error:
+        yield "path", "not a path", str(error)
+
+
+def _dates(spec: FeatureSpec) -> _Problems:
+    last = (spec.path or "").rpartition(".")[2]
+    if spec.as_ is None:
+        if last in _DATES and spec.type is FeatureType.NUMBER:
+            yield "as", "a date is not a number", "add as: years or as: whole_years"
+        return
+    if spec.as_ not in ("years", "whole_years"):
+        yield "as", "no such reading of a date", "use years or whole_years"
+    if spec.source != "Patient" or last not in _DATES:
+        yield "as", "only a date of the Patient can be read in years", "remove it, or let path end in a date"
+    if spec.type is not FeatureType.NUMBER:
+        yield "type", "years are a number", "use type: number"
+
+
+def _take(spec: FeatureSpec) -> _Problems:
+    if spec.source == "Condition" and spec.take not in _COUNTING:
+        yield "take", "a Condition has no value to take", "use any or count"
+    elif spec.source == "Patient" and spec.take is not Take.LATEST:
+        yield "take", "a Patient has one value of each kind", "remove it"
+    elif spec.source == "Observation" and spec.take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
+        yield "take", f"{spec.take.value} needs numbers", "use latest or earliest, or a map to numbers"
+
+
+def _is_numeric(spec: FeatureSpec) -> bool:
+    if spec.type is FeatureType.CODE and spec.map:
+        return not any(isinstance(value, bool) for value in spec.map.values())
+    return spec.type is FeatureType.NUMBER
+
+
+def _counting(spec: FeatureSpec) -> _Problems:
+    if spec.take not in _COUNTING:
+        return
+    values = {"unit": spec.unit, "convert": spec.convert, "plausible": spec.plausible, "map": spec.map}
+    for key, value in values.items():
+        if value:
+            yield key, f"{spec.take.value} reads no values", "remove it, or take the values"
+    fitting = (FeatureType.NUMBER, FeatureType.BOOLEAN) if spec.take is Take.ANY else (FeatureType.NUMBER,)
+    if spec.type not in fitting:
+        yield "type", f"{spec.take.value} does not yield a {spec.type.value}", "remove it"
+
+
+def _statuses(spec: FeatureSpec) -> _Problems:
+    if spec.statuses is None:
+        return
+    known = _KNOWN_STATUSES.get(spec.source)
+    if known is None:
+        yield "statuses", f"a {spec.source} has none", "remove it"
+        return
+    if not spec.statuses:
+        yield "statuses", "with none, nothing counts", "list at least one, or remove it for the default"
+    for status in map(normal, spec.statuses):
+        if status in NEVER:
+            yield "statuses", f"{status} never counts", "remove it"
+        elif status not in known:
+            yield "statuses", "no such status", f"use some of {', '.join(sorted(known))}"
+
+
+def _unit(spec: FeatureSpec) -> _Problems:
+    if spec.unit is not None and (not spec.unit or any(letter.isspace() for letter in spec.unit)):
+        yield "unit", "not a UCUM unit", "write it without spaces, such as mg/dL"
+    if spec.unit is not None and spec.source == "Observation" and spec.type is not FeatureType.NUMBER:
+        yield "unit", f"a {spec.type.value} has no unit", "remove it"
+    if not spec.convert:
+        return
+    if spec.unit is None or spec.source != "Observation":
+        yield "convert", "there is no unit to convert to", "declare unit, from Observation"
+        return
+    taken = set(spellings(spec.unit))
+    for source, factor in spec.convert.items():
+        if not (isfinite(factor) and factor > 0):
+            yield "convert", "a factor is a finite number above 0", "write unit: factor, such as umol/L: 0.0113122"
+        if not taken.isdisjoint(spellings(source)):
+            yield "convert", "a unit stands twice, or is the declared one", "remove one"
+        taken |= spellings(source)
+
+
+def _plausible(spec: FeatureSpec) -> _Problems:
+    if spec.plausible is None:
+        return
+    low, high = spec.plausible
+    if not (isfinite(low) and isfinite(high)):
+        yield "plausible", "the bounds are not finite numbers", "write [low, high]"
+    elif low > high:
+        yield "plausible", "the bounds are reversed", "write the lower one first"
+    if spec.type is not FeatureType.NUMBER:
+        yield "plausible", f"a {spec.type.value} has no bounds", "remove it"
+
+
+def _map(spec: FeatureSpec) -> _Problems:
+    if spec.map is None:
+        if spec.type is FeatureType.CODE and spec.use is Use.MODEL and spec.take not in _COUNTING:
+            yield "map", "a code cannot be sent to a model", "add map: {code: number}, or use: rule_only"
+        return
+    if spec.type is FeatureType.NUMBER:
+        yield "map", "a map reads codes, not numbers", "add type: code or type: boolean"
+    flags = [isinstance(value, bool) for value in spec.map.values()]
+    if not flags:
+        yield "map", "the map is empty", "list what each code means"
+    elif any(flags) and not all(flags):
+        yield "map", "the map has numbers and booleans", "use one kind"
+    elif spec.type is FeatureType.BOOLEAN and not all(flags):
+        yield "map", "a boolean is mapped to true or false", "use true and false, or type: code"
+    if not all(isfinite(value) for value in spec.map.values()):
+        yield "map", "a value is not a finite number", "mend it"
+
+
+def _bounds(spec: FeatureSpec) -> _Problems:
+    for key, seconds in (("within", spec.within), ("max_lag", spec.max_lag)):
+        if seconds is not None and not 0 < seconds < inf:
+            yield key, "a duration above 0 is needed", "write it with a unit, such as 365d"
+        if seconds is not None and spec.source == "Patient":
+            yield key, "a Patient's fields have no time", "remove it"
+    if spec.max_missing is not None and not 0 <= spec.max_missing <= 1:
+        yield "max_missing", "a share lies between 0 and 1", "write 0.10 for a tenth"
+
+
+def _bins(spec: FeatureSpec) -> _Problems:
+    if not all(map(isfinite, spec.bins)):
+        yield "bins", "an edge is not a finite number", "mend it"
+    elif any(low >= high for low, high in pairwise(spec.bins)):
+        yield "bins", "the edges do not ascend", "write each once, from low to high"
+    if spec.bins and (spec.take is Take.ANY or not _is_numeric(spec)):
+        yield "bins", "only numbers fall into bins", "remove them"
+
+
+_RULES: tuple[Callable[[FeatureSpec], Iterable[tuple[str, str, str]]], ...] = (
+    _name,
+    _source,
+    _code,
+    _path,
+    _dates,
+    _take,
+    _counting,
+    _statuses,
+    _unit,
+    _plausible,
+    _map,
+    _bounds,
+    _bins,
+)

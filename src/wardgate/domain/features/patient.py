@@ -1,0 +1,115 @@
+"""Features of the Patient resource: age, and whatever else a dotted path reads; and the built-in `deceased`."""
+
+from collections.abc import Callable
+from datetime import date
+from math import inf, isfinite
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from wardgate.domain.context.fhir import Document
+from wardgate.domain.context.paths import compile_path
+from wardgate.domain.features.schema import FeatureSpec, FeatureType
+from wardgate.domain.features.takes import missing
+from wardgate.domain.features.times import parse_days, parse_instant
+from wardgate.domain.features.values import (
+    NOT_NUMERIC,
+    Reading,
+    plain_number,
+    read_number,
+    shorten,
+    values_of,
+)
+from wardgate.domain.features.vector import FeatureValue, Mark
+
+ReadPatient = Callable[[Document, date], FeatureValue]
+"""The Patient, and today where the client is."""
+
+_YEAR = 365.2425
+"""Days: the mean year of the Gregorian calendar."""
+
+_IMPLAUSIBLE: Reading = (None, Mark.IMPLAUSIBLE)
+
+
+def compile_patient(spec: FeatureSpec) -> ReadPatient:
+    """ValueError where the path does not compile (`check_schema` reports it before)."""
+    path = compile_path(spec.path or "")
+    convert = _converter(spec)
+    nothing = missing(spec)
+
+    def read(patient: Document, today: date) -> FeatureValue:
+        raw = path(patient)
+        if raw is None or (isinstance(raw, str) and not raw.strip()):
+            return nothing
+        value, mark = convert(raw, today)
+        return FeatureValue(spec.name, value, mark, unit=spec.unit, shown=None if mark is None else _shown(raw))
+
+    return read
+
+
+def _converter(spec: FeatureSpec) -> Callable[[Any, date], Reading]:
+    low, high = spec.plausible or (-inf, inf)
+    table = values_of(spec.map)
+
+    def number(raw: Any, today: date) -> Reading:
+        found = _age(raw, today, spec.as_) if spec.as_ is not None else _number(raw)
+        if isinstance(found, Mark):
+            return None, found
+        return (found, None) if low <= found <= high else _IMPLAUSIBLE
+
+    def boolean(raw: Any, today: date) -> Reading:
+        return (raw, None) if isinstance(raw, bool) else code(raw, today) if table is not None else NOT_NUMERIC
+
+    def code(raw: Any, today: date) -> Reading:
+        text = ("true" if raw else "false") if isinstance(raw, bool) else raw.strip() if isinstance(raw, str) else None
+        value = text if table is None or text is None else table.get(text)
+        return (value, None) if value is not None else NOT_NUMERIC
+
+    return {FeatureType.NUMBER: number, FeatureType.BOOLEAN: boolean, FeatureType.CODE: code}[spec.type]
+
+
+def _number(raw: Any) -> float | Mark:
+    if isinstance(raw, str):
+        found = read_number(raw)
+        return found if isinstance(found, Mark) or isfinite(found) else Mark.NOT_NUMERIC
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        try:
+            number = float(raw)
+        except OverflowError:
+            return Mark.NOT_NUMERIC
+        return number if isfinite(number) else Mark.NOT_NUMERIC
+    return Mark.NOT_NUMERIC
+
+
+def _age(raw: Any, today: date, unit: str) -> float | Mark:
+    """A partial date stands for its last day that is not ahead: a child must not be taken for an adult."""
+    span = parse_days(raw) if isinstance(raw, str) else None
+    if span is None:
+        return Mark.NOT_NUMERIC
+    first, last = span
+    if first > today:
+        return Mark.IMPLAUSIBLE
+    born = min(last, today)
+    if unit == "whole_years":
+        return float(today.year - born.year - ((today.month, today.day) < (born.month, born.day)))
+    return (today - born).days / _YEAR
+
+
+def _shown(raw: Any) -> str | None:
+    if isinstance(raw, bool):
+        return "true" if raw else "false"
+    if isinstance(raw, str):
+        return shorten(raw.strip())
+    return shorten(plain_number(raw)) if isinstance(raw, int | float) else None
+
+
+def is_deceased(patient: Document | None, as_of: float, zone: ZoneInfo) -> bool | None:
+    """None where there is no Patient. A date that cannot be read still says that the patient has died."""
+    if patient is None:
+        return None
+    if patient.get("deceasedBoolean") is True:
+        return True
+    when = patient.get("deceasedDateTime")
+    if when is None or (isinstance(when, str) and not when.strip()):
+        return False
+    at = parse_instant(when, zone) if isinstance(when, str) else None
+    return at is None or at <= as_of

@@ -1,0 +1,174 @@
+"""Gathering the clinical context of a call: what the EHR sent, and then only what is missing, in parallel.
+
+CDS Hooks 2.0.1, "Prefetch Template": a key may be absent, null, an error, or paged, and it is the service's
+duty to read the rest itself (PF-1 to PF-6). Where everything came along, nothing here waits.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
+from wardgate.domain.context.ownership import Owner
+from wardgate.domain.context.paging import is_newest_first, next_url
+from wardgate.domain.context.prefetch import PrefetchKey, fill
+from wardgate.domain.context.record import KeyState, PatientRecord
+from wardgate.domain.context.resources import Page, decode_value
+from wardgate.domain.errors import PatientMismatch, PrefetchRequired
+from wardgate.domain.hooks import FhirAccess, HookCall, HookRequest
+from wardgate.gateway.ports import Clock, FhirReader, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class GatherOptions:
+    max_pages: int = 8
+    """Pages of one key, the one in the prefetch included; what lies beyond makes the key partial."""
+    max_concurrent: int = 8
+    """Reads that one call has open at the same time; a FHIR server is shared by everybody."""
+    reserve: float = 0.3
+    """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
+
+
+class Gatherer:
+    def __init__(self, reader: FhirReader, meter: Meter, clock: Clock, options: GatherOptions | None = None) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._meter = meter
+        self._options = options or GatherOptions()
+
+    async def gather(self, call: HookCall) -> PatientRecord:
+        """Raises PatientMismatch (400) for a prefetch that contradicts the context, and PrefetchRequired (412)
+        where a required key can neither be taken from the request nor read."""
+        request = call.request
+        owner = Owner(request.patient_id, request.fhir_server, request.client.fhir_servers)
+        answers = [_sent(key, request, owner) for key in call.plan.prefetch]
+        wrong_patient = False
+        missing = [answer for answer in answers if answer.state is not KeyState.OBTAINED]
+        if missing:
+            wrong_patient = await self._complete(missing, call, owner)
+            _refuse_unobtained(missing)
+        record = assemble(answers, owner, request.encounter_id, wrong_patient)
+        for cause, count in record.dropped.items():
+            self._meter.resource_dropped(cause, count)
+        return record
+
+    async def _complete(self, missing: Sequence[Answer], call: HookCall, owner: Owner) -> bool:
+        """Read what is missing and settle each state; True where a resource was read that the context contradicts."""
+        access = call.request.access
+        wrong = False
+        if access is not None:
+            reads = _Reads(self._reader, self._clock, self._options, call, access, owner)
+            if len(missing) == 1:
+                wrong = await reads.answer(missing[0])
+            else:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(reads.answer(answer)) for answer in missing]
+                wrong = any(task.result() for task in tasks)
+        for answer in missing:
+            if answer.state is KeyState.PARTIAL and _is_proven(answer, call.request):
+                answer.state = KeyState.PARTIAL_NEWEST
+        return wrong
+
+
+class _Reads:
+    """The FHIR reads of one call: one token, one server, one end of time."""
+
+    def __init__(
+        self,
+        reader: FhirReader,
+        clock: Clock,
+        options: GatherOptions,
+        call: HookCall,
+        access: FhirAccess,
+        owner: Owner,
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._max_pages = options.max_pages
+        self._slots = asyncio.Semaphore(options.max_concurrent)
+        self._until = call.expires - options.reserve * (call.expires - call.started)
+        self._request = call.request
+        self._access = access
+        self._owner = owner
+
+    async def answer(self, answer: Answer) -> bool:
+        """Read the first page where there is none, then the next ones; True: not what the context names."""
+        seen: set[str] = set()
+        if answer.state is KeyState.UNOBTAINED:
+            relative = fill(answer.key, self._request.tokens)
+            if relative is None:
+                return False
+            url = f"{self._access.server}/{relative}"
+            seen.add(url)
+            page = await self._page(url, answer.key)
+            if page is None:
+                return False
+            verdict = agreement(answer.key, page, self._owner, self._request.encounter_id)
+            answer.pages.append(page)
+            if verdict is Agreement.UNSURE:
+                return False
+            answer.state = KeyState.OBTAINED if page.next is None else KeyState.PARTIAL
+            if verdict is Agreement.DIFFERS:
+                return True
+        await self._follow(answer, seen)
+        return False
+
+    async def _follow(self, answer: Answer, seen: set[str]) -> None:
+        """The next pages, up to the bound, as long as the links stay on the server and lead somewhere new."""
+        link = answer.pages[-1].next
+        read = 1
+        while link is not None and read < self._max_pages:
+            url = next_url(self._access.server, link)
+            if url is None or url in seen:
+                return
+            seen.add(url)
+            page = await self._page(url, answer.key)
+            if page is None:
+                return
+            answer.pages.append(page)
+            read += 1
+            link = page.next
+        if link is None:
+            answer.state = KeyState.OBTAINED
+
+    async def _page(self, url: str, key: PrefetchKey) -> Page | None:
+        async with self._slots:
+            timeout = self._until - self._clock.monotonic()
+            if timeout <= 0:
+                return None
+            body = await self._reader.read(self._access, url, timeout)
+        return None if body is None else decode_value(body, key.resource_type)
+
+
+def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
+    """What the EHR sent for a key. Another patient's chart ends the call at once (trap T-21)."""
+    raw = request.prefetch.get(key.name)
+    page = None if raw is None else decode_value(raw, key.resource_type)
+    if page is None:
+        return Answer(key, [], KeyState.UNOBTAINED)
+    verdict = agreement(key, page, owner, request.encounter_id)
+    if verdict is Agreement.DIFFERS:
+        raise PatientMismatch(
+            "this resource is not the one that the context names; send the prefetch and the context of one patient",
+            f"prefetch.{key.name}",
+        )
+    if verdict is Agreement.UNSURE:
+        return Answer(key, [page], KeyState.UNOBTAINED)
+    return Answer(key, [page], KeyState.OBTAINED if page.next is None else KeyState.PARTIAL)
+
+
+def _refuse_unobtained(answers: Sequence[Answer]) -> None:
+    for answer in answers:
+        if answer.key.required and answer.state is KeyState.UNOBTAINED:
+            raise PrefetchRequired(
+                "this prefetch is required, was not sent, and could not be read; send it, or a fhirServer of this "
+                "client's list with a token that may read it",
+                f"prefetch.{answer.key.name}",
+            )
+
+
+def _is_proven(answer: Answer, request: HookRequest) -> bool:
+    if any(page.unreadable for page in answer.pages):
+        return False
+    resources = [resource for page in answer.pages for resource in page.resources]
+    return is_newest_first(answer.key, resources, request.client.zone)

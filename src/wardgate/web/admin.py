@@ -1,0 +1,82 @@
+"""The admin listener's application. It has a port of its own, which the EHR never sees.
+
+Every route names the role that it needs. `principal` says who calls; under `insecure_demo` that is LOCAL.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+
+
+class Role(StrEnum):
+    ANYONE = "anyone"  # also without a principal: a load balancer has none
+    READER = "reader"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    name: str
+    roles: frozenset[Role]
+
+
+LOCAL = Principal("local", frozenset(Role))
+"""Whoever reaches the loopback listener under `insecure_demo`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPorts:
+    """What the admin application asks of the rest.
+
+    `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
+    `metrics` gives the exposition and its content type.
+    """
+
+    principal: Callable[[Request], Principal | None]
+    ready: Callable[[], bool]
+    services: Callable[[], Mapping[str, Mapping[str, Any]]]
+    metrics: Callable[[], tuple[bytes, str]]
+
+
+def admin_app(ports: AdminPorts) -> FastAPI:
+    # FastAPI's own telemetry would record exception messages as soon as a global provider exists.
+    app = FastAPI(
+        telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
+    )
+
+    def needs(role: Role) -> list[Any]:
+        async def check(request: Request) -> None:
+            if role is Role.ANYONE:
+                return
+            principal = ports.principal(request)
+            if principal is None:
+                raise HTTPException(401)
+            if role not in principal.roles:
+                raise HTTPException(403)
+
+        return [Depends(check)]
+
+    @app.get("/health/live", dependencies=needs(Role.ANYONE))
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "live"})
+
+    @app.get("/health/ready", dependencies=needs(Role.ANYONE))
+    async def ready() -> JSONResponse:
+        if ports.ready():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "draining"}, 503)
+
+    @app.get("/health/services", dependencies=needs(Role.READER))
+    async def services() -> JSONResponse:
+        return JSONResponse(dict(ports.services()))
+
+    @app.get("/metrics", dependencies=needs(Role.READER))
+    async def metrics() -> Response:
+        exposition, content_type = ports.metrics()
+        return Response(exposition, headers={"content-type": content_type})
+
+    return app

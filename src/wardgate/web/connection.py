@@ -1,0 +1,116 @@
+"""uvicorn's httptools connection, mended in two places that the edge cannot see.
+
+While a request's head arrives, uvicorn bounds neither its time nor its size: a head that never ends would hold
+the connection, and one that never stops growing the memory. And where a client offers to upgrade (Java's does so
+with every plain request), httptools takes the body for the other protocol's and it is lost: here the offer is
+declined by reading the same request without it (RFC 9110 §7.8).
+
+The hot path pays two small calls a read; a timer starts only where a head did not come whole.
+"""
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def bounded_connection(max_head: int, head_timeout: float) -> type[HttpToolsProtocol]:
+    """The protocol class for uvicorn: `max_head` in bytes, give or take one read of the socket; seconds from a
+    connection's begin, or from a later head's first bytes, until the head must be complete."""
+    return type("BoundedConnection", (_Connection,), {"max_head": max_head, "head_timeout": head_timeout})
+
+
+class _Parser(httptools.HttpRequestParser):
+    def __init__(self, connection: "_Connection") -> None:
+        super().__init__(connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does, for pipelining
+        self._connection = connection
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
+        parser: httptools.HttpRequestParser = self
+        while True:
+            try:
+                return httptools.HttpRequestParser.feed_data(parser, data)
+            except httptools.HttpParserUpgrade as offer:
+                if not self._connection.upgrade_offered:
+                    raise
+                data = self._connection.head_without_offer() + data[offer.args[0] :]
+                parser = self._connection.parser = _Parser(self._connection)  # the old one may count as closed
+
+
+class _Connection(HttpToolsProtocol):
+    max_head: int
+    head_timeout: float
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
+        self.upgrade_offered = False
+        self._head_open = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_open and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > self.max_head:
+                self._refuse(_LARGE)
+            elif self._head_timer is None:
+                self._start_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._stop_timer()
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self.upgrade_offered = True
+            return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.upgrade_offered:
+            super().on_message_complete()
+
+    def head_without_offer(self) -> bytes:
+        """The head that was just read, as if its Upgrade field had not been sent."""
+        self.upgrade_offered = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_timeout, self._head_late)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_late(self) -> None:
+        self._head_timer = None
+        if self._head_open:
+            self._refuse(_SLOW)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Says why, unless the answer to an earlier request of this connection is still on its way."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(answer)
+        self.transport.close()

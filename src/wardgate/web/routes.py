@@ -1,0 +1,88 @@
+"""Path → route, compiled once for each catalog: one dictionary look-up for a path that is written as published."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from wardgate.domain.hooks import HookCall
+from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.web.context_fields import ContextReader
+from wardgate.web.discovery import discovery_document
+from wardgate.web.wire import WireService
+
+HookHandler = Callable[[HookCall], Awaitable[HookOutcome]]
+HandlerFor = Callable[[ServicePlan], HookHandler]
+
+_SLASHES = re.compile("//+")
+
+
+class Place(Enum):
+    DISCOVERY = auto()
+    SERVICE = auto()
+    LIVE = auto()
+    READY = auto()
+
+
+ALLOWED = {
+    Place.DISCOVERY: ("GET", "HEAD", "OPTIONS"),
+    Place.SERVICE: ("POST", "OPTIONS"),
+    Place.LIVE: ("GET", "HEAD"),
+    Place.READY: ("GET", "HEAD"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One service file and the stack that answers it."""
+
+    plan: ServicePlan
+    handler: HookHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All that is offered under one id; which offer is meant, the request's `hook` says (DIS-10)."""
+
+    wire: WireService
+    offers: Mapping[str, Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    place: Place
+    service: Service | None = None
+
+
+class Routes:
+    """The routes of one catalog, and its discovery document."""
+
+    def __init__(self, catalog: Catalog, handler: HandlerFor, base: str, cds_hooks: str) -> None:
+        self.catalog = catalog
+        self.discovery = discovery_document(catalog, cds_hooks)
+        self._services = f"{base}/cds-services"
+        self._routes = {
+            self._services: Route(Place.DISCOVERY),
+            "/health/live": Route(Place.LIVE),
+            "/health/ready": Route(Place.READY),
+        }
+        for service_id, plans in catalog.services.items():
+            self._routes[f"{self._services}/{service_id}"] = Route(Place.SERVICE, _service(service_id, plans, handler))
+
+    def find(self, path: str) -> Route | None:
+        return self._routes.get(path) or self._routes.get(_tidy(path))
+
+    def preflighted(self, path: str) -> bool:
+        """Whether a preflight for `path` is ours to answer: whatever lies under the discovery endpoint."""
+        return f"{_tidy(path)}/".startswith(f"{self._services}/")
+
+
+def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:
+    wire = WireService(service_id, {hook: ContextReader(plan) for hook, plan in plans.items()})
+    return Service(wire, {hook: Offer(plan, handler(plan)) for hook, plan in plans.items()})
+
+
+def _tidy(path: str) -> str:
+    """A discovery URL that was typed with a trailing slash makes clients call `//id`."""
+    return _SLASHES.sub("/", path).rstrip("/")

@@ -1,0 +1,163 @@
+"""Bytes → `HookRequest`: each check once, cheapest first, and nothing decoded that nobody reads.
+
+Order: nesting, UTF-8, JSON, then the elements as CDS Hooks 2.0.1 lists them ("HTTP Request"). What is refused
+is refused with a sentence of our own: a parser's message might quote what it met.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from wardgate.domain.clients import Client
+from wardgate.domain.errors import BadRequest, PatientMismatch
+from wardgate.domain.hooks import FhirAccess, HookRequest
+from wardgate.web.context_fields import ContextReader
+from wardgate.web.depth import deeper_than
+
+_BOM = b"\xef\xbb\xbf"
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # any version: Epic sends 1 (trap T-25)
+_BASE_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:%]+(?:/[\x21-\x7e]*)?", re.IGNORECASE)
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header after `Bearer`
+
+
+class _Authorization(msgspec.Struct):
+    access_token: str | None = None
+    token_type: str | None = None
+    patient: str | None = None
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    hook: str | None = None
+    hook_instance: str | None = None
+    fhir_server: str | None = None
+    fhir_authorization: _Authorization | None = None
+    context: msgspec.Raw = msgspec.Raw()
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+_TYPES = {
+    "hook": "a string",
+    "hookInstance": "a string",
+    "fhirServer": "a string",
+    "fhirAuthorization": "an object",
+    "fhirAuthorization.access_token": "a string",
+    "fhirAuthorization.token_type": "a string",
+    "fhirAuthorization.patient": "a string",
+    "prefetch": "an object",
+}
+_ERROR_PATH = re.compile(r"at `\$\.([A-Za-z_.]+)`$")
+_ERROR_BYTE = re.compile(r"\(byte (\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class WireService:
+    """What parsing needs to know of one service id: how each hook's context under it is read."""
+
+    id: str
+    readers: Mapping[str, ContextReader]
+
+
+def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> HookRequest:
+    """Raises BadRequest or PatientMismatch, naming the first element at fault."""
+    wire = _decode_body(body, max_depth)
+    hook = _hook(wire, service)
+    instance = wire.hook_instance
+    if instance is None:
+        raise BadRequest("hookInstance is required.", "hookInstance")
+    if _UUID.fullmatch(instance) is None:
+        raise BadRequest("hookInstance must be a UUID.", "hookInstance")
+    server = _server(wire, client)
+    context = service.readers[hook].read(wire.context)
+    return HookRequest(
+        service_id=service.id,
+        hook=hook,
+        hook_instance=instance,
+        client=client,
+        patient_id=context.patient_id,
+        encounter_id=context.encounter_id,
+        user_type=context.user_type,
+        user_id=context.user_id,
+        tokens=context.tokens,
+        context=wire.context,
+        prefetch=wire.prefetch or {},
+        fhir_server=server,
+        access=_access(wire.fhir_authorization, server, client, context.patient_id),
+    )
+
+
+def _decode_body(body: bytes, max_depth: int) -> _Body:
+    if body.startswith(_BOM):
+        body = body[len(_BOM) :]
+    if deeper_than(max_depth, body):
+        raise BadRequest(f"The body is nested deeper than {max_depth} levels.")
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec does not look into what it skips or keeps raw
+        return _decode(body)
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not valid UTF-8.") from None
+    except msgspec.ValidationError as error:
+        raise _wrong_type(error) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _wrong_type(error: msgspec.ValidationError) -> BadRequest:
+    path = _ERROR_PATH.search(str(error))
+    element = path.group(1) if path else None
+    if element not in _TYPES:
+        return BadRequest("The body must be a JSON object.")
+    return BadRequest(f"{element} must be {_TYPES[element]}.", element)
+
+
+def _malformed(error: Exception) -> BadRequest:
+    place = _ERROR_BYTE.search(str(error))
+    return BadRequest("The body is not well-formed JSON" + (f" (byte {place.group(1)})." if place else "."))
+
+
+def _hook(wire: _Body, service: WireService) -> str:
+    if wire.hook is None:
+        raise BadRequest("hook is required.", "hook")
+    if wire.hook not in service.readers:
+        raise BadRequest(f"hook must be one that this service offers: {', '.join(service.readers)}.", "hook")
+    return wire.hook
+
+
+def _server(wire: _Body, client: Client) -> str | None:
+    """The FHIR base that the request names, without a trailing slash."""
+    if wire.fhir_server is None:
+        if wire.fhir_authorization is not None:  # invariant cds-r-1
+            raise BadRequest("fhirServer is required where fhirAuthorization is present.", "fhirServer")
+        return None
+    server = wire.fhir_server.removesuffix("/")
+    if server not in client.fhir_servers and _BASE_URL.fullmatch(server) is None:
+        raise BadRequest("fhirServer must be an absolute http or https URL.", "fhirServer")
+    return server
+
+
+def _access(
+    authorization: _Authorization | None, server: str | None, client: Client, patient_id: str
+) -> FhirAccess | None:
+    """None where the server is not on the client's list: then the token is dropped here and goes nowhere (FA-6)."""
+    token = _usable_token(authorization, patient_id) if authorization else None
+    if server is None or server not in client.fhir_servers:
+        return None
+    return FhirAccess(server, token)
+
+
+def _usable_token(authorization: _Authorization, patient_id: str) -> str | None:
+    """The bearer token, None where it could not be sent as one; refuses one that was issued for somebody else."""
+    token = authorization.access_token
+    if token is None:
+        raise BadRequest("fhirAuthorization.access_token is required.", "fhirAuthorization.access_token")
+    patient = authorization.patient
+    if patient is not None and patient.removeprefix("Patient/") != patient_id:
+        raise PatientMismatch(
+            "fhirAuthorization.patient must be the patient of context.patientId.", "fhirAuthorization.patient"
+        )
+    bearer = authorization.token_type is None or authorization.token_type.lower() == "bearer"
+    return token if bearer and _TOKEN.fullmatch(token) else None

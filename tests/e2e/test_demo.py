@@ -1,0 +1,173 @@
+"""`wardgate demo` as a newcomer and as a script meet it: real processes, real HTTP."""
+
+import contextlib
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import httpx2
+import pytest
+
+
+class Demo:
+    """The process, with what it said on standard output; its temporary files are under `scratch`."""
+
+    def __init__(self, port: int, scratch: Path) -> None:
+        command = [sys.executable, "-m", "wardgate", "demo", "--port", str(port), "--no-browser"]
+        self.errors = scratch.parent / "stderr"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                ["env", f"TMPDIR={scratch}", *command], stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.head = [self.line() for _ in range(5)]
+        self.urls = dict(line.split(" ", 1) for line in self.head[:4])
+
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError):  # closed by the test
+            for line in self.process.stdout or ():
+                self._lines.put(line.rstrip("\n"))
+
+    def line(self) -> str:
+        try:
+            return self._lines.get(timeout=40)
+        except queue.Empty:
+            self.process.kill()
+            raise AssertionError(f"the demo says nothing more; its log: {self.errors.read_text()[-2000:]}") from None
+
+    def output_until(self, text: str) -> str:
+        lines = [self.line()]
+        while text not in lines[-1]:
+            lines.append(self.line())
+        return "\n".join(lines)
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def gone(self) -> bool:
+        return not any(_listens(url) for url in self.urls.values())
+
+
+def _listens(url: str) -> bool:
+    host, _, port = url.split("/")[2].partition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+        return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start(scratch: Path) -> Iterator[Any]:
+    running: list[Demo] = []
+
+    def begin(port: int) -> Demo:
+        running.append(Demo(port, scratch))
+        return running[-1]
+
+    yield begin
+    for demo in running:
+        demo.process.kill()
+        demo.process.wait()
+        if demo.process.stdout is not None:
+            demo.process.stdout.close()
+
+
+def _call(demo: Demo, patient: str) -> list[dict[str, Any]]:
+    request = {
+        "hook": "patient-view",
+        "hookInstance": str(uuid.uuid4()),
+        "fhirServer": demo.urls["fhir"],
+        "context": {"userId": "Practitioner/demo", "patientId": patient},
+    }
+    reply = httpx2.post(f"{demo.urls['gateway']}/cds-services/kidney-failure", json=request, trust_env=False)
+    assert reply.status_code == 200
+    cards: list[dict[str, Any]] = reply.json()["cards"]
+    return cards
+
+
+def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Path) -> None:
+    """Addresses and `ready` as the contract says, a scored card at once, cards on the terminal, a clean end."""
+    port = _free_port()
+    demo = start(port)
+    assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "ready"]
+    assert demo.urls["gateway"] == f"http://127.0.0.1:{port}"
+    assert not any(url.endswith("/") for url in demo.urls.values())
+    [card] = _call(demo, "advanced-05")
+    assert "49" in card["summary"]
+    assert card["indicator"] == "warning"
+    [deferred] = _call(demo, "no-uacr")
+    assert "not calculated" in deferred["summary"]
+    for patient in ("on-dialysis", "child", "deceased", "ckd-03"):
+        assert _call(demo, patient) == []
+    shown = demo.output_until("Ctrl-C")
+    assert card["summary"] in shown
+    assert "wardgate call kidney-failure" in shown
+    assert [path.stat().st_mode & 0o777 for path in scratch.glob("*.json")] == [0o600]
+    assert demo.stop(signal.SIGTERM) == 0
+    assert demo.gone()
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_killed_demo_takes_its_processes_along(start: Any) -> None:
+    """kill -9 leaves no time for an orderly end; the children see their leash cut and end by themselves."""
+    demo = start(_free_port())
+    demo.process.kill()
+    demo.process.wait(20)
+    until = monotonic() + 15
+    while not demo.gone():
+        assert monotonic() < until
+        sleep(0.1)
+
+
+def test_a_busy_port_is_a_sentence(scratch: Path) -> None:
+    """Who starts it twice learns what to do, and nothing is left running."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        done = subprocess.run(
+            ["env", f"TMPDIR={scratch}", sys.executable, "-m", "wardgate", "demo", "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"Port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_interrupt_during_the_start_ends_everything(scratch: Path) -> None:
+    """Ctrl-C before `ready` is an orderly end as well."""
+    process = subprocess.Popen(
+        ["env", f"TMPDIR={scratch}", sys.executable, "-m", "wardgate", "demo", "--port", str(_free_port())],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        sleep(1.2)  # in the middle of it: the FHIR server needs two seconds for its patients
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert list(scratch.iterdir()) == []

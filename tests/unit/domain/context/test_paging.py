@@ -1,0 +1,145 @@
+"""Next links as attacks, and what a page proves about the pages behind it."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from tests.fakes.context_fhir import BASE, LABS, TOKENS, Json, condition, observation, raw
+from wardgate.domain.context.fhir import Resource
+from wardgate.domain.context.paging import instant, is_newest_first, next_url
+from wardgate.domain.context.prefetch import parse_template
+
+KEY = parse_template("labs", LABS, TOKENS, required=True)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        (f"{BASE}/Observation?page=2", f"{BASE}/Observation?page=2"),
+        (f"{BASE}?_getpages=abc&_offset=50", f"{BASE}?_getpages=abc&_offset=50"),
+        ("http://EHR.test/fhir/Observation?page=2", f"{BASE}/Observation?page=2"),
+        ("http://ehr.test:80/fhir/Observation?page=2", f"{BASE}/Observation?page=2"),
+        ("Observation?page=2", f"{BASE}/Observation?page=2"),
+        ("/fhir/Observation?page=2", f"{BASE}/Observation?page=2"),
+        ("?page=2", f"{BASE}/?page=2"),
+        (f"{BASE}/_page/2", f"{BASE}/_page/2"),
+        (f"{BASE}/Observation?next=http%3A%2F%2Fevil.test%2F", f"{BASE}/Observation?next=http%3A%2F%2Fevil.test%2F"),
+    ],
+)
+def test_links_on_the_server_are_followed(link: str, url: str) -> None:
+    """Absolute or relative, a link under the base is sent to exactly the base's origin."""
+    assert next_url(BASE, link) == url
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        BASE,
+        f"{BASE}/",
+        "https://ehr.test/fhir/Observation?page=2",
+        "http://evil.test/fhir/Observation?page=2",
+        "http://ehr.test.evil.test/fhir/Observation?page=2",
+        "http://ehr.test:8080/fhir/Observation?page=2",
+        "http://ehr.test:x/fhir/Observation?page=2",
+        "http://user@ehr.test/fhir/Observation?page=2",
+        "http://ehr.test@evil.test/fhir/Observation?page=2",
+        "http://ehr.test:80@evil.test/fhir/Observation?page=2",
+        "//evil.test/fhir/Observation?page=2",
+        "///fhir/Observation?page=2",
+        "http:///fhir/Observation?page=2",
+        "http:Observation?page=2",
+        "\\\\evil.test\\fhir",
+        "http:\\\\evil.test/fhir/Observation",
+        "/admin?page=2",
+        "/fhirx/Observation?page=2",
+        "/FHIR/Observation?page=2",
+        "../admin",
+        "Observation/../../admin",
+        f"{BASE}/../admin",
+        f"{BASE}/./Observation",
+        f"{BASE}/%2e%2e/admin",
+        f"{BASE}/%2E%2E%2Fadmin",
+        f"{BASE}/Observation%2f..%2fadmin",
+        f"{BASE}/%252e%252e/admin",
+        f"{BASE}//evil.test/x",
+        f"{BASE}/Observation?page=2#frag",
+        f"{BASE}/Observation?page=2\r\nHost: evil.test",
+        f"{BASE}/Observation?page= 2",
+        f"{BASE}/Observation?page=é",
+        "http://[::1/fhir/Observation?page=2",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "ftp://ehr.test/fhir/Observation?page=2",
+    ],
+)
+def test_links_that_leave_the_server_are_not(link: str) -> None:
+    """Another origin, another prefix, or anything that two parsers could read differently (DESIGN, "Context")."""
+    assert next_url(BASE, link) is None
+
+
+def test_a_server_at_the_root_of_its_host_has_the_empty_prefix() -> None:
+    """A base without a path is legal, and still an origin."""
+    assert next_url("https://ehr.test", "https://ehr.test/Observation?p=2") == "https://ehr.test/Observation?p=2"
+    assert next_url("https://ehr.test", "https://evil.test/Observation?p=2") is None
+    assert next_url("http://[::1]:8080/r4", "http://[::1]:8080/r4?p=2") == "http://[::1]:8080/r4?p=2"
+    assert next_url("http://[::1]:8080/r4", "http://[::2]:8080/r4?p=2") is None
+
+
+def proven(*values: Json, template: str = LABS) -> bool:
+    key = parse_template("labs", template, TOKENS, required=True)
+    return is_newest_first(key, [msgspec.json.decode(raw(value), type=Resource) for value in values], BERLIN)
+
+
+def at(text: str | None) -> Json:
+    return observation(effectiveDateTime=text)
+
+
+def test_entries_in_order_prove_that_they_are_the_newest() -> None:
+    """Descending by instant, whatever the offsets say; equal times are in order."""
+    assert proven(at("2026-08-02T00:00:00Z"), at("2026-08-02T01:00:00+02:00"), at("2026-08-01"), at("2026-08-01"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        (at("2026-08-01"), at("2026-08-02")),
+        (at("2026-08-02T00:00:00Z"), at("2026-08-02T01:00:00Z")),
+        (at("2026-08-02"), at(None)),
+        (at("2026-08-02"), at("2026-08")),
+        (at("2026-08-02"), at("rubbish")),
+        (at("2026-08-02"), condition()),
+        (observation(effectiveDateTime=None, effectivePeriod={"start": "2026-08-01"}),),
+    ],
+)
+def test_anything_else_proves_nothing(values: tuple[Json, ...]) -> None:
+    """Out of order, undated, partial, a period, another type, or nothing at all."""
+    assert not proven(*values)
+
+
+@pytest.mark.parametrize("sort", ["", "&_sort=date", "&_sort=code", "&_sort=code,-date"])
+def test_without_the_sort_in_the_template_order_proves_nothing(sort: str) -> None:
+    """Entries that happen to descend may still be any page of the search."""
+    assert not proven(at("2026-08-02"), at("2026-08-01"), template="Observation?patient={{context.patientId}}" + sort)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 82800.0),
+        ("1970-01-02T00:00:00", 82800.0),
+        ("1970-01-02T00:00:00Z", 86400.0),
+        ("1970-01-02T00:00:00.5+01:00", 82800.5),
+        ("1970-01", None),
+        ("1970", None),
+        ("", None),
+        ("1970-13-01", None),
+        ("0001-01-01T00:00:00+14:00", -62135647200.0),
+    ],
+)
+def test_an_instant_is_read_in_the_clients_zone(text: str, seconds: float | None) -> None:
+    """Naive times and dates belong to the client's zone; partial ones have no instant."""
+    assert instant(text, BERLIN) == seconds

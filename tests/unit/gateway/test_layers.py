@@ -1,0 +1,127 @@
+"""The layers of the hook stack: what each does to an outcome, and their order."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.calls import hook_call
+from tests.fakes.clock import FakeClock
+from tests.fakes.meter import FakeMeter
+from tests.fakes.model import ENDPOINT, FakeModel
+from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.domain.errors import ModelUnavailable, PrefetchRequired, RecordUnavailable
+from wardgate.domain.flags import Assignment
+from wardgate.domain.hooks import HookCall
+from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
+from wardgate.domain.records import DecisionRecord
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.stacks import hook_layers, hook_stack, model_layers, model_stack
+
+ACTIVE = Assignment(1, "1.0.0", Mode.ACTIVE, Arm.CHAMPION, None)
+
+
+class FullSink:
+    """A record sink that takes nothing."""
+
+    def append(self, record: DecisionRecord) -> None:
+        raise RecordUnavailable
+
+
+class House:
+    """One hook stack over a flow that a test gives, with everything it touches at hand."""
+
+    def __init__(self, sink: MemoryRecordSink | FullSink | None = None) -> None:
+        self.clock, self.meter = FakeClock(), FakeMeter()
+        self.sink = sink or MemoryRecordSink()
+
+    async def answer(self, ending: "HookOutcome | BaseException | None", seconds: float = 0.5) -> HookOutcome:
+        async def flow(call: HookCall) -> HookOutcome:
+            if ending is None:
+                await asyncio.Event().wait()
+            if isinstance(ending, BaseException):
+                raise ending
+            assert isinstance(ending, HookOutcome)
+            return ending
+
+        return await hook_stack(flow, self.clock, self.meter, self.sink, self.meter)(hook_call(seconds=seconds))
+
+
+def _shown() -> HookOutcome:
+    return HookOutcome(hook_call(), Reason.THRESHOLD_MET, Step.MODEL, ACTIVE)
+
+
+def test_the_hook_stack_stands_in_its_order() -> None:
+    """Outermost first; the order is the architecture."""
+    meter = FakeMeter()
+    layers = hook_layers(FakeClock(), meter, MemoryRecordSink(), meter)
+    assert [layer.__qualname__.split(".")[0] for layer in layers] == ["telemetry", "record", "rescue", "deadline"]
+
+
+def test_the_model_stack_stands_in_its_order() -> None:
+    """Translation outside, the attempt's timer innermost."""
+    layers = model_layers(ENDPOINT, FakeClock())
+    assert [layer.__qualname__.split(".")[0] for layer in layers] == ["translate_model_errors", "attempt_timeout"]
+
+
+async def test_a_good_outcome_passes_is_counted_and_recorded() -> None:
+    """The metric and the record say the same."""
+    house = House()
+    outcome = await house.answer(_shown())
+    assert outcome.outcome is Outcome.SHOWN
+    assert house.meter.calls == [
+        ("kidney-failure", "patient-view", "active", "champion", "shown", "threshold_met", "model")
+    ]
+    assert isinstance(house.sink, MemoryRecordSink)
+    (record,) = house.sink.newest(5)
+    assert (record.outcome, record.reason, record.step) == ("shown", "threshold_met", "model")
+
+
+async def test_what_cannot_be_recorded_is_withheld() -> None:
+    """Law 5: nothing is shown unrecorded; the metric says what the clinician got."""
+    house = House(FullSink())
+    outcome = await house.answer(_shown())
+    assert outcome.reason is Reason.RECORD_UNAVAILABLE and outcome.cards == ()
+    assert house.meter.calls[0][4:6] == ("withheld", "record_unavailable")
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (PrefetchRequired("send it", "prefetch.labs"), Reason.PREFETCH_REQUIRED),
+        (ModelUnavailable(Reason.MODEL_ERROR), Reason.MODEL_ERROR),
+        (ValueError("Maria Muster"), Reason.INTERNAL),
+        (None, Reason.DEADLINE),
+    ],
+)
+async def test_every_failure_becomes_a_safe_outcome(error: BaseException | None, reason: Reason) -> None:
+    """Rescue's table, most specific first; a flow that never ends is cut off by the deadline."""
+    house = House()
+    outcome = await house.answer(error, seconds=0.03)
+    assert outcome.reason is reason and outcome.cards == ()
+    assert house.meter.calls[0][5] == reason
+    assert house.meter.faults == ([("hook", "ValueError")] if reason is Reason.INTERNAL else [])
+
+
+async def test_a_refused_call_is_counted_and_not_recorded() -> None:
+    """A call without a decision has no decision record."""
+    house = House()
+    outcome = await house.answer(PrefetchRequired("send it", "prefetch.labs"))
+    assert outcome.refusal is not None and outcome.outcome is Outcome.REFUSED
+    assert isinstance(house.sink, MemoryRecordSink) and house.sink.newest(5) == []
+
+
+async def test_a_cancelled_call_stays_cancelled() -> None:
+    """A client that went away is no failure of ours: rescue lets the cancellation through."""
+    with pytest.raises(asyncio.CancelledError):
+        await House().answer(asyncio.CancelledError())
+
+
+async def test_a_hanging_model_times_out_within_the_call() -> None:
+    """The attempt ends before the deadline, as `model_timeout`, so that somebody can count it."""
+    from wardgate.domain.inference.prediction import ModelInputs
+    from wardgate.gateway.model_call import ModelRequest
+
+    clock = FakeClock()
+    ask = model_stack(FakeModel(hang=True), ENDPOINT, clock)
+    with pytest.raises(ModelUnavailable, match="model_timeout"):
+        await ask(ModelRequest(ENDPOINT, ModelInputs((1.0, 1.0, 1.0, 1.0), (), ()), expires=1000.03))

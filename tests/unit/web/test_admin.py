@@ -1,0 +1,84 @@
+"""The admin application: its routes, who may call them, and that it says no more than it should."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.fakes.asgi import ask
+from wardgate.web.admin import LOCAL, AdminPorts, Principal, Role, admin_app
+from wardgate.web.asgi import ASGIApp
+
+SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": "sha256:00", "probes": "passed"}}
+
+
+def app(principal: Principal | None = LOCAL, ready: bool = True) -> ASGIApp:
+    def services() -> Mapping[str, Mapping[str, Any]]:
+        return SERVICES
+
+    made: Any = admin_app(
+        AdminPorts(
+            principal=lambda _: principal,
+            ready=lambda: ready,
+            services=services,
+            metrics=lambda: (b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"),
+        )
+    )
+    return made  # type: ignore[no-any-return]
+
+
+async def test_metrics_come_as_the_exposition_says() -> None:
+    """Body and content type are those of the registry, unchanged."""
+    reply = await ask(app(), "GET", "/metrics")
+    assert (reply.status, reply.body) == (200, b"wardgate_calls_total 1\n")
+    assert reply.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
+
+
+async def test_health_shows_every_service() -> None:
+    """By id, with what the port gives."""
+    assert (await ask(app(), "GET", "/health/services")).json() == SERVICES
+
+
+@pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
+async def test_readiness(ready: bool, status: int) -> None:
+    """Ready until draining; alive all the time, for callers without a name too."""
+    assert (await ask(app(None, ready), "GET", "/health/ready")).status == status
+    assert (await ask(app(None, ready), "GET", "/health/live")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/services"])
+async def test_a_route_asks_for_its_role(path: str) -> None:
+    """Nobody is 401, somebody without the role is 403, a reader is let in."""
+    nobody, operator, reader = (
+        None,
+        Principal("o", frozenset({Role.OPERATOR})),
+        Principal("r", frozenset({Role.READER})),
+    )
+    assert [(await ask(app(who), "GET", path)).status for who in (nobody, operator, reader)] == [401, 403, 200]
+
+
+async def test_every_route_names_its_role() -> None:
+    """No route is without a check, so a new one cannot be forgotten."""
+    routes: list[Any] = app().routes  # type: ignore[attr-defined]
+    assert len(routes) == 4
+    assert all(len(route.dependencies) == 1 for route in routes)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+async def test_nothing_is_published_besides(path: str) -> None:
+    """No generated pages on the admin listener."""
+    assert (await ask(app(), "GET", path)).status == 404
+
+
+def test_the_edge_does_not_need_the_admin_application() -> None:
+    """Importing the edge leaves FastAPI out: it would cost a third of a second at each start."""
+
+    async def imported() -> str:
+        code = "import sys, wardgate.web.edge, wardgate.web.server; print('fastapi' in sys.modules)"
+        import sys
+
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+        return (await process.communicate())[0].decode().strip()
+
+    assert asyncio.run(imported()) == "False"

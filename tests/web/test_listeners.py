@@ -1,0 +1,346 @@
+"""The listeners on real sockets, with the event loop and the parser that production uses."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+import uvloop
+
+from tests.fakes.asgi import JSON
+from tests.web.house import PATH, House, body
+from wardgate.domain.hooks import HookCall
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.web.asgi import ASGIApp
+from wardgate.web.edge import Edge, EdgeOptions
+from wardgate.web.server import ListenError, ServerOptions, bind, require_fast_loop, serve_all, serve_sockets
+
+QUICK = ServerOptions(drain=2.0, close=1, max_head=4096, head_timeout=0.2)
+
+
+@dataclass
+class Site:
+    """A running listener. `ask` opens a connection, sends bytes as they are, and reads until it closes."""
+
+    port: int
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def ask(self, sent: bytes, then: bytes | None = None) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        if then is not None:
+            await writer.drain()
+            writer.write(then)
+        try:
+            return await asyncio.wait_for(reader.read(), 5)
+        finally:
+            writer.close()
+
+
+def run(app: ASGIApp, story: Callable[[Site], Awaitable[None]], options: ServerOptions = QUICK) -> None:
+    """Serves `app` on a free port while `story` happens, then stops it; neither may hang."""
+
+    async def main() -> None:
+        sock = bind("127.0.0.1", 0)
+        site = Site(sock.getsockname()[1])
+        started = asyncio.Event()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(serve_sockets([(app, sock)], started.set, site.stop, options))
+            await started.wait()
+            try:
+                await story(site)
+            finally:
+                site.stop.set()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def post(sent: bytes, length: int | None = None, *headers: str, path: str = PATH) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in JSON.items()), *headers]
+    lines.append(f"Content-Length: {len(sent) if length is None else length}")
+    return "\r\n".join([*lines, "", ""]).encode() + sent
+
+
+def edge(**options: float) -> Edge:
+    return House(options=EdgeOptions(**options)).edge()  # type: ignore[arg-type]
+
+
+def test_a_call_over_a_socket() -> None:
+    """One request, one answer, no header that names the server."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(body(), None, "Connection: close"))
+        assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert reply.endswith(b"}]}")
+        assert b"\r\nserver:" not in reply.lower()
+
+    run(edge(), story)
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    """Two requests in one packet, the first a good one, the second not."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(body()) + post(b"{}", None, "Connection: close"))
+        assert reply.index(b"HTTP/1.1 200") < reply.index(b"HTTP/1.1 400")
+
+    run(edge(), story)
+
+
+def test_a_slow_upload_is_a_408() -> None:
+    """The head and half a body, then silence (law 1)."""
+
+    async def story(site: Site) -> None:
+        whole = body()
+        reply = await site.ask(post(whole[:50], len(whole)))
+        assert reply.startswith(b"HTTP/1.1 408")
+        assert b'"timeout"' in reply
+
+    run(edge(read_timeout=0.05), story)
+
+
+def test_a_client_that_leaves_halfway_harms_nobody() -> None:
+    """Its connection ends; the next one is served."""
+
+    async def story(site: Site) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(post(b"{", 100))
+        await writer.drain()
+        writer.transport.abort()
+        assert (await site.ask(post(body(), None, "Connection: close"))).startswith(b"HTTP/1.1 200")
+
+    run(edge(), story)
+
+
+@pytest.mark.parametrize("closing", [(), ("Connection: close",)])
+def test_an_oversized_body_gets_its_answer_and_no_reset(closing: tuple[str, ...]) -> None:
+    """A client that sends everything before it reads still sees the 413."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(b"x" * 3_000_000, None, *closing))
+        assert reply.startswith(b"HTTP/1.1 413")
+        assert reply.endswith(b"}]}")
+
+    run(edge(max_body=1_000_000), story)
+
+
+def test_a_client_that_asks_first_never_sends_an_oversized_body() -> None:
+    """`Expect: 100-continue` is answered with the refusal itself."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(b"", 3_000_000, "Expect: 100-continue"))
+        assert reply.startswith(b"HTTP/1.1 413")
+
+    run(edge(max_body=1_000_000, read_timeout=0.05), story)
+
+
+def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+    """And then its call is answered."""
+
+    async def story(site: Site) -> None:
+        whole = body()
+        reply = await site.ask(post(b"", len(whole), "Expect: 100-continue", "Connection: close"), whole)
+        assert reply.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200")
+
+    run(edge(), story)
+
+
+def test_an_offer_to_upgrade_is_ignored() -> None:
+    """Java's client offers h2c with every plain request; it gets its answer in HTTP/1.1."""
+
+    async def story(site: Site) -> None:
+        offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQ")
+        reply = await site.ask(post(body(), None, *offer) + post(body(), None, "Connection: close"))
+        assert reply.count(b"HTTP/1.1 200") == 2
+
+    run(edge(), story)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00", b"HELLO Zebulon\r\n\r\n", b"GET /Zebul\xff HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_what_is_not_http_is_refused_without_echo(sent: bytes) -> None:
+    """A TLS hello, noise, bytes that no URL may have."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(sent)
+        assert reply.startswith(b"HTTP/1.1 400")
+        assert b"Zebul" not in reply
+
+    run(edge(), story)
+
+
+def test_two_lengths_are_refused() -> None:
+    """What a proxy and we could read differently is not read at all (RFC 9112 §6.3)."""
+
+    async def story(site: Site) -> None:
+        assert (await site.ask(post(body(), None, "Transfer-Encoding: chunked"))).startswith(b"HTTP/1.1 400")
+
+    run(edge(), story)
+
+
+def test_a_head_that_never_stops_growing_is_refused() -> None:
+    """It comes in many pieces, so that the parser never sees its end."""
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"POST / HTTP/1.1\r\nX: ")
+        for _ in range(5):
+            await asyncio.sleep(0.01)  # so that each piece is a read of its own
+            writer.write(b"x" * 1000)
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
+        writer.close()
+
+    run(edge(), story, ServerOptions(drain=1, close=1, max_head=4096, head_timeout=5))
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /cds-services/kidney-failure HTTP/1.1\r\nHost: x\r\n"])
+def test_a_head_that_never_ends_is_refused(sent: bytes) -> None:
+    """Neither a silent connection nor half a head is kept."""
+
+    async def story(site: Site) -> None:
+        assert (await site.ask(sent)).startswith(b"HTTP/1.1 408")
+
+    run(edge(), story)
+
+
+def test_a_second_head_is_bounded_too() -> None:
+    """After an answered request the next head on the connection has the same time."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(body()) + b"POST / HTTP/1.1\r\n")
+        assert reply.index(b"HTTP/1.1 200") < reply.index(b"HTTP/1.1 408")
+
+    run(edge(), story)
+
+
+def test_an_idle_connection_outlives_the_head_timeout() -> None:
+    """Keep-alive is for waiting: only a head that has begun is in a hurry."""
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(post(body()))
+        await reader.readuntil(b"}]}")
+        await asyncio.sleep(QUICK.head_timeout * 2)
+        writer.write(post(body()))
+        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 5)).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    run(edge(), story)
+
+
+def test_stopping_waits_for_the_call_in_flight_and_says_so() -> None:
+    """The call gets its answer; meanwhile a new connection learns that we are not ready."""
+    house = House()
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    def handler(_: object) -> Callable[[HookCall], Awaitable[HookOutcome]]:
+        async def handle(call: HookCall) -> HookOutcome:
+            entered.set()
+            await leave.wait()
+            return house.answer(call)
+
+        return handle
+
+    house.handler = handler  # type: ignore[method-assign]
+
+    async def story(site: Site) -> None:
+        async with asyncio.TaskGroup() as group:
+            call = group.create_task(site.ask(post(body())))
+            await entered.wait()
+            house.ready = False
+            site.stop.set()
+            ready = await site.ask(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert ready.startswith(b"HTTP/1.1 503")
+            leave.set()
+        assert call.result().startswith(b"HTTP/1.1 200")
+
+    run(house.edge(), story)
+
+
+def test_stopping_is_bounded_whatever_hangs() -> None:
+    """A call that never ends is cut off."""
+    house = House()
+    entered = asyncio.Event()
+
+    def handler(_: object) -> Callable[[HookCall], Awaitable[HookOutcome]]:
+        async def handle(call: HookCall) -> HookOutcome:
+            entered.set()
+            await asyncio.Event().wait()
+            return house.answer(call)
+
+        return handle
+
+    house.handler = handler  # type: ignore[method-assign]
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(post(body()))
+        await entered.wait()
+        site.stop.set()
+        await asyncio.wait_for(reader.read(), 5)  # the connection is closed on us
+        writer.close()
+
+    began = time.monotonic()
+    run(house.edge(), story, ServerOptions(drain=0.2, close=1))
+    assert time.monotonic() - began < 4
+
+
+def test_a_failure_elsewhere_takes_the_listeners_down() -> None:
+    """Whatever ends the program ends it: no open connection keeps the event loop."""
+
+    async def story(site: Site) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(post(b"{", 100))
+        await asyncio.sleep(0.05)
+        writer.close()
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(edge(), story)
+    assert caught.group_contains(ZeroDivisionError)
+
+
+def test_two_listeners_in_one_loop() -> None:
+    """Both stand when `started` is called, and both are gone after `stop`."""
+    ports: list[int] = []
+
+    async def main() -> None:
+        for _ in range(2):
+            with bind("127.0.0.1", 0) as free:
+                ports.append(free.getsockname()[1])
+        stop, started = asyncio.Event(), asyncio.Event()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(serve_all([(edge(), "127.0.0.1", port) for port in ports], started.set, stop, QUICK))
+            await started.wait()
+            for port in ports:
+                live = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                assert b"live" in await Site(port).ask(live)
+            stop.set()
+        for port in ports:
+            with pytest.raises(OSError):
+                await asyncio.open_connection("127.0.0.1", port)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+async def test_a_busy_port_is_a_sentence() -> None:
+    """It names the address and the remedy, and the other listener's port is given back."""
+    with bind("127.0.0.1", 0) as taken, bind("127.0.0.1", 0) as free:
+        busy, other = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        listeners: list[tuple[ASGIApp, str, int]] = [(edge(), "127.0.0.1", other), (edge(), "127.0.0.1", busy)]
+        with pytest.raises(ListenError, match=f"127.0.0.1:{busy}: Address already in use"):
+            await serve_all(listeners, lambda: None, asyncio.Event())
+    socket.create_server(("127.0.0.1", other)).close()
+
+
+def test_missing_parts_are_a_sentence() -> None:
+    """uvicorn would fall back to parts that cost three times as much, and say nothing."""
+    require_fast_loop()
+    with pytest.raises(ListenError, match="no_such_loop"):
+        require_fast_loop(("uvloop", "no_such_loop"))
