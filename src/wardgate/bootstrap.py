@@ -99,7 +99,9 @@ async def _serve(settings: Settings, catalog: Catalog, log: EventLog) -> None:
 
     def started() -> None:
         _still_the_collector()
-        log.event("listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=len(catalog.services))
+        log.event(
+            "listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=len(catalog.services)
+        )
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -120,8 +122,10 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     faults = Faults(log, meter)
     http = http_client(settings.http_client)
     models = proven_models(catalog, OipClient(http, settings.model_hosts), clock, meter)
-    gatherer = Gatherer(HttpFhirReader(http), clock, meter)
-    flow = HookFlow(FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock)
+    gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
+    flow = HookFlow(
+        FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
+    )
     stack = hook_stack(flow, clock, meter, records, faults)
 
     def handler(plan: ServicePlan) -> HookHandler:

@@ -78,7 +78,7 @@ async def test_half_a_body_is_truncated(client: HttpClient) -> None:
     """A connection that closes before the announced length is `truncated`, never a shorter answer."""
 
     async def half(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"outputs\":")
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"outputs":')
         await writer.drain()
         writer.close()
 

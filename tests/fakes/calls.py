@@ -43,7 +43,9 @@ def hook_request(**changes: object) -> HookRequest:
     return HookRequest(**(fields | changes))  # type: ignore[arg-type]
 
 
-def hook_call(plan: ServicePlan = PLAN, seconds: float = 0.5, now: float = 1_790_000_000.0, **changes: object) -> HookCall:
+def hook_call(
+    plan: ServicePlan = PLAN, seconds: float = 0.5, now: float = 1_790_000_000.0, **changes: object
+) -> HookCall:
     """A call that began at 1000.0 of the monotonic clock (see `FakeClock`)."""
     return HookCall(
         request=hook_request(**changes),

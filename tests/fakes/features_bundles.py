@@ -1,12 +1,13 @@
 """Charts as they come: generated resources and schemas with everything that real ones get wrong."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from hypothesis import strategies as st
 
 from tests.fakes.features_reference import Answer, Json, Reference
 from wardgate.domain.context.fhir import Resource
@@ -118,192 +119,270 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-# Resources
+# Charts and schemas, drawn from a seed: dense enough that ties, corrections and marks meet
 
 
-def times() -> st.SearchStrategy[str]:
-    """Near one another, so that ties and corrections happen, and in every spelling."""
-    moments = st.integers(-40, 2).map(lambda hours: datetime.fromtimestamp(NOW, UTC) + timedelta(hours=7 * hours))
-    spellings = st.sampled_from(
-        [
-            "%Y-%m-%dT%H:%M:%SZ",
-            "%Y-%m-%dT%H:%M:%SZ",
-            "%Y-%m-%dT%H:%M:%S+00:00",
-            "%Y-%m-%dT%H:%M:%S-05:00",
-            "%Y-%m-%dT%H:%M:%S.250Z",
-            "%Y-%m-%dT%H:%M:%S.2500001+02:00",
-            "%Y-%m-%dT%H:%M:%S",
-            "%Y-%m-%dT%H:%MZ",
-            "%Y-%m-%d",
-            "%Y-%m",
-            "%Y",
-            " %Y-%m-%dT%H:%M:%SZ ",
-            "%Y-%m-%dT%H:%M:60Z",
-        ]
-    )
-    bad = st.sampled_from(
-        [
-            "yesterday",
-            "",
-            " ",
-            "2026-02-30",
-            "2026-02-30T10:00:00Z",
-            "2026-03-01T24:00:00Z",
-            "2026-03-01t10:00:00z",
-            "2026-W10-1T10:00:00Z",
-            "20260301T100000Z",
-            "2026-03-01T10:00:00+15:00",
-            "2026-03-01T10:00:00+01:75",
-            "2026-03-01 10:00:00",
-            "2026-03-01T10Z",
-            "0000-01-01",
-            "2026-03-29T02:30:00",
-            "2025-10-26T02:30:00",
-            "2026-03-29T12:04:59Z",
-            "2026-03-29T12:05:01Z",
-        ]
-    )
-    return st.one_of(
-        st.builds(datetime.strftime, moments, spellings), st.builds(datetime.strftime, moments, spellings), bad
-    )
+class Draw:
+    """Draws one chart, patient and schema; the same ones from the same seed."""
 
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.calm = self.random.random() < 0.4  # a tidy chart: without it longer takes would hardly ever have a value
 
-def _maybe(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
-    return st.one_of(st.just({}), values.map(lambda value: {name: value}))
+    def one(self, *choices: Any) -> Any:
+        return self.random.choice(choices)
 
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
 
-def _joined(*parts: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-    return st.tuples(*parts).map(lambda found: {name: value for part in found for name, value in part.items()})
+    def fields(self, share: float, **drawers: Callable[[], Any]) -> Json:
+        """Each field with that probability."""
+        return {name: draw() for name, draw in drawers.items() if self.chance(share)}
 
+    # Resources
 
-def concepts(codes: tuple[str, ...] = CODES) -> st.SearchStrategy[Json]:
-    coding = st.fixed_dictionaries(
-        {},
-        optional={
-            "system": st.sampled_from([LOINC, LOINC, LOINC, f" {LOINC}", LOCAL, ""]),
-            "code": st.sampled_from([*codes, *codes, f"{codes[0]} ", "9-9", ""]),
-            "display": st.sampled_from(["Test", " "]),
-        },
-    )
-    return _joined(_maybe("text", st.sampled_from(["Text", " "])), _maybe("coding", st.lists(coding, max_size=3)))
+    def chart(self) -> list[Json]:
+        kinds = [self.observation, self.observation, self.observation, self.condition]
+        resources = [self.one(*kinds)() for _ in range(self.random.randrange(16))]
+        for number, resource in enumerate(resources):
+            resource["id"] = f"r{number * 5 % 16:02d}"
+        return resources
 
+    def time(self) -> str:
+        """Near one another, so that times meet, and in every spelling; some are no times."""
+        if self.chance(0.1):
+            return str(self.one(*_ODD_TIMES))
+        moment = datetime.fromtimestamp(NOW, UTC) + timedelta(hours=self.one(6, 24) * self.random.randint(-12, 0))
+        plain = moment.strftime("%Y-%m-%dT%H:%M:%S")
+        if self.chance(0.5):
+            return plain + "Z"
+        return moment.strftime(self.one(*_SPELLINGS))
 
-def quantities() -> st.SearchStrategy[Json]:
-    numbers = st.one_of(
-        st.integers(-5, 20), st.floats(0.25, 30, width=16), st.sampled_from([1e15, 1e300, 0, -0.0, 250.5])
-    )
-    texts = st.sampled_from(["5.4", " 7 ", "1,5", "<5", ">= 90", "1e400", "high", " ", "-3", ".5", "5.", "+2e1", "nan"])
-    return _joined(
-        _maybe("value", st.one_of(numbers, numbers, texts)),
-        _maybe("comparator", st.sampled_from(["", "<", ">=", "ad", " > "])),
-        _maybe("unit", st.sampled_from(["mg/dL", "mg/dl", "mmol/L", "milligrams", " "])),
-        _maybe("system", st.sampled_from([UCUM, UCUM, UCUM, LOCAL, "", f"{UCUM} "])),
-        _maybe("code", st.sampled_from(["mg/dL", "mg/dl", "mg/dL ", "mmol/l", "mmol/L", "g/L", ""])),
-    )
+    def concept(self, *codes: str) -> Json:
+        if self.calm:
+            return {"coding": [{"system": LOINC, "code": self.one(*codes[:2])}]}
+        return {
+            **self.fields(0.3, text=lambda: self.one("Text", " ")),
+            **self.fields(0.95, coding=lambda: [self.coding(*codes) for _ in range(self.one(0, 1, 1, 1, 2, 3))]),
+        }
 
+    def coding(self, *codes: str) -> Json:
+        return {
+            **self.fields(0.95, system=lambda: self.one(*[LOINC] * 8, f" {LOINC}", LOCAL, "")),
+            **self.fields(0.97, code=lambda: self.one(*codes * 3, f"{codes[0]} ", "9-9", "")),
+            **self.fields(0.3, display=lambda: self.one("Test", " ")),
+        }
 
-def values() -> st.SearchStrategy[Json]:
-    answers = concepts(("yes", "no", "maybe"))
-    texts = st.sampled_from(["5.4", "<5", ">= 90 mg", "< x", "yes", " no ", "a" * 100, "", "1e5", "٣"])
-    usual = st.one_of(
-        st.integers(1, 30).map(
-            lambda n: {"valueQuantity": {"value": n, "unit": "mg/dL", "system": UCUM, "code": "mg/dL"}}
-        ),
-        quantities().map(lambda quantity: {"valueQuantity": quantity}),
-        st.integers(-3, 40).map(lambda number: {"valueInteger": number}),
-        texts.map(lambda text: {"valueString": text}),
-        st.booleans().map(lambda flag: {"valueBoolean": flag}),
-        answers.map(lambda concept: {"valueCodeableConcept": concept}),
-    )
-    absent = st.sampled_from([{}, {}, {}, {}, {"dataAbsentReason": {"text": "unknown"}}])
-    return _joined(usual, st.one_of(st.just({}), st.just({}), usual), absent)
-
-
-def _effective() -> st.SearchStrategy[Json]:
-    period = _joined(_maybe("start", times()), _maybe("end", times()))
-    when = times().map(lambda time: {"effectiveDateTime": time})
-    return st.one_of(when, when, when, _joined(_maybe("effectiveInstant", times()), _maybe("effectivePeriod", period)))
-
-
-def _identity() -> st.SearchStrategy[Json]:
-    return _joined(
-        _maybe("issued", times()), _maybe("meta", _maybe("lastUpdated", times())), _maybe("code", concepts())
-    )
-
-
-def observations() -> st.SearchStrategy[Json]:
-    status = st.sampled_from(
-        ["final"] * 6
-        + ["corrected", "amended", " Final", "FINAL", "entered-in-error ", "cancelled", "preliminary", "registered"]
-    )
-    component = _joined(_maybe("code", concepts()), st.one_of(st.just({}), values()))
-    return _joined(
-        st.just({"resourceType": "Observation"}),
-        _maybe("status", status),
-        _identity(),
-        _effective(),
-        st.one_of(st.just({}), values(), values()),
-        _maybe("component", st.lists(component, max_size=3)),
-    )
-
-
-def conditions() -> st.SearchStrategy[Json]:
-    def status(*codes: str) -> st.SearchStrategy[Any]:
-        code = st.sampled_from(codes)
-        coded = st.lists(code.map(lambda c: {"code": c}), max_size=2).map(lambda found: {"coding": found})
-        return st.one_of(code, coded, code.map(lambda c: {"text": c}))
-
-    return _joined(
-        st.just({"resourceType": "Condition"}),
-        _identity(),
-        _maybe("clinicalStatus", status("active", "Active ", "recurrence", "resolved", "inactive", "")),
-        _maybe("verificationStatus", status("confirmed", "refuted", "Entered-in-Error", "")),
-        _maybe("onsetDateTime", times()),
-        _maybe("onsetPeriod", _maybe("start", times())),
-        _maybe("recordedDate", times()),
-        _maybe("assertedDate", times()),
-        _maybe("abatementDateTime", times()),
-    )
-
-
-def charts() -> st.SearchStrategy[list[Json]]:
-    """Up to twelve resources with distinct ids, as after assembly."""
-    found = st.lists(st.one_of(observations(), observations(), observations(), conditions()), max_size=12)
-    return found.map(lambda all_: [{**one, "id": f"r{i * 7 % 12:02d}"} for i, one in enumerate(all_)])
-
-
-def patients() -> st.SearchStrategy[Json | None]:
-    birth = st.sampled_from(
-        ["1980-02-29", "2008-03-29", "2008-03-30", "2008", "2008-03", "2026", "2026-04-01", "0000", "", " 1990-01-01"]
-        + ["1990-01-01T10:00:00Z", "1990-13-01", "1990-01-01T25:00:00Z", 1990, "2026-03-29", "2026-03"]
-    )
-    full = st.fixed_dictionaries(
-        {"resourceType": st.just("Patient")},
-        optional={
-            "birthDate": birth,
-            "gender": st.sampled_from(["male", "female", " male ", "other", "", 1, True]),
-            "multipleBirthInteger": st.sampled_from([1, 2.5, "3", "<3", True, 10**400, [], {}]),
-            "active": st.sampled_from([True, False, "yes", "no", 1]),
-            "address": st.lists(st.fixed_dictionaries({"state": st.sampled_from(["A", "B", None])}), max_size=2),
-            "deceasedBoolean": st.booleans(),
-            "deceasedDateTime": st.one_of(times(), st.just(5)),
-        },
-    )
-    return st.one_of(st.none(), full, full)
-
-
-# Schemas
-
-
-def schemas() -> st.SearchStrategy[FeatureSchema]:
-    feature = st.one_of(_labs(), _labs(), _problems())
-    return st.lists(feature, min_size=1, max_size=6).map(
-        lambda found: FeatureSchema(
-            "1",
-            (*PATIENT_FEATURES, *(msgspec.structs.replace(spec, name=f"f{i}") for i, spec in enumerate(found))),
+    def quantity(self) -> Json:
+        if self.chance(0.6):
+            return {"value": self.random.randint(1, 30), "unit": "mg/dL", "system": UCUM, "code": "mg/dL"}
+        return self.fields(
+            0.7,
+            value=lambda: self.one(self.random.randint(-5, 20), self.random.uniform(0, 30), *_ODD_VALUES),
+            comparator=lambda: self.one("", " ", "", "<", ">=", "ad", " > "),
+            unit=lambda: self.one("mg/dL", "mg/dl", "mmol/L", "milligrams", " "),
+            system=lambda: self.one(UCUM, UCUM, UCUM, LOCAL, "", f"{UCUM} "),
+            code=lambda: self.one("mg/dL", "mg/dl", "mg/dL ", "mmol/l", "mmol/L", "g/L", ""),
         )
-    )
 
+    def value(self) -> Json:
+        if self.calm:
+            return {"valueQuantity": {"value": self.random.uniform(1, 15), "unit": "mg/dL"}}
+        value: Json = {}
+        for _ in range(self.one(1, 1, 1, 1, 1, 0, 2)):
+            kind = self.one("quantity", "quantity", "quantity", "integer", "string", "boolean", "concept")
+            match kind:
+                case "quantity":
+                    value["valueQuantity"] = self.quantity()
+                case "integer":
+                    value["valueInteger"] = self.random.randint(-3, 40)
+                case "string":
+                    value["valueString"] = self.one(*_TEXTS)
+                case "boolean":
+                    value["valueBoolean"] = self.chance(0.5)
+                case _:
+                    value["valueCodeableConcept"] = self.concept("yes", "no", "maybe")
+        return {**value, **self.fields(0.06, dataAbsentReason=lambda: {"text": "unknown"})}
+
+    def period(self) -> Json:
+        return self.fields(0.7, start=self.time, end=self.time)
+
+    def identity(self) -> Json:
+        return self.fields(0.6, issued=self.time, meta=lambda: self.fields(0.6, lastUpdated=self.time))
+
+    def observation(self) -> Json:
+        if self.chance(0.8):
+            when = {"effectiveDateTime": self.time()}
+        else:
+            when = self.fields(0.6, effectiveInstant=self.time, effectivePeriod=self.period)
+        return {
+            "resourceType": "Observation",
+            **self.fields(0.97, status=lambda: self.one(*["final"] * 10, *_ODD_STATUSES)),
+            **self.identity(),
+            **when,
+            **self.fields(0.97, code=lambda: self.concept(*CODES)),
+            **self.value(),
+            **self.fields(0.3, component=lambda: [self.component() for _ in range(self.one(0, 1, 2, 3))]),
+        }
+
+    def component(self) -> Json:
+        return {**self.fields(0.95, code=lambda: self.concept(*CODES)), **self.value()}
+
+    def condition(self) -> Json:
+        return {
+            "resourceType": "Condition",
+            **self.identity(),
+            "code": self.concept(*CODES),
+            **self.fields(
+                0.7, clinicalStatus=lambda: self.status("active", "Active ", "recurrence", "resolved", "inactive", "")
+            ),
+            **self.fields(
+                0.4, verificationStatus=lambda: self.status("confirmed", "confirmed", "refuted", "Entered-in-Error", "")
+            ),
+            **self.fields(
+                0.4,
+                onsetDateTime=self.time,
+                onsetPeriod=self.period,
+                recordedDate=self.time,
+                assertedDate=self.time,
+                abatementDateTime=self.time,
+            ),
+        }
+
+    def status(self, *codes: str) -> Any:
+        code = self.one(*codes)
+        concept = {"coding": [{"code": self.one(*codes)} for _ in range(self.one(0, 1, 1, 2))], "text": code}
+        return self.one(code, concept, {"text": code})
+
+    def patient(self) -> Json | None:
+        if self.chance(0.1):
+            return None
+        return {
+            "resourceType": "Patient",
+            **self.fields(
+                0.8,
+                birthDate=lambda: self.one(*_BIRTHS),
+                gender=lambda: self.one("male", "female", " male ", "other", "", 1, True),
+                multipleBirthInteger=lambda: self.one(1, 2, 2.5, 3, "2", "<3", True, 10**400, [], {}),
+                active=lambda: self.one(True, False, "yes", "no", 1),
+                address=lambda: [
+                    self.fields(0.8, state=lambda: self.one("A", "B", None)) for _ in range(self.one(0, 1, 2))
+                ],
+            ),
+            **self.fields(
+                0.3, deceasedBoolean=lambda: self.chance(0.3), deceasedDateTime=lambda: self.one(self.time(), 5)
+            ),
+        }
+
+    # Schemas
+
+    def schema(self) -> FeatureSchema:
+        drawers = [self.number, self.number, self.number, self.coded, self.counted, self.problem]
+        coded = [self.one(*drawers)(f"f{i}") for i in range(self.random.randint(1, 8))]
+        return FeatureSchema("1", (*PATIENT_FEATURES, *coded))
+
+    def common(self) -> dict[str, Any]:
+        return {
+            "codes": self.one(("1-1",), ("2-2",), ("1-1", "2-2"), CODES),
+            "within": self.one(None, None, 2 * DAY, 0.5 * DAY, 6 * DAY, 400 * DAY),
+            "statuses": self.one(None, None, None, ("final",), ("Preliminary", "corrected", "final")),
+        }
+
+    def number(self, name: str) -> FeatureSpec:
+        factors = {"mmol/L": 18.0, "g/L": 100.0}
+        unit, convert = self.one((None, {}), (None, {}), ("mg/dL", {}), ("mg/dL", factors), ("g/l", {"mg/dL": 0.01}))
+        take = self.one(Take.LATEST, Take.LATEST, *(t for t in Take if t not in (Take.ANY, Take.COUNT)))
+        plausible = self.one(None, None, (0.0, 20.0), (1, 250.5))
+        return lab(name, take=take, unit=unit, convert=convert, plausible=plausible, **self.common())
+
+    def coded(self, name: str) -> FeatureSpec:
+        if self.chance(0.3):
+            take = self.one(Take.SUM, Take.MAX, Take.DELTA)
+            return lab(name, take=take, type=FeatureType.CODE, map={"yes": 1, "no": 0.5, "maybe": 3}, **self.common())
+        kind = self.one(
+            {"type": FeatureType.BOOLEAN, "map": {"yes": True, "no": False, "true": True}},
+            {"type": FeatureType.BOOLEAN},
+            {"type": FeatureType.CODE, "map": {"yes": 1, "no": 0}},
+            {"type": FeatureType.CODE, "use": Use.RULE_ONLY},
+        )
+        return lab(name, take=self.one(Take.LATEST, Take.EARLIEST), **kind, **self.common())
+
+    def counted(self, name: str) -> FeatureSpec:
+        return lab(name, take=self.one(Take.ANY, Take.COUNT), **self.common())
+
+    def problem(self, name: str) -> FeatureSpec:
+        common = {**self.common(), "statuses": self.one(None, None, ("active",), ("resolved", "Inactive"))}
+        return lab(name, source="Condition", take=self.one(Take.ANY, Take.COUNT), **common)
+
+
+_SPELLINGS = (
+    "%Y-%m-%dT%H:%M:%S+00:00",
+    "%Y-%m-%dT%H:%M:%S-05:00",
+    "%Y-%m-%dT%H:%M:%S.250Z",
+    "%Y-%m-%dT%H:%M:%S.2500001+02:00",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%MZ",
+    "%Y-%m-%d",
+    "%Y-%m",
+    "%Y",
+    " %Y-%m-%dT%H:%M:%SZ ",
+    "%Y-%m-%dT%H:%M:60Z",
+)
+_ODD_TIMES = (
+    "yesterday",
+    "",
+    " ",
+    "2026-02-30",
+    "2026-02-30T10:00:00Z",
+    "2026-03-01T24:00:00Z",
+    "2026-03-01t10:00:00z",
+    "2026-W10-1T10:00:00Z",
+    "20260301T100000Z",
+    "2026-03-01T10:00:00+15:00",
+    "2026-03-01T10:00:00+01:75",
+    "2026-03-01 10:00:00",
+    "2026-03-01T10Z",
+    "2026-03-01T10:00:00.Z",
+    "2026-03-01T102030.1Z",
+    "0000-01-01",
+    "2026-03-29T02:30:00",
+    "2025-10-26T02:30:00",
+    "2026-03-29T12:04:59Z",
+    "2026-03-29T12:05:01Z",
+    "2027-01-01",
+)
+_ODD_VALUES = ("5.4", " 7 ", "1,5", "<5", ">= 90", "1e400", "high", " ", ".5", "5.", "+2e1", "nan", 1e15, 1.7e308, -0.0)
+_TEXTS = ("5.4", "<5", ">= 90 mg", "< x", "yes", " no ", "a" * 100, "", "1e1", "٣", "≤ 3")
+_ODD_STATUSES = (
+    "corrected",
+    "corrected",
+    "amended",
+    " Final",
+    "FINAL",
+    "entered-in-error ",
+    "cancelled",
+    "preliminary",
+    "registered",
+)
+_BIRTHS = (
+    "1980-02-29",
+    "2008-03-29",
+    "2008-03-30",
+    "2008",
+    "2008-03",
+    "2026",
+    "2026-04-01",
+    "0000",
+    "",
+    " 1990-01-01",
+    "1990-01-01T10:00:00Z",
+    "1990-13-01",
+    "1990-01-01T25:00:00Z",
+    1990,
+    "2026-03-29",
+    "2026-03",
+    "1850-01-01",
+)
 
 PATIENT_FEATURES = (
     FeatureSpec(name="age", source="Patient", path="birthDate", as_="years", plausible=(0.0, 120.0)),
@@ -315,77 +394,3 @@ PATIENT_FEATURES = (
     FeatureSpec(name="state", source="Patient", path="address.state", type=FeatureType.CODE, use=Use.RULE_ONLY),
     FeatureSpec(name="first", source="Patient", path="address[0].state", type=FeatureType.CODE, use=Use.RULE_ONLY),
 )
-
-_YES = {"yes": True, "no": False, "true": True}
-
-
-def _codes() -> st.SearchStrategy[tuple[str, ...]]:
-    return st.sampled_from([("1-1",), ("2-2",), ("1-1", "2-2"), CODES])
-
-
-def _within() -> st.SearchStrategy[float | None]:
-    return st.sampled_from([None, None, 2 * DAY, 7 * 3600.0, 6 * DAY, 400 * DAY])
-
-
-def _labs() -> st.SearchStrategy[FeatureSpec]:
-    statuses = st.sampled_from([None, None, ("final",), ("Preliminary", "corrected")])
-    units = st.sampled_from(
-        [(None, {}), ("mg/dL", {}), ("mg/dL", {"mmol/L": 18.0, "g/L": 100.0}), ("g/l", {"mg/dL": 0.01})]
-    )
-    numbers = st.builds(
-        lambda codes, take, within, unit, plausible, states: lab(
-            codes=codes,
-            take=take,
-            within=within,
-            unit=unit[0],
-            convert=unit[1],
-            plausible=plausible,
-            statuses=states,
-        ),
-        _codes(),
-        st.sampled_from([take for take in Take if take not in (Take.ANY, Take.COUNT)]),
-        _within(),
-        units,
-        st.sampled_from([None, (0.0, 15.0), (1, 250.5)]),
-        statuses,
-    )
-    kinds = st.sampled_from(
-        [
-            {"type": FeatureType.BOOLEAN, "map": _YES},
-            {"type": FeatureType.BOOLEAN},
-            {"type": FeatureType.CODE, "map": {"yes": 1, "no": 0}},
-            {"type": FeatureType.CODE, "use": Use.RULE_ONLY},
-        ]
-    )
-    coded = st.builds(
-        lambda codes, take, within, kind: lab(codes=codes, take=take, within=within, **kind),
-        _codes(),
-        st.sampled_from([Take.LATEST, Take.EARLIEST]),
-        _within(),
-        kinds,
-    )
-    mapped = st.builds(
-        lambda codes, take: lab(codes=codes, take=take, type=FeatureType.CODE, map={"yes": 1, "no": 0.5, "maybe": 3}),
-        _codes(),
-        st.sampled_from([Take.SUM, Take.MAX, Take.DELTA]),
-    )
-    counted = st.builds(
-        lambda codes, take, within, states: lab(codes=codes, take=take, within=within, statuses=states),
-        _codes(),
-        st.sampled_from([Take.ANY, Take.COUNT]),
-        _within(),
-        statuses,
-    )
-    return st.one_of(numbers, numbers, numbers, coded, mapped, counted)
-
-
-def _problems() -> st.SearchStrategy[FeatureSpec]:
-    return st.builds(
-        lambda codes, take, within, states: lab(
-            codes=codes, source="Condition", take=take, within=within, statuses=states
-        ),
-        _codes(),
-        st.sampled_from([Take.ANY, Take.COUNT]),
-        _within(),
-        st.sampled_from([None, None, ("active",), ("resolved", "Inactive")]),
-    )

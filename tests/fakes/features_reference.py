@@ -264,7 +264,7 @@ class Reference:
             return answer(mark="missing")
         value, mark = self.patient_value(spec, raw)
         shown = raw.strip() if isinstance(raw, str) else str(raw).lower() if isinstance(raw, bool) else None
-        if shown is None and isinstance(raw, int | float):
+        if shown is None and isinstance(raw, int | float) and abs(raw) <= 10**308:
             shown = number_text(raw)
         return answer(value=value, mark=mark, shown=shortened(shown) if mark else None)
 
@@ -273,6 +273,8 @@ class Reference:
             return bounded(spec, *self.years(spec.as_, raw))
         if spec.type.value == "number":
             if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+                return None, "not_numeric"
+            if isinstance(raw, int) and abs(raw) > 10**308:
                 return None, "not_numeric"
             value, mark = text_number(raw) if isinstance(raw, str) else (float(raw), None)
             return bounded(spec, value, mark)
@@ -540,7 +542,7 @@ def shortened(text: str | None) -> str | None:
 
 
 def number_text(number: float) -> str:
-    number = float(number)
+    number = float(number) or 0.0
     if not math.isfinite(number):
         return str(number)
     return str(number).removesuffix(".0") if abs(number) < 1e15 else str(number)
@@ -554,8 +556,8 @@ def instant(text: str | None, zone: ZoneInfo) -> float | None:
         return None
     text = text.strip()
     day_text, t, clock = text.partition("T")
-    days = days_meant(day_text)
-    if not days or (t and len(day_text) != 10):
+    day = first_day(day_text)
+    if day is None or (t and len(day_text) != 10):
         return None
     offset: dt.tzinfo = zone
     if clock.endswith("Z"):
@@ -582,7 +584,7 @@ def instant(text: str | None, zone: ZoneInfo) -> float | None:
         second, micro = 59, 999_000
     if hour > 23 or minute > 59 or second > 59:
         return None
-    moment = dt.datetime.combine(days[0], dt.time(hour, minute, second, micro), tzinfo=offset)
+    moment = dt.datetime.combine(day, dt.time(hour, minute, second, micro), tzinfo=offset)
     return (moment - EPOCH).total_seconds()
 
 
@@ -590,25 +592,28 @@ def digits(text: str, length: int) -> int | None:
     return int(text) if len(text) == length and text.isascii() and text.isdigit() else None
 
 
+def first_day(text: str) -> dt.date | None:
+    parts = text.split("-")
+    numbers = [digits(part, 4 if i == 0 else 2) for i, part in enumerate(parts)]
+    if len(parts) > 3:
+        return None
+    year, month, day = [*numbers, 1, 1][:3]
+    try:
+        return dt.date(year or 0, month or 0, day or 0)
+    except ValueError:
+        return None
+
+
 def days_meant(text: str) -> list[dt.date]:
     """All days that a date may stand for; none where it is no date. Of a time, its day."""
     text = text.strip()
-    if "T" in text:
-        return (
-            days_meant(text[:10]) if len(text) > 10 and text[10] == "T" and instant(text, UTC_ZONE) is not None else []
-        )
-    parts = text.split("-")
-    numbers = [digits(part, 4 if i == 0 else 2) for i, part in enumerate(parts)]
-    if len(parts) > 3 or None in numbers:
+    if instant(text, UTC_ZONE) is None:
         return []
-    year, month, day = [*numbers, None, None][:3]
-    if not year:
-        return []
-    start = dt.date(year, 1, 1).toordinal()
-    every = [dt.date.fromordinal(start + i) for i in range(366) if start + i <= dt.date.max.toordinal()]
-    return [
-        d for d in every if d.year == year and (month is None or d.month == month) and (day is None or d.day == day)
-    ]
+    written = text.partition("T")[0]
+    first = first_day(written)
+    assert first is not None
+    days = [first + dt.timedelta(days=i) for i in range(366)]
+    return [day for day in days if day.isoformat().startswith(written)]
 
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -11,6 +11,8 @@ class FakeMeter:
 
     calls: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
+    adjusted: list[tuple[str, str]] = field(default_factory=list)
+    absent: int = 0
     probes: list[Reason | None] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
@@ -22,6 +24,12 @@ class FakeMeter:
 
     def resource_dropped(self, cause: str, count: int) -> None:
         self.dropped[cause] = self.dropped.get(cause, 0) + count
+
+    def input_adjusted(self, model: str, feature: str, how: str) -> None:
+        self.adjusted.append((feature, how))
+
+    def contributions_absent(self, model: str, version: str) -> None:
+        self.absent += 1
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self.probes.append(reason)

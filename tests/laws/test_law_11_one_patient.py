@@ -50,6 +50,7 @@ async def record_of(*resources: Json, **more: Any) -> PatientRecord:
         (observation("x", "https://elsewhere.test/fhir/Patient/p1"), Dropped.OTHER_PATIENT),
         (observation("x", "Patient/P1"), Dropped.OTHER_PATIENT),
         (observation("x", "Group/p1"), Dropped.OTHER_PATIENT),
+        (observation("x", patient={"reference": "Patient/p2"}), Dropped.OTHER_PATIENT),
         (condition("x", "Patient/p2"), Dropped.OTHER_PATIENT),
         (patient("p2"), Dropped.OTHER_PATIENT),
         (observation("x", focus=[{"reference": "Patient/p2"}]), Dropped.OTHER_FOCUS),

@@ -7,11 +7,13 @@ A `Document` is plain data with the place of everything in it, so that each find
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from math import inf
 from typing import Any, get_args, get_origin
 
 import msgspec
 
 from wardgate.domain.findings import Finding
+from wardgate.domain.units import parse_duration
 
 Place = tuple[str | int, ...]
 """Where something stands in a file: keys and, in lists, indexes from 0."""
@@ -43,6 +45,22 @@ class Wrong(ValueError):
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+
+_DURATION = "write a number with ms, s, m (minutes), h or d, such as 500ms or 12h"
+
+
+def duration_of(value: object) -> float:
+    """Seconds of a duration as a file writes it, above 0; Wrong otherwise."""
+    if not isinstance(value, str):
+        raise Wrong(f"expected a duration, found {_kind_of(value)}", _DURATION)
+    try:
+        seconds = parse_duration(value)
+    except ValueError:
+        raise Wrong("not a duration", _DURATION) from None
+    if not 0 < seconds < inf:
+        raise Wrong("not a duration that passes", "write one above 0, and an end")
+    return seconds
 
 
 def dotted(place: Place) -> str:

@@ -1,30 +1,35 @@
 """THE SPINE: one hook call, from request to outcome, one line a step.
 
-    snapshot ─► off? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we? ─► render
+    snapshot ─► off or shadow? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we? ─► render
              ─► still allowed?
 
 The first step that ends the call names its reason. Each step has one home: context, flags, features,
 decisions, inference, cards; this file only says in what order they happen.
 """
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 
-from wardgate.domain.cards.render import CardFacts, render
+import msgspec
+
+from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.render import render
 from wardgate.domain.context.caller import Caller, CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decide import may_we, should_we
 from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.rules import Show
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.flags import Assignment, Snapshot, assign
 from wardgate.domain.hooks import HookCall
-from wardgate.domain.inference.prediction import Prediction, inputs_of, prediction_of
+from wardgate.domain.inference.endpoint import ModelReply
+from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.ports import Clock, Snapshots
+from wardgate.gateway.ports import Clock, Meter, Snapshots
 from wardgate.gateway.probes import ProvenModel
 
 Gather = Callable[[HookCall], Awaitable[PatientRecord]]
@@ -38,6 +43,7 @@ class HookFlow:
         attributes: Mapping[str, CompiledAttribute],
         models: Mapping[str, ProvenModel],
         clock: Clock,
+        meter: Meter,
     ) -> None:
         """`models` by release digest: the model stack of that release, behind the proof that it is the pinned one."""
         self._snapshots = snapshots
@@ -45,34 +51,22 @@ class HookFlow:
         self._attributes = attributes
         self._models = models
         self._clock = clock
+        self._meter = meter
 
     async def __call__(self, call: HookCall) -> HookOutcome:
         snapshot = self._snapshots.current()
-        if snapshot.rollouts[call.plan.id].mode is Mode.OFF:
-            return HookOutcome(call, Reason.OFF, assignment=_off(snapshot, call))
+        closed = _closed(snapshot, call)
+        if closed is not None:
+            return HookOutcome(call, Reason.OFF if closed.mode is Mode.OFF else Reason.SHADOW, assignment=closed)
         record = await self._gather(call)
         self._stage(call, "gather")
         caller = locate(call.request, record, self._attributes)
         assignment = assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
         release = call.plan.releases[assignment.release]
-        partial = HookOutcome(call, Reason.SHADOW, Step.NONE, assignment, release, caller, record)
-        if assignment.mode is Mode.SHADOW:
-            return partial  # the model is asked after the response, never on its path (law 7)
         vector = release.extractor.extract(record, call.now, call.request.client.zone)
         self._stage(call, "extract")
-        return await self._decide(partial, release, caller, record, vector)
-
-    async def _decide(
-        self,
-        partial: HookOutcome,
-        release: ReleasePlan,
-        caller: Caller,
-        record: PatientRecord,
-        vector: FeatureVector,
-    ) -> HookOutcome:
-        call, rules = partial.call, release.rules
         prediction: Prediction | None = None
-        decision = may_we(rules, vector, call.request.user_type, record.wrong_patient)
+        decision = may_we(release.rules, vector, call.request.user_type, record.wrong_patient)
         if decision is None:
             try:
                 prediction = await self._predict(call, release, vector)
@@ -80,71 +74,80 @@ class HookFlow:
                 # Where the fallback ladder begins; without one, what is not available is not shown.
                 decision = Decision(error.reason)
             else:
-                decision = should_we(rules, vector, prediction, caller.site)
+                decision = should_we(release.rules, vector, prediction, caller.site)
             self._stage(call, "predict")
-        outcome = dataclasses.replace(
-            partial,
-            reason=decision.reason,
-            step=Step.MODEL if prediction is not None else Step.NONE,
-            vector=vector,
-            prediction=prediction,
-            decision=decision,
+        rendered = self._render(call, release, decision, vector, prediction)
+        withheld = self._withheld(call, assignment, caller)
+        return HookOutcome(
+            call,
+            withheld if withheld is not None and decision.outcome is Outcome.SHOWN else decision.reason,
+            Step.MODEL if prediction is not None else Step.NONE,
+            assignment if withheld is assignment.withheld else msgspec.structs.replace(assignment, withheld=withheld),
+            release,
+            caller,
+            record,
+            vector,
+            prediction,
+            decision,
+            rendered,
         )
-        return self._still_allowed(self._rendered(outcome, release, decision, vector, prediction))
 
     async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
         reply = await self._models[release.digest](ModelRequest(release.endpoint, inputs, call.expires))
+        self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)
 
-    def _rendered(
+    def _count(self, release: ReleasePlan, inputs: ModelInputs, reply: ModelReply) -> None:
+        for name in inputs.filled:
+            self._meter.input_adjusted(release.model, name, "filled")
+        for name in inputs.clipped:
+            self._meter.input_adjusted(release.model, name, "clipped")
+        if reply.contributions is None and release.endpoint.contributions is not None:
+            self._meter.contributions_absent(release.model, release.version)
+
+    def _render(
         self,
-        outcome: HookOutcome,
+        call: HookCall,
         release: ReleasePlan,
         decision: Decision,
         vector: FeatureVector,
         prediction: Prediction | None,
-    ) -> HookOutcome:
-        if outcome.outcome not in (Outcome.SHOWN, Outcome.DEFERRED):
-            return outcome
-        call = outcome.call
-        facts = CardFacts(
-            decision_id=call.decision_id,
-            decision=decision,
-            vector=vector,
-            prediction=prediction,
-            step=outcome.step,
-            computed_at=call.now,
-            zone=call.request.client.zone,
-        )
+    ) -> Card | None:
+        """The card of a decision that has one, also where nobody may see it: silent is rendered and recorded."""
+        if decision.outcome is not Outcome.SHOWN and decision.show is not Show.CARD:
+            return None
+        step = Step.MODEL if prediction is not None else Step.NONE
+        facts = CardFacts(call.decision_id, decision, vector, prediction, call.now, call.request.client.zone, step)
         card = render(release.card, facts)
         self._stage(call, "render")
-        return dataclasses.replace(outcome, rendered=card)
+        return card
 
-    def _still_allowed(self, outcome: HookOutcome) -> HookOutcome:
-        """Visibility is read again just before a card leaves; only a change hides, none can newly show."""
-        before, caller = outcome.assignment, outcome.caller
-        assert before is not None and caller is not None
-        if before.withheld is None:
-            newest = self._snapshots.current()
-            if newest.epoch != before.epoch and not _same(newest, before, outcome.call, caller):
-                hidden = Assignment(newest.epoch, before.release, before.mode, before.arm, Reason.HIDDEN_SNAPSHOT)
-                outcome = dataclasses.replace(outcome, assignment=hidden)
-        withheld = outcome.assignment.withheld if outcome.assignment is not None else None
-        if outcome.outcome is Outcome.SHOWN and withheld is not None:
-            return dataclasses.replace(outcome, reason=withheld)
-        return outcome
+    def _withheld(self, call: HookCall, before: Assignment, caller: Caller) -> Reason | None:
+        """Visibility is read again just before a card leaves; a change can hide, and none can newly show."""
+        if before.withheld is not None:
+            return before.withheld
+        newest = self._snapshots.current()
+        if newest.epoch == before.epoch or _same(newest, before, call, caller):
+            return None
+        return Reason.HIDDEN_SNAPSHOT
 
     def _stage(self, call: HookCall, name: str) -> None:
         call.stages.append((name, self._clock.monotonic()))
 
 
-def _off(snapshot: Snapshot, call: HookCall) -> Assignment:
-    return Assignment(snapshot.epoch, snapshot.rollouts[call.plan.id].champion, Mode.OFF, Arm.NONE, Reason.OFF)
+def _closed(snapshot: Snapshot, call: HookCall) -> Assignment | None:
+    """Off, and shadow: its model is asked after the response, so nothing of it belongs on the path (law 7)."""
+    rollout = snapshot.rollouts[call.plan.id]
+    if rollout.mode is Mode.OFF:
+        return Assignment(snapshot.epoch, rollout.champion, Mode.OFF, Arm.NONE, Reason.OFF)
+    if rollout.mode is Mode.SHADOW:
+        return Assignment(snapshot.epoch, rollout.champion, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
+    return None
 
 
 def _same(newest: Snapshot, before: Assignment, call: HookCall, caller: Caller) -> bool:
-    if newest.rollouts[call.plan.id].mode is Mode.OFF:
+    if _closed(newest, call) is not None:
         return False
     now = assign(newest, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
     return now.withheld is None and now.release == before.release

@@ -60,6 +60,14 @@ class Meter(Protocol):
 
     def resource_dropped(self, cause: str, count: int) -> None: ...
 
+    def input_adjusted(self, model: str, feature: str, how: str) -> None:
+        """`how` is `filled` or `clipped`."""
+        ...
+
+    def contributions_absent(self, model: str, version: str) -> None:
+        """Declared by the release and not in the reply."""
+        ...
+
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         """`reason` None: passed."""
         ...

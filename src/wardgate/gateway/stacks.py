@@ -25,9 +25,7 @@ def hook_layers(clock: Clock, meter: Meter, sink: RecordSink, faults: FaultLog) 
     ]
 
 
-def hook_stack(
-    flow: HookHandler, clock: Clock, meter: Meter, sink: RecordSink, faults: FaultLog
-) -> HookHandler:
+def hook_stack(flow: HookHandler, clock: Clock, meter: Meter, sink: RecordSink, faults: FaultLog) -> HookHandler:
     return stack(hook_layers(clock, meter, sink, faults), flow)
 
 

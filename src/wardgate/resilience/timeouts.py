@@ -26,9 +26,7 @@ class DeadlineOptions:
     """Seconds kept back for recording and writing the answer after the work has been cut off."""
 
 
-def deadline(
-    left: Callable[[Req], float], options: DeadlineOptions | None = None
-) -> Layer[Req, Resp]:
+def deadline(left: Callable[[Req], float], options: DeadlineOptions | None = None) -> Layer[Req, Resp]:
     """`left` says how many seconds the request may still take; when they are over, its work is cancelled."""
     reserve = (options or DeadlineOptions()).reserve
 

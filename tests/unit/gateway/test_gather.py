@@ -314,6 +314,15 @@ async def test_a_prefetched_patient_without_an_id_is_read_instead() -> None:
         await gather(call_for({"patient": PATIENT}, REQUIRED, prefetch=sent), fhir)
 
 
+async def test_a_fetched_patient_without_an_id_is_no_answer() -> None:
+    """The server's answer cannot be made sure either: unobtained, and 412 where it is required."""
+    fhir = FakeFhir({PATIENT_URL: {"resourceType": "Patient"}})
+    record = await gather(call_for({"patient": PATIENT}, access=ACCESS), fhir)
+    assert record.keys == {"patient": KeyState.UNOBTAINED} and record.patient is None and not record.wrong_patient
+    with pytest.raises(PrefetchRequired):
+        await gather(call_for({"patient": PATIENT}, REQUIRED, access=ACCESS), fhir)
+
+
 async def test_what_wardgate_fetched_itself_defers_instead() -> None:
     """The server gave another patient for her id: the request is not to blame, and there is no score."""
     for answer in (patient("p2"), bundle(patient("p2"))):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.web.depth import deeper_than
+from wardgate.web.depth import deeper_than, exact_depth
 
 
 def slow_depth(text: str) -> int:
@@ -33,27 +33,39 @@ def slow_depth(text: str) -> int:
 
 
 TRICKY = st.text(alphabet='[]{}"\\ab,:\n', max_size=12)
-DOCUMENTS = st.recursive(
-    st.none() | st.integers() | TRICKY,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TRICKY, inner, max_size=4),
-    max_leaves=40,
-)
+BALANCED = st.sampled_from(["", "a", "{1.73_m2}", "[Mass/volume] in Serum", '"quoted"', "\\", '\\"[x]\\', "[[{}]]"])
 
 
-@given(DOCUMENTS, st.booleans())
-def test_exact_on_any_json(document: object, spaced: bool) -> None:
-    """The answer is exact at the limit and one below, whatever brackets, quotes and escapes stand in strings."""
+def documents(strings: st.SearchStrategy[str]) -> st.SearchStrategy[object]:
+    return st.recursive(
+        st.none() | st.integers() | strings,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(strings, inner, max_size=4),
+        max_leaves=40,
+    )
+
+
+@given(documents(BALANCED), st.booleans())
+def test_exact_where_strings_are_balanced(document: object, spaced: bool) -> None:
+    """At the limit and one below, with the brackets, quotes and escapes that charts hold."""
     text = json.dumps(document, indent=1 if spaced else None)
     depth = slow_depth(text)
     assert not deeper_than(depth, text.encode())
     assert depth == 0 or deeper_than(depth - 1, text.encode())
 
 
-def test_brackets_in_strings_cannot_hide_depth() -> None:
-    """Closing brackets in strings after each real opening one do not cancel it."""
+@given(documents(TRICKY), st.booleans())
+def test_never_too_strict(document: object, spaced: bool) -> None:
+    """Whatever stands in strings, a text at the limit passes, and the second look is exact."""
+    text = json.dumps(document, indent=1 if spaced else None)
+    assert not deeper_than(slow_depth(text), text.encode())
+    assert exact_depth(text.encode()) == slow_depth(text)
+
+
+def test_what_strings_can_hide_the_parser_finds() -> None:
+    """Closing brackets in strings can cancel real opening ones here; the second look sees through them."""
     text = b'["]",' * 100 + b"1" + b',"["]' * 100
-    assert deeper_than(99, text)
-    assert not deeper_than(100, text)
+    assert not deeper_than(64, text)
+    assert exact_depth(text) == 100
 
 
 @pytest.mark.parametrize("depth", [64, 65])

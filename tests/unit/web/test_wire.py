@@ -257,6 +257,7 @@ IN_PLACE = {
     "deep": b"[" * 70 + b"]" * 70,
     "very deep": b"[" * 100_000 + b"]" * 100_000,
     "very deep, open": b'{"a":' * 100_000,
+    "very deep, hidden": b'["]",' * 20_000 + b"1" + b',"["]' * 20_000,
 }
 PLACES = {
     "skipped": b'{"x":%s,',

@@ -14,7 +14,9 @@ _REASONS = sorted(reason.value for reason in DEFERRAL_REASONS)
 
 def _of_deferral(value: object) -> object:
     if value not in _REASONS:
-        raise Wrong("not a reason for deferral", did_you_mean(str(value), _REASONS, f"use one of {', '.join(_REASONS)}"))
+        raise Wrong(
+            "not a reason for deferral", did_you_mean(str(value), _REASONS, f"use one of {', '.join(_REASONS)}")
+        )
     return value
 
 
@@ -124,9 +126,15 @@ class RolloutEntry(Wire):
     challenger: Challenger | None = None
     shadow: tuple[Name, ...] = ()
     """Versions that are asked after the response."""
-    preview: tuple[Annotated[str, matching(
-        r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9.-]{1,64}", "not a user", "write Practitioner/ and the id"
-    )], ...] = ()
+    preview: tuple[
+        Annotated[
+            str,
+            matching(
+                r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9.-]{1,64}", "not a user", "write Practitioner/ and the id"
+            ),
+        ],
+        ...,
+    ] = ()
     """Users who see silent cards, with a banner."""
 
     def initial(self) -> Mode:
@@ -158,17 +166,18 @@ class Service(Wire):
     """A file of the folder of cards."""
     deadline: Duration = 0.5
     """Of the whole call."""
-    audience: Annotated[
-        frozenset[Literal["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"]], Field(min_length=1)
-    ] | None = None
+    audience: (
+        Annotated[
+            frozenset[Literal["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"]], Field(min_length=1)
+        ]
+        | None
+    ) = None
     """Kinds of users who may see a card. Absent: everybody, also calls without userId."""
     threshold: Threshold | None = None
     """Absent: every score is shown."""
     population: Text | None = None
     """An expression: where it is false, the call is out of scope. Absent: everybody."""
-    exclusions: dict[
-        str, Annotated[ExclusionEntry, BeforeValidator(_not_checked), BeforeValidator(_answered)]
-    ] = {}
+    exclusions: dict[str, Annotated[ExclusionEntry, BeforeValidator(_not_checked), BeforeValidator(_answered)]] = {}
     """By question. pregnancy, dialysis, transplant and deceased count as not_checked where they are absent."""
     defer: tuple[DeferEntry, ...] = ()
     show_unknown: Show = Show.NONE

@@ -16,9 +16,7 @@ class PrometheusMeter:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._calls = Counter(
-            "wardgate_calls", "Hook calls by how they ended.", _LABELS, registry=self.registry
-        )
+        self._calls = Counter("wardgate_calls", "Hook calls by how they ended.", _LABELS, registry=self.registry)
         self._seconds = Histogram(
             "wardgate_call_seconds",
             "From the parsed request to the outcome.",
@@ -29,6 +27,21 @@ class PrometheusMeter:
         self._dropped = Counter(
             "wardgate_resources_dropped", "Resources that did not count.", ("cause",), registry=self.registry
         )
+        self._reads = Counter(
+            "wardgate_fhir_reads_failed", "FHIR reads without a usable answer.", ("cause",), registry=self.registry
+        )
+        self._adjusted = Counter(
+            "wardgate_inputs_adjusted",
+            "Model inputs that the gateway filled or clipped.",
+            ("model", "feature", "how"),
+            registry=self.registry,
+        )
+        self._absent = Counter(
+            "wardgate_contributions_absent",
+            "Replies without the declared contributions.",
+            ("model", "version"),
+            registry=self.registry,
+        )
         self._probes = Counter(
             "wardgate_probes", "Probe runs by result.", ("model", "version", "result"), registry=self.registry
         )
@@ -38,7 +51,9 @@ class PrometheusMeter:
             ("model", "version"),
             registry=self.registry,
         )
-        self._faults = Counter("wardgate_faults", "Failures that no table expected.", ("stage",), registry=self.registry)
+        self._faults = Counter(
+            "wardgate_faults", "Failures that no table expected.", ("stage",), registry=self.registry
+        )
         self._count = lru_cache(maxsize=4096)(self._calls.labels)
         self._time = lru_cache(maxsize=1024)(self._seconds.labels)
 
@@ -50,6 +65,15 @@ class PrometheusMeter:
 
     def resource_dropped(self, cause: str, count: int) -> None:
         self._dropped.labels(cause).inc(count)
+
+    def read_failed(self, cause: str) -> None:
+        self._reads.labels(cause).inc()
+
+    def input_adjusted(self, model: str, feature: str, how: str) -> None:
+        self._adjusted.labels(model, feature, how).inc()
+
+    def contributions_absent(self, model: str, version: str) -> None:
+        self._absent.labels(model, version).inc()
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self._probes.labels(model, version, "passed" if reason is None else reason.value).inc()

@@ -40,9 +40,9 @@ def next_url(server: str, link: str) -> str | None:
 
 def _same_host(found: str, found_port: int | None, base: str, base_port: int | None, scheme: str) -> bool:
     default = _PORTS.get(scheme)
-    if "@" in found or (found_port or default) != (base_port or default):
+    if (found_port or default) != (base_port or default):
         return False
-    return _name(found, found_port) == _name(base, base_port)
+    return _name(found, found_port) == _name(base, base_port)  # whole, so user information makes another name
 
 
 def _name(netloc: str, port: int | None) -> str:

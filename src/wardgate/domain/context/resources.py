@@ -276,7 +276,7 @@ def _loose_next(raw: msgspec.Raw | None) -> str | None:
     try:
         return _next(_links(raw))
     except UNDECODABLE:
-        return None
+        return UNFOLLOWABLE
 
 
 def _is_null(raw: Bytes) -> bool:

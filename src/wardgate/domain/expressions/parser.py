@@ -312,7 +312,11 @@ class _Parser:
         if token.text in FUNCTIONS or token.text in ("true", "false"):
             return ExpressionError(f"{_shown(token)} is not a name", "write the name of a feature", token.column)
         near = get_close_matches(token.text, self._scope.names, 1)
-        remedy = f"did you mean {near[0]}?" if near else "declare it as a feature or as an output of the release; a code stands in quotes"
+        remedy = (
+            f"did you mean {near[0]}?"
+            if near
+            else "declare it as a feature or as an output of the release; a code stands in quotes"
+        )
         what = f"{_shown(token)} is neither a feature nor a declared output"
         return ExpressionError(what, _FOREIGN.get(token.text, remedy), token.column)
 

@@ -68,16 +68,20 @@ def _converter(spec: FeatureSpec) -> Callable[[Any, date], Reading]:
 
 
 def _number(raw: Any) -> float | Mark:
-    if isinstance(raw, str):
-        found = read_number(raw)
-        return found if isinstance(found, Mark) or isfinite(found) else Mark.NOT_NUMERIC
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
-        try:
-            number = float(raw)
-        except OverflowError:
-            return Mark.NOT_NUMERIC
-        return number if isfinite(number) else Mark.NOT_NUMERIC
-    return Mark.NOT_NUMERIC
+    found = read_number(raw) if isinstance(raw, str) else _as_float(raw)
+    if found is None or (not isinstance(found, Mark) and not isfinite(found)):
+        return Mark.NOT_NUMERIC
+    return found
+
+
+def _as_float(raw: Any) -> float | None:
+    """A JSON number; None for what is none, or an integer beyond what a float can hold."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    try:
+        return float(raw)
+    except OverflowError:
+        return None
 
 
 def _age(raw: Any, today: date, unit: str) -> float | Mark:
@@ -99,7 +103,8 @@ def _shown(raw: Any) -> str | None:
         return "true" if raw else "false"
     if isinstance(raw, str):
         return shorten(raw.strip())
-    return shorten(plain_number(raw)) if isinstance(raw, int | float) else None
+    number = _as_float(raw)
+    return None if number is None else plain_number(number)
 
 
 def is_deceased(patient: Document | None, as_of: float, zone: ZoneInfo) -> bool | None:

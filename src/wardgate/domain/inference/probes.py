@@ -14,9 +14,7 @@ def agrees(reply: ModelReply, probe: Probe, tolerance: float) -> bool:
     return all(_output_agrees(reply, name, expected, tolerance) for name, expected in probe.outputs.items())
 
 
-def _output_agrees(
-    reply: ModelReply, name: str, expected: float | tuple[float, ...], tolerance: float
-) -> bool:
+def _output_agrees(reply: ModelReply, name: str, expected: float | tuple[float, ...], tolerance: float) -> bool:
     if name == "contributions":
         wanted = expected if isinstance(expected, tuple) else (expected,)
         got = reply.contributions

@@ -52,6 +52,7 @@ def test_an_empty_search_of_epic_was_obtained(severity: str) -> None:
 def test_an_entry_that_tells_of_an_error_costs_the_key(severity: str) -> None:
     """A Bundle that says that its search failed is no evidence of an empty chart, whatever else it holds."""
     assert decode(bundle(observation(), operation_outcome(severity))) is None
+    assert decode(bundle(operation_outcome("warning") | {"issue": []})) is None
 
 
 @pytest.mark.parametrize(

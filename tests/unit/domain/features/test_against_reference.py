@@ -1,25 +1,22 @@
 """The extractor and a slow, obvious reading of docs/features.md agree on whatever a chart may hold."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.features_bundles import (
-    LOINC,
-    charts,
-    disagreement,
-    key,
-    patients,
-    schemas,
-)
-from tests.fakes.features_reference import Json
+from tests.fakes.features_bundles import LOINC, Draw, disagreement, extract, key
 from wardgate.domain.context.record import KeyState
-from wardgate.domain.features.schema import FeatureSchema
+
+SEEDS = st.integers(0, 2**32)
 
 
-@given(schemas(), charts(), patients())
-def test_extraction_is_what_the_definition_says(schema: FeatureSchema, chart: list[Json], patient: Json | None) -> None:
-    """Every feature of every generated chart has the value, mark, time, text and trend of the reference."""
-    assert disagreement(schema, chart, patient) == {}
+@given(SEEDS)
+def test_extraction_is_what_the_definition_says(seed: int) -> None:
+    """Every feature of four generated charts has the value, mark, time, text and trend of the reference."""
+    for number in range(4):
+        draw = Draw(seed + number)
+        assert disagreement(draw.schema(), draw.chart(), draw.patient()) == {}, seed + number
 
 
 KEYS = (
@@ -31,17 +28,35 @@ KEYS = (
 )
 
 
-@given(
-    schemas(),
-    charts(),
-    patients(),
-    st.fixed_dictionaries({key.name: st.sampled_from(list(KeyState)) for key in KEYS}),
-    st.integers(0, 4),
-)
-def test_what_was_not_fetched_is_never_taken_for_absent(
-    schema: FeatureSchema, chart: list[Json], patient: Json | None, states: dict[str, KeyState], left_out: int
-) -> None:
-    """With any mixture of fetched and failed keys, extractor and reference agree on what is known."""
-    keys = (*KEYS[:left_out], *KEYS[left_out + 1 :])
-    known = {key.name: states[key.name] for key in keys}
-    assert disagreement(schema, chart, patient, keys, known) == {}
+@given(SEEDS)
+def test_what_was_not_fetched_is_never_taken_for_absent(seed: int) -> None:
+    """With any mixture of fetched, failed and undeclared keys, extractor and reference agree on what is known."""
+    draw = Draw(seed)
+    keys = tuple(key for key in KEYS if draw.chance(0.8))
+    states = {key.name: draw.one(KeyState.OBTAINED, *KeyState) for key in keys}
+    assert disagreement(draw.schema(), draw.chart(), draw.patient(), keys, states) == {}
+
+
+def test_the_generated_charts_reach_every_mark_and_take() -> None:
+    """The agreement above is not empty: each take has values, and each mark and trend length occurs."""
+    seen: Counter[object] = Counter()
+    for seed in range(600):
+        draw = Draw(seed)
+        schema = draw.schema()
+        vector = extract(schema, draw.chart(), draw.patient())
+        for spec in schema.features:
+            found = vector.values[spec.name]
+            seen[found.mark or spec.take, spec.source] += 1
+            seen["trend", len(found.trend)] += 1
+    rare = [
+        name
+        for name in [
+            *((mark, "Observation") for mark in ("stale", "missing", "implausible", "wrong_unit", "comparator")),
+            *((mark, "Patient") for mark in ("missing", "implausible", "comparator", "not_numeric")),
+            *((take, "Observation") for take in ("latest", "earliest", "min", "max", "mean", "sum", "delta", "slope")),
+            *((take, source) for take in ("any", "count") for source in ("Observation", "Condition")),
+            *(("trend", length) for length in (1, 2, 3, 4, 5)),
+        ]
+        if seen[name] < 10
+    ]
+    assert rare == []

@@ -1,0 +1,36 @@
+"""The release digest: one for each pair of service id and release, over all that decides what is shown.
+
+SHA-256 over canonical JSON (RFC 8785) of the parsed data of the files, so that comments, order and spelling do not
+count, and a default that wardgate adds later changes no digest.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rfc8785
+
+_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description"})
+
+
+def release_digest(
+    release: Any, probes: Any, features: Any, card: Any, rules: Mapping[str, Any], services: Sequence[Mapping[str, Any]]
+) -> str:
+    """`sha256:` and 64 hex digits. All arguments are the plain data of whole files; `services` are all of one id.
+
+    Evidence and the model's artifact are covered by the digests that the release file states.
+    """
+    deciding = sorted((_deciding(service) for service in services), key=lambda service: str(service["hook"]))
+    content = {
+        "release": release,
+        "probes": probes,
+        "features": features,
+        "card": card,
+        "rules": dict(rules),
+        "services": deciding,
+    }
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def _deciding(service: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in service.items() if key not in _NOT_DECIDING}

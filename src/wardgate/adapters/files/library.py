@@ -1,0 +1,104 @@
+"""The folders of a configuration: which files there are, each read once, all findings kept."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel
+
+from wardgate.adapters.files.wire import Sheet, sheet
+from wardgate.adapters.files.yaml_documents import read_json, read_yaml
+from wardgate.domain.documents import Document, Place
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+
+W = TypeVar("W", bound=BaseModel)
+
+_FOLDERS = {
+    "services": "services",
+    "models": "models",
+    "rules": "rules",
+    "cards": "../cards",
+    "governance": "governance.yaml",
+}
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What the other files need of `wardgate.yaml`. None: wrong there, so that nothing is proved from it here."""
+
+    document: Document
+    folder: Path
+    insecure_demo: bool
+    model_hosts: frozenset[str] | None
+    feeds: frozenset[str] | None
+    """The names of `sources`; None where none are declared, and any may be used."""
+    attributes: frozenset[str]
+    paths: dict[str, str]
+
+    def path(self, kind: str) -> Path:
+        return self.folder / self.paths[kind]
+
+
+def ground_of(document: Document, config: Path) -> Ground:
+    """Leniently: what is wrong in `wardgate.yaml` is told by `settings`, and must not hide the other files."""
+    data: dict[str, Any] = document.data
+    hosts, paths, feeds = data.get("model_hosts"), data.get("paths"), data.get("sources")
+    attributes = data.get("attributes")
+    named = paths if isinstance(paths, dict) else {}
+    return Ground(
+        document=document,
+        folder=config.parent,
+        insecure_demo=data.get("insecure_demo") is True,
+        model_hosts=frozenset(filter(_is_text, hosts)) if isinstance(hosts, list) else None,
+        feeds=frozenset(feeds) if isinstance(feeds, dict) else None,
+        attributes=frozenset(attributes) if isinstance(attributes, dict) else frozenset(),
+        paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+class Library:
+    """Reads and remembers. A file that is broken is None to all who ask, and its findings are kept once."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.documents: list[Document] = []
+        self._sheets: dict[Path, Sheet[Any] | None] = {}
+
+    def found(self, document: Document, place: Place, what: str, remedy: str, warning: bool = False) -> None:
+        self.findings.append(document.finding(place, what, remedy, warning))
+
+    def yaml(self, path: Path, kind: type[W]) -> Sheet[W] | None:
+        return self._read(path, kind, read_yaml)
+
+    def json(self, path: Path, kind: type[W]) -> Sheet[W] | None:
+        return self._read(path, kind, read_json)
+
+    def _read(self, path: Path, kind: type[W], read: Callable[[Path, str], Document]) -> Sheet[W] | None:
+        path = Path(os.path.normpath(path))
+        if path not in self._sheets:
+            self._sheets[path] = None
+            try:
+                document = read(path, str(path))
+                self.documents.append(document)
+                self._sheets[path] = sheet(document, kind)
+            except ConfigurationError as error:
+                self.findings += error.findings
+        return self._sheets[path]
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """The `.yaml` files of a folder by name; [] where there is none. Hidden ones are an editor's."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix == ".yaml" and not path.name.startswith("."))
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it."""
+    return os.path.normpath(path)

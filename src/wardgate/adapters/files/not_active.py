@@ -1,0 +1,99 @@
+"""Keys whose step this version does not have yet: validated all the same, with one warning each.
+
+A line goes away with the step that it waits for. What would change a score (`protocol`, `from`, `derive`, `engine`)
+is an error instead, told where it is compiled.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from wardgate.domain.documents import Document, Place, dotted
+from wardgate.domain.findings import Finding
+
+Asks = Callable[[Any], bool]
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value != {} and value != []
+
+
+def _is(*values: Any) -> Asks:
+    return lambda value: value in values
+
+
+def _ladder(value: Any) -> bool:
+    return isinstance(value, list) and any(step != "none" for step in value)
+
+
+def _above_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _redis(value: Any) -> bool:
+    return isinstance(value, str) and value != "memory"
+
+
+NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
+    "wardgate": (
+        ("insecure_demo", _is(False), "authentication is not built: the gateway does not start without it"),
+        ("clients.*.issuer", _given, "tokens are not verified"),
+        ("clients.*.keys", _given, "tokens are not verified"),
+        ("clients.*.algorithms", _given, "tokens are not verified"),
+        ("clients.*.audiences", _given, "tokens are not verified"),
+        ("clients.*.replay", _given, "tokens are not verified"),
+        ("sources", _given, "feeds are not watched"),
+        ("stores.hot", _redis, "everything is kept in memory"),
+        ("stores.durable", _given, "records are kept in memory"),
+        ("stores.spool", _given, "records are kept in memory"),
+        ("pseudonym_key", _given, "nothing is stored under a pseudonym"),
+        ("snapshot.lease", _given, "rollouts are those of the files"),
+        ("limits.concurrency", _given, "no call is shed"),
+        ("limits.queue", _given, "no call is shed"),
+        ("telemetry.otlp", _given, "there are no traces"),
+        ("telemetry.keep", _above_zero, "there are no traces"),
+    ),
+    "service": (
+        ("fallback", _ladder, "where the model is unavailable, there is no card"),
+        ("absence_means", _is("screened_negative"), "where the model is unavailable, there is no notice"),
+        ("notice_every", _given, "there are no notices"),
+        ("suppress", _given, "a repeated card is shown again"),
+        ("rollout.mode", _is("shadow"), "the model is not called"),
+        ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
+        ("rollout.challenger", _given, "the champion answers all calls"),
+        ("rollout.shadow", _given, "these releases are not called"),
+        ("rollout.preview", _given, "nobody sees a silent card"),
+    ),
+    "features": (
+        ("features.*.max_lag", _given, "the lag of the source is not watched"),
+        ("features.*.max_missing", _given, "missing values are not watched"),
+        ("features.*.cohort", _given, "there are no rollups"),
+    ),
+    "card": (("suggestions", _given, "the card has none"),),
+    "governance": (("tiers", _given, "insecure_demo stands for all approvals"),),
+}
+"""By kind of file: key, what counts as asking for it, and what happens instead."""
+
+
+def not_active(document: Document, kind: str) -> list[Finding]:
+    """The warnings for one file, in the order of the table."""
+    return [
+        _warning(document, place, instead)
+        for pattern, asks, instead in NOT_ACTIVE[kind]
+        for place, value in _places(document.data, tuple(pattern.split(".")))
+        if asks(value)
+    ]
+
+
+def _warning(document: Document, place: Place, instead: str) -> Finding:
+    what = f"not active yet: {document.file}:{dotted(place)}"
+    return document.finding(place, what, instead, warning=True)
+
+
+def _places(data: Any, pattern: tuple[str, ...], place: Place = ()) -> Iterable[tuple[Place, Any]]:
+    if not pattern:
+        yield place, data
+    elif pattern[0] == "*" and isinstance(data, list):
+        for number, item in enumerate(data):
+            yield from _places(item, pattern[1:], (*place, number))
+    elif isinstance(data, dict) and pattern[0] in data:
+        yield from _places(data[pattern[0]], pattern[1:], (*place, pattern[0]))

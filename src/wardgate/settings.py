@@ -1,0 +1,437 @@
+"""`wardgate.yaml` as one frozen tree. Read once, by the composition root; every error is reported together."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+
+from wardgate.domain.clients import Client
+from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.context.paths import compile_path
+from wardgate.domain.documents import Document, Place, Wrong, duration_of, findings_of
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+from wardgate.domain.units import parse_size
+
+# --- what the gateway is told ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body: int
+    """Bytes of a request's body."""
+    depth: int
+    """Levels of nesting in it."""
+    concurrency: int
+    queue: int
+    read: float
+    """Seconds to receive it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `wardgate.yaml` says and that a part which is built reads."""
+
+    environment: str
+    insecure_demo: bool
+    listen: Listen
+    admin: Listen
+    public_url: str | None
+    base_path: str
+    """The path of `public_url` without trailing slash; "" where there is none."""
+    cds_hooks: str
+    clients: tuple[Client, ...]
+    attributes: tuple[AttributeSpec, ...]
+    model_hosts: frozenset[str]
+    limits: Limits
+    http_client: str
+    metrics_path: str
+
+
+# --- the file -------------------------------------------------------------------------------------------------------
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _text(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise Wrong("the text is empty", "write it, or remove the key")
+    return value
+
+
+def _size(value: object) -> int:
+    remedy = "write a whole number with B, KiB or MiB, such as 2MiB"
+    if not isinstance(value, str):
+        raise Wrong("expected a size", remedy)
+    try:
+        size = parse_size(value)
+    except ValueError:
+        raise Wrong("not a size", remedy) from None
+    if not 0 < size <= _LARGEST_BODY:
+        raise Wrong("a size out of bounds", "write one above 0, and 64MiB at most")
+    return size
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):  # unknown; not a key; a folder of the database
+            raise Wrong("not a time zone", "write an IANA name such as Europe/Vienna or UTC") from None
+    return value
+
+
+def _origin(value: object) -> object:
+    if isinstance(value, str) and value not in ("http://localhost:*", "http://127.0.0.1:*"):
+        parts = _url_parts(value)
+        if f"{parts.scheme}://{parts.netloc}" != value or parts.username is not None or "*" in value:
+            raise Wrong(
+                "not an origin",
+                "write scheme, host and port alone, such as https://ehr.example, "
+                "or http://localhost:* or http://127.0.0.1:*",
+            )
+    return value
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        parts = _url_parts(value)
+        if parts.query or parts.fragment or "?" in value or "#" in value or parts.username is not None:
+            raise Wrong("a URL with a query, a fragment or a user", "write scheme, host, port and path alone")
+        return value.rstrip("/")
+    return value
+
+
+def _url_parts(value: str) -> Any:
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"[\s\\{}]", value):
+        raise Wrong("not an absolute http or https URL", "write it whole, such as https://host.example/path")
+    return parts
+
+
+def _authority(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", value):
+        raise Wrong("not a host", "write host or host:port in lower case, without scheme and path")
+    return value
+
+
+def _path(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            compile_path(value)
+        except ValueError as error:
+            raise Wrong("not a path", str(error)) from None
+    return value
+
+
+def _metrics_path(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"(?:/[A-Za-z0-9._-]+)+", value):
+        raise Wrong("not a path", "write it as /metrics")
+    return value
+
+
+def _store(*schemes: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and not value.startswith(schemes):
+            raise Wrong("not a store", f"write {' or '.join(schemes)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+_LARGEST_BODY = 64 * 1024**2
+
+_Text = Annotated[str, BeforeValidator(_text)]
+_Url = Annotated[str, BeforeValidator(_url)]
+_Flag = Annotated[bool, Strict()]
+_Port = Annotated[int, Strict(), Field(ge=0, le=65535)]
+_Count = Annotated[int, Strict(), Field(ge=1)]
+_Duration = Annotated[float, BeforeValidator(duration_of)]
+
+
+class _Listen(_Wire):
+    host: _Text = "127.0.0.1"
+    port: _Port
+    """0 takes a free one."""
+
+
+class _Admin(_Wire):
+    listen: _Listen = _Listen(port=8081)
+    """Admin API, metrics and health details; never on the EHR's listener."""
+
+
+class _Paths(_Wire):
+    services: _Text = "services"
+    models: _Text = "models"
+    rules: _Text = "rules"
+    cards: _Text = "../cards"
+    governance: _Text = "governance.yaml"
+
+
+class _Discovery(_Wire):
+    cds_hooks: Literal["2.0", "3.0"] = "2.0"
+    """3.0 adds version and hookVersion."""
+
+
+class _Keys(_Wire):
+    jwks_url: _Url | None = None
+    jwks_file: _Text | None = None
+
+
+class _Client(_Wire):
+    name: _Text
+    """An EHR's name in records and metrics."""
+    issuer: _Text | None = None
+    """Required without insecure_demo, as `keys`."""
+    keys: _Keys | None = None
+    """jwks_url or jwks_file."""
+    algorithms: Annotated[tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...], Field(min_length=1)] = (
+        "ES384",
+        "RS384",
+    )
+    audiences: tuple[_Text, ...] = ()
+    """Accepted besides the URL that was called under public_url."""
+    replay: Literal["strict", "reject", "allow"] = "reject"
+    """strict refuses when the shared cache is down; allow is for a test client that reuses its token."""
+    fhir_servers: tuple[_Url, ...] = ()
+    """FHIR bases, compared whole; no token goes anywhere else."""
+    origins: tuple[Annotated[str, BeforeValidator(_origin)], ...] = ()
+    """Of browsers, exact, or http://localhost:* and http://127.0.0.1:*."""
+    site: _Text | None = None
+    """Where its calls come from, unless `attributes.site` is declared."""
+    timezone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    """IANA name: how its dates, and its times without an offset, are read."""
+
+    def client(self) -> Client:
+        return Client(self.name, frozenset(self.fhir_servers), self.origins, self.site, ZoneInfo(self.timezone))
+
+
+class _Attribute(_Wire):
+    from_: Annotated[Literal["Patient", "Encounter"], Field(alias="from")]
+    path: Annotated[str, BeforeValidator(_path)]
+    """In dots."""
+    map: Annotated[dict[str, _Text], Field(min_length=1)]
+    """Values outside of it become `other`."""
+
+
+class _Attributes(_Wire):
+    site: _Attribute | None = None
+    unit: _Attribute | None = None
+    specialty: _Attribute | None = None
+    role: _Attribute | None = None
+
+    def specs(self) -> tuple[AttributeSpec, ...]:
+        named = {"site": self.site, "unit": self.unit, "specialty": self.specialty, "role": self.role}
+        return tuple(AttributeSpec(name, a.from_, a.path, a.map) for name, a in named.items() if a is not None)
+
+
+class _Feed(_Wire):
+    owner: _Text | None = None
+    refresh: _Duration | None = None
+
+
+class _Stores(_Wire):
+    hot: Annotated[str, _store("memory", "redis://", "rediss://")] = "memory"
+    durable: Annotated[str, _store("sqlite:///", "postgresql://")] = "sqlite:///var/wardgate.db"
+    spool: _Text = "var/spool"
+
+
+class _PseudonymKey(_Wire):
+    env: Annotated[str, BeforeValidator(_text)]
+    """The environment variable that holds it."""
+    previous: tuple[_Text, ...] = ()
+
+
+class _Snapshot(_Wire):
+    lease: _Duration = 30.0
+
+
+class _Limits(_Wire):
+    body: Annotated[int, BeforeValidator(_size)] = 2 * 1024**2
+    depth: Annotated[int, Strict(), Field(ge=8, le=256)] = 64
+    concurrency: _Count = 256
+    queue: Annotated[int, Strict(), Field(ge=0)] = 64
+    read: _Duration = 5.0
+    """The time to receive a request's body."""
+
+
+class _Telemetry(_Wire):
+    otlp: _Url | None = None
+    prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
+    keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
+    """The share of ordinary calls that are traced."""
+
+
+class File(_Wire):
+    """`wardgate.yaml` (docs/configuration.md)."""
+
+    environment: Literal["production", "staging", "test", "demo"]
+    public_url: _Url | None = None
+    """Where EHRs reach the gateway; its path stands before /cds-services."""
+    listen: _Listen
+    paths: _Paths = _Paths()
+    """From this file's folder; every other relative path starts at the file that names it."""
+    admin: _Admin = _Admin()
+    insecure_demo: _Flag = False
+    """No authentication: one client, loopback, never in production; stands for all approvals."""
+    discovery: _Discovery = _Discovery()
+    clients: Annotated[tuple[_Client, ...], Field(min_length=1)]
+    attributes: _Attributes = _Attributes()
+    """Who and where, from prefetched resources only."""
+    sources: dict[str, _Feed] = {}
+    """By the name that features give as `source`: who owns the feed, how often it refreshes."""
+    model_hosts: tuple[Annotated[str, BeforeValidator(_authority)], ...]
+    """host:port; no other is ever called for a score."""
+    stores: _Stores = _Stores()
+    pseudonym_key: _PseudonymKey | None = None
+    snapshot: _Snapshot = _Snapshot()
+    limits: _Limits = _Limits()
+    telemetry: _Telemetry = _Telemetry()
+    http_client: Literal["aiohttp", "pyreqwest"] = "aiohttp"
+    """pyreqwest needs the extra of that name."""
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def read_settings(document: Document) -> Settings:
+    """Raises ConfigurationError with everything that is wrong with `wardgate.yaml` itself."""
+    try:
+        file = File.model_validate(document.data)
+    except ValidationError as error:
+        errors: Sequence[Any] = error.errors(include_url=False)
+        raise ConfigurationError(findings_of(document, errors, File)) from None
+    findings = [*_demo_problems(document, file), *_client_problems(document, file), *_listener_problems(document, file)]
+    if findings:
+        raise ConfigurationError(findings)
+    return Settings(
+        environment=file.environment,
+        insecure_demo=file.insecure_demo,
+        listen=Listen(file.listen.host, file.listen.port),
+        admin=Listen(file.admin.listen.host, file.admin.listen.port),
+        public_url=file.public_url,
+        base_path="" if file.public_url is None else urlsplit(file.public_url).path.rstrip("/"),
+        cds_hooks=file.discovery.cds_hooks,
+        clients=tuple(client.client() for client in file.clients),
+        attributes=file.attributes.specs(),
+        model_hosts=frozenset(file.model_hosts),
+        limits=Limits(
+            file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
+        ),
+        http_client=file.http_client,
+        metrics_path=file.telemetry.prometheus,
+    )
+
+
+def require_startable(settings: Settings, document: Document) -> None:
+    """What `check` lets pass, and a start does not. Raises ConfigurationError."""
+    if not settings.insecure_demo:
+        what = "authentication is not built yet: insecure_demo: true is the only way to start"
+        remedy = "set `insecure_demo: true` and an environment other than production, on loopback with one client"
+        raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
+
+
+def _demo_problems(document: Document, file: File) -> list[Finding]:
+    if not file.insecure_demo:
+        return []
+    findings = []
+    if file.environment == "production":
+        remedy = "set it to false, or name another environment"
+        findings.append(document.finding(("insecure_demo",), "insecure_demo in production", remedy))
+    if len(file.clients) != 1:
+        what, remedy = "insecure_demo takes exactly one client: every call is hers", "keep one"
+        findings.append(document.finding(("clients",), what, remedy))
+    listeners: tuple[tuple[Place, str], ...] = (
+        (("listen", "host"), file.listen.host),
+        (("admin", "listen", "host"), file.admin.listen.host),
+    )
+    for place, host in listeners:
+        if not is_loopback(host):
+            what = "insecure_demo listens on loopback only"
+            findings.append(document.finding(place, what, "write 127.0.0.1"))
+    return findings
+
+
+def _listener_problems(document: Document, file: File) -> list[Finding]:
+    listen, admin = file.listen, file.admin.listen
+    if listen.port == admin.port != 0 and listen.host == admin.host:
+        what, remedy = "the address of the EHR's listener", "give the admin listener a port of its own"
+        return [document.finding(("admin", "listen", "port"), what, remedy)]
+    return []
+
+
+def _client_problems(document: Document, file: File) -> list[Finding]:
+    findings = []
+    names = [client.name for client in file.clients]
+    for number, client in enumerate(file.clients):
+        place: Place = ("clients", number)
+        if client.name in names[:number]:
+            findings.append(document.finding((*place, "name"), "two clients have this name", "rename one"))
+        if not file.insecure_demo:
+            findings += _credential_problems(document, client, place)
+        if file.environment == "production":
+            findings += _server_problems(document, client, place)
+    return findings
+
+
+def _credential_problems(document: Document, client: _Client, place: Place) -> list[Finding]:
+    findings = []
+    if client.issuer is None:
+        what = "`issuer` is required where calls are authenticated"
+        findings.append(document.finding((*place, "issuer"), what, "add the `iss` of the client's tokens"))
+    if client.keys is None:
+        what = "`keys` is required where calls are authenticated"
+        findings.append(document.finding((*place, "keys"), what, "add `keys: {jwks_url: …}` or jwks_file"))
+    elif (client.keys.jwks_url is None) == (client.keys.jwks_file is None):
+        what = "keys come from one place"
+        findings.append(document.finding((*place, "keys"), what, "give jwks_url or jwks_file"))
+    return findings
+
+
+def _server_problems(document: Document, client: _Client, place: Place) -> list[Finding]:
+    findings = []
+    for number, server in enumerate(client.fhir_servers):
+        parts = urlsplit(server)
+        where: Place = (*place, "fhir_servers", number)
+        if parts.scheme != "https":
+            findings.append(document.finding(where, "plain http in production", "write https"))
+        elif _is_private(parts.hostname or ""):
+            what, remedy = "a private address in production", "name the server's public host"
+            findings.append(document.finding(where, what, remedy))
+    return findings
+
+
+def is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _is_private(host: str) -> bool:
+    address = _address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return not address.is_global
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
