@@ -5,11 +5,9 @@ import gc
 import signal
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from wardgate.adapters.files.catalog import load
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
@@ -18,6 +16,7 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.gather import Gatherer
@@ -25,7 +24,7 @@ from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.ports import ModelClient
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
-from wardgate.settings import Listen, Settings, read_settings, require_startable
+from wardgate.settings import Listen, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp
 from wardgate.web.edge import Edge, EdgeOptions
@@ -70,20 +69,17 @@ class Gateway:
     http: HttpClient
 
 
-def serve(config: Path) -> int:
-    """Run until SIGTERM or SIGINT; the exit code. Raises ConfigurationError for an unsound configuration."""
-    loaded = load(config)
-    settings = read_settings(loaded.document)
-    require_startable(settings, loaded.document)
+def serve(settings: Settings, catalog: Catalog, warnings: Sequence[Finding]) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
     log = EventLog()
-    for warning in loaded.warnings:
+    for warning in warnings:
         log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
     try:
         require_fast_loop()
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, loaded.catalog, log))
+            runner.run(_serve(settings, catalog, log))
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1

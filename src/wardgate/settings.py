@@ -56,7 +56,6 @@ class Settings:
     model_hosts: frozenset[str]
     limits: Limits
     http_client: str
-    metrics_path: str
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
@@ -249,8 +248,11 @@ class _Feed(_Wire):
 
 class _Stores(_Wire):
     hot: Annotated[str, _store("memory", "redis://", "rediss://")] = "memory"
+    """memory, or redis:// for several replicas."""
     durable: Annotated[str, _store("sqlite:///", "postgresql://")] = "sqlite:///var/wardgate.db"
+    """sqlite:/// and a path, or postgresql://"""
     spool: _Text = "var/spool"
+    """A folder of the local disk: decision records on their way to the durable store."""
 
 
 class _PseudonymKey(_Wire):
@@ -265,9 +267,13 @@ class _Snapshot(_Wire):
 
 class _Limits(_Wire):
     body: Annotated[int, BeforeValidator(_size)] = 2 * 1024**2
+    """Of a request; 413 above it."""
     depth: Annotated[int, Strict(), Field(ge=8, le=256)] = 64
+    """Levels of nesting in a request."""
     concurrency: _Count = 256
+    """Calls at a time."""
     queue: Annotated[int, Strict(), Field(ge=0)] = 64
+    """Calls that may wait; the others are answered with 503."""
     read: _Duration = 5.0
     """The time to receive a request's body."""
 
@@ -336,7 +342,6 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         http_client=file.http_client,
-        metrics_path=file.telemetry.prometheus,
     )
 
 

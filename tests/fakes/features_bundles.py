@@ -29,7 +29,7 @@ DAY = 86400.0
 
 
 def key(name: str, resource_type: str, read: bool = False, **parameters: str) -> PrefetchKey:
-    pairs = tuple((name.replace("_", "-"), value) for name, value in parameters.items())
+    pairs = tuple((name[0] + name[1:].replace("_", "-"), value) for name, value in parameters.items())
     return PrefetchKey(name, "", resource_type, read, (), pairs, True)
 
 

@@ -164,7 +164,8 @@ def _nothing(answer: HookAnswer) -> RenderableType:
     outcome, reason = answer.counted.get("outcome", ""), answer.counted.get("reason", "")
     text = Text("No card. ")
     text.append(_WHY_REASON.get(reason) or _WHY_NO_CARD.get(outcome, ""))
-    text.append(f"\nThe gateway counted: {plain(outcome)} / {plain(reason)}", style="dim")
+    counted = outcome if outcome == reason else f"{outcome} / {reason}"
+    text.append(f"\nThe gateway counted: {plain(counted)}", style="dim")
     return text
 
 

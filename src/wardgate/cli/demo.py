@@ -198,5 +198,14 @@ def _hint(console: "Console") -> None:
     console.rule(style="dim")
     for person in PEOPLE:
         console.print(f"  [bold]{person.id:<14}[/] {person.shows}")
-    console.print(f"\nNext, in another terminal:  [bold]wardgate call {_SERVICE} --patient advanced-03[/]")
+    hint = f"\nNext, in another terminal:  [bold]{_command()} call {_SERVICE} --patient advanced-03[/]"
+    console.print(hint, soft_wrap=True)
     console.print("Ctrl-C here stops everything.\n")
+
+
+def _command() -> str:
+    """How to type the command in the terminal that the demo was started from."""
+    started = Path(sys.argv[0])
+    if started.name != "wardgate":
+        return f"{os.path.relpath(sys.executable)} -m wardgate"
+    return "wardgate" if shutil.which("wardgate") == str(started) else os.path.relpath(started)

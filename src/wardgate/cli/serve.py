@@ -3,15 +3,22 @@
 import sys
 from pathlib import Path
 
+from wardgate.cli.check import examine, show_findings
 from wardgate.domain.errors import ConfigurationError
+from wardgate.settings import require_startable
 
 
 def run(config: Path) -> int:
-    from wardgate import bootstrap
-    from wardgate.cli.check import show_findings
-
+    examination = examine(config)
+    settings, catalog, document = examination.settings, examination.catalog, examination.document
+    if examination.errors or settings is None or catalog is None or document is None:
+        show_findings(examination.findings, sys.stderr)
+        return 2
     try:
-        return bootstrap.serve(config)
+        require_startable(settings, document)
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         return 2
+    from wardgate import bootstrap  # only now: the server's libraries take longer to import than a check takes
+
+    return bootstrap.serve(settings, catalog, examination.findings)

@@ -109,7 +109,8 @@ _BOUNDS = {
 
 def _told(error: Mapping[str, Any], model: type) -> tuple[Place, str, str]:
     """Place, what, remedy."""
-    kind, place, context = error["type"], tuple(error["loc"]), error.get("ctx", {})
+    kind, context = error["type"], error.get("ctx", {})
+    place = tuple(step for step in error["loc"] if step != "[key]")  # pydantic's mark for a wrong key of a mapping
     if kind == "missing":
         return place, f"`{place[-1]}` is required", f"add `{place[-1]}:`"
     if kind == "extra_forbidden":

@@ -33,9 +33,17 @@ def _redis(value: Any) -> bool:
     return isinstance(value, str) and value != "memory"
 
 
+def _elsewhere(value: Any) -> bool:
+    return value is not None and value != "/metrics"
+
+
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
     "wardgate": (
-        ("insecure_demo", _is(False), "authentication is not built: the gateway does not start without it"),
+        (
+            "insecure_demo",
+            _is(False, None),
+            "authentication is not built: without `insecure_demo: true` the gateway does not start",
+        ),
         ("clients.*.issuer", _given, "tokens are not verified"),
         ("clients.*.keys", _given, "tokens are not verified"),
         ("clients.*.algorithms", _given, "tokens are not verified"),
@@ -50,6 +58,7 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("limits.concurrency", _given, "no call is shed"),
         ("limits.queue", _given, "no call is shed"),
         ("telemetry.otlp", _given, "there are no traces"),
+        ("telemetry.prometheus", _elsewhere, "metrics stand on /metrics"),
         ("telemetry.keep", _above_zero, "there are no traces"),
     ),
     "service": (
@@ -95,5 +104,5 @@ def _places(data: Any, pattern: tuple[str, ...], place: Place = ()) -> Iterable[
     elif pattern[0] == "*" and isinstance(data, list):
         for number, item in enumerate(data):
             yield from _places(item, pattern[1:], (*place, number))
-    elif isinstance(data, dict) and pattern[0] in data:
-        yield from _places(data[pattern[0]], pattern[1:], (*place, pattern[0]))
+    elif isinstance(data, dict):
+        yield from _places(data.get(pattern[0]), pattern[1:], (*place, pattern[0]))

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from wardgate.adapters.files.wire import Duration, Flag, Number, Range, Share, Text, Wire
+from wardgate.domain.documents import Wrong
 from wardgate.domain.features.schema import CodeSet, FeatureSchema, FeatureSpec, FeatureType, Take, Use
 
 BUILT_SOURCES = ("Observation", "Condition", "Patient")
@@ -17,6 +18,12 @@ class Codes(Wire):
 
 def _several(value: object) -> object:
     return [value] if isinstance(value, dict) else value
+
+
+def _meaning(value: object) -> float | bool:
+    if isinstance(value, bool | int | float):
+        return value
+    raise Wrong("a code means a number, or true or false", "write code: number")
 
 
 class Feature(Wire):
@@ -54,7 +61,7 @@ class Feature(Wire):
     """Factors from other units; a unit that is not here is a quality mark."""
     plausible: Range | None = None
     type: FeatureType = FeatureType.NUMBER
-    map: dict[str, Number | Flag] | None = None
+    map: dict[str, Annotated[float | bool, PlainValidator(_meaning)]] | None = None
     """What codes mean."""
     path: Text | None = None
     """In dots, from Patient."""

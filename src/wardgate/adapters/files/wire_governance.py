@@ -1,6 +1,6 @@
 """`governance.yaml`: what each step upward demands, by risk tier (docs/configuration.md)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,24 +15,18 @@ class Approval(Wire):
 class Gate(Wire):
     approvals: tuple[Approval, ...] = ()
     four_eyes: Flag = False
+    """Whether nobody may approve what she brought in herself."""
     evidence: dict[str, Annotated[Number, Field(ge=0)]] = {}
+    """By name of the figure: the number that it must reach or keep."""
     exception: Flag = False
     """Whether a logged exception with a rationale is possible."""
 
 
-class Tier(Wire):
-    shadow: Gate | None = None
-    silent: Gate | None = None
-    canary: Gate | None = None
-    active: Gate | None = None
-
-
-class Tiers(Wire):
-    low: Tier | None = None
-    medium: Tier | None = None
-    high: Tier | None = None
+Tier = dict[Literal["shadow", "silent", "canary", "active"], Gate]
 
 
 class Governance(Wire):
-    tiers: Tiers
+    tiers: dict[Literal["low", "medium", "high"], Tier]
+    """By risk tier, then by the mode that is asked for: shadow, silent, canary or active."""
     put_back_within: Duration = 86400.0
+    """How long exactly what was taken down may be put back with one second person."""

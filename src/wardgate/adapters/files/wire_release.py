@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, RootModel, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
 from wardgate.adapters.files.wire import SHA256, Count, Duration, Name, Number, Range, Text, Whole, Wire
 from wardgate.domain.documents import Wrong
@@ -155,12 +155,24 @@ class Release(Wire):
     review_by: Annotated[str, BeforeValidator(_a_date)] | None = None
 
 
+def _number(value: object) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise Wrong("not a number", "write the number that the model takes; true and false are 1 and 0")
+
+
+def _number_or_list(value: object) -> float | tuple[float, ...]:
+    return tuple(_number(item) for item in value) if isinstance(value, list) else _number(value)
+
+
 class ProbeEntry(Wire):
-    inputs: dict[str, Number | Annotated[bool, Field(strict=True)]]
-    outputs: dict[str, Number | tuple[Number, ...]]
+    inputs: dict[str, Annotated[float, PlainValidator(_number)]]
+    """A value for every input of `order`."""
+    outputs: dict[str, Annotated[float | tuple[float, ...], PlainValidator(_number_or_list)]]
+    """What this very model answers: `score`, and whichever of the other outputs shall be compared."""
 
     def probe(self) -> Probe:
-        return Probe({name: float(value) for name, value in self.inputs.items()}, self.outputs)
+        return Probe(self.inputs, self.outputs)
 
 
 class Probes(RootModel[Annotated[tuple[ProbeEntry, ...], Field(min_length=1)]]):

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from wardgate.adapters.files.wire import SERVICE_ID, Duration, Flag, Name, Number, Text, Wire, matching
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.documents import Wrong, did_you_mean
-from wardgate.domain.outcomes import DEFERRAL_REASONS, Mode, Reason
+from wardgate.domain.outcomes import DEFERRAL_REASONS, Reason
 
 _REASONS = sorted(reason.value for reason in DEFERRAL_REASONS)
 
@@ -136,9 +136,6 @@ class RolloutEntry(Wire):
         ...,
     ] = ()
     """Users who see silent cards, with a banner."""
-
-    def initial(self) -> Mode:
-        return Mode(self.mode)
 
 
 class Owner(Wire):

@@ -37,7 +37,9 @@ _MOST_EXACT = 2**53
 
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SHAPES: dict[type, tuple[str, str]] = {
-    dict: ("a mapping", "write `key: value` lines"), list: ("a list", "write [ ... ]")}
+    dict: ("a mapping", "write `key: value` lines"),
+    list: ("a list", "write [ ... ]"),
+}
 
 
 def read_yaml(path: Path, name: str) -> Document:

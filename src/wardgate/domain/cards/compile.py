@@ -8,19 +8,18 @@ from jinja2 import TemplateError
 from wardgate.domain.cards import samples
 from wardgate.domain.cards.card import Card, Link, Source
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.language import LONGEST_OUTPUT, Template, TemplateProblem, compile_template
+from wardgate.domain.cards.language import LONGEST_OUTPUT, Template, TemplateProblem, Vocabulary, compile_template
 from wardgate.domain.cards.parts import Parts, parts_of_deferral, parts_of_notice, parts_of_score
 from wardgate.domain.cards.plan import CardPlan, Face
 from wardgate.domain.cards.render import LONGEST_LABEL, LONGEST_SUMMARY, label_of, one_line, render, render_notice
 from wardgate.domain.cards.scene import (
-    Names,
-    ReleaseView,
+    BUILTIN,
     Scene,
     SceneFacts,
-    names_of_deferral,
-    names_of_label,
-    names_of_notice,
-    names_of_score,
+    vocabulary_of_deferral,
+    vocabulary_of_label,
+    vocabulary_of_notice,
+    vocabulary_of_score,
 )
 from wardgate.domain.cards.shapes import Shape, shape_of
 from wardgate.domain.cards.spec import INDICATORS, CardProblem, CardSpec, NoticeSpec, OverrideReason, ReleaseFacts
@@ -51,28 +50,27 @@ class _Templates:
     def __init__(self, spec: CardSpec, shapes: Mapping[str, Shape]) -> None:
         self.shapes = shapes
         self.problems: list[CardProblem] = []
-        self.score, self.deferral = names_of_score(shapes), names_of_deferral(shapes)
-        self.notice, self.of_label = names_of_notice(), names_of_label()
-        self.summary = self._one("summary", spec.summary, self.score)
-        self.detail = self._detail("detail", spec.detail, self.score)
-        self.deferred = self._pair("deferred", spec.deferred, self.deferral)
-        self.unavailable = self._pair("unavailable", spec.unavailable, self.notice)
-        self.label = self._one("fallback.label", spec.fallback_label, self.of_label)
+        score, deferral = vocabulary_of_score(shapes), vocabulary_of_deferral(shapes)
+        self.summary = self._one("summary", spec.summary, score)
+        self.detail = self._detail("detail", spec.detail, score)
+        self.deferred = self._pair("deferred", spec.deferred, deferral)
+        self.unavailable = self._pair("unavailable", spec.unavailable, vocabulary_of_notice())
+        self.label = self._one("fallback.label", spec.fallback_label, vocabulary_of_label())
 
-    def _pair(self, key: str, spec: NoticeSpec, names: Names) -> tuple[Template, Template | None]:
-        summary = self._one(f"{key}.summary", spec.summary, names)
-        return summary, self._detail(f"{key}.detail", spec.detail, names)
+    def _pair(self, key: str, spec: NoticeSpec, vocabulary: Vocabulary) -> tuple[Template, Template | None]:
+        summary = self._one(f"{key}.summary", spec.summary, vocabulary)
+        return summary, self._detail(f"{key}.detail", spec.detail, vocabulary)
 
-    def _detail(self, key: str, source: str | None, names: Names) -> Template | None:
-        return None if source is None else self._one(key, source, names, markdown=True)
+    def _detail(self, key: str, source: str | None, vocabulary: Vocabulary) -> Template | None:
+        return None if source is None else self._one(key, source, vocabulary, markdown=True)
 
-    def _one(self, key: str, source: str, names: Names, markdown: bool = False) -> Template:
+    def _one(self, key: str, source: str, vocabulary: Vocabulary, markdown: bool = False) -> Template:
         try:
-            template = compile_template(source, names.vocabulary, markdown)
+            template = compile_template(source, vocabulary, markdown)
         except TemplateProblem as problem:
             self.problems.append(CardProblem(key, problem.what, problem.remedy, problem.line))
-            return Template(lambda values: "", _NOTHING, _NOTHING, False)
-        for name in sorted(template.reads & self.shapes.keys() & names.builtin):
+            return Template(lambda scene: "", _NOTHING, _NOTHING, False)
+        for name in sorted(template.reads & self.shapes.keys() & BUILTIN):
             what = f"{name} is a name of the card language and a feature, too"
             self.problems.append(CardProblem(key, what, "rename the feature, or do without it on the card"))
         return template
@@ -88,13 +86,12 @@ def _plan(spec: CardSpec, templates: _Templates, release: ReleaseFacts, rules: R
         score=Face(
             summary,
             detail,
-            _needed(templates.score, summary, detail),
             parts_of_score(inputs, percent, printed, summary.prints),
             parts_of_score(inputs, percent, printed, _NOTHING),
             INDICATORS[0],
         ),
-        deferral=_face(templates.deferred, templates.deferral, parts_of_deferral, spec.deferred.indicator),
-        notice=_face(templates.unavailable, templates.notice, parts_of_notice, spec.unavailable.indicator),
+        deferral=_face(templates.deferred, parts_of_deferral, spec.deferred.indicator),
+        notice=_face(templates.unavailable, parts_of_notice, spec.unavailable.indicator),
         label=templates.label,
         source=spec.source,
         links=spec.links,
@@ -103,19 +100,9 @@ def _plan(spec: CardSpec, templates: _Templates, release: ReleaseFacts, rules: R
     )
 
 
-def _face(
-    pair: tuple[Template, Template | None],
-    names: Names,
-    parts: Callable[[frozenset[str]], Parts],
-    indicator: str,
-) -> Face:
+def _face(pair: tuple[Template, Template | None], parts: Callable[[frozenset[str]], Parts], indicator: str) -> Face:
     left = parts(_prints(pair[1]))
-    return Face(*pair, _needed(names, *pair), left, left, indicator)
-
-
-def _needed(names: Names, *templates: Template | None) -> tuple[tuple[str, Callable[[Scene], object]], ...]:
-    read = {name for template in templates if template is not None for name in template.reads}
-    return tuple((name, names.builders[name]) for name in sorted(read))
+    return Face(*pair, left, left, indicator)
 
 
 def _prints(template: Template | None) -> frozenset[str]:
@@ -139,9 +126,11 @@ def _scene_facts(
     return SceneFacts(
         shapes=shapes,
         inputs=release.inputs,
+        ageing=tuple((name, w) for name in release.inputs if (w := shapes[name].within) is not None),
         edges=tuple(band.start for band in rules.bands),
         precision=spec.precision,
-        release=ReleaseView(release.model, release.version),
+        model=Prepared(release.model),
+        version=Prepared(release.version),
         not_checked=Prepared(not_checked_text(rules, [(limit.text, limit.check) for limit in release.limitations])),
         certainty={
             (threshold, None if band is None else band.name): Prepared(

@@ -1,10 +1,11 @@
 """What a score was computed from: each input with its value, its time and its effect."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from wardgate.domain.cards.language import Table, View
+from wardgate.domain.cards.language import Get, Table
 from wardgate.domain.cards.shapes import Shape, mark_text, measured_text, value_markdown, value_text
 from wardgate.domain.cards.text import Markdown, escape, plain
 from wardgate.domain.cards.wording import names_text
@@ -20,17 +21,16 @@ class Input(NamedTuple):
     effect: float | None
 
 
-class InputRow(View):
+class InputRow(NamedTuple):
     """One input as plain text, for templates that loop."""
 
-    __slots__ = ("effect", "input", "measured", "value")
-    readable = frozenset({"input", "value", "measured", "effect"})
+    input: str
+    value: str
+    measured: str
+    effect: str
 
-    def __init__(self, one: Input, zone: ZoneInfo) -> None:
-        self.input = one.shape.display
-        self.value = _value(one)
-        self.measured = measured_text(one.found, zone)
-        self.effect = "" if one.effect is None else effect_text(one.effect)
+
+INPUT_ROW: Mapping[str, Get] = {name: attrgetter(name) for name in InputRow._fields}
 
 
 class Inputs(Table):
@@ -40,8 +40,10 @@ class Inputs(Table):
         self.inputs = inputs
         self.zone = zone
 
-    def __iter__(self) -> Iterator[View]:
-        return (InputRow(one, self.zone) for one in self.inputs)
+    def __iter__(self) -> Iterator[InputRow]:
+        for one in self.inputs:
+            effect = "" if one.effect is None else effect_text(one.effect)
+            yield InputRow(one.shape.display, _value(one), measured_text(one.found, self.zone), effect)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -1,17 +1,18 @@
-"""The template language of cards: Jinja2, sandboxed, and only the part of it that always ends and cannot fail.
+"""The template language of cards: Jinja2's syntax, and only the part of it that always ends and cannot fail.
 
-A template prints names, asks simple conditions and loops over the rows of an input list; it does not compute.
-Everything else of Jinja is refused when the template is compiled, with its line: calls, assignments, arithmetic
-(a number worked out on a card is a number that nobody validated), nested loops, imports, indexing.
+Jinja parses; what its tree may hold is decided here, node by node, and compiled to closures. A template prints names,
+asks simple conditions and loops over the rows of a list; it does not compute. Everything else of Jinja is refused
+with its line: calls, assignments, arithmetic (a number worked out on a card is one that nobody validated), nested
+loops, imports, indexing. There is no attribute, function or object to reach beyond the names that are handed in.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2.runtime import LoopContext
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wardgate.domain.cards.score import Share, Shown
@@ -29,13 +30,6 @@ class TemplateProblem(Exception):
         self.what = what
         self.remedy = remedy
         self.line = line
-
-
-class View:
-    """What a template may look into: the attributes that `readable` names, and nothing else of it."""
-
-    __slots__ = ()
-    readable: frozenset[str] = frozenset()
 
 
 class Absent:
@@ -61,7 +55,7 @@ class Absent:
 ABSENT = Absent()
 
 
-class Table(View):
+class Table:
     """Rows that a template may loop over, or print whole (`| table`)."""
 
     __slots__ = ()
@@ -77,7 +71,67 @@ class Table(View):
         return self.line()
 
 
-def _text(value: object) -> str:
+class Loop(NamedTuple):
+    number: int  # from 1; `loop.index`
+    first: bool
+    last: bool
+
+
+class Frame:
+    """What a template is rendered with; `row` and `loop` are those of the loop that is running."""
+
+    __slots__ = ("loop", "row")
+    loop: Loop
+    row: Any
+
+
+T = TypeVar("T")
+Get = Callable[[Any], object]
+Say = Callable[[Any], str]
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """What one kind of template may say. `names`: how each name is worked out of the frame, or each of its
+    attributes. `lists`: the attributes of a list's rows; a loop that prints them all has printed the list.
+    `numbers`: what may be compared by size, as `score`, `egfr.value`. `instead`: remedies for names that other
+    kinds of template have."""
+
+    names: Mapping[str, Get | Mapping[str, Get]]
+    lists: Mapping[str, Mapping[str, Get]]
+    numbers: frozenset[str]
+    instead: Mapping[str, str] = {}
+
+
+class Template(msgspec.Struct, frozen=True):
+    """`render` takes a frame and cannot fail. `reads` are the names that stand in the template; `prints` what it
+    prints in any case: `score`, `egfr.value`, `reasons`; a name under a condition is read and not sure to be printed.
+    `percent`: the score is printed in per cent."""
+
+    render: Say
+    reads: frozenset[str]
+    prints: frozenset[str]
+    percent: bool
+
+
+def compile_template(source: str, vocabulary: Vocabulary, markdown: bool) -> Template:
+    """Raises TemplateProblem. `markdown`: what the template prints is escaped for Markdown, else made plain."""
+    if len(source) > LONGEST_SOURCE:
+        raise TemplateProblem(f"the template is longer than {LONGEST_SOURCE:,} characters", "shorten it")
+    try:
+        tree = _PARSER.parse(source)
+    except TemplateSyntaxError as error:
+        what = f"the template does not parse: {error.message}"
+        raise TemplateProblem(what, "mend the template's syntax", error.lineno) from None
+    compiler = _Compiler(vocabulary, write_markdown if markdown else write_plain)
+    render = compiler.block(tree.body)
+    prints = compiler.prints(tree.body)
+    return Template(render, frozenset(compiler.reads), frozenset(prints), compiler.percent)
+
+
+# what values print as
+
+
+def text_of(value: object) -> str:
     """A value as plain text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -86,18 +140,29 @@ def _text(value: object) -> str:
     return NOT_AVAILABLE if value is None else str(value)
 
 
-def _plain(value: object) -> str:
-    return clean(_text(value))
+def write_plain(value: object) -> str:
+    return clean(text_of(value))
 
 
-def _markdown(value: object) -> str:
-    if isinstance(value, str):
-        if type(value) is Markdown:
-            return value
-        return value.markdown if type(value) is Prepared else escape(value)
+def write_markdown(value: object) -> str:
+    kind = type(value)
+    if kind is Markdown:
+        return value  # type: ignore[return-value]
+    if kind is str:
+        return escape(value)  # type: ignore[arg-type]
     if isinstance(value, Shown):
         return escape(value.text)
-    return value.markdown() if isinstance(value, Table) else escape(_text(value))
+    if isinstance(value, Prepared):
+        return value.markdown
+    if isinstance(value, Table):
+        return apart(value)
+    return escape(text_of(value))
+
+
+def apart(table: Table) -> Markdown:
+    """A table between blank lines: GFM takes the line below a table for its next row ("Tables (extension)")."""
+    text = table.markdown()
+    return Markdown(f"\n\n{text}\n\n") if text else text
 
 
 def _percent(value: object) -> object:
@@ -109,12 +174,12 @@ def _percent(value: object) -> object:
 
 
 def _table(value: object) -> object:
-    return value.markdown() if isinstance(value, Table) else value
+    return apart(value) if isinstance(value, Table) else value
 
 
 def _round(value: object, decimals: int = 0) -> object:
     """Of a feature's value; a score is rounded by the card's `precision` alone, which knows the thresholds."""
-    if isinstance(value, Share) or isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, (Share, bool)) or not isinstance(value, (int, float)):
         return value
     return f"{value:.{min(max(decimals, 0), 12)}f}"
 
@@ -123,283 +188,294 @@ def _default(value: object, other: object = "") -> object:
     return other if value is None or isinstance(value, Absent) or value == "" else value
 
 
-def _join(value: object, separator: str = ", ") -> str:
-    return separator.join(_text(item) for item in value) if isinstance(value, tuple) else _text(value)
-
-
-_FILTERS: dict[str, Callable[..., object]] = {
+FILTERS: Mapping[str, Callable[..., object]] = {
     "percent": _percent,
     "table": _table,
     "round": _round,
     "default": _default,
-    "join": _join,
-    "upper": lambda value: _text(value).upper(),
-    "lower": lambda value: _text(value).lower(),
-    "capitalize": lambda value: _text(value)[:1].upper() + _text(value)[1:],
+    "upper": lambda value: text_of(value).upper(),
+    "lower": lambda value: text_of(value).lower(),
+    "capitalize": lambda value: text_of(value)[:1].upper() + text_of(value)[1:],
 }
-_TESTS: dict[str, Callable[..., bool]] = {
+TESTS: Mapping[str, Callable[[object], bool]] = {
     "none": lambda value: value is None or isinstance(value, Absent),
     "defined": lambda value: True,
 }
-_LOOP = frozenset({"first", "last", "index"})
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """The second wall: whatever the compiler let through, only the attributes of views can be read."""
-
-    def __init__(self, finalize: Callable[[object], str]) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
-        self.globals.clear()
-        self.filters.clear()
-        self.filters.update(_FILTERS)
-        self.tests.clear()
-        self.tests.update(_TESTS)
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        readable = _LOOP if type(obj) is LoopContext else obj.readable if isinstance(obj, View) else ()
-        return getattr(obj, attribute) if attribute in readable else self.undefined(obj=obj, name=attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        return self.undefined(obj=obj, name=argument)
-
-    def is_safe_callable(self, obj: Any) -> bool:
-        return False
-
-
-_PLAIN = _Environment(_plain)
-_MARKDOWN = _Environment(_markdown)
-
-
-class Vocabulary(msgspec.Struct, frozen=True):
-    """What one kind of template may say. `names`: what each name offers by attribute (none: it is printed whole).
-    `lists`: the attributes of each list's rows, printed by a loop that prints them all. `numbers`: what may be
-    compared by size, as `score`, `egfr.value`. `instead`: remedies for names that other kinds have."""
-
-    names: Mapping[str, frozenset[str]]
-    lists: Mapping[str, frozenset[str]]
-    numbers: frozenset[str]
-    instead: Mapping[str, str] = {}
-
-
-class Template(msgspec.Struct, frozen=True):
-    """`reads` are the names that rendering needs; `prints` what it prints in any case: `score`, `egfr.value`,
-    `reasons`. A name that stands under a condition is read and not sure to be printed. `percent`: the score is
-    printed in per cent."""
-
-    run: Callable[[dict[str, Any]], str]
-    reads: frozenset[str]
-    prints: frozenset[str]
-    percent: bool
-
-    def render(self, values: dict[str, Any]) -> str:
-        """`values` holds every name in `reads`."""
-        return self.run(values)
-
-
-def compile_template(source: str, vocabulary: Vocabulary, markdown: bool) -> Template:
-    """Raises TemplateProblem. `markdown`: what the template prints is escaped for Markdown, else made plain."""
-    if len(source) > LONGEST_SOURCE:
-        raise TemplateProblem(f"the template is longer than {LONGEST_SOURCE:,} characters", "shorten it")
-    environment = _MARKDOWN if markdown else _PLAIN
-    try:
-        tree = environment.parse(source)
-    except TemplateSyntaxError as error:
-        raise TemplateProblem(
-            f"the template does not parse: {error.message}", "mend the template's syntax", error.lineno
-        ) from None
-    checker = _Checker(vocabulary)
-    checker.check(tree)
-    template = environment.from_string(tree)
-    concat = environment.concat
-
-    def run(values: dict[str, Any]) -> str:
-        return concat(template.root_render_func(template.new_context(values, shared=True)))
-
-    return Template(run, frozenset(checker.reads), frozenset(checker.prints), checker.percent)
-
-
-_ORDER = ("lt", "lteq", "gt", "gteq")
-_REMEDIES: dict[type[nodes.Node], tuple[str, str]] = {
+_LOOP: Mapping[str, Get] = {
+    "index": lambda frame: frame.loop.number,
+    "first": lambda frame: frame.loop.first,
+    "last": lambda frame: frame.loop.last,
+}
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "lteq": operator.le,
+    "gt": operator.gt,
+    "gteq": operator.ge,
+}
+_EQUALITY = ("eq", "ne")
+_REMEDIES: Mapping[type[nodes.Node], tuple[str, str]] = {
     nodes.Call: ("a template cannot call anything", "print names and use the filters percent, table, round, default"),
     nodes.Getitem: ("a template cannot index", "write name.attribute, such as egfr.value"),
     nodes.BinExpr: ("a template does not compute", "make the number a feature, or print the score as it is"),
     nodes.UnaryExpr: ("a template does not compute", "make the number a feature, or print the score as it is"),
 }
-_PASSIVE = (nodes.Output, nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Concat, nodes.Operand, nodes.Keyword)
 
 
-class _Checker:
-    """Walks a parsed template once: refuses what the language does not have, and notes what is read and printed."""
+_PARSER = ImmutableSandboxedEnvironment(autoescape=False)
+"""Parses, and never runs a template."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+
+class _Compiler:
+    """Turns a parsed template into closures over a frame, and notes what it reads."""
+
+    def __init__(self, vocabulary: Vocabulary, write: Callable[[object], str]) -> None:
         self.vocabulary = vocabulary
         self.reads: set[str] = set()
-        self.prints: set[str] = set()
         self.percent = False
-        self._row: tuple[str, frozenset[str]] | None = None
+        self._write = write
+        self._row: tuple[str, Mapping[str, Get]] | None = None
 
-    def check(self, tree: nodes.Template) -> None:
-        for node in tree.body:
-            if isinstance(node, nodes.Output):
-                self.prints.update(self._printed_by(node))
-            elif isinstance(node, nodes.For) and node.test is None and isinstance(node.iter, nodes.Name):
-                self.prints.update(self._listed(node, node.iter.name))
-            self._visit(node)
+    # statements
 
-    def _printed_by(self, *outputs: nodes.Node) -> set[str]:
-        return {
-            name
-            for output in outputs
-            if isinstance(output, nodes.Output)
-            for child in output.nodes
-            for name in self._printed(child)
-        }
+    def block(self, body: Sequence[nodes.Node]) -> Say:
+        pattern: list[str] = []
+        says: list[Say] = []
+        for node in body:
+            for part in node.nodes if isinstance(node, nodes.Output) else (node,):
+                if isinstance(part, nodes.TemplateData):
+                    pattern.append(part.data.replace("%", "%%"))
+                else:
+                    pattern.append("%s")
+                    says.append(self._say(part))
+        return _joined("".join(pattern), tuple(says))
 
-    def _listed(self, loop: nodes.For, name: str) -> set[str]:
-        """A list counts as printed by a loop that prints every attribute of every row."""
-        row = loop.target.name if isinstance(loop.target, nodes.Name) else ""
-        wanted = {f"{row}.{attribute}" for attribute in self.vocabulary.lists.get(name, ())}
-        return {name} if wanted and wanted <= self._printed_by(*loop.body) else set()
-
-    def _printed(self, node: nodes.Node) -> Iterable[str]:
-        """What an expression prints whatever the data: a name, an attribute, or either through a filter."""
-        while isinstance(node, nodes.Filter) and node.node is not None:
-            node = node.node
-        if isinstance(node, nodes.Name):
-            return (node.name,)
-        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-            return (f"{node.node.name}.{node.attr}",)
-        if isinstance(node, nodes.Concat):
-            return [name for child in node.nodes for name in self._printed(child)]
-        return ()
-
-    def _visit(self, node: nodes.Node) -> None:
+    def _say(self, node: nodes.Node) -> Say:
         match node:
-            case nodes.TemplateData() | nodes.Const() | nodes.Neg(node=nodes.Const()):
-                pass
-            case nodes.Name():
-                self._name(node)
-            case nodes.Getattr():
-                self._attribute(node)
-            case nodes.Filter():
-                self._filter(node)
-            case nodes.Test():
-                self._one_of(node.name, _TESTS, "test", node.lineno)
-                self._children(node)
-            case nodes.Compare():
-                self._compare(node)
-            case nodes.For():
-                self._loop(node)
             case nodes.If():
-                self._children(node)
-            case _ if isinstance(node, _PASSIVE):
-                self._children(node)
+                return self._if(node)
+            case nodes.For():
+                return self._for(node)
+            case nodes.Expr():
+                get, write = self._get(node), self._write
+                return lambda frame: write(get(frame))
             case _:
                 self._refuse(node)
 
-    def _children(self, node: nodes.Node) -> None:
-        for child in node.iter_child_nodes():
-            self._visit(child)
+    def _if(self, node: nodes.If) -> Say:
+        branches = [(self._get(one.test), self.block(one.body)) for one in (node, *node.elif_)]
+        otherwise = self.block(node.else_)
 
-    def _name(self, node: nodes.Name) -> None:
-        if node.name == "loop" and self._row is not None:
-            return
+        def say(frame: Frame) -> str:
+            for test, body in branches:
+                if test(frame):
+                    return body(frame)
+            return otherwise(frame)
+
+        return say
+
+    def _for(self, node: nodes.For) -> Say:
+        name, rows = self._list_of(node)
+        get = self._get(node.iter)
+        self._row = (name, rows)
+        test = None if node.test is None else self._get(node.test)
+        body, otherwise = self.block(node.body), self.block(node.else_)
+        self._row = None
+
+        def say(frame: Frame) -> str:
+            kept = [row for row in get(frame) if test is None or _holds(test, frame, row)]  # type: ignore[attr-defined]
+            texts = []
+            for number, row in enumerate(kept, 1):
+                frame.row, frame.loop = row, Loop(number, number == 1, number == len(kept))
+                texts.append(body(frame))
+            return "".join(texts) if texts else otherwise(frame)
+
+        return say
+
+    def _list_of(self, node: nodes.For) -> tuple[str, Mapping[str, Get]]:
+        if self._row is not None or node.recursive:
+            raise TemplateProblem("a loop cannot stand in a loop", "loop over one list at a time", node.lineno)
+        if not isinstance(node.iter, nodes.Name) or not isinstance(node.target, nodes.Name):
+            raise TemplateProblem("a loop runs over a list by name", "write for row in reasons", node.lineno)
+        rows, name = self.vocabulary.lists.get(node.iter.name), node.target.name
+        if rows is None:
+            remedy = "loop over one of " + ", ".join(sorted(self.vocabulary.lists))
+            raise TemplateProblem(f"{node.iter.name} is not a list", remedy, node.lineno)
+        if name in self.vocabulary.names or name == "loop":
+            raise TemplateProblem(f"{name} already has a meaning", "name the row otherwise", node.lineno)
+        return name, rows
+
+    # expressions
+
+    def _get(self, node: nodes.Node) -> Get:
+        match node:
+            case nodes.Const(value=value) | nodes.TemplateData(data=value):
+                return lambda frame: value
+            case nodes.Neg(node=nodes.Const(value=int() | float() as value)):
+                negative = -value
+                return lambda frame: negative
+            case nodes.Name():
+                return self._name(node)
+            case nodes.Getattr():
+                return self._attribute(node)
+            case nodes.Filter():
+                return self._filter(node)
+            case nodes.Test():
+                asks, inner = _one_of(node.name, TESTS, "test", node.lineno), self._get(node.node)
+                return lambda frame: asks(inner(frame))
+            case nodes.Compare():
+                return self._compare(node)
+            case nodes.Not():
+                inner = self._get(node.node)
+                return lambda frame: not inner(frame)
+            case nodes.And():
+                left, right = self._get(node.left), self._get(node.right)
+                return lambda frame: left(frame) and right(frame)
+            case nodes.Or():
+                left, right = self._get(node.left), self._get(node.right)
+                return lambda frame: left(frame) or right(frame)
+            case nodes.CondExpr():
+                test, then = self._get(node.test), self._get(node.expr1)
+                otherwise = self._get(node.expr2) if node.expr2 is not None else lambda frame: ""
+                return lambda frame: then(frame) if test(frame) else otherwise(frame)
+            case nodes.Concat():
+                parts = [self._get(part) for part in node.nodes]
+                return lambda frame: "".join([text_of(part(frame)) for part in parts])
+            case _:
+                self._refuse(node)
+
+    def _name(self, node: nodes.Name) -> Get:
         if self._row is not None and node.name == self._row[0]:
-            raise TemplateProblem(
-                f"a row cannot be printed whole: {node.name}",
-                "print one of " + ", ".join(f"{node.name}.{name}" for name in sorted(self._row[1])),
-                node.lineno,
-            )
-        if node.name in self.vocabulary.instead:
-            raise TemplateProblem(f"{node.name} does not exist here", self.vocabulary.instead[node.name], node.lineno)
-        self._one_of(node.name, self.vocabulary.names, "name", node.lineno)
-        if self.vocabulary.names[node.name] and node.name not in self.vocabulary.lists:
-            attributes = ", ".join(f"{node.name}.{name}" for name in sorted(self.vocabulary.names[node.name]))
-            raise TemplateProblem(f"{node.name} cannot be printed whole", f"print one of {attributes}", node.lineno)
-        self.reads.add(node.name)
+            self._not_whole(node, self._row[1])
+        found = self._lookup(node.name, node.lineno)
+        if not callable(found):
+            self._not_whole(node, found)
+        return found
 
-    def _attribute(self, node: nodes.Getattr) -> None:
+    def _attribute(self, node: nodes.Getattr) -> Get:
         if not isinstance(node.node, nodes.Name):
             raise TemplateProblem("only names have attributes", "write name.attribute, such as egfr.value", node.lineno)
-        name = node.node.name
-        if name == "loop" and self._row is not None:
-            self._one_of(node.attr, _LOOP, "attribute of loop", node.lineno)
-            return
+        name, what = node.node.name, f"attribute of {node.node.name}"
         if self._row is not None and name == self._row[0]:
-            self._one_of(node.attr, self._row[1], f"attribute of {name}", node.lineno)
-            return
-        if name in self.vocabulary.instead:
-            raise TemplateProblem(f"{name} does not exist here", self.vocabulary.instead[name], node.lineno)
-        self._one_of(name, self.vocabulary.names, "name", node.lineno)
-        self._one_of(node.attr, self.vocabulary.names[name], f"attribute of {name}", node.lineno)
-        self.reads.add(name)
+            of_row = _one_of(node.attr, self._row[1], what, node.lineno)
+            return lambda frame: of_row(frame.row)
+        if self._row is not None and name == "loop":
+            return _one_of(node.attr, _LOOP, what, node.lineno)
+        found = self._lookup(name, node.lineno)
+        return _one_of(node.attr, {} if callable(found) else found, what, node.lineno)
 
-    def _filter(self, node: nodes.Filter) -> None:
-        self._one_of(node.name, _FILTERS, "filter", node.lineno)
-        if node.dyn_args is not None or node.dyn_kwargs is not None or node.kwargs:
+    def _lookup(self, name: str, line: int) -> Get | Mapping[str, Get]:
+        if name in self.vocabulary.instead:
+            raise TemplateProblem(f"{name} does not exist here", self.vocabulary.instead[name], line)
+        found = _one_of(name, self.vocabulary.names, "name", line)
+        self.reads.add(name)
+        return found
+
+    def _not_whole(self, node: nodes.Name, attributes: Iterable[str]) -> NoReturn:
+        remedy = "print one of " + ", ".join(f"{node.name}.{attribute}" for attribute in sorted(attributes))
+        raise TemplateProblem(f"{node.name} cannot be printed whole", remedy, node.lineno)
+
+    def _filter(self, node: nodes.Filter) -> Get:
+        function = _one_of(node.name, FILTERS, "filter", node.lineno)
+        if node.node is None or node.dyn_args is not None or node.dyn_kwargs is not None or node.kwargs:
             raise TemplateProblem("a filter takes plain arguments only", "write | round(1)", node.lineno)
-        if len(node.args) > (1 if node.name in ("round", "default", "join") else 0):
+        if len(node.args) > (1 if node.name in ("round", "default") else 0):
             raise TemplateProblem(f"the filter {node.name} takes fewer arguments", "leave them out", node.lineno)
-        wanted = {"round": int, "join": str}.get(node.name)
-        if wanted and not all(isinstance(a, nodes.Const) and type(a.value) is wanted for a in node.args):
-            raise TemplateProblem(f"the argument of {node.name} is not a literal", "write | round(1)", node.lineno)
+        if node.name == "round" and not all(isinstance(a, nodes.Const) and type(a.value) is int for a in node.args):
+            raise TemplateProblem("the argument of round is not a whole number", "write | round(1)", node.lineno)
         if node.name == "percent" and isinstance(node.node, nodes.Name) and node.node.name == "score":
             self.percent = True
-        self._children(node)
+        inner = self._get(node.node)
+        if not node.args:
+            return lambda frame: function(inner(frame))
+        argument = self._get(node.args[0])
+        return lambda frame: function(inner(frame), argument(frame))
 
-    def _compare(self, node: nodes.Compare) -> None:
+    def _compare(self, node: nodes.Compare) -> Get:
         operands = [node.expr, *(operand.expr for operand in node.ops)]
-        if any(operand.op in _ORDER for operand in node.ops) and not all(map(self._is_number, operands)):
-            raise TemplateProblem(
-                "only numbers are greater or smaller",
-                "compare score, threshold, a literal or a number's value",
-                node.lineno,
-            )
-        if any(operand.op not in (*_ORDER, "eq", "ne") for operand in node.ops):
+        if any(operand.op not in _COMPARE for operand in node.ops):
             raise TemplateProblem("a template compares with == != < <= > >= only", "write == and or", node.lineno)
-        self._children(node)
+        if any(operand.op not in _EQUALITY for operand in node.ops) and not all(map(self._is_number, operands)):
+            remedy = "compare score, threshold, a literal or a number's value"
+            raise TemplateProblem("only numbers are greater or smaller", remedy, node.lineno)
+        first = self._get(node.expr)
+        rest = [(_COMPARE[operand.op], self._get(operand.expr)) for operand in node.ops]
+
+        def holds(frame: Frame) -> bool:
+            left = first(frame)
+            for compare, get in rest:
+                right = get(frame)
+                if not compare(left, right):
+                    return False
+                left = right
+            return True
+
+        return holds
 
     def _is_number(self, node: nodes.Node) -> bool:
         if isinstance(node, nodes.Neg):
             node = node.node
         if isinstance(node, nodes.Const):
             return isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
-        return any(name in self.vocabulary.numbers for name in self._printed(node)) and not isinstance(
-            node, (nodes.Filter, nodes.Concat)
-        )
-
-    def _loop(self, node: nodes.For) -> None:
-        if self._row is not None or node.recursive:
-            raise TemplateProblem("a loop cannot stand in a loop", "loop over one list at a time", node.lineno)
-        if not isinstance(node.iter, nodes.Name) or not isinstance(node.target, nodes.Name):
-            raise TemplateProblem("a loop runs over a list by name", "write for row in reasons", node.lineno)
-        rows = self.vocabulary.lists.get(node.iter.name)
-        if rows is None:
-            raise TemplateProblem(
-                f"{node.iter.name} is not a list",
-                "loop over one of " + ", ".join(sorted(self.vocabulary.lists)),
-                node.lineno,
-            )
-        if node.target.name in self.vocabulary.names or node.target.name == "loop":
-            raise TemplateProblem(f"{node.target.name} already has a meaning", "name the row otherwise", node.lineno)
-        self._visit(node.iter)
-        self._row = (node.target.name, rows)
-        for child in (*([node.test] if node.test else []), *node.body, *node.else_):
-            self._visit(child)
-        self._row = None
+        return isinstance(node, (nodes.Name, nodes.Getattr)) and _printed(node) <= self.vocabulary.numbers
 
     def _refuse(self, node: nodes.Node) -> NoReturn:
         for kind, (what, remedy) in _REMEDIES.items():
             if isinstance(node, kind):
                 raise TemplateProblem(what, remedy, node.lineno)
-        what = type(node).__name__.lower()
-        raise TemplateProblem(
-            f"a card template has no {what!r}", "use names, filters, if and for over a list", node.lineno or 0
-        )
+        what = f"a card template has no {type(node).__name__.lower()!r}"
+        raise TemplateProblem(what, "use names, filters, if and for over a list", node.lineno or 0)
 
-    def _one_of(self, name: str, names: Iterable[str], what: str, line: int) -> None:
-        known = sorted(names)
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            remedy = f"did you mean {near[0]}?" if near else "there is " + (", ".join(known) or "none")
-            raise TemplateProblem(f"no {what} is called {name!r}", remedy, line)
+    # what is printed in any case
+
+    def prints(self, body: Sequence[nodes.Node]) -> set[str]:
+        found: set[str] = set()
+        for node in body:
+            if isinstance(node, nodes.Output):
+                found.update(*(_printed(child) for child in node.nodes))
+            elif isinstance(node, nodes.For) and node.test is None:
+                found.update(self._printed_list(node))
+        return found
+
+    def _printed_list(self, node: nodes.For) -> set[str]:
+        """A list counts as printed by a loop that prints every attribute of every row."""
+        if not isinstance(node.iter, nodes.Name) or not isinstance(node.target, nodes.Name):
+            return set()
+        wanted = {f"{node.target.name}.{attribute}" for attribute in self.vocabulary.lists[node.iter.name]}
+        return {node.iter.name} if wanted <= self.prints(node.body) else set()
+
+
+def _printed(node: nodes.Node) -> set[str]:
+    """What an expression prints whatever the data: a name, an attribute, or either through a filter."""
+    while isinstance(node, nodes.Filter) and node.node is not None:
+        node = node.node
+    match node:
+        case nodes.Name(name=name):
+            return {name}
+        case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
+            return {f"{name}.{attribute}"}
+        case nodes.Concat():
+            return {name for part in node.nodes for name in _printed(part)}
+        case _:
+            return set()
+
+
+def _joined(pattern: str, says: tuple[Say, ...]) -> Say:
+    if not says:
+        text = pattern.replace("%%", "%")
+        return lambda frame: text
+    return lambda frame: pattern % tuple([say(frame) for say in says])
+
+
+def _holds(test: Get, frame: Frame, row: object) -> bool:
+    frame.row = row
+    return bool(test(frame))
+
+
+def _one_of(name: str, known: Mapping[str, T], what: str, line: int) -> T:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, 1)
+    remedy = f"did you mean {near[0]}?" if near else "there is " + (", ".join(sorted(known)) or "none")
+    raise TemplateProblem(f"no {what} is called {name!r}", remedy, line)

@@ -69,8 +69,7 @@ def _certainty(scene: Scene) -> str:
 
 
 def _model(scene: Scene) -> str:
-    release = scene.plan.release
-    return f"Model: {release.model.markdown} {release.version.markdown}."
+    return f"Model: {scene.plan.model.markdown} {scene.plan.version.markdown}."
 
 
 def _not_checked(scene: Scene) -> str:
@@ -86,8 +85,7 @@ def _asked_at(scene: Scene) -> str:
 
 
 def _why(scene: Scene) -> str:
-    display = scene.reason().display
-    text = f"**Why no score:** {escape(display[:1].upper() + display[1:])}."
+    text = f"**Why no score:** {escape(scene.reason_display())}."
     rule = scene.plan.rules.get(scene.call.decision.question or "")
     return f"{text} (Rule: {escape(rule)})" if rule else text
 

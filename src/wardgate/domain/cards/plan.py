@@ -1,23 +1,20 @@
 """A card file, validated and compiled (`compile.py`); `render.py` makes cards of it."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from wardgate.domain.cards.card import Coding, Link, Source
 from wardgate.domain.cards.language import Template
 from wardgate.domain.cards.parts import Parts
-from wardgate.domain.cards.scene import Scene, SceneFacts
+from wardgate.domain.cards.scene import SceneFacts
 from wardgate.domain.cards.spec import OverrideReason
 
 
 class Face(msgspec.Struct, frozen=True):
-    """One kind of card. `names` are worked out for both templates at once; `if_cut` are the parts to add where the
-    summary had to be cut, so that what stood at its end is not lost."""
+    """One kind of card. `if_cut` are the parts to add where the summary had to be cut, so that what stood at its end
+    is not lost."""
 
     summary: Template
     detail: Template | None
-    names: tuple[tuple[str, Callable[[Scene], object]], ...]
     parts: Parts
     if_cut: Parts
     indicator: str

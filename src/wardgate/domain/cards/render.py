@@ -1,5 +1,6 @@
 """Make a card: pure, and the same bytes for the same facts (law 5)."""
 
+import re
 from hashlib import sha1
 from uuid import UUID
 
@@ -14,6 +15,7 @@ LONGEST_SUMMARY = 139
 """CARD-2: strictly fewer than 140 characters, counted as code points (T-1)."""
 
 LONGEST_LABEL = 100
+_BLANK = re.compile(r"\n{3,}")
 
 _CARDS = UUID("9d3c0f5e-53d0-5b0e-8d3b-3f5f6f0a2c71")
 """The namespace of card ids; changing it changes every card's id."""
@@ -39,13 +41,11 @@ def render_notice(plan: CardPlan, facts: CardFacts) -> Card:
 
 def _card(plan: CardPlan, face: Face, facts: CardFacts, indicator: str, codings: tuple[Coding, ...]) -> Card:
     scene = Scene(plan.facts, facts)
-    values = {name: build(scene) for name, build in face.names}
     label = "" if facts.step is Step.MODEL or facts.step is Step.NONE else label_of(plan, scene)
-    whole = one_line(face.summary.render(values)) or clean(plan.source.label)
+    whole = one_line(face.summary.render(scene)) or clean(plan.source.label)
     summary = label + shorten(whole, LONGEST_SUMMARY - len(label))
     parts = face.parts if len(summary) == len(label) + len(whole) else face.if_cut
-    blocks = [] if face.detail is None else [face.detail.render(values).strip()]
-    detail = "\n\n".join([*blocks, *parts.text(scene)])
+    detail = "\n\n".join([*([] if face.detail is None else [_tidy(face.detail.render(scene))]), *parts.text(scene)])
     return Card(
         uuid=card_id(facts.decision_id, facts.ordinal),
         summary=summary,
@@ -57,6 +57,12 @@ def _card(plan: CardPlan, face: Face, facts: CardFacts, indicator: str, codings:
     )
 
 
+def _tidy(text: str) -> str:
+    """One blank line where a template and a table each brought theirs."""
+    text = text.strip()
+    return _BLANK.sub("\n\n", text) if "\n\n\n" in text else text
+
+
 def card_id(decision_id: str, ordinal: int) -> str:
     """A UUID of version 5 (RFC 9562, 5.5) under wardgate's namespace, made of the decision id: lower case."""
     digest = sha1(_CARDS.bytes + f"{decision_id}/{ordinal}".encode(), usedforsecurity=False).hexdigest()
@@ -66,11 +72,8 @@ def card_id(decision_id: str, ordinal: int) -> str:
 
 def label_of(plan: CardPlan, scene: Scene) -> str:
     """What stands before the summary of a degraded answer, never cut (law 6)."""
-    return one_line(plan.label.render({"step": scene.step()})) + " "
+    return one_line(plan.label.render(scene)) + " "
 
 
 def one_line(text: str) -> str:
     return " ".join(clean(text).split())
-
-
-__all__ = ["CardFacts", "card_id", "label_of", "one_line", "render", "render_notice"]

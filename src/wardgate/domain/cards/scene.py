@@ -1,17 +1,26 @@
 """What templates see: one `Scene` for one card, a method for each name, each worked out when it is asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from wardgate.domain.cards import tables
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.inputs import Input, InputRow, Inputs
-from wardgate.domain.cards.language import ABSENT, Absent, View, Vocabulary
+from wardgate.domain.cards.inputs import INPUT_ROW, Input, Inputs
+from wardgate.domain.cards.language import ABSENT, Absent, Frame, Get, Vocabulary
 from wardgate.domain.cards.score import Share, score_of
-from wardgate.domain.cards.shapes import FeatureView, Shape, mark_text, measured_text, value_text
-from wardgate.domain.cards.tables import KnownRow, MissingRow, Rows
-from wardgate.domain.cards.text import Prepared, exact, exact_percent, plain, time_text
+from wardgate.domain.cards.shapes import (
+    LOOKS,
+    NOTHING,
+    Look,
+    Shape,
+    mark_text,
+    measured_text,
+    trend_text,
+    value_text,
+)
+from wardgate.domain.cards.tables import KNOWN_ROW, MISSING_ROW, KnownRow, MissingRow, Rows
+from wardgate.domain.cards.text import Markdown, Prepared, exact, exact_percent, plain, time_text
 from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text
 from wardgate.domain.decisions.decide import REASON_OF_MARK
 from wardgate.domain.features.vector import FeatureValue, Mark
@@ -24,46 +33,22 @@ MARK_OF_REASON: Mapping[Reason, Mark] = {reason: mark for mark, reason in REASON
 
 
 class SceneFacts(msgspec.Struct, frozen=True):
-    """The part of a plan that scenes read. `certainty` is by threshold and band name."""
+    """The part of a plan that scenes read. `certainty` is by threshold and band name; `ageing` are the inputs that
+    have a window, with its length; `rules` are the texts of `defer` rules by their number, from 1."""
 
     shapes: Mapping[str, Shape]
     inputs: tuple[str, ...]
+    ageing: tuple[tuple[str, float], ...]
     edges: tuple[float, ...]  # where bands start
     precision: int
-    release: "ReleaseView"
+    model: Prepared
+    version: Prepared
     not_checked: Prepared
     certainty: Mapping[tuple[float | None, str | None], Prepared]
-    rules: Mapping[str, str]  # number of a `defer` rule, from 1 -> its text
+    rules: Mapping[str, str]
 
 
-class ReleaseView(View):
-    __slots__ = ("model", "version")
-    readable = frozenset({"model", "version"})
-
-    def __init__(self, model: str, version: str) -> None:
-        self.model = Prepared(model)
-        self.version = Prepared(version)
-
-
-class StepView(View):
-    __slots__ = ("age", "display")
-    readable = frozenset({"display", "age"})
-
-    def __init__(self, display: str, age: object) -> None:
-        self.display = display
-        self.age = age
-
-
-class ReasonView(View):
-    __slots__ = ("code", "display")
-    readable = frozenset({"code", "display"})
-
-    def __init__(self, code: str, display: str) -> None:
-        self.code = code
-        self.display = display
-
-
-class Scene:
+class Scene(Frame):
     """One card in the making."""
 
     __slots__ = ("_reasons", "_score", "call", "plan")
@@ -71,7 +56,7 @@ class Scene:
     def __init__(self, plan: SceneFacts, call: CardFacts) -> None:
         self.plan = plan
         self.call = call
-        self._score: object = None
+        self._score: Share | None = None
         self._reasons: Inputs | None = None
 
     # the score
@@ -79,9 +64,10 @@ class Scene:
     def score(self) -> object:
         if self._score is None:
             decision = self.call.decision
+            if decision.score is None:
+                return ABSENT
             edges = self.plan.edges if decision.threshold is None else (*self.plan.edges, decision.threshold)
-            value = decision.score
-            self._score = ABSENT if value is None else score_of(value, edges, self.plan.precision)
+            self._score = score_of(decision.score, edges, self.plan.precision)
         return self._score
 
     def band(self) -> object:
@@ -98,12 +84,9 @@ class Scene:
 
     # the inputs
 
-    def feature(self, name: str) -> FeatureView:
-        return FeatureView(self.plan.shapes[name], self.found(name), self.call.zone)
-
     def found(self, name: str) -> FeatureValue:
-        found = self.call.vector.values.get(name)
-        return FeatureValue(name, None, Mark.MISSING) if found is None else found
+        """A vector that ends early (another patient's) has no features at all."""
+        return self.call.vector.values.get(name) or FeatureValue(name, None, Mark.MISSING)
 
     def reasons(self) -> Inputs:
         """What the score was computed from: by contribution where the model gives them, else in the model's order."""
@@ -134,24 +117,25 @@ class Scene:
         without = tuple(name for name in decision.features if self.found(name).value is None)
         return without or decision.features
 
-    def reason(self) -> ReasonView:
-        names = self._concerned_names()
-        return ReasonView(self.call.decision.reason.value, reason_text(self.call.decision.reason, names))
+    def reason_display(self) -> str:
+        return reason_text(self.call.decision.reason, self._concerned_names())
+
+    def reason_code(self) -> str:
+        return self.call.decision.reason.value
 
     def advice(self) -> str:
         return f"{advice_text(self.call.decision.reason, self._concerned_names())} {NOT_A_RESULT}"
 
     def _concerned_names(self) -> list[str]:
-        """By display; an exclusion that rests on no feature (`deceased`) is its own name."""
-        names: list[str] = [self.plan.shapes[name].display for name in self.concerned()]
-        question = self.call.decision.question
-        if not names and question is not None and not question.isdigit():
-            names.append(question)
-        return names
+        """By display; an exclusion goes by its own name, which says more than the feature that it rests on."""
+        decision = self.call.decision
+        if decision.reason is Reason.EXCLUSION_UNKNOWN and decision.question is not None:
+            return [decision.question]
+        return [self.plan.shapes[name].display for name in self.concerned()]
 
     def missing(self) -> Rows:
         """What cannot be used, with what stands in the chart instead and why."""
-        rows: list[View] = []
+        rows: list[object] = []
         for name in self._listed():
             shape, found = self.plan.shapes[name], self.found(name)
             if found.value is None:
@@ -161,13 +145,12 @@ class Scene:
 
     def known(self) -> Rows:
         """What can be used, with dates and the way that it came."""
-        rows: list[View] = []
+        rows: list[object] = []
         for name in self._listed():
             shape, found = self.plan.shapes[name], self.found(name)
-            view = FeatureView(shape, found, self.call.zone)
             if found.value is not None:
                 measured = measured_text(found, self.call.zone)
-                rows.append(KnownRow(shape.display, value_text(shape, found), measured, str(view.trend)))
+                rows.append(KnownRow(shape.display, value_text(shape, found), measured, trend_text(shape, found)))
         return Rows(tables.KNOWN, rows)
 
     def _listed(self) -> list[str]:
@@ -178,21 +161,18 @@ class Scene:
 
     # the circumstances
 
-    def step(self) -> StepView:
+    def step_display(self) -> str:
+        return STEPS[self.call.step]
+
+    def step_age(self) -> object:
         age = self.call.step_age
-        return StepView(STEPS[self.call.step], Absent("") if age is None else describe_age(age))
+        return NOTHING if age is None else describe_age(age)
 
-    def computed_at(self) -> str:
-        return time_text(self.call.computed_at, self.call.zone)
+    def computed_at(self) -> Markdown:
+        return Markdown(time_text(self.call.computed_at, self.call.zone))
 
-    def valid_until(self) -> str:
-        return time_text(valid_until(self.plan, self.call), self.call.zone)
-
-    def release(self) -> ReleaseView:
-        return self.plan.release
-
-    def not_checked(self) -> str:
-        return self.plan.not_checked
+    def valid_until(self) -> Markdown:
+        return Markdown(time_text(valid_until(self.plan, self.call), self.call.zone))
 
 
 def valid_until(plan: SceneFacts, call: CardFacts) -> float:
@@ -201,9 +181,9 @@ def valid_until(plan: SceneFacts, call: CardFacts) -> float:
     The inputs' ages are those of the call, so a cached score's card ends with the inputs too.
     """
     left = DAY
-    for name in plan.inputs:
-        within, found = plan.shapes[name].within, call.vector.values.get(name)
-        if within is not None and found is not None and found.age is not None and found.value is not None:
+    for name, within in plan.ageing:
+        found = call.vector.values.get(name)
+        if found is not None and found.age is not None and found.value is not None:
             left = min(left, within - found.age)
     return min(call.computed_at + DAY, call.vector.as_of + max(left, 0.0))
 
@@ -217,80 +197,69 @@ def _changes(order: tuple[str, ...], inputs: ModelInputs | None) -> dict[str, st
     return changes | {name: f"taken as {plain(sent[name])}" for name in inputs.clipped}
 
 
-_PRINTED: frozenset[str] = frozenset()
-_FEATURE = FeatureView.readable
-_ROW_LISTS = {"reasons": InputRow.readable, "missing": MissingRow.readable, "known": KnownRow.readable}
+Kind = Mapping[str, Get | Mapping[str, Get]]
 
-_COMMON: Mapping[str, tuple[Callable[[Scene], object], frozenset[str]]] = {
-    "computed_at": (Scene.computed_at, _PRINTED),
-    "release": (Scene.release, ReleaseView.readable),
-    "not_checked": (Scene.not_checked, _PRINTED),
+_COMMON: Kind = {
+    "computed_at": Scene.computed_at,
+    "release": {"model": lambda scene: scene.plan.model, "version": lambda scene: scene.plan.version},
+    "not_checked": lambda scene: scene.plan.not_checked,
 }
-_SCORED: Mapping[str, tuple[Callable[[Scene], object], frozenset[str]]] = {
+_STEP: Kind = {"step": {"display": Scene.step_display, "age": Scene.step_age}}
+_REASON: Kind = {"reason": {"display": Scene.reason_display, "code": Scene.reason_code}}
+_SCORED: Kind = {
     **_COMMON,
-    "score": (Scene.score, _PRINTED),
-    "band": (Scene.band, _PRINTED),
-    "threshold": (Scene.threshold, _PRINTED),
-    "certainty": (Scene.certainty, _PRINTED),
-    "reasons": (Scene.reasons, _ROW_LISTS["reasons"]),
-    "valid_until": (Scene.valid_until, _PRINTED),
-    "step": (Scene.step, StepView.readable),
+    **_STEP,
+    "score": Scene.score,
+    "band": Scene.band,
+    "threshold": Scene.threshold,
+    "certainty": Scene.certainty,
+    "reasons": Scene.reasons,
+    "valid_until": Scene.valid_until,
 }
-_HANDED_OFF: Mapping[str, tuple[Callable[[Scene], object], frozenset[str]]] = {
+_HANDED_OFF: Kind = {
     **_COMMON,
-    "reason": (Scene.reason, ReasonView.readable),
-    "missing": (Scene.missing, _ROW_LISTS["missing"]),
-    "known": (Scene.known, _ROW_LISTS["known"]),
-    "advice": (Scene.advice, _PRINTED),
+    **_REASON,
+    "missing": Scene.missing,
+    "known": Scene.known,
+    "advice": Scene.advice,
 }
-_LABEL = {"step": (Scene.step, StepView.readable)}
-_UNAVAILABLE = {**_COMMON, "reason": (Scene.reason, ReasonView.readable)}
+_NOTICE: Kind = {**_COMMON, **_REASON}
+_LISTS = {"reasons": INPUT_ROW, "missing": MISSING_ROW, "known": KNOWN_ROW}
+BUILTIN = frozenset({*_SCORED, *_HANDED_OFF})
+"""The names that mean something else than a feature."""
+
 _NO_SCORE = dict.fromkeys(
     ("score", "band", "threshold", "certainty", "reasons", "valid_until"),
     "say nothing of a score where there is none; reason, missing, known and advice are there",
 )
 
 
-class Names(msgspec.Struct, frozen=True):
-    """A kind of template: what it may say, how each name is worked out, and which names are not a feature's."""
-
-    vocabulary: Vocabulary
-    builders: Mapping[str, Callable[[Scene], object]]
-    builtin: frozenset[str]
+def vocabulary_of_score(shapes: Mapping[str, Shape]) -> Vocabulary:
+    return _vocabulary(_SCORED, shapes, {})
 
 
-def _names(
-    kind: Mapping[str, tuple[Callable[[Scene], object], frozenset[str]]],
-    shapes: Mapping[str, Shape],
-    instead: Mapping[str, str],
-) -> Names:
-    features = {name: shape for name, shape in shapes.items() if name not in kind}
-    vocabulary = Vocabulary(
-        {**dict.fromkeys(features, _FEATURE), **{name: attributes for name, (_, attributes) in kind.items()}},
-        {name: rows for name, rows in _ROW_LISTS.items() if name in kind},
-        frozenset({"score", "threshold", *(f"{name}.value" for name, shape in features.items() if shape.numeric)}),
-        instead,
-    )
-    builders: dict[str, Callable[[Scene], object]] = {name: _looker(name) for name in features}
-    builders |= {name: build for name, (build, _) in kind.items()}
-    return Names(vocabulary, builders, frozenset(kind))
+def vocabulary_of_deferral(shapes: Mapping[str, Shape]) -> Vocabulary:
+    return _vocabulary(_HANDED_OFF, shapes, _NO_SCORE)
 
 
-def _looker(name: str) -> Callable[[Scene], object]:
-    return lambda scene: scene.feature(name)
+def vocabulary_of_notice() -> Vocabulary:
+    return _vocabulary(_NOTICE, {}, _NO_SCORE)
 
 
-def names_of_score(shapes: Mapping[str, Shape]) -> Names:
-    return _names(_SCORED, shapes, {})
+def vocabulary_of_label() -> Vocabulary:
+    return _vocabulary(_STEP, {}, _NO_SCORE)
 
 
-def names_of_deferral(shapes: Mapping[str, Shape]) -> Names:
-    return _names(_HANDED_OFF, shapes, _NO_SCORE)
+def _vocabulary(kind: Kind, shapes: Mapping[str, Shape], instead: Mapping[str, str]) -> Vocabulary:
+    """A name of the language comes before a feature of that name; `compile.py` refuses a template that says it."""
+    features: Kind = {
+        name: {look: _looker(shape, see) for look, see in LOOKS.items()} for name, shape in shapes.items()
+    }
+    numbers = {f"{name}.value" for name, shape in shapes.items() if shape.numeric} | {"score", "threshold"}
+    lists = {name: rows for name, rows in _LISTS.items() if name in kind}
+    return Vocabulary({**features, **kind}, lists, frozenset(numbers), instead)
 
 
-def names_of_notice() -> Names:
-    return _names(_UNAVAILABLE, {}, _NO_SCORE)
-
-
-def names_of_label() -> Names:
-    return _names(_LABEL, {}, _NO_SCORE)
+def _looker(shape: Shape, see: Look) -> Get:
+    name = shape.name
+    return lambda scene: see(shape, scene.found(name), scene.call.zone)

@@ -13,7 +13,7 @@ class Shown(float):
     text: str
 
     def __new__(cls, number: float, text: str) -> "Shown":
-        self = super().__new__(cls, number)
+        self = float.__new__(cls, number)
         self.text = text
         return self
 

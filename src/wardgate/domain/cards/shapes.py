@@ -1,12 +1,12 @@
 """How each feature looks on a card: its name, its unit, its values. Compiled once from the schema."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wardgate.domain.cards.language import ABSENT, Absent, View
+from wardgate.domain.cards.language import ABSENT, Absent
 from wardgate.domain.cards.score import Shown
 from wardgate.domain.cards.text import (
     Markdown,
@@ -23,6 +23,8 @@ from wardgate.domain.cards.wording import MARKS, UNOBTAINED
 from wardgate.domain.features.schema import FeatureSpec, FeatureType, Take
 from wardgate.domain.features.vector import FeatureValue, Mark, Value
 from wardgate.domain.units import describe_age
+
+NOTHING = Absent("")
 
 _ABBREVIATIONS = {
     short.lower(): short
@@ -51,13 +53,13 @@ class Shape(msgspec.Struct, frozen=True):
 
     def text(self, value: Value) -> str:
         """The value alone, in plain text: codes and raw strings may come from outside."""
-        if self.codes and not isinstance(value, str) and value in self.codes:
-            return self.codes[value]
-        if isinstance(value, bool):
-            return "yes" if value else "no"
+        if type(value) is float and not self.codes:
+            return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps else value)
         if isinstance(value, str):
             return outside(value)
-        return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps else value)
+        if value in self.codes:
+            return self.codes[value]
+        return ("yes" if value else "no") if isinstance(value, bool) else plain(value)
 
     def unit_of(self, found: FeatureValue) -> str:
         if found.unit is None or found.unit == self.declared_unit:
@@ -84,7 +86,7 @@ def shape_of(spec: FeatureSpec, display: str | None) -> Shape:
 def _display(spec: FeatureSpec) -> str:
     if spec.map is not None and spec.path is not None:
         return _words(spec.path.rsplit(".", 1)[-1])
-    return _words(spec.name)
+    return _words(spec.name.removeprefix("has_"))
 
 
 def _words(name: str) -> str:
@@ -99,58 +101,53 @@ def _codes(spec: FeatureSpec) -> dict[float | bool, str]:
     return {value: names[0] for value, names in codes.items() if len(names) == 1}
 
 
-class FeatureView(View):
-    """One feature as templates see it; every attribute prints, whether there is a value or not."""
+Look = Callable[[Shape, FeatureValue, ZoneInfo], object]
 
-    __slots__ = ("_found", "_shape", "_zone")
-    readable = frozenset({"value", "unit", "age", "date", "mark", "trend", "text", "name"})
 
-    def __init__(self, shape: Shape, found: FeatureValue, zone: ZoneInfo) -> None:
-        self._shape = shape
-        self._found = found
-        self._zone = zone
+def _value(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    value = found.value
+    if value is None:
+        return ABSENT
+    if isinstance(value, (bool, str)) and not shape.codes:
+        return value if isinstance(value, bool) else outside(value)
+    return outside(value) if isinstance(value, str) else Shown(value, shape.text(value))
 
-    @property
-    def name(self) -> str:
-        return self._shape.display
 
-    @property
-    def value(self) -> object:
-        value = self._found.value
-        if value is None:
-            return ABSENT
-        if isinstance(value, (bool, str)):
-            return value if isinstance(value, bool) else outside(value)
-        return Shown(value, self._shape.text(value))
+def _age(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    return ABSENT if found.age is None else Markdown(describe_age(found.age))
 
-    @property
-    def unit(self) -> str:
-        return self._shape.unit_of(self._found)
 
-    @property
-    def age(self) -> object:
-        """Without `ago` or `old`: `3 days`."""
-        return ABSENT if self._found.age is None else describe_age(self._found.age)
+def _date(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    return ABSENT if found.at is None else Markdown(date_text(found.at, zone))
 
-    @property
-    def date(self) -> object:
-        return ABSENT if self._found.at is None else date_text(self._found.at, self._zone)
 
-    @property
-    def mark(self) -> object:
-        """Why there is no value; false where there is one."""
-        return Absent("") if self._found.mark is None else mark_text(self._shape, self._found)
+def _mark(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    return NOTHING if found.mark is None else mark_text(shape, found)
 
-    @property
-    def trend(self) -> object:
-        """`71 → 64 → 58`, the newest last; false where there is only one value."""
-        points = self._found.trend
-        return " → ".join(self._shape.text(point.value) for point in points) if len(points) > 1 else Absent("")
 
-    @property
-    def text(self) -> str:
-        """Value and unit, or what stands in the chart instead, or that there is nothing."""
-        return value_text(self._shape, self._found)
+def _trend(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    return trend_text(shape, found) or NOTHING
+
+
+LOOKS: Mapping[str, Look] = {
+    "name": lambda shape, found, zone: shape.display,
+    "value": _value,
+    "unit": lambda shape, found, zone: shape.unit_of(found),
+    "text": lambda shape, found, zone: value_text(shape, found),
+    "age": _age,
+    "date": _date,
+    "mark": _mark,
+    "trend": _trend,
+}
+"""A feature in a template: `value` alone, `unit`, `text` (both, or what stands in the chart instead), `age` (`3 days`),
+`date`, `mark` (why there is no value; false where there is one), `trend` (false where there is no other value)."""
+
+
+def trend_text(shape: Shape, found: FeatureValue) -> str:
+    """`71 → 64 → 58`, the newest last; empty where there is only one value."""
+    if len(found.trend) < 2:
+        return ""
+    return " → ".join([shape.text(point.value) for point in found.trend])
 
 
 def value_text(shape: Shape, found: FeatureValue) -> str:
@@ -185,9 +182,9 @@ def mark_text(shape: Shape, found: FeatureValue) -> str:
     return MARKS[mark]
 
 
-def measured_text(found: FeatureValue, zone: ZoneInfo) -> Markdown:
-    """`2026-02-27, 3 days ago`; empty where the feature has no time."""
+def measured_text(found: FeatureValue, zone: ZoneInfo) -> str:
+    """`2026-02-27, 3 days ago`, nothing in it to escape; empty where the feature has no time."""
     if found.at is None:
-        return Markdown("")
+        return ""
     date = date_text(found.at, zone)
-    return date if found.age is None else Markdown(f"{date}, {describe_age(found.age)} ago")
+    return date if found.age is None else f"{date}, {describe_age(found.age)} ago"

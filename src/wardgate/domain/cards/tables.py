@@ -1,33 +1,26 @@
 """The tables of a card: what a score was computed from, what is missing, what is known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
-from wardgate.domain.cards.language import Table, View
+from wardgate.domain.cards.language import Get, Table
 from wardgate.domain.cards.text import Markdown, escape
 from wardgate.domain.cards.wording import names_text
 
 
-class MissingRow(View):
-    __slots__ = ("found", "input", "measured", "why")
-    readable = frozenset({"input", "found", "measured", "why"})
-
-    def __init__(self, input: str, found: str, measured: str, why: str) -> None:
-        self.input = input
-        self.found = found
-        self.measured = measured
-        self.why = why
+class MissingRow(NamedTuple):
+    input: str
+    found: str
+    measured: str
+    why: str
 
 
-class KnownRow(View):
-    __slots__ = ("input", "measured", "trend", "value")
-    readable = frozenset({"input", "value", "measured", "trend"})
-
-    def __init__(self, input: str, value: str, measured: str, trend: str) -> None:
-        self.input = input
-        self.value = value
-        self.measured = measured
-        self.trend = trend
+class KnownRow(NamedTuple):
+    input: str
+    value: str
+    measured: str
+    trend: str
 
 
 class Column(NamedTuple):
@@ -40,11 +33,11 @@ class Rows(Table):
 
     __slots__ = ("columns", "rows")
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[View]) -> None:
+    def __init__(self, columns: Sequence[Column], rows: Sequence[object]) -> None:
         self.columns = columns
         self.rows = rows
 
-    def __iter__(self) -> Iterator[View]:
+    def __iter__(self) -> Iterator[object]:
         return iter(self.rows)
 
     def __len__(self) -> int:
@@ -77,3 +70,6 @@ KNOWN = (
     Column("Measured", "measured"),
     Column("Earlier to latest", "trend"),
 )
+
+MISSING_ROW: Mapping[str, Get] = {name: attrgetter(name) for name in MissingRow._fields}
+KNOWN_ROW: Mapping[str, Get] = {name: attrgetter(name) for name in KnownRow._fields}

@@ -31,8 +31,8 @@ REASONS: Mapping[Reason, tuple[str, str]] = {
         "cannot tell whether the model applies to this patient",
     ),
     Reason.EXCLUSION_UNKNOWN: (
-        "cannot rule out an exclusion: {names}",
-        "cannot rule out an exclusion",
+        "exclusion cannot be checked: {names}",
+        "an exclusion cannot be checked",
     ),
     Reason.RULE_UNKNOWN: ("a safety rule could not be checked ({names})", "a safety rule could not be checked"),
     Reason.INDETERMINATE: ("too close to the threshold to say", "too close to the threshold to say"),

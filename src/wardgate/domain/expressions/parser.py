@@ -40,6 +40,7 @@ _POWER = {
     **dict.fromkeys("+-", _SUM),
     **dict.fromkeys("*/", _PRODUCT),
 }
+_UNITS = ("ms", "s", "m", "h", "d")
 _FOREIGN = {
     "True": "write true",
     "False": "write false",
@@ -106,8 +107,6 @@ class _Parser:
             )
         if not remedy and token.kind is Kind.NAME and token.text in _FOREIGN:
             remedy = _FOREIGN[token.text]
-        if not remedy and token.kind is Kind.NAME and token.text in ("ms", "s", "m", "h", "d"):
-            remedy = "a unit stands directly behind its number, as in 180d"
         what = f"{_shown(token)} stands where {wanted} is wanted"
         return ExpressionError(what, remedy or "join two conditions with and, or with or", token.column)
 
@@ -202,7 +201,7 @@ class _Parser:
             return node
         match token.kind:
             case Kind.NUMBER:
-                return Literal(self._take().value, Type.NUMBER)
+                return self._number()
             case Kind.DURATION:
                 return Literal(self._take().value, Type.DURATION)
             case Kind.STRING:
@@ -210,6 +209,14 @@ class _Parser:
             case Kind.NAME:
                 return self._word(self._take())
         raise self._unexpected("a value", "write a name, a number, a duration, a string, or a bracket")
+
+    def _number(self) -> Node:
+        value = self._take().value
+        if self._next.kind is Kind.NAME and self._next.text in _UNITS:
+            raise ExpressionError(
+                "a space before a unit", "a unit stands directly behind its number, as in 180d", self._next.column
+            )
+        return Literal(value, Type.NUMBER)
 
     def _not(self, power: int) -> Node:
         if power >= _NOT:

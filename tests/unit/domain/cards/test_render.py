@@ -135,6 +135,14 @@ def test_a_filled_and_a_cut_value_say_so() -> None:
     assert "| UACR | &gt; 5000 mg/g, a limit, not a value (assumed 812) |" in detail
 
 
+def test_text_right_below_a_table_is_no_row_of_it() -> None:
+    """GFM would take the next line for a row; a table is set apart, and with one blank line only."""
+    detail = detail_of(shown(), detail="Inputs:\n{{ reasons | table }}\neGFR {{ egfr.age }} old.\n\n\nEnd.")
+    html = GFM.render(detail)
+    assert "<p>Inputs:</p>" in html and "<p>eGFR 3 days old.</p>" in html and html.count("<td>eGFR</td>") == 1
+    assert "\n\n\n" not in detail
+
+
 def test_features_in_templates() -> None:
     """Each attribute of a feature, with and without a value."""
     source = "{{ egfr.name }};{{ egfr.value }};{{ egfr.unit }};{{ egfr.age }};{{ egfr.date }};{{ egfr.trend }};"
@@ -293,7 +301,7 @@ def test_a_reason_names_only_the_features_that_it_fits() -> None:
     assert render(PLAN, deferred(Reason.INPUT_STALE, "egfr")).summary.endswith(": eGFR too old")
     assert render(PLAN, deferred(Reason.INPUT_STALE, "egfr", "age")).summary.endswith(": an input is too old")
     deceased = deferred(Reason.EXCLUSION_UNKNOWN, question="deceased")
-    assert render(PLAN, deceased).summary.endswith(": cannot rule out an exclusion: deceased")
+    assert render(PLAN, deceased).summary.endswith(": exclusion cannot be checked: deceased")
 
 
 def test_a_deferral_never_states_a_score() -> None:

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -93,13 +94,14 @@ def _booleans(below: Callable[[Type], Trees]) -> Trees:
     )
 
 
+@cache
 def trees(type_: Type, depth: int = 3) -> Trees:
     """Trees of `type_`, at most `depth` operators deep, in the one form that the parser gives a text."""
     if depth == 0:
         return _leaves(type_)
 
     def below(wanted: Type) -> Trees:
-        return st.deferred(lambda: trees(wanted, depth - 1))
+        return trees(wanted, depth - 1)
 
     grown: Trees = st.builds(Choice, below(B), below(type_), below(type_), st.just(type_))
     if type_ is B:

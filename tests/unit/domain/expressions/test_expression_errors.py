@@ -128,7 +128,7 @@ def test_errors_of_names(text: str, column: int, what: str, remedy: str) -> None
         ('max(sex, "a") == "a"', 5, "max takes numbers or durations", "type number"),
         ("age > 5days", 7, "not a duration", "ms, s, m (minutes), h or d"),
         ("age > 5e", 7, "not a duration", "ms, s, m (minutes), h or d"),
-        ("age_of(egfr) > 180 d", 20, "d stands where", "directly behind its number"),
+        ("age_of(egfr) > 180 d", 20, "a space before a unit", "directly behind its number"),
         ("age > 1e999", 7, "too large", "below 1.8e308"),
         ("age_of(egfr) > " + "9" * 310 + "d", 16, "too large", "below 1.8e308"),
     ],

@@ -1,0 +1,149 @@
+"""From `wardgate.yaml` to the catalog: find all files, prove them, compile them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
+from wardgate.adapters.files.models import Model, read_model
+from wardgate.adapters.files.not_active import not_active
+from wardgate.adapters.files.services import compile_service, parts_of
+from wardgate.adapters.files.wire import Sheet
+from wardgate.adapters.files.wire_card import CardFile
+from wardgate.adapters.files.wire_governance import Governance
+from wardgate.adapters.files.wire_rule import Rule
+from wardgate.adapters.files.wire_service import CohortEntry, Service
+from wardgate.adapters.files.yaml_documents import read_yaml
+from wardgate.domain.documents import Document
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+from wardgate.domain.flags import Cohort, Rollout
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.plans import Catalog, ServicePlan
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """Everything that was found. `document` None: `wardgate.yaml` itself cannot be read; `catalog` None: unsound."""
+
+    document: Document | None
+    catalog: Catalog | None
+    findings: tuple[Finding, ...]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A sound catalog. `document` is `wardgate.yaml`, for `settings.read_settings`."""
+
+    document: Document
+    catalog: Catalog
+    warnings: tuple[Finding, ...]
+
+
+def load(config: Path) -> Loaded:
+    """Raises ConfigurationError with every error of every file but `wardgate.yaml`'s own keys."""
+    found = survey(config)
+    if found.document is None or found.catalog is None:
+        raise ConfigurationError([finding for finding in found.findings if not finding.warning])
+    return Loaded(found.document, found.catalog, found.findings)
+
+
+def survey(config: Path) -> Survey:
+    """Never raises for what files hold; errors and warnings come in the order in which the files are read."""
+    try:
+        document = read_yaml(config, os.path.normpath(config))
+    except ConfigurationError as error:
+        return Survey(None, None, error.findings)
+    library, ground = Library(), ground_of(document, config)
+    library.findings += not_active(document, "wardgate")
+    _read_governance(ground, library)
+    services = _read_services(ground, library)
+    models = _read_models(ground, library)
+    _read_unnamed(ground, library)
+    plans = _compile(ground, library, services, models)
+    findings = tuple(dict.fromkeys(library.findings))
+    sound = all(finding.warning for finding in findings)
+    return Survey(document, _catalog(services, plans) if sound else None, findings)
+
+
+def _read_governance(ground: Ground, library: Library) -> None:
+    path = ground.path("governance")
+    named = isinstance(ground.document.data.get("paths"), dict) and "governance" in ground.document.data["paths"]
+    if named or path.exists():
+        sheet = library.yaml(path, Governance)
+        if sheet is not None:
+            library.findings += not_active(sheet.document, "governance")
+
+
+def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
+    folder = ground.path("services")
+    paths = yaml_files(folder)
+    if not paths:
+        what = f"there is no service in {shown(folder)}"
+        library.found(ground.document, ("paths", "services"), what, "put a file such as kidney-failure.yaml there")
+    sheets = [library.yaml(path, Service) for path in paths]
+    return [sheet for sheet in sheets if sheet is not None]
+
+
+def _read_models(ground: Ground, library: Library) -> dict[str, Model]:
+    """Each folder, also one that no service names: a broken service file must not hide what is wrong there."""
+    folder = ground.path("models")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return {name: read_model(ground, library, name) for name in names if not name.startswith(".")}
+
+
+def _read_unnamed(ground: Ground, library: Library) -> None:
+    """Cards and rules, as far as they can be judged alone."""
+    for path in yaml_files(ground.path("cards")):
+        library.yaml(path, CardFile)
+    for path in yaml_files(ground.path("rules")):
+        library.yaml(path, Rule)
+
+
+def _compile(
+    ground: Ground, library: Library, services: Sequence[Sheet[Service]], models: Mapping[str, Model]
+) -> list[ServicePlan]:
+    _prove_families(library, services)
+    plans = []
+    for service in services:
+        family = [other.document for other in services if other.wire.id == service.wire.id]
+        parts = parts_of(ground, library, service, models.get(service.wire.model), family)
+        plan = None if parts is None else compile_service(library, parts)
+        if plan is not None:
+            plans.append(plan)
+    return plans
+
+
+def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> None:
+    """Files may share an id, with different hooks, one model and one rollout."""
+    first: dict[str, Sheet[Service]] = {}
+    hooks: dict[tuple[str, str], str] = {}
+    for service in services:
+        document, wire = service.document, service.wire
+        other = first.setdefault(wire.id, service)
+        twin = hooks.setdefault((wire.id, wire.hook), document.file)
+        if twin != document.file:
+            what = f"{twin} has this id and this hook already"
+            library.found(document, ("hook",), what, "change one of the two, or remove a file")
+        if wire.model != other.wire.model:
+            what = f"{other.document.file} has this id with another model"
+            library.found(document, ("model",), what, "use one model, or another id")
+        if wire.rollout != other.wire.rollout:
+            what = f"{other.document.file} has this id with another rollout"
+            library.found(document, ("rollout",), what, "state the same rollout in both: it goes by id")
+
+
+def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan]) -> Catalog:
+    by_id: dict[str, dict[str, ServicePlan]] = {}
+    for plan in plans:
+        by_id.setdefault(plan.id, {})[plan.hook] = plan
+    return Catalog(by_id, {service.wire.id: _rollout(service.wire) for service in services})
+
+
+def _rollout(service: Service) -> Rollout:
+    entry = service.rollout
+    return Rollout(entry.champion, Mode(entry.mode), None if entry.cohort is None else _cohort(entry.cohort))
+
+
+def _cohort(entry: CohortEntry) -> Cohort:
+    return Cohort(entry.sites, entry.units, entry.roles, entry.hooks, entry.percent)

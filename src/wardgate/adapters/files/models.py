@@ -1,0 +1,338 @@
+"""One model's folder: its feature schemas and releases, each proved as far as no service is needed for it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from wardgate.adapters.files.library import Ground, Library, shown, yaml_files
+from wardgate.adapters.files.not_active import not_active
+from wardgate.adapters.files.wire import Sheet
+from wardgate.adapters.files.wire_features import BUILT_SOURCES, Features
+from wardgate.adapters.files.wire_release import Inputs, Probes, Release
+from wardgate.domain.documents import Document, Place, did_you_mean
+from wardgate.domain.features.check import check_schema
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
+from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ProbePlan, Protocol
+
+
+class Schema(msgspec.Struct, frozen=True):
+    document: Document
+    schema: FeatureSchema
+    by_name: Mapping[str, FeatureSpec]
+
+
+class SoundRelease(msgspec.Struct, frozen=True):
+    """A release whose own files are sound: what a service needs to compile it."""
+
+    sheet: Sheet[Release]
+    probes_document: Document
+    schema: Schema
+    endpoint: Endpoint
+    probes: ProbePlan
+
+
+class Model(msgspec.Struct, frozen=True):
+    """`versions`: every release file there is; `releases`: the sound ones."""
+
+    name: str
+    folder: Path
+    versions: frozenset[str]
+    releases: Mapping[str, SoundRelease]
+
+
+def read_model(ground: Ground, library: Library, name: str) -> Model:
+    folder = ground.path("models") / name
+    schemas = _read_schemas(ground, library, folder)
+    files = yaml_files(folder / "releases")
+    releases = {path.stem: _read_release(ground, library, path, name, schemas) for path in files}
+    sound = {version: release for version, release in releases.items() if release is not None}
+    return Model(name, folder, frozenset(releases), sound)
+
+
+# --- feature schemas ------------------------------------------------------------------------------------------------
+
+
+class _Schemas(msgspec.Struct, frozen=True):
+    """By version; None: the file is broken. `complete`: every file could be read, so its versions are all known."""
+
+    by_version: Mapping[str, Schema | None]
+    complete: bool
+
+
+def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
+    current = folder / "features.yaml"
+    older = yaml_files(folder / "features")
+    by_version: dict[str, Schema | None] = {}
+    complete = True
+    for path in older if older and not current.exists() else [current, *older]:
+        sheet = library.yaml(path, Features)
+        if sheet is None:
+            complete = False
+            continue
+        version = sheet.wire.version
+        if path != current and version != path.stem:
+            what, remedy = "not the version that the file is named after", f'write "{path.stem}", or rename the file'
+            library.found(sheet.document, ("version",), what, remedy)
+        elif version not in by_version:  # features.yaml stands first, and is its version
+            by_version[version] = _checked(ground, library, sheet)
+    return _Schemas(by_version, complete)
+
+
+def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema | None:
+    before = len(library.findings)
+    document, features = sheet.document, sheet.wire
+    unbuilt = _unbuilt(library, sheet)
+    schema = features.schema_()
+    built = FeatureSchema(schema.version, tuple(f for i, f in enumerate(schema.features) if i not in unbuilt))
+    places = {spec.name: number for number, spec in reversed(list(enumerate(schema.features)))}
+    for problem in check_schema(built) if built.features else ():
+        at: Place = ("features", places[problem.feature], problem.key) if problem.feature else (problem.key,)
+        what = f"{problem.feature}: {problem.what}" if problem.feature else problem.what
+        library.found(document, at, what, problem.remedy)
+    if ground.feeds is not None:
+        for number, feature in enumerate(features.features):
+            if feature.source is not None and feature.source not in ground.feeds:
+                remedy = did_you_mean(feature.source, sorted(ground.feeds), "declare it in wardgate.yaml")
+                library.found(document, ("features", number, "source"), "no such source", remedy)
+    if len(library.findings) > before:
+        return None
+    library.findings += not_active(document, "features")
+    return Schema(document, schema, {spec.name: spec for spec in schema.features})
+
+
+def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
+    """Errors, not warnings: without its step the feature, and so the score, would be another."""
+    found = set()
+    for number, feature in enumerate(sheet.wire.features):
+        at: Place = ("features", number)
+        problems: list[tuple[str, str, str]] = []
+        if feature.derive is not None:
+            problems.append(
+                ("derive", "not built yet: derived features", "declare what the model takes, from a resource")
+            )
+        elif feature.from_ is None:
+            problems.append(("from", "`from` is required", f"add `from:` with one of {', '.join(BUILT_SOURCES)}"))
+        elif feature.from_ not in BUILT_SOURCES:
+            problems.append(
+                ("from", f"not built yet: features from {feature.from_}", f"use {', '.join(BUILT_SOURCES)}")
+            )
+        if feature.engine is not None:
+            problems.append(("engine", "not built yet: general FHIRPath", "use code, or a path in dots"))
+        for key, what, remedy in problems:
+            library.found(sheet.document, (*at, key), f"{feature.name}: {what}", remedy)
+            found.add(number)
+    return found
+
+
+# --- releases -------------------------------------------------------------------------------------------------------
+
+
+def _read_release(ground: Ground, library: Library, path: Path, model: str, schemas: _Schemas) -> SoundRelease | None:
+    sheet = library.yaml(path, Release)
+    if sheet is None:
+        return None
+    before = len(library.findings)
+    release = sheet.wire
+    _prove_names(library, sheet, path, model)
+    _prove_endpoint(ground, library, sheet)
+    _prove_evidence(library, sheet, path.parent)
+    _prove_range(library, sheet)
+    probes = _read_probes(library, sheet, path.parent)
+    schema = _schema_of(library, sheet, schemas)
+    if schema is not None:
+        _prove_inputs(library, sheet, schema)
+    if schema is None or probes is None or any(not finding.warning for finding in library.findings[before:]):
+        return None
+    return SoundRelease(sheet, probes.document, schema, _endpoint(release), _probe_plan(release, probes.wire))
+
+
+def _prove_names(library: Library, sheet: Sheet[Release], path: Path, model: str) -> None:
+    if sheet.wire.version != path.stem:
+        remedy = f'write "{path.stem}", or rename the file'
+        library.found(sheet.document, ("version",), "not the version that the file is named after", remedy)
+    if sheet.wire.model != model:
+        remedy = f"write {model}, or move the file"
+        library.found(sheet.document, ("model",), "not the model whose folder the file stands in", remedy)
+
+
+def _prove_endpoint(ground: Ground, library: Library, sheet: Sheet[Release]) -> None:
+    document, endpoint = sheet.document, sheet.wire.endpoint
+    if endpoint.protocol != "oip":
+        what = f"not built yet: the protocol {endpoint.protocol}"
+        library.found(document, ("endpoint", "protocol"), what, "use oip, the Open Inference Protocol, version 2")
+    at: Place = ("endpoint", "url")
+    url = _split(endpoint.url)
+    if url is None:
+        remedy = "write scheme, host and port, and a path where there is one, such as http://127.0.0.1:8082"
+        library.found(document, at, "not an absolute http or https URL", remedy)
+        return
+    if ground.model_hosts is not None and url.netloc not in ground.model_hosts:
+        what = f"{url.netloc} is not on the list of model hosts"
+        remedy = f'add "{url.netloc}" to `model_hosts` in {ground.document.file}, or mend the URL'
+        library.found(document, at, what, remedy)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        library.found(document, at, "plain http to another machine", "write https; plain http is for loopback only")
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+    return parts if sound and not parts.query and not parts.fragment and url == url.strip() else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> None:
+    for number, evidence in enumerate(sheet.wire.evidence):
+        at: Place = ("evidence", number)
+        path = folder / evidence.path
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (OSError, ValueError):
+            what, remedy = f"{shown(path)} cannot be read", "put the file there, or mend the path"
+            library.found(sheet.document, (*at, "path"), what, remedy)
+            continue
+        if digest != evidence.sha256.removeprefix("sha256:"):
+            what = f"{shown(path)} is not the file that was recorded"
+            remedy = f"put the recorded file back, or record this one: {digest}"
+            library.found(sheet.document, (*at, "sha256"), what, remedy)
+
+
+def _prove_range(library: Library, sheet: Sheet[Release]) -> None:
+    bounds = sheet.wire.score_range
+    if bounds is not None and bounds[0] >= bounds[1]:
+        library.found(sheet.document, ("score_range",), "the bounds do not ascend", "write [lowest, highest]")
+
+
+def _schema_of(library: Library, sheet: Sheet[Release], schemas: _Schemas) -> Schema | None:
+    version = sheet.wire.features
+    if version not in schemas.by_version and schemas.complete:
+        known = ", ".join(f'"{known}"' for known in sorted(schemas.by_version))
+        remedy = f"write one that exists ({known}), or add features/{version}.yaml"
+        library.found(sheet.document, ("features",), "no feature schema has this version", remedy)
+    return schemas.by_version.get(version)
+
+
+def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> None:
+    document, inputs = sheet.document, sheet.wire.endpoint.inputs
+    at: Place = ("endpoint", "inputs")
+    for number, name in enumerate(inputs.order):
+        for what, remedy in _input_problems(name, number, inputs, schema):
+            library.found(document, (*at, "order", number), what, remedy)
+    for key, named in (("fill", inputs.fill), ("clip", inputs.clip)):
+        for name in named:
+            if name not in inputs.order:
+                remedy = did_you_mean(name, inputs.order, "name an input of `order`")
+                library.found(document, (*at, key, name), "not an input of the model", remedy)
+    for name, (low, high) in inputs.clip.items():
+        if low >= high:
+            library.found(document, (*at, "clip", name), "the bounds do not ascend", "write [lowest, highest]")
+    for name in inputs.fill:
+        if name in schema.by_name and schema.by_name[name].required:
+            what, remedy = f"{name} is required, so that its fill is never used", "remove one of the two"
+            library.found(document, (*at, "fill", name), what, remedy, warning=True)
+    for spec in schema.schema.features:
+        if spec.use is Use.MODEL and spec.name not in inputs.order:
+            what = f"the feature {spec.name} is `use: model`, but not among the inputs"
+            remedy = "add it to `order`, or declare `use: rule_only` in the schema"
+            library.found(document, (*at, "order"), what, remedy, warning=True)
+    for name in sheet.wire.endpoint.outputs:
+        if name in schema.by_name or name == "deceased":
+            what, remedy = "an output with the name of a feature", "rename the output: expressions see both"
+            library.found(document, ("endpoint", "outputs", name), what, remedy)
+
+
+def _input_problems(name: str, number: int, inputs: Inputs, schema: Schema) -> Iterable[tuple[str, str]]:
+    spec = schema.by_name.get(name)
+    if spec is None:
+        otherwise = f"declare it in {schema.document.file}"
+        yield f"no feature is called {name}", did_you_mean(name, sorted(schema.by_name), otherwise)
+        return
+    if name in inputs.order[:number]:
+        yield f"{name} stands twice", "keep one"
+    if spec.use is not Use.MODEL:
+        remedy = f"declare `use: model` in {schema.document.file}, or remove it here"
+        yield f"{name} is `use: {spec.use.value}` and never leaves for the model", remedy
+    if not spec.required and name not in inputs.fill:
+        yield f"{name} is optional and has no fill", f"add `fill: {{{name}: …}}`, or make it required in the schema"
+
+
+# --- probes ---------------------------------------------------------------------------------------------------------
+
+
+def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet[Probes] | None:
+    path = folder / sheet.wire.probes.file
+    if not path.is_file():
+        what = f"{shown(path)} does not exist"
+        remedy = "put probe vectors there: [{inputs, outputs}, …] as this very model answers"
+        library.found(sheet.document, ("probes", "file"), what, remedy)
+        return None
+    probes = library.json(path, Probes)
+    if probes is not None:
+        for number, _ in enumerate(probes.wire.root):
+            _prove_probe(library, sheet.wire, probes, number)
+    return probes
+
+
+def _prove_probe(library: Library, release: Release, probes: Sheet[Probes], number: int) -> None:
+    probe, document = probes.wire.root[number], probes.document
+    order, outputs, filled = release.endpoint.inputs.order, release.endpoint.outputs, release.endpoint.inputs.fill
+    missing = [name for name in order if name not in probe.inputs and name not in filled]
+    if missing:
+        what = f"no value for {', '.join(missing)}"
+        library.found(document, (number, "inputs"), what, "give every input of `order` a value")
+    if "score" not in probe.outputs:
+        library.found(document, (number, "outputs"), "no score", "add what this very model answers")
+    for name, value in probe.outputs.items():
+        at: Place = (number, "outputs", name)
+        if name not in outputs:
+            remedy = did_you_mean(name, list(outputs), "name an output that the release declares")
+            library.found(document, at, "the release has no such output", remedy)
+        elif name == "contributions" and not (isinstance(value, tuple) and len(value) == len(order)):
+            library.found(
+                document, at, "not one contribution for each input", f"give {len(order)}, in the order of `order`"
+            )
+        elif name != "contributions" and isinstance(value, tuple):
+            library.found(document, at, "a list where the output is one number", "write the number")
+    score, bounds = probe.outputs.get("score"), release.score_range
+    if isinstance(score, float) and bounds is not None and not bounds[0] <= score <= bounds[1]:
+        what = "a score outside of the release's score_range: the gateway would refuse it"
+        library.found(document, (number, "outputs", "score"), what, "mend the score, or `score_range`")
+
+
+# --- plans ----------------------------------------------------------------------------------------------------------
+
+
+def _endpoint(release: Release) -> Endpoint:
+    endpoint, inputs = release.endpoint, release.endpoint.inputs
+    outputs = {name: output.spec() for name, output in endpoint.outputs.items()}
+    return Endpoint(
+        protocol=Protocol(endpoint.protocol),
+        url=endpoint.url.rstrip("/"),
+        model_name=endpoint.model_name,
+        model_version=endpoint.model_version,
+        timeout=endpoint.timeout,
+        concurrency=endpoint.concurrency,
+        inputs=InputSpec(inputs.tensor, inputs.shape, inputs.datatype, inputs.order, inputs.fill, inputs.clip),
+        score=outputs.pop("score"),
+        contributions=outputs.pop("contributions", None),
+        others=outputs,
+    )
+
+
+def _probe_plan(release: Release, probes: Probes) -> ProbePlan:
+    return ProbePlan(tuple(entry.probe() for entry in probes.root), release.probes.every, release.probes.tolerance)

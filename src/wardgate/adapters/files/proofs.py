@@ -1,0 +1,193 @@
+"""What no file can prove alone: a service against its hook, prefetch, model, card and rules."""
+
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from wardgate.adapters.files.expressions import expression
+from wardgate.adapters.files.library import Ground, Library, shown
+from wardgate.adapters.files.models import Model
+from wardgate.adapters.files.wire import Sheet
+from wardgate.adapters.files.wire_card import BandEntry, CardFile
+from wardgate.adapters.files.wire_release import Release
+from wardgate.adapters.files.wire_rule import Rule
+from wardgate.adapters.files.wire_service import Service
+from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.decisions.rules import STANDARD_QUESTIONS
+from wardgate.domain.documents import Document, Place, did_you_mean
+from wardgate.domain.expressions import Scope, Type
+from wardgate.domain.features.coverage import codes_of, covered_codes, narrowing, uncovered
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
+from wardgate.domain.hooks import HOOKS
+from wardgate.domain.inference.calibration import Identity
+
+_REVERSE_DNS = re.compile(r"[a-z][a-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)+")
+
+
+def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> None:
+    """What the file says by itself, beyond the types of its keys."""
+    document, wire = service.document, service.wire
+    if wire.hook not in HOOKS and not _REVERSE_DNS.fullmatch(wire.hook):
+        otherwise = f"use {', '.join(HOOKS)}, or a reverse domain name for a hook of your own"
+        remedy = did_you_mean(wire.hook, list(HOOKS), otherwise)
+        library.found(document, ("hook",), "no hook of this name (CDS Hooks, HK-1)", remedy)
+    if wire.risk_tier == "high" and wire.absence_means is None:
+        what = "a service of tier high must declare `absence_means`"
+        remedy = "add `absence_means: nothing`, or screened_negative where no card would be read as no risk"
+        library.found(document, ("risk_tier",), what, remedy)
+    if wire.rollout.mode in ("canary", "active") and not ground.insecure_demo:
+        what = f"a service cannot begin in mode {wire.rollout.mode}"
+        remedy = "begin with off, shadow or silent, and raise it by approvals (or set insecure_demo: true)"
+        library.found(document, ("rollout", "mode"), what, remedy)
+    _prove_cohort(ground, library, service)
+
+
+def _prove_cohort(ground: Ground, library: Library, service: Sheet[Service]) -> None:
+    document, rollout = service.document, service.wire.rollout
+    if rollout.mode == "canary" and rollout.cohort is None:
+        what, remedy = "mode canary without a cohort shows nothing to anybody", "add `cohort:`, or use silent"
+        library.found(document, ("rollout", "mode"), what, remedy, warning=True)
+    if rollout.cohort is not None and rollout.cohort.units and "unit" not in ground.attributes:
+        what = "no call's unit is known"
+        remedy = f"declare `attributes: {{unit: …}}` in {ground.document.file}"
+        library.found(document, ("rollout", "cohort", "units"), what, remedy, warning=True)
+
+
+def prove_rollout(ground: Ground, library: Library, service: Sheet[Service], model: Model) -> None:
+    """Every release that the rollout names exists."""
+    rollout = service.wire.rollout
+    named: list[tuple[Place, str]] = [(("rollout", "champion"), rollout.champion)]
+    if rollout.challenger is not None:
+        named.append((("rollout", "challenger", "release"), rollout.challenger.release))
+    named += [(("rollout", "shadow", number), version) for number, version in enumerate(rollout.shadow)]
+    for place, version in named:
+        if version not in model.versions:
+            what = f"{shown(model.folder / 'releases' / version)}.yaml does not exist"
+            remedy = did_you_mean(version, sorted(model.versions), "create it, or name a release that exists")
+            library.found(service.document, place, what, remedy)
+
+
+def prove_coverage(
+    library: Library, document: Document, prefetch: Sequence[PrefetchKey], schema: FeatureSchema
+) -> None:
+    """Every code of every feature is asked for."""
+    for spec in schema.features:
+        missing = uncovered(spec, prefetch)
+        if missing:
+            place, remedy = _where_to_ask(spec, prefetch, missing)
+            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(missing)}", remedy)
+    for key in prefetch:
+        names = [spec.name for spec in schema.features if covered_codes(key, spec)]
+        narrow = narrowing(key)
+        if narrow and names:
+            what = f"{', '.join(narrow)} may leave out what {', '.join(names)} should see"
+            remedy = "remove it, unless every such resource passes it: features filter by code, status and time"
+            library.found(document, ("prefetch", key.name), what, remedy, warning=True)
+
+
+def _listed(missing: Iterable[str]) -> str:
+    return "no key asks for " + ", ".join(sorted(missing))
+
+
+def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: frozenset[str]) -> tuple[Place, str]:
+    if spec.source == "Patient":
+        return ("prefetch",), "add `patient: Patient/{{context.patientId}}`"
+    encoded = ",".join(quote(code, safe="/:.-") for code in sorted(missing))
+    fitting = [key for key in prefetch if key.resource_type == spec.source and not key.read]
+    filtering = [key for key in fitting if any(name == "code" for name, _ in key.parameters)]
+    if filtering:
+        best = max(filtering, key=lambda key: len(covered_codes(key, spec)))
+        return ("prefetch", best.name), f"add to its code parameter: {encoded}"
+    all_codes = ",".join(quote(f"{system}|{code}", safe="/:.-") for system, code in sorted(codes_of(spec)))
+    return ("prefetch",), f"add a key: {spec.source}?patient={{{{context.patientId}}}}&code={all_codes}"
+
+
+def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile], release: Release) -> None:
+    """Bands ascend, and every score that is shown has one."""
+    bands, threshold = card.wire.bands, service.wire.threshold
+    _prove_ascending(library, card.document, bands)
+    lowest = min(band.from_ for band in bands)
+    if threshold is not None and threshold.default is not None:
+        reached: list[tuple[Place, float]] = [(("threshold", "default"), threshold.default)]
+        reached += [(("threshold", "sites", site), value) for site, value in threshold.sites.items()]
+        _prove_reach(library, service, card, *min(reached, key=lambda entry: entry[1]), lowest)
+        for place, value in reached:
+            _prove_reachable(library, service.document, place, value, release)
+        return
+    if release.score_range is None:
+        what = "without a threshold every score is shown, and no score_range says where scores begin"
+        remedy = "declare `threshold` here, or `score_range` in the release"
+        library.found(service.document, ("threshold",), what, remedy)
+    elif lowest > release.score_range[0]:
+        what = (
+            f"the lowest band begins at {lowest:g}, above the lowest score that is shown ({release.score_range[0]:g})"
+        )
+        remedy = f"begin it at {release.score_range[0]:g} or below, or declare `threshold` in {service.document.file}"
+        library.found(card.document, ("bands", 0, "from"), what, remedy)
+
+
+def _prove_ascending(library: Library, document: Document, bands: Sequence[BandEntry]) -> None:
+    for number in range(1, len(bands)):
+        if bands[number].from_ <= bands[number - 1].from_:
+            what = "the band does not start above the one before"
+            library.found(document, ("bands", number, "from"), what, "order the bands from the lowest to the highest")
+
+
+def _prove_reach(
+    library: Library, service: Sheet[Service], card: Sheet[CardFile], place: Place, value: float, lowest: float
+) -> None:
+    if lowest > value:
+        where = ".".join(str(step) for step in place)
+        what = f"the lowest band begins at {lowest:g}, above {where} ({value:g}) of {service.document.file}"
+        remedy = f"begin it at {value:g} or below: a score that is shown has a band"
+        library.found(card.document, ("bands", 0, "from"), what, remedy)
+
+
+def _prove_reachable(library: Library, document: Document, place: Place, value: float, release: Release) -> None:
+    bounds = release.score_range
+    if bounds is not None and isinstance(release.calibration.calibration(), Identity) and value > bounds[1]:
+        what = f"no score of release {release.version} reaches {value:g} (score_range ends at {bounds[1]:g})"
+        library.found(document, place, what, "is it a percentage? write 0.10 for 10 %", warning=True)
+
+
+def prove_limitations(library: Library, service: Service, release: Sheet[Release]) -> None:
+    """Each `check` names who watches over the limitation."""
+    questions = [*STANDARD_QUESTIONS, *service.exclusions]
+    for number, limitation in enumerate(release.wire.limitations):
+        check, place = limitation.check, ("limitations", number, "check")
+        if check == "population" and service.population is None:
+            what = f"the service {service.id} has no population that would watch over it"
+            library.found(release.document, place, what, "declare `population` there", warning=True)
+        elif check is not None and check != "population" and check not in questions:
+            remedy = did_you_mean(
+                check, ["population", *questions], f"write population, or one of {', '.join(questions)}"
+            )
+            library.found(release.document, place, f"the service {service.id} has no exclusion of this name", remedy)
+
+
+def prove_timeout(library: Library, service: Service, release: Sheet[Release]) -> None:
+    timeout = release.wire.endpoint.timeout
+    if timeout >= service.deadline:
+        what = f"the attempt may take as long as the whole call ({service.deadline:g} s, service {service.id})"
+        remedy = "shorten it: an attempt is cut at the deadline in any case"
+        library.found(release.document, ("endpoint", "timeout"), what, remedy, warning=True)
+
+
+def prove_rule(library: Library, rule: Sheet[Rule], scope: Scope) -> None:
+    """A rule of the ladder speaks of features alone."""
+    document, wire = rule.document, rule.wire
+    if wire.population is not None:
+        expression(library, document, ("population",), wire.population, scope)
+    if wire.expression is not None:
+        expression(library, document, ("expression",), wire.expression, scope, Type.NUMBER)
+    for number, points in enumerate(wire.points or ()):
+        place: Place = ("points", number, "feature")
+        if scope.names.get(points.feature) is None:
+            remedy = did_you_mean(points.feature, sorted(scope.names), "name a feature of the schema")
+            library.found(document, place, f"no feature is called {points.feature}", remedy)
+        elif scope.names[points.feature] is not Type.NUMBER:
+            library.found(document, place, f"{points.feature} is no number", "use `expression` with if(c, a, b)")
+    _prove_ascending(library, document, wire.bands)
+    if wire.threshold is not None and min(band.from_ for band in wire.bands) > wire.threshold:
+        what = f"the lowest band begins above the threshold ({wire.threshold:g})"
+        library.found(document, ("bands", 0, "from"), what, f"begin it at {wire.threshold:g} or below")

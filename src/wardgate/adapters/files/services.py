@@ -1,0 +1,269 @@
+"""One service file with its model, card and rules: proved against each other and compiled."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from pydantic import BaseModel
+
+from wardgate.adapters.files.digest import release_digest
+from wardgate.adapters.files.expressions import expression
+from wardgate.adapters.files.library import Ground, Library, shown
+from wardgate.adapters.files.models import Model, SoundRelease
+from wardgate.adapters.files.not_active import not_active
+from wardgate.adapters.files.proofs import (
+    prove_bands,
+    prove_coverage,
+    prove_limitations,
+    prove_rollout,
+    prove_rule,
+    prove_service,
+    prove_timeout,
+)
+from wardgate.adapters.files.wire import Sheet
+from wardgate.adapters.files.wire_card import CardFile
+from wardgate.adapters.files.wire_rule import Rule
+from wardgate.adapters.files.wire_service import Service
+from wardgate.domain.cards.compile import compile_card
+from wardgate.domain.cards.plan import CardPlan
+from wardgate.domain.cards.spec import Limitation, ReleaseFacts
+from wardgate.domain.context.prefetch import PrefetchKey, TemplateError, parse_template
+from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclusion, Rules, Threshold
+from wardgate.domain.documents import Document, Place, did_you_mean
+from wardgate.domain.expressions import Expression, Scope, Type
+from wardgate.domain.features.compile import Extractor, compile_schema
+from wardgate.domain.hooks import HOOKS
+from wardgate.domain.plans import ReleasePlan, ServicePlan
+
+W = TypeVar("W", bound=BaseModel)
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a service file names, as far as it is sound. `family`: the data of all files of its id."""
+
+    service: Sheet[Service]
+    model: Model
+    card: Sheet[CardFile]
+    rules: Mapping[str, Sheet[Rule]]
+    family: Sequence[Mapping[str, object]]
+
+
+def parts_of(
+    ground: Ground, library: Library, service: Sheet[Service], model: Model | None, family: Sequence[Document]
+) -> Parts | None:
+    """None where something that it names does not exist or is broken."""
+    document, wire = service.document, service.wire
+    library.findings += not_active(document, "service")
+    prove_service(ground, library, service)
+    if model is None:
+        path = shown(ground.path("models") / wire.model)
+        library.found(document, ("model",), f"there is no folder {path}", "create it, or mend the name")
+    else:
+        prove_rollout(ground, library, service, model)
+    card = _named(ground, library, service, "cards", wire.card, ("card",), CardFile)
+    named = {step.rule: number for number, step in enumerate(wire.fallback) if step.rule is not None}
+    rules = {
+        name: _named(ground, library, service, "rules", name, ("fallback", number, "rule"), Rule)
+        for name, number in named.items()
+    }
+    sound = {name: rule for name, rule in rules.items() if rule is not None}
+    if model is None or card is None or len(sound) < len(rules):
+        return None
+    return Parts(service, model, card, sound, [document.data for document in family])
+
+
+def _named(
+    ground: Ground, library: Library, service: Sheet[Service], kind: str, name: str, place: Place, wire: type[W]
+) -> Sheet[W] | None:
+    path = ground.path(kind) / f"{name}.yaml"
+    if not path.is_file():
+        library.found(service.document, place, f"{shown(path)} does not exist", "create it, or mend the name")
+        return None
+    return library.yaml(path, wire)
+
+
+def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
+    """None where anything is wrong; all of it is told."""
+    before = _errors(library)
+    wire = parts.service.wire
+    prefetch = compile_prefetch(library, parts.service)
+    versions = dict.fromkeys((wire.rollout.champion, *_others(wire)))
+    releases: dict[str, ReleasePlan] = {}
+    for version in versions:
+        release = parts.model.releases.get(version)
+        plan = None if release is None else _Compiler(library, parts, release, prefetch).plan()
+        if plan is not None:
+            releases[version] = plan
+    if _errors(library) > before or len(releases) < len(versions):
+        return None
+    cohort_names_sites = wire.rollout.cohort is not None and bool(wire.rollout.cohort.sites)
+    return ServicePlan(
+        id=wire.id,
+        hook=wire.hook,
+        title=wire.title,
+        description=wire.description,
+        usage_requirements=wire.usage_requirements,
+        prefetch=prefetch,
+        deadline=wire.deadline,
+        risk_tier=wire.risk_tier,
+        names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
+        releases=releases,
+    )
+
+
+def _errors(library: Library) -> int:
+    return sum(not finding.warning for finding in library.findings)
+
+
+def _others(wire: Service) -> tuple[str, ...]:
+    challenger = wire.rollout.challenger
+    return (*(() if challenger is None else (challenger.release,)), *wire.rollout.shadow)
+
+
+def compile_prefetch(library: Library, service: Sheet[Service]) -> tuple[PrefetchKey, ...]:
+    """The keys whose templates are legal for the hook; what is wrong with the others is told."""
+    wire, document = service.wire, service.document
+    for number, name in enumerate(wire.required_prefetch):
+        if name not in wire.prefetch:
+            remedy = did_you_mean(name, list(wire.prefetch), "name a key of `prefetch`")
+            library.found(document, ("required_prefetch", number), f"there is no prefetch key {name}", remedy)
+    hook = HOOKS.get(wire.hook)
+    tokens = None if hook is None else hook.token_names()
+    keys = []
+    for name, template in wire.prefetch.items():
+        try:
+            keys.append(parse_template(name, template, tokens, name in wire.required_prefetch))
+        except TemplateError as error:
+            what, _, remedy = str(error).partition("; ")
+            library.found(document, ("prefetch", name), what, remedy or "see docs/context.md")
+    return tuple(keys)
+
+
+class _Compiler:
+    """One release as one service uses it."""
+
+    def __init__(
+        self, library: Library, parts: Parts, release: SoundRelease, prefetch: tuple[PrefetchKey, ...]
+    ) -> None:
+        self._library = library
+        self._parts = parts
+        self._release = release
+        self._service = parts.service
+        self._document = parts.service.document
+        self._prefetch = prefetch
+        self._extractor: Extractor = compile_schema(release.schema.schema, prefetch)
+        self._names, self._timed = self._extractor.scope()
+
+    def plan(self) -> ReleasePlan | None:
+        before = _errors(self._library)
+        release, parts = self._release, self._parts
+        if len(self._prefetch) == len(parts.service.wire.prefetch):  # else the gap is the broken key's
+            prove_coverage(self._library, self._document, self._prefetch, release.schema.schema)
+        prove_bands(self._library, self._service, parts.card, release.sheet.wire)
+        prove_limitations(self._library, self._service.wire, release.sheet)
+        prove_timeout(self._library, self._service.wire, release.sheet)
+        for rule in parts.rules.values():
+            prove_rule(self._library, rule, self._scope())
+        rules = self._rules()
+        card = None if rules is None else self._card(rules)
+        if rules is None or card is None or _errors(self._library) > before:
+            return None
+        wire = release.sheet.wire
+        return ReleasePlan(
+            service_id=parts.service.wire.id,
+            model=wire.model,
+            version=wire.version,
+            digest=self._digest(),
+            schema_version=wire.features,
+            extractor=self._extractor,
+            rules=rules,
+            endpoint=release.endpoint,
+            probes=release.probes,
+            score_range=wire.score_range,
+            calibration=wire.calibration.calibration(),
+            card=card,
+        )
+
+    def _digest(self) -> str:
+        release, parts = self._release, self._parts
+        return release_digest(
+            release.sheet.document.data,
+            release.probes_document.data,
+            release.schema.document.data,
+            parts.card.document.data,
+            {name: rule.document.data for name, rule in parts.rules.items()},
+            parts.family,
+        )
+
+    def _scope(self, outputs: bool = False) -> Scope:
+        if not outputs:
+            return Scope(self._names, frozenset(), self._timed)
+        declared = frozenset({"score", *self._release.endpoint.others})
+        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
+
+    def _expression(self, place: Place, text: str, scope: Scope) -> Expression | None:
+        return expression(self._library, self._document, place, text, scope)
+
+    def _rules(self) -> Rules | None:
+        """None where an expression is wrong."""
+        before = _errors(self._library)
+        wire, schema = self._service.wire, self._release.schema.schema
+        population = None
+        if wire.population is not None:
+            population = self._expression(("population",), wire.population, self._scope())
+        exclusions, defer = self._exclusions(), self._defer()
+        if _errors(self._library) > before:
+            return None
+        threshold = wire.threshold
+        return Rules(
+            audience=wire.audience,
+            population=population,
+            exclusions=exclusions,
+            defer=defer,
+            show_unknown=wire.show_unknown,
+            required=tuple(spec.name for spec in schema.features if spec.required),
+            threshold=Threshold()
+            if threshold is None
+            else Threshold(threshold.default, threshold.sites, threshold.indeterminate),
+            bands=tuple(band.band() for band in self._parts.card.wire.bands),
+        )
+
+    def _exclusions(self) -> tuple[Exclusion, ...]:
+        asked = []
+        for name, entry in self._service.wire.exclusions.items():
+            when = None
+            if entry.when is not None:
+                when = self._expression(("exclusions", name, "when"), entry.when, self._scope())
+            asked.append(Exclusion(name, when, entry.not_applicable))
+        silent = (name for name in STANDARD_QUESTIONS if name not in self._service.wire.exclusions)
+        return (*asked, *(Exclusion(name) for name in silent))
+
+    def _defer(self) -> tuple[DeferRule, ...]:
+        rules = []
+        for number, entry in enumerate(self._service.wire.defer):
+            when = self._expression(("defer", number, "when"), entry.when, self._scope(outputs=True))
+            if when is not None:
+                rules.append(DeferRule(when, entry.reason, entry.show))
+        return tuple(rules)
+
+    def _card(self, rules: Rules) -> CardPlan | None:
+        wire, card = self._release.sheet.wire, self._parts.card
+        facts = ReleaseFacts(
+            model=wire.model,
+            version=wire.version,
+            inputs=wire.endpoint.inputs.order,
+            calibration=wire.calibration.calibration(),
+            limitations=tuple(Limitation(entry.text, entry.check) for entry in wire.limitations),
+            score_range=wire.score_range,
+        )
+        plan = compile_card(card.wire.spec(), self._release.schema.by_name, facts, rules)
+        if isinstance(plan, CardPlan):
+            return plan
+        for problem in plan:
+            what = f"line {problem.line} of the template: {problem.what}" if problem.line else problem.what
+            self._library.found(card.document, _place(problem.key), what, problem.remedy)
+        return None
+
+
+def _place(key: str) -> Place:
+    return tuple(int(step) if step.isdigit() else step for step in key.split("."))

@@ -1,0 +1,159 @@
+"""`wardgate check`: prove that a configuration is sound, or list all that is wrong with it."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from wardgate.adapters.files.catalog import survey
+from wardgate.domain.documents import Document
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+from wardgate.domain.plans import Catalog
+from wardgate.settings import Settings, read_settings
+
+_WIDEST_KEY = 34
+_NARROWEST = 40
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """Everything that is said about a configuration. `settings` and `catalog` are None where theirs is unsound."""
+
+    settings: Settings | None
+    catalog: Catalog | None
+    findings: tuple[Finding, ...]
+    document: Document | None = None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if not finding.warning)
+
+
+def examine(config: Path) -> Examination:
+    """Reads every file once; what is wrong in `wardgate.yaml` does not hide what is wrong in the others."""
+    found = survey(config)
+    if found.document is None:
+        return Examination(None, None, found.findings)
+    try:
+        settings = read_settings(found.document)
+    except ConfigurationError as error:
+        return Examination(None, found.catalog, (*error.findings, *found.findings), found.document)
+    return Examination(settings, found.catalog, found.findings, found.document)
+
+
+def run(config: Path, out: TextIO | None = None) -> int:
+    """0: sound; 1: not."""
+    out = sys.stdout if out is None else out
+    examination = examine(config)
+    show_findings(examination.findings, out)
+    if examination.findings:
+        out.write("\n")
+    out.write(summary(os.path.normpath(config), examination))
+    return 1 if examination.errors else 0
+
+
+def show_findings(findings: Sequence[Finding], out: TextIO) -> None:
+    """Errors by file, then warnings. On a terminal with colours and wrapped; elsewhere one line stays one line."""
+    errors = [finding for finding in findings if not finding.warning]
+    warnings = [finding for finding in findings if finding.warning]
+    width = max(shutil.get_terminal_size().columns, _NARROWEST) if out.isatty() else None
+    lines: list[tuple[str, str]] = []
+    for number, (file, group) in enumerate(groupby(_by_file(errors), key=lambda finding: finding.file)):
+        lines += [("", "")] if number else []
+        lines += [("bold", file), *_lines_of(list(group), "red", width)]
+    if warnings:
+        lines += [("", "")] if errors else []
+        lines += [("bold", "warnings"), *_warning_lines(warnings, width)]
+    _write(lines, out)
+
+
+def _by_file(findings: Sequence[Finding]) -> list[Finding]:
+    """Files in the order in which they were read, each file's findings from top to bottom."""
+    order = {finding.file: number for number, finding in reversed(list(enumerate(findings)))}
+    return sorted(findings, key=lambda finding: (order[finding.file], finding.line))
+
+
+def _lines_of(findings: Sequence[Finding], style: str, width: int | None) -> list[tuple[str, str]]:
+    """`   27  defer.0.when   what is wrong`, and the remedy under it."""
+    column = min(max(len(finding.key) for finding in findings), _WIDEST_KEY)
+    lines = []
+    for finding in findings:
+        head = f"{finding.line or '':>6}  {finding.key:<{column}}  " if column else f"{finding.line or '':>6}  "
+        indent = " " * (8 + column + (2 if column else 0))
+        if len(head) > len(indent):  # a key that is longer than its column stands on a line of its own
+            lines.append((style, head.rstrip()))
+            head = indent
+        lines += [(style, line) for line in _wrapped(finding.what, head, indent, width)]
+        lines += [("", line) for line in _wrapped(finding.remedy, indent + "-> ", indent + "   ", width)]
+    return lines
+
+
+def _warning_lines(findings: Sequence[Finding], width: int | None) -> list[tuple[str, str]]:
+    """A warning is a line: it names its file itself, so that it can be searched for and sent on."""
+    lines = []
+    for finding in _by_file(findings):
+        at = f"{finding.file}:{finding.line}" if finding.line else finding.file
+        told = finding.what if finding.what.startswith("not active yet") else f"{at}: {finding.key}: {finding.what}"
+        lines += [("yellow", line) for line in _wrapped(f"{told} ({finding.remedy})", "  ", "      ", width)]
+    return lines
+
+
+def _wrapped(text: str, head: str, indent: str, width: int | None) -> list[str]:
+    if width is None:
+        return [head + text]
+    return textwrap.wrap(
+        text,
+        max(width, len(indent) + _NARROWEST),
+        initial_indent=head,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _write(lines: Sequence[tuple[str, str]], out: TextIO) -> None:
+    if not out.isatty():
+        out.writelines(f"{text}\n" for _, text in lines)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=out, highlight=False)
+    for style, text in lines:
+        console.print(Text(text, style=style), soft_wrap=True)
+
+
+def summary(config: str, examination: Examination) -> str:
+    """The last word: how many errors in how many files, or what is sound, by service, release and digest."""
+    errors = examination.errors
+    if errors:
+        files = len({finding.file for finding in errors})
+        return f"{config}: {_count(len(errors), 'error')} in {_count(files, 'file')}\n"
+    warnings = len(examination.findings)
+    sound = f"{config}: sound" + (f", with {_count(warnings, 'warning')}" if warnings else "")
+    if examination.catalog is None:
+        return f"{sound}\n"
+    releases = _releases(examination.catalog)
+    services = len(examination.catalog.services)
+    lines = [f"{sound}: {_count(services, 'service')}, {_count(len(releases), 'release')}", *releases]
+    return "\n".join(lines) + "\n"
+
+
+def _releases(catalog: Catalog) -> list[str]:
+    rows = dict.fromkeys(
+        (id_, release.version, catalog.rollouts[id_].mode.value, release.digest)
+        for id_, by_hook in catalog.services.items()
+        for plan in by_hook.values()
+        for release in plan.releases.values()
+    )
+    return [f"  {id_} {version} ({mode}) {digest}" for id_, version, mode, digest in rows]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

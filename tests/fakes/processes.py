@@ -1,0 +1,93 @@
+"""Real processes for end-to-end tests: started, waited for, and gone when the test is."""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def process(*arguments: str, cwd: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """`python -m …`, stopped with SIGTERM; a process that does not stop in time fails the test."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # noqa: TID251
+    running = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment,
+    )
+    try:
+        yield running
+    finally:
+        if running.poll() is None:
+            running.send_signal(signal.SIGTERM)
+        try:
+            running.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+            raise
+
+
+def line_from(running: "subprocess.Popen[str]", pattern: str, seconds: float = 20.0) -> str:
+    """The first group of the first line on standard output that matches; AssertionError with stderr otherwise."""
+    assert running.stdout is not None and running.stderr is not None
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and running.poll() is None:
+        if select.select([running.stdout], [], [], 0.1)[0]:
+            found = re.search(pattern, running.stdout.readline())
+            if found:
+                return found.group(1)
+    running.kill()
+    raise AssertionError(f"no line matched {pattern!r}; standard error: {running.stderr.read()[-2000:]}")
+
+
+def ask(url: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    """Status and decoded JSON (text where it is none); POST where there is a body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            return reply.status, _decoded(reply.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, _decoded(error.read())
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def wait_until(condition: "Any", seconds: float = 20.0) -> None:
+    """Poll a condition; connection errors count as not yet."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the condition did not come true in time")

@@ -1,0 +1,152 @@
+"""What the prefetch asks for, and what follows where it was not obtained."""
+
+import pytest
+
+from tests.fakes.features_bundles import KEYS, LABS, LOINC, SNOMED, extract, key, lab
+from tests.fakes.features_reference import Json
+from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.context.record import KeyState
+from wardgate.domain.expressions import Type
+from wardgate.domain.features.compile import compile_schema
+from wardgate.domain.features.coverage import covered_codes, narrowing, uncovered
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.vector import FeatureValue, Mark
+
+BOTH = lab("x", ("1-1", "2-2"))
+FIRST, SECOND = f"{LOINC}|1-1", f"{LOINC}|2-2"
+OK, NEWEST, PARTIAL, FAILED = KeyState.OBTAINED, KeyState.PARTIAL_NEWEST, KeyState.PARTIAL, KeyState.UNOBTAINED
+
+
+@pytest.mark.parametrize(
+    ("asked", "codes"),
+    [
+        (key("k", "Observation"), {FIRST, SECOND}),
+        (key("k", "Observation", patient="p", category="laboratory", _sort="-date"), {FIRST, SECOND}),
+        (key("k", "Observation", code=FIRST), {FIRST}),
+        (key("k", "Observation", code=f"2-2, {FIRST}"), {FIRST, SECOND}),
+        (key("k", "Observation", code=f"{LOINC}|"), {FIRST, SECOND}),
+        (key("k", "Observation", code=f"{SNOMED}|1-1,|2-2"), set()),
+        (key("k", "Observation", combo_code=SECOND), {SECOND}),
+        (key("k", "Observation", component_code=SECOND), {SECOND}),
+        (key("k", "Observation", code=f"{FIRST},{SECOND}", combo_code=FIRST), {FIRST}),
+        (PrefetchKey("k", "", "Observation", False, (), (("code:in", "set"),), True), set()),
+        (key("k", "Condition"), set()),
+        (key("k", "Observation", read=True), set()),
+    ],
+)
+def test_the_codes_that_a_key_asks_for(asked: PrefetchKey, codes: set[str]) -> None:
+    """All without a code filter, else those listed; a modifier proves nothing."""
+    assert covered_codes(asked, BOTH) == codes
+    assert uncovered(BOTH, (asked,)) == {FIRST, SECOND} - codes
+
+
+def test_several_keys_cover_together() -> None:
+    """Each code by some key is enough."""
+    assert uncovered(BOTH, (key("a", "Observation", code="1-1"), key("b", "Observation", code="2-2"))) == frozenset()
+
+
+def test_a_patient_feature_needs_a_key_that_reads_the_patient() -> None:
+    """By instance or by search."""
+    age = FeatureSpec(name="age", source="Patient", path="birthDate", as_="years")
+    assert uncovered(age, (LABS,)) == {"Patient"}
+    assert uncovered(age, (key("p", "Patient", read=True),)) == uncovered(age, (key("p", "Patient", _id="1"),)) == set()
+
+
+def test_what_may_leave_something_out_is_named() -> None:
+    """Everything but patient, code and how the answer is laid out, each once."""
+    asked = key("k", "Observation", patient="p", code="1", _sort="-date", _count="5", category="x", date="ge2020")
+    assert narrowing(asked) == ("category", "date")
+    assert narrowing(
+        PrefetchKey("k", "", "Observation", False, (), (("code:in", "s"), ("date", "a"), ("date", "b")), True)
+    ) == (
+        "code:in",
+        "date",
+    )
+    assert narrowing(key("k", "Patient", _id="1")) == ()
+
+
+A, B = key("a", "Observation", code=FIRST), key("b", "Observation", code=SECOND)
+
+
+def result(code: str, value: int) -> Json:
+    return {
+        "resourceType": "Observation",
+        "id": f"{code}.{value}",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "effectiveDateTime": "2026-03-29T11:00:00Z",
+        "valueInteger": value,
+    }
+
+
+def one(spec: FeatureSpec, states: dict[str, KeyState], *resources: Json) -> FeatureValue:
+    return extract(FeatureSchema("1", (spec,)), list(resources), keys=(A, B), states=states).values["x"]
+
+
+UNOBTAINED = FeatureValue("x", None, Mark.MISSING, unobtained=True)
+
+
+@pytest.mark.parametrize("take", [take for take in Take if take is not Take.LATEST])
+@pytest.mark.parametrize("state", [NEWEST, PARTIAL, FAILED])
+def test_a_failed_read_is_no_evidence_of_absence(take: Take, state: KeyState) -> None:
+    """Neither a zero nor a false nor a sum of what happened to arrive."""
+    spec = lab("x", ("1-1", "2-2"), take=take)
+    assert one(spec, {"a": OK, "b": state}, result("1-1", 5), result("2-2", 6)) == UNOBTAINED
+    assert one(spec, {"a": OK}, result("1-1", 5)) == UNOBTAINED
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    """Asked and nothing there: missing from the chart."""
+    assert one(BOTH, {"a": OK, "b": OK}) == FeatureValue("x", None, Mark.MISSING)
+    assert one(lab("x", take=Take.COUNT), {"a": OK, "b": FAILED}) == FeatureValue("x", 0.0)
+
+
+def test_latest_may_rest_on_the_newest_part() -> None:
+    """Where the part that was read holds a result under one of its codes; otherwise a newer one may be unread."""
+    assert one(BOTH, {"a": OK, "b": NEWEST}, result("2-2", 6)).value == 6.0
+    assert one(BOTH, {"a": NEWEST, "b": NEWEST}, result("1-1", 5), result("2-2", 6)).value == 6.0
+    assert one(BOTH, {"a": OK, "b": NEWEST}, result("1-1", 5)) == UNOBTAINED
+    assert one(BOTH, {"a": OK, "b": NEWEST}) == UNOBTAINED
+    assert one(BOTH, {"a": OK, "b": PARTIAL}, result("2-2", 6)) == UNOBTAINED
+
+
+def test_what_no_key_asks_for_was_not_obtained() -> None:
+    """Also if a resource of that code came with another key."""
+    found = extract(FeatureSchema("1", (BOTH,)), [result("2-2", 6)], keys=(A,), states={"a": OK}).values["x"]
+    assert found == UNOBTAINED
+
+
+def test_a_second_key_for_the_same_code_is_enough() -> None:
+    """One of them failed, the other did not."""
+    states = {"a": FAILED, "labs": OK}
+    found = extract(FeatureSchema("1", (lab("x"),)), [result("1-1", 5)], keys=(A, LABS), states=states)
+    assert found.values["x"].value == 5.0
+
+
+def test_the_scope_of_expressions() -> None:
+    """Each feature with the type of its value, `deceased` besides; ages for what is observed."""
+    specs = (
+        lab("number"),
+        lab("flag", type=FeatureType.BOOLEAN),
+        lab("word", type=FeatureType.CODE, use=Use.RULE_ONLY),
+        lab("points", type=FeatureType.CODE, map={"a": 1}),
+        lab("truth", type=FeatureType.CODE, map={"a": True}),
+        lab("ever", take=Take.ANY),
+        lab("times", take=Take.COUNT),
+        lab("problem", source="Condition", take=Take.ANY),
+        FeatureSpec(name="age", source="Patient", path="birthDate", as_="years"),
+    )
+    names, timed = compile_schema(FeatureSchema("1", specs), KEYS).scope()
+    assert names == {
+        "number": Type.NUMBER,
+        "flag": Type.BOOLEAN,
+        "word": Type.CODE,
+        "points": Type.NUMBER,
+        "truth": Type.BOOLEAN,
+        "ever": Type.BOOLEAN,
+        "times": Type.NUMBER,
+        "problem": Type.BOOLEAN,
+        "age": Type.NUMBER,
+        "deceased": Type.BOOLEAN,
+    }
+    assert timed == {"number", "flag", "word", "points", "truth", "ever", "times"}
