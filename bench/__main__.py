@@ -20,7 +20,7 @@ _WRONG_AT_MOST = 0.001  # of all calls; more, and the figures are not of the wor
 
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m bench", description="Measure wardgate against floor and peers.")
-    options.add_argument("--quick", action="store_true", help="short rounds, under a minute")
+    options.add_argument("--quick", action="store_true", help="short rounds, about a minute")
     chosen = options.parse_args()
     if SERVER_CORE == LOAD_CORE:
         print("the benchmark needs Linux and two cores: one for the server, one for its load", file=sys.stderr)

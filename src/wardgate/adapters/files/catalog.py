@@ -59,7 +59,7 @@ def survey(config: Path) -> Survey:
     _read_governance(ground, library)
     services = _read_services(ground, library)
     models = _read_models(ground, library)
-    _read_unnamed(ground, library)
+    _read_cards_and_rules(ground, library)
     plans = _compile(ground, library, services, models)
     findings = tuple(dict.fromkeys(library.findings))
     sound = all(finding.warning for finding in findings)
@@ -92,10 +92,12 @@ def _read_models(ground: Ground, library: Library) -> dict[str, Model]:
     return {name: read_model(ground, library, name) for name in names if not name.startswith(".")}
 
 
-def _read_unnamed(ground: Ground, library: Library) -> None:
-    """Cards and rules, as far as they can be judged alone."""
+def _read_cards_and_rules(ground: Ground, library: Library) -> None:
+    """As far as they can be judged alone."""
     for path in yaml_files(ground.path("cards")):
-        library.yaml(path, CardFile)
+        card = library.yaml(path, CardFile)
+        if card is not None:
+            library.findings += not_active(card.document, "card")
     for path in yaml_files(ground.path("rules")):
         library.yaml(path, Rule)
 

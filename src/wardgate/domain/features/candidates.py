@@ -115,14 +115,14 @@ def observations(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gath
                 undated.append(found)
             elif at <= horizon:
                 dated.append((at, holder, resource))
-        return _settle(dated, undated, codes, zone)
+        return _settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
 
     return gather
 
 
 def conditions(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather:
     """Gathers Conditions: not refuted, of a usable clinical status, not ahead of now."""
-    usable = frozenset(map(normal, statuses if statuses is not None else CONDITION_STATUSES)) - NEVER
+    usable = frozenset(map(normal, statuses if statuses is not None else CONDITION_STATUSES))
     absent_counts = statuses is None
 
     def gather(bucket: Sequence[Found], as_of: float, zone: ZoneInfo, times: Times) -> Findings:
@@ -140,7 +140,7 @@ def conditions(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather
                 undated.append((holder, resource))
             elif at <= horizon:
                 dated.append((at, holder, resource))
-        return _settle(dated, undated, codes, zone)
+        return _settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
 
     return gather
 

@@ -31,6 +31,7 @@ from wardgate.domain.features.vector import FeatureValue, FeatureVector
 
 __all__ = ["Extractor", "SchemaProblem", "check_schema", "compile_schema"]
 
+_OBTAINED = KeyState.OBTAINED  # looking up a member of an enum costs more than the comparison
 _GATHER = {"Observation": observations, "Condition": conditions}
 
 _Group = tuple[str, frozenset[Code], tuple[str, ...] | None]
@@ -102,7 +103,7 @@ class Extractor:
         if self._keys is None:
             return False
         for key in self._keys:
-            if states.get(key) is not KeyState.OBTAINED:
+            if states.get(key) is not _OBTAINED:
                 return False
         return True
 

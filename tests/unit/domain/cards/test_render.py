@@ -83,6 +83,13 @@ def test_a_summary_that_does_not_print_the_score_leaves_it_to_the_detail() -> No
     assert "Score:" not in detail_of(shown())
 
 
+def test_only_score_and_band_may_be_left_to_the_summary() -> None:
+    """A list of cards may show summaries alone, but who reads the detail finds model and times there."""
+    detail = detail_of(shown(), summary="{{ score }} {{ band }} {{ release.model }} {{ release.version }}")
+    assert "Score:" not in detail
+    assert "Model: kidney-failure 1.0.0." in detail
+
+
 def test_what_the_template_prints_is_not_said_twice() -> None:
     """A template that prints a part has said it; a part under a condition may not have been said."""
     whole = (

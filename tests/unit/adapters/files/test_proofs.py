@@ -1,0 +1,286 @@
+"""What `wardgate check` proves: each broken configuration has its finding, at its file, line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.config_tree import FILES, Edit, sound_config
+from wardgate.adapters.files.catalog import survey
+from wardgate.domain.findings import Finding
+
+_DEFER = '{when: "missing(uacr)", reason: input_missing, show: card}'
+_THRESHOLD = "threshold:\n  default: 0.10\n  sites: {hospital_b: 0.12}\n  indeterminate: 0.01\n"
+
+
+def _found(folder: Path, **edits: Edit | list[Edit]) -> list[Finding]:
+    return list(survey(sound_config(folder, **edits)).findings)
+
+
+def _at(finding: Finding, folder: Path) -> tuple[str, int, str]:
+    return str(Path(finding.file).relative_to(folder)), finding.line, finding.key
+
+
+def test_the_sound_tree_is_sound(tmp_path: Path) -> None:
+    """Otherwise the tests below would prove nothing."""
+    assert _found(tmp_path) == []
+
+
+ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
+    # the prefetch
+    ("features", ('["9318-7"]', '["9318-7", "14959-1"]'), "service", 7, "prefetch.labs", "14959-1"),
+    ("service", ("  problems: Condition?patient={{context.patientId}}\n", ""), "service", 5, "prefetch", "has_dialysis"),
+    ("service", [("  patient: Patient/{{context.patientId}}\n", ""), ("[patient, labs]", "[labs]")], "service", 5, "prefetch", "age"),
+    ("service", ("Condition?patient={{context.patientId}}", "Condition?patient={{context.draftOrders}}"), "service", 8, "prefetch.problems", "token"),
+    ("service", ("%7C33914-3", "|33914-3"), "service", 7, "prefetch.labs", "percent-encoded"),
+    ("service", ("[patient, labs]", "[patient, labz]"), "service", 9, "required_prefetch.1", "labz"),
+    ("service", ("hook: patient-view", "hook: patient-veiw"), "service", 2, "hook", "hook"),
+    # expressions
+    ("service", ("egfr < 60", "egrf < 60"), "service", 17, "population", "column 15"),
+    ("service", ("{when: has_dialysis}", "{when: has_dialisis}"), "service", 20, "exclusions.dialysis.when", "column 1"),
+    ("service", (_DEFER, '{when: "uncertainty > 0.2", reason: uncertain}'), "service", 24, "defer.1.when", "uncertainty"),
+    ("service", (_DEFER, '{when: "egfr", reason: clinical_rule}'), "service", 24, "defer.1.when", ""),
+    ("service", ("egfr < 60", "score < 60"), "service", 17, "population", "score"),
+    ("service", ("reason: input_missing", "reason: because"), "service", 24, "defer.1.reason", "reason"),
+    ("service", ("reason: input_missing", "reason: threshold_met"), "service", 24, "defer.1.reason", "reason"),
+    # bands
+    ("card", ("name: raised, from: 0.10", "name: raised, from: 0.11"), "card", 2, "bands.0.from", "threshold.default"),
+    ("service", ("{hospital_b: 0.12}", "{hospital_b: 0.05}"), "card", 2, "bands.0.from", "threshold.sites.hospital_b"),
+    ("card", ("name: high, from: 0.20", "name: high, from: 0.10"), "card", 3, "bands.1.from", "above"),
+    ("service", (_THRESHOLD, ""), "card", 2, "bands.0.from", "lowest score"),
+    ("service", ("  default: 0.10\n", ""), "service", 13, "threshold", "default"),
+    # probes and evidence
+    ("release", ("file: probes.json", "file: prob.json"), "release", 13, "probes.file", "does not exist"),
+    ("probes", (', "uacr": 300', ""), "probes", 2, "0.inputs", "uacr"),
+    ("probes", ('"score": 0.04732493292698903', '"contributions": [1, 2, 3, 4]'), "probes", 3, "0.outputs", "score"),
+    ("probes", ("0.04732493292698903", "1e999"), "probes", 1, "", "finite"),
+    ("probes", ("0.04732493292698903", "1.5"), "probes", 3, "0.outputs.score", "score_range"),
+    ("probes", ("0.04732493292698903", '0.04, "contributions": [1]'), "probes", 3, "0.outputs.contributions", "contribution"),
+    ("probes", ("0.04732493292698903", '0.04, "certainty": 1'), "probes", 3, "0.outputs.certainty", "output"),
+    ("probes", ('"age": 70', '"age": "70"'), "probes", 2, "0.inputs.age", "number"),
+    ("probes", (FILES["probes"][1], "[]"), "probes", 1, "", "empty"),
+    ("probes", (FILES["probes"][1], "{}"), "probes", 1, "", "list"),
+    ("probes", (FILES["probes"][1], "[{]"), "probes", 1, "", "JSON"),
+    (
+        "release",
+        ("score_range: [0, 1]\n", 'evidence: [{kind: report, path: none.md, sha256: "' + "0" * 64 + '"}]\n'),
+        "release",
+        15,
+        "evidence.0.path",
+        "cannot be read",
+    ),
+    (
+        "release",
+        ("score_range: [0, 1]\n", 'evidence: [{kind: report, path: probes.json, sha256: "' + "0" * 64 + '"}]\n'),
+        "release",
+        15,
+        "evidence.0.sha256",
+        "recorded",
+    ),
+    # the release and its model
+    ("release", ("check: transplant", "check: transplants"), "release", 17, "limitations.0.check", "exclusion"),
+    ("release", ('version: "1.0.0"', 'version: "1.0.1"'), "release", 2, "version", "file"),
+    ("release", ("model: kidney-failure", "model: kidney"), "release", 1, "model", "folder"),
+    ("release", ('features: "2026.03"', 'features: "2026.04"'), "release", 14, "features", "version"),
+    ("release", ("127.0.0.1:8082", "127.0.0.1:8099"), "release", 5, "endpoint.url", "model hosts"),
+    ("release", ("http://127.0.0.1:8082", "http://models.example"), "release", 5, "endpoint.url", ""),
+    ("release", ("http://127.0.0.1:8082", "127.0.0.1:8082"), "release", 5, "endpoint.url", "URL"),
+    ("release", ("protocol: oip", "protocol: mlflow"), "release", 4, "endpoint.protocol", "not built yet"),
+    ("release", ("[age, male, egfr, uacr]", "[age, male, egfr, uacc]"), "release", 10, "endpoint.inputs.order.3", "uacc"),
+    ("release", ("[age, male, egfr, uacr]", "[age, male, egfr, egfr]"), "release", 10, "endpoint.inputs.order.3", "twice"),
+    ("release", ("[age, male, egfr, uacr]", "[age, male, egfr, has_dialysis]"), "release", 10, "endpoint.inputs.order.3", "rule_only"),
+    ("release", ("{uacr: [1, 10000]}", "{uacr: [10000, 1]}"), "release", 11, "endpoint.inputs.clip.uacr", "ascend"),
+    ("release", ("{uacr: [1, 10000]}", "{uac: [1, 10000]}"), "release", 11, "endpoint.inputs.clip.uac", "input"),
+    ("release", ("score: risk_2y", "risk: risk_2y"), "release", 12, "endpoint.outputs", "score"),
+    ("release", ("contributions: contributions", "egfr: x"), "release", 12, "endpoint.outputs.egfr", "feature"),
+    ("release", ("score_range: [0, 1]", "score_range: [1, 0]"), "release", 15, "score_range", "ascend"),
+    ("release", ("score_range: [0, 1]", "calibration: {method: isotonic, points: [[0, 0], [0, 1]]}"), "release", 15, "calibration", "increase"),
+    ("release", ("score_range: [0, 1]", "calibration: {method: logistic, slope: 1}"), "release", 15, "calibration", "intercept"),
+    ("features", ("convert: {mg/mmol: 8.84}\n    required: true", "convert: {mg/mmol: 8.84}"), "release", 10, "endpoint.inputs.order.3", "fill"),
+    # features
+    ("features", ("from: Condition", "from: MedicationRequest"), "features", 21, "features.4.from", "not built yet"),
+    ("features", ("    take: any\n", "    derive: egfr * 2\n"), "features", 23, "features.4.derive", "not built yet"),
+    ("features", ("    take: any\n", "    engine: fhirpath\n    take: any\n"), "features", 23, "features.4.engine", "not built yet"),
+    ("features", ("from: Condition", "from: Procedure"), "features", 21, "features.4.from", "not one of"),
+    ("features", ("[15, 30, 45, 60, 90]", "[15, 30, 30]"), "features", 10, "features.0.bins", "ascend"),
+    ("features", ("mg/mmol: 8.84", "mg/mmol: 0"), "features", 18, "features.3.convert", "factor"),
+    ("features", ("{male: 1, female: 0}", "{male: one}"), "features", 12, "features.2.map.male", "number"),
+    # rollout and service
+    ("service", ('champion: "1.0.0"', 'champion: "1.0.1"'), "service", 25, "rollout.champion", "does not exist"),
+    ("service", ("mode: active", 'mode: active, shadow: ["2.0.0"]'), "service", 25, "rollout.shadow.0", "does not exist"),
+    ("service", ("mode: active", 'mode: active, challenger: {release: "2"}'), "service", 25, "rollout.challenger.release", "does not exist"),
+    ("service", ("model: kidney-failure", "model: kidney"), "service", 10, "model", "no folder"),
+    ("service", ("card: kidney-failure", "card: kidney"), "service", 11, "card", "does not exist"),
+    ("service", ("rollout:", "fallback: [{rule: ckd}]\nrollout:"), "service", 25, "fallback.0.rule", "does not exist"),
+    ("service", ("deadline: 500ms", "deadline: 0ms"), "service", 12, "deadline", "duration"),
+    ("service", ("deadline: 500ms", "deadline: 500"), "service", 12, "deadline", "expected a duration, found a number"),
+    ("service", ("deadline: 500ms", "risk_tier: high"), "service", 12, "risk_tier", "absence_means"),
+    ("service", ("id: kidney-failure", "id: kidney/failure"), "service", 1, "id", "URL"),
+    ("service", ("title: Kidney failure risk", "title: 7"), "service", 3, "title", "expected text, found a number"),
+    ("service", ("title: Kidney failure risk\n", ""), "service", 1, "title", "required"),
+    ("service", ("description: Two-year", "descripton: Two-year"), "service", 4, "descripton", "unknown key"),
+    ("service", ("{when: deceased}", "{}"), "service", 21, "exclusions.deceased", "no answer"),
+    ("service", ("{when: deceased}", "not_asked"), "service", 21, "exclusions.deceased", "no answer"),
+    ("wardgate", ("insecure_demo: true", "insecure_demo: false"), "service", 25, "rollout.mode", "active"),
+    # card and rule
+    ("card", ("{{ score | percent }}", "{{ scor | percent }}"), "card", 5, "summary", ""),
+    ("card", ("{{ reasons | table }}", "{% for %}"), "card", 6, "detail", ""),
+    ("card", ("indicator: warning", "indicator: red"), "card", 3, "bands.1.indicator", "not one of"),
+    ("rule", ("points: 4}", "point: 4}"), "rule", 3, "points.0.steps.0.point", "unknown key"),
+]  # fmt: skip
+"""File that is edited, edit; file, line, key and a word of the finding."""
+
+
+@pytest.mark.parametrize(
+    ("edited", "edit", "file", "line", "key", "word"),
+    ERRORS,
+    ids=[f"{case[2]}:{case[4]}:{case[5]}" for case in ERRORS],
+)
+def test_each_error_has_its_place(
+    tmp_path: Path, edited: str, edit: Edit | list[Edit], file: str, line: int, key: str, word: str
+) -> None:
+    """File, line and key as an editor opens them, what is wrong, and a remedy; and there is no catalog."""
+    result = survey(sound_config(tmp_path, **{edited: edit}))
+    errors = [finding for finding in result.findings if not finding.warning]
+    fitting = [f for f in errors if _at(f, tmp_path) == (FILES[file][0], line, key) and word in f"{f.what} {f.remedy}"]
+
+    assert fitting, [(_at(finding, tmp_path), finding.what) for finding in errors]
+    assert all(finding.remedy for finding in errors)
+    assert result.catalog is None
+
+
+def test_a_rule_of_the_ladder_is_proved_by_the_service_that_names_it(tmp_path: Path) -> None:
+    """Its features are those of the service's release."""
+    findings = _found(
+        tmp_path,
+        service=("rollout:", "fallback: [{rule: ckd-stage}, none]\nrollout:"),
+        rule=[("feature: egfr", "feature: egrf"), ("age >= 18", "agee >= 18"), ("threshold: 3", "threshold: 2")],
+    )
+
+    assert [finding.key for finding in findings if not finding.warning] == [
+        "population",
+        "points.0.feature",
+        "bands.0.from",
+    ]
+
+
+def test_without_threshold_and_score_range_nobody_knows_where_scores_begin(tmp_path: Path) -> None:
+    """The finding says which two keys would tell."""
+    (finding,) = _found(tmp_path, service=(_THRESHOLD, ""), release=("score_range: [0, 1]\n", ""))
+
+    assert "score_range" in finding.what and "threshold" in finding.remedy
+
+
+def test_without_threshold_bands_may_start_at_the_lowest_score(tmp_path: Path) -> None:
+    """Every score that is shown has a band."""
+    assert _found(tmp_path, service=(_THRESHOLD, ""), card=("name: raised, from: 0.10", "name: raised, from: 0")) == []
+
+
+def test_a_service_without_population_and_threshold_is_sound(tmp_path: Path) -> None:
+    """The limitation that nobody watches over then is a warning."""
+    findings = _found(
+        tmp_path,
+        service=[(_THRESHOLD, ""), ('population: "age >= 18 and egfr < 60"\n', "")],
+        card=("name: raised, from: 0.10", "name: raised, from: 0"),
+    )
+
+    assert [(finding.key, finding.warning) for finding in findings] == [("limitations.1.check", True)]
+
+
+@pytest.mark.parametrize(
+    ("edited", "edit", "key"),
+    [
+        ("release", ("timeout: 200ms", "timeout: 500ms"), "endpoint.timeout"),
+        ("release", ("clip: {uacr: [1, 10000]}", "fill: {uacr: 10}"), "endpoint.inputs.fill.uacr"),
+        ("features", ("    use: rule_only\n", ""), "endpoint.inputs.order"),
+        ("service", ("problems: Condition?", "problems: Condition?clinical-status=active&"), "prefetch.problems"),
+        ("service", ("{hospital_b: 0.12}", "{hospital_b: 12}"), "threshold.sites.hospital_b"),
+        ("service", ("mode: active", "mode: canary"), "rollout.mode"),
+        ("service", ("mode: active", "mode: canary, cohort: {units: [ward_7]}"), "rollout.cohort.units"),
+    ],
+)
+def test_what_is_doubtful_is_a_warning(tmp_path: Path, edited: str, edit: Edit, key: str) -> None:
+    """It runs all the same."""
+    result = survey(sound_config(tmp_path, **{edited: edit}))
+
+    assert [(finding.key, finding.warning) for finding in result.findings] == [(key, True)]
+    assert result.catalog is not None
+
+
+def test_errors_of_all_files_come_at_once(tmp_path: Path) -> None:
+    """A broken service file does not hide what is wrong with the model, the card and the rule."""
+    findings = _found(
+        tmp_path,
+        service=("deadline: 500ms", "dead_line: 500ms"),
+        features=("bins: [15, 30, 45, 60, 90]", "bins: [2, 1]"),
+        release=('model_version: "1"', "model_version: 1"),
+        card=("summary:", "sumary:"),
+        rule=("threshold: 3", "threshold: three"),
+    )
+
+    assert {Path(finding.file).relative_to(tmp_path).as_posix() for finding in findings} == {
+        FILES[name][0] for name in ("service", "features", "release", "card", "rule")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("service", "paths.services"), ("features", ""), ("card", "card"), ("probes", "probes.file")]
+)
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str, key: str) -> None:
+    """Where it is named, or as the file itself."""
+    config = sound_config(tmp_path)
+    (tmp_path / FILES[name][0]).unlink()
+
+    assert key in {finding.key for finding in survey(config).findings}
+
+
+def test_files_of_one_id_agree(tmp_path: Path) -> None:
+    """Another hook is welcome; the same hook, another model or another rollout is not."""
+    config = sound_config(tmp_path)
+    first = tmp_path / FILES["service"][0]
+    second = first.with_name("z.yaml")
+    second.write_text(first.read_text().replace("hook: patient-view", "hook: order-sign"))
+    result = survey(config)
+    assert result.findings == () and result.catalog is not None
+    assert set(result.catalog.services["kidney-failure"]) == {"patient-view", "order-sign"}
+
+    second.write_text(first.read_text().replace("mode: active", "mode: silent"))
+    assert {finding.key for finding in survey(config).findings} == {"hook", "rollout"}
+
+
+@pytest.mark.parametrize("hook", ["com.example.my-hook", "org.hospital.ward.round"])
+def test_a_hook_of_ones_own_takes_any_context_token(tmp_path: Path, hook: str) -> None:
+    """Nobody's library says which fields it has (CDS Hooks, HK-1)."""
+    edits = [
+        ("hook: patient-view", f"hook: {hook}"),
+        ("Condition?patient={{context.patientId}}", "Condition?patient={{context.who}}"),
+    ]
+
+    assert _found(tmp_path, service=edits) == []
+
+
+@pytest.mark.parametrize("name", list(FILES))
+@pytest.mark.parametrize("content", ["", "[]", "a: &b [*b]", "\x00", "id: [", "{}", "null: 1", "- - - 1"])
+def test_no_content_of_any_file_is_a_traceback(tmp_path: Path, name: str, content: str) -> None:
+    """Whatever a file holds, the answer is a list of findings."""
+    config = sound_config(tmp_path)
+    (tmp_path / FILES[name][0]).write_text(content)
+
+    findings = survey(config).findings
+
+    assert findings or name == "wardgate"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "probes"])
+def test_no_wrong_type_anywhere_is_a_traceback(tmp_path: Path, name: str) -> None:
+    """Each line's value replaced by what it cannot be: findings, and none of them in a library's words."""
+    lines = FILES[name][1].splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if ":" not in line or line.lstrip().startswith("{{"):
+            continue
+        for value in ("[[1]]", "{x: {y: 1}}", "7", "''", "~"):
+            broken = [*lines[:number], f"{line.partition(':')[0]}: {value}\n", *lines[number + 1 :]]
+            config = sound_config(tmp_path)
+            (tmp_path / FILES[name][0]).write_text("".join(broken))
+            for finding in survey(config).findings:
+                assert finding.what != "not what is expected here", (line, value)
+                assert "Input should" not in finding.what
