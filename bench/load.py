@@ -8,6 +8,7 @@ is paid for by every call that it held up and not only by the one that met it.
 import asyncio
 import gc
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
@@ -23,6 +24,9 @@ Pieces = Callable[[int], Sequence[bytes]]
 """The HTTP request of call number n, in pieces."""
 Good = Callable[[int, bytes], bool]
 """Whether status and body are the answer that was asked for."""
+
+
+_OPEN_CONNECTIONS = 128
 
 
 class Target(NamedTuple):
@@ -96,7 +100,7 @@ class Generator:
         self._wrong = 0
         self._in_flight = 0
         self._drained = self._loop.create_future()
-        self._again: Callable[[Connection], bool] = lambda _: False
+        self._next: Callable[[float], float | None] = lambda now: None
 
     async def connect(self, count: int) -> None:
         for _ in range(count):
@@ -109,23 +113,27 @@ class Generator:
     async def closed(self, seconds: float) -> Run:
         begin = monotonic()
         end = begin + seconds
-        self._again = lambda _: monotonic() < end
+        self._next = lambda now: now if now < end else None
         while self._idle:
             self._send(self._idle.pop(), monotonic())
         await self._drained
         return self._run(begin)
 
     async def open(self, seconds: float, rate: float) -> Run:
+        """A call that finds every connection busy waits for one; its time counts from when it was due."""
         dice = random.Random(rate)
+        waiting: deque[float] = deque()
+        self._next = lambda now: waiting.popleft() if waiting else None
         begin = monotonic()
         due = begin + dice.expovariate(rate)
         while due < begin + seconds:
             wait = due - monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            if not self._idle:
-                await self.connect(1)
-            self._send(self._idle.pop(), due)
+            if self._idle:
+                self._send(self._idle.pop(), due)
+            else:
+                waiting.append(due)
             due += dice.expovariate(rate)
         if self._in_flight:
             self._drained = self._loop.create_future()
@@ -146,8 +154,9 @@ class Generator:
         self._latencies.append(now - connection.started)
         self._wrong += not self._target.good(status, body)
         self._in_flight -= 1
-        if self._again(connection):
-            self._send(connection, now)
+        following = self._next(now)
+        if following is not None:
+            self._send(connection, following)
             return
         self._idle.append(connection)
         if not self._in_flight and not self._drained.done():
@@ -177,7 +186,7 @@ def closed_loop(target: Target, concurrency: int, seconds: float, first: int = 0
 def open_loop(target: Target, rate: float, seconds: float, first: int = 0) -> Run:
     async def run() -> Run:
         generator = Generator(target, first)
-        await generator.connect(round(rate * 0.05) + 1)
+        await generator.connect(_OPEN_CONNECTIONS)
         try:
             return await generator.open(seconds, rate)
         finally:

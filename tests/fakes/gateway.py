@@ -1,0 +1,111 @@
+"""A whole gateway in one process: the real configuration, edge, stacks and spine; a fake clock, model and FHIR server."""
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tests.fakes.asgi import JSON, Reply, ask
+from tests.fakes.clock import FakeClock
+from tests.fakes.meter import FakeMeter
+from tests.fakes.model import FakeModel
+from wardgate.adapters.files.catalog import load
+from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.domain.clients import Client
+from wardgate.domain.flags import Rollout, Snapshot
+from wardgate.domain.hooks import FhirAccess
+from wardgate.domain.outcomes import Mode
+from wardgate.gateway.gather import Gatherer
+from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.stacks import hook_stack, model_stack
+from wardgate.web.edge import Edge
+
+DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
+FHIR = "http://127.0.0.1:8083/fhir"
+
+
+@dataclass
+class FakeFhir:
+    """Meets `gateway.ports.FhirReader`: answers by URL, nothing for any other."""
+
+    answers: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
+        self.asked.append(url)
+        return self.answers.get(url)
+
+
+@dataclass
+class Snapshots:
+    """Meets `gateway.ports.Snapshots`; a test swaps the snapshot as an operator would."""
+
+    snapshot: Snapshot
+
+    def current(self) -> Snapshot:
+        return self.snapshot
+
+
+class FakeGateway:
+    """`proven` False leaves the model's gate closed, as before its probes have passed."""
+
+    def __init__(
+        self,
+        config: Path = DEMO,
+        model: FakeModel | None = None,
+        now: float = 1_795_251_600.0,  # 2026-11-21T09:00:00Z
+        site: str | None = "demo",
+        proven: bool = True,
+    ) -> None:
+        self.catalog = load(config).catalog
+        self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
+        self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
+        self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
+        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"))
+        self.proven = self._proven(proven)
+        gatherer = Gatherer(self.fhir, self.meter, self.clock)
+        flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter)
+        stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter)
+        ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
+        self.edge = Edge(
+            catalog=lambda: self.catalog,
+            handler=lambda plan: stack,
+            client=self.client,
+            clock=self.clock,
+            new_id=lambda: next(ids),
+            meter=self.meter,
+            faults=self.meter,
+            ready=lambda: True,
+        )
+
+    def mode(self, mode: Mode, service: str = "kidney-failure") -> None:
+        """What an operator does."""
+        old = self.snapshots.snapshot
+        rollouts = {**old.rollouts, service: Rollout(old.rollouts[service].champion, mode)}
+        self.snapshots.snapshot = Snapshot(old.epoch + 1, rollouts)
+
+    async def call(self, body: dict[str, Any], service: str = "kidney-failure") -> Reply:
+        return await ask(self.edge, "POST", f"/cds-services/{service}", msgspec.json.encode(body), JSON)
+
+    def _proven(self, open_: bool) -> dict[str, ProvenModel]:
+        proven = {}
+        for plan in self.catalog.plans():
+            for release in plan.releases.values():
+                ask_model = model_stack(self.model, release.endpoint, self.clock)
+                model = ProvenModel(
+                    release.model,
+                    release.version,
+                    release.endpoint,
+                    release.probes,
+                    self.model,
+                    ask_model,
+                    self.clock,
+                    self.meter,
+                )
+                model.proof = Proof.PASSED if open_ else Proof.PENDING
+                proven[release.digest] = model
+        return proven

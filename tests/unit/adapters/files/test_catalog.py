@@ -1,0 +1,213 @@
+"""From files to plans: what the gateway gets."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.config_tree import FILES, sound_config
+from wardgate.adapters.files.catalog import load, survey
+from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.flags import Cohort, Rollout
+from wardgate.domain.inference.calibration import Identity, Isotonic, Logistic
+from wardgate.domain.inference.endpoint import OutputSpec, Shape
+from wardgate.domain.outcomes import Mode, Reason
+from wardgate.domain.plans import ReleasePlan, ServicePlan
+
+ROOT = Path(__file__).parents[4]
+
+
+def _plan(config: Path) -> ServicePlan:
+    return load(config).catalog.services["kidney-failure"]["patient-view"]
+
+
+def _release(config: Path) -> ReleasePlan:
+    return _plan(config).releases["1.0.0"]
+
+
+def test_a_service_becomes_a_plan(tmp_path: Path) -> None:
+    """Durations in seconds, keys in the file's order, required ones marked."""
+    plan = _plan(sound_config(tmp_path))
+
+    assert (plan.id, plan.hook, plan.deadline, plan.risk_tier, plan.names_sites) == (
+        "kidney-failure",
+        "patient-view",
+        0.5,
+        "medium",
+        True,
+    )
+    assert [(key.name, key.resource_type, key.required) for key in plan.prefetch] == [
+        ("patient", "Patient", True),
+        ("labs", "Observation", True),
+        ("problems", "Condition", False),
+    ]
+
+
+def test_its_rules_are_compiled(tmp_path: Path) -> None:
+    """Unmentioned standard questions count as not checked; defer keeps the file's order."""
+    rules = _release(sound_config(tmp_path)).rules
+
+    assert rules.audience is None
+    assert rules.population is not None and rules.population.names == {"age", "egfr"}
+    assert [exclusion.name for exclusion in rules.exclusions] == ["pregnancy", "dialysis", "deceased", "transplant"]
+    assert {exclusion.name for exclusion in rules.exclusions} == set(STANDARD_QUESTIONS)
+    assert [exclusion.name for exclusion in rules.exclusions if exclusion.not_checked] == ["transplant"]
+    assert [(rule.reason, rule.show) for rule in rules.defer] == [
+        (Reason.INPUT_STALE, Show.CARD),
+        (Reason.INPUT_MISSING, Show.CARD),
+    ]
+    assert rules.required == ("egfr", "age", "male", "uacr")
+    assert rules.threshold == Threshold(0.10, {"hospital_b": 0.12}, 0.01)
+    assert [(band.name, band.start) for band in rules.bands] == [("raised", 0.10), ("high", 0.20)]
+
+
+def test_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
+    """A service with required keys only: everybody, every score, every standard question not checked."""
+    service = FILES["service"][1]
+    config = sound_config(tmp_path, card=("name: raised, from: 0.10", "name: raised, from: 0"))
+    start, end = service.index("deadline:"), service.index("rollout:")
+    (tmp_path / FILES["service"][0]).write_text(service[:start] + service[end:])
+    plan = _plan(config)
+    rules = plan.releases["1.0.0"].rules
+
+    assert (plan.deadline, rules.population, rules.defer, rules.show_unknown) == (0.5, None, (), Show.NONE)
+    assert rules.threshold == Threshold() and not plan.names_sites
+    assert [exclusion.name for exclusion in rules.exclusions if exclusion.not_checked] == list(STANDARD_QUESTIONS)
+
+
+def test_its_endpoint_and_probes_are_compiled(tmp_path: Path) -> None:
+    """Outputs by name, probes with their tolerance."""
+    edits = [
+        ("{score: risk_2y, contributions: contributions}", "{score: {tensor: p, index: 1}, uncertainty: sd}"),
+        ("    order:", "    tensor: x\n    shape: named\n    datatype: FP32\n    order:"),
+        ("http://127.0.0.1:8082", "http://127.0.0.1:8082/"),
+    ]
+    release = _release(sound_config(tmp_path, release=edits))
+
+    assert release.endpoint.url == "http://127.0.0.1:8082"
+    assert (release.endpoint.timeout, release.endpoint.concurrency) == (0.2, 32)
+    assert (release.endpoint.inputs.shape, release.endpoint.inputs.datatype) == (Shape.NAMED, "FP32")
+    assert release.endpoint.inputs.clip == {"uacr": (1, 10000)}
+    assert release.endpoint.score == OutputSpec("p", 1)
+    assert release.endpoint.contributions is None
+    assert release.endpoint.others == {"uncertainty": OutputSpec("sd")}
+    assert (len(release.probes.probes), release.probes.every, release.probes.tolerance) == (1, 300.0, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "calibration"),
+    [
+        ("{method: identity}", Identity()),
+        ("{method: logistic, intercept: -0.2, slope: 1.1}", Logistic(-0.2, 1.1)),
+        ("{method: isotonic, points: [[0, 0], [0.5, 0.4]]}", Isotonic(((0.0, 0.0), (0.5, 0.4)))),
+    ],
+)
+def test_calibrations(tmp_path: Path, text: str, calibration: object) -> None:
+    """The three maps."""
+    release = ("score_range: [0, 1]", f"score_range: [0, 1]\ncalibration: {text}")
+
+    assert _release(sound_config(tmp_path, release=release)).calibration == calibration
+
+
+def test_an_output_may_be_named_in_defer(tmp_path: Path) -> None:
+    """Declared in the release, a number in expressions."""
+    config = sound_config(
+        tmp_path,
+        release=("contributions: contributions", "uncertainty: sd"),
+        service=("missing(uacr)", "uncertainty > 0.2 and score > 0.1"),
+    )
+
+    assert _release(config).rules.defer[1].when.uses_outputs
+
+
+def test_rollouts_begin_as_the_files_say(tmp_path: Path) -> None:
+    """By service id, with the cohort of canary."""
+    service = ("mode: active", "mode: canary, cohort: {sites: [hospital_a], roles: [practitioner]}")
+    catalog = load(sound_config(tmp_path, service=service)).catalog
+
+    cohort = Cohort(sites=frozenset({"hospital_a"}), roles=frozenset({"practitioner"}))
+    assert catalog.rollouts == {"kidney-failure": Rollout("1.0.0", Mode.CANARY, cohort)}
+
+
+def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> None:
+    """Champion and shadow releases have plans of their own; another file of the folder has none."""
+    config = sound_config(tmp_path, service=("mode: active", 'mode: active, shadow: ["1.1.0"]'))
+    first = tmp_path / FILES["release"][0]
+    for version in ("1.1.0", "1.2.0"):
+        first.with_name(f"{version}.yaml").write_text(first.read_text().replace('"1.0.0"', f'"{version}"'))
+    releases = _plan(config).releases
+
+    assert list(releases) == ["1.0.0", "1.1.0"]
+    assert releases["1.0.0"].digest != releases["1.1.0"].digest
+
+
+def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
+    """With the errors alone; warnings go with a sound catalog."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(sound_config(tmp_path, service=[("egfr < 60", "x < 60"), ("deadline: 500ms", "notice_every: 1h")]))
+
+    assert [finding.key for finding in caught.value.findings] == ["population"]
+
+
+def test_steps_that_are_not_built_are_told_once_for_each_key(tmp_path: Path) -> None:
+    """By file and key, and calls run as if the step were absent."""
+    service = ("deadline: 500ms", "fallback: [{cached: {max_age: 12h}}, none]\nsuppress: {same: [patient], for: 24h}")
+    loaded = load(sound_config(tmp_path, service=service))
+    file = tmp_path / FILES["service"][0]
+
+    assert [warning.what for warning in loaded.warnings] == [
+        f"not active yet: {file}:fallback",
+        f"not active yet: {file}:suppress",
+    ]
+
+
+@pytest.mark.parametrize("ladder", ["fallback: [none]", "fallback: []", "absence_means: nothing"])
+def test_asking_for_nothing_is_no_warning(tmp_path: Path, ladder: str) -> None:
+    """Only what asks for an unbuilt step is told."""
+    assert load(sound_config(tmp_path, service=("deadline: 500ms", ladder))).warnings == ()
+
+
+def test_the_example_of_the_documentation_passes() -> None:
+    """The files under config/ are complete; what they ask for that is not built is told."""
+    result = survey(ROOT / "config" / "wardgate.yaml")
+
+    assert result.catalog is not None
+    assert all(finding.what.startswith("not active yet: ") for finding in result.findings)
+    release = result.catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"]
+    assert release.probes.probes[0].outputs["score"] == pytest.approx(0.04732493, abs=1e-8)
+
+
+def test_the_demo_passes_without_a_warning() -> None:
+    """A new user's first files."""
+    result = survey(ROOT / "config" / "demo" / "wardgate.yaml")
+
+    assert result.findings == () and result.catalog is not None
+
+
+def test_a_governance_file_is_validated(tmp_path: Path) -> None:
+    """Beside wardgate.yaml or where paths.governance says; its gates are not active yet."""
+    config = sound_config(tmp_path)
+    file = config.with_name("governance.yaml")
+    file.write_text(
+        "tiers:\n  high:\n    silent: {approvals: [{role: approver-technical, number: 1}], evidence: {shadow_days: 7}}\n"
+    )
+    assert [finding.what for finding in survey(config).findings] == [f"not active yet: {file}:tiers"]
+
+    file.write_text("tiers:\n  huge:\n    silent: {approvals: [{role: x, number: 0}]}\n    silnt: {}\n")
+    assert {(finding.line, finding.key) for finding in survey(config).findings} == {
+        (2, "tiers.huge"),
+        (3, "tiers.huge.silent.approvals.0.number"),
+        (4, "tiers.huge.silnt"),
+    }
+
+
+def test_paths_start_at_the_folder_of_wardgate_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And findings name files as the user would type them."""
+    sound_config(tmp_path, service=("deadline: 500ms", "deadline: no"))
+    monkeypatch.chdir(tmp_path)
+    (finding,) = survey(Path("config/wardgate.yaml")).findings
+    assert finding.file == "config/services/kidney-failure.yaml"
+
+    monkeypatch.chdir(tmp_path / "config")
+    (finding,) = survey(Path("wardgate.yaml")).findings
+    assert finding.file == "services/kidney-failure.yaml"
