@@ -82,7 +82,12 @@ def did_you_mean(word: str, known: Sequence[str], otherwise: str) -> str:
 
 def findings_of(document: Document, errors: Iterable[Mapping[str, Any]], model: type) -> list[Finding]:
     """One for each error; `model` is the class that was read, whose keys are suggested for unknown ones."""
-    return [document.finding(*_told(error, model)) for error in errors]
+    return [document.finding(*_told(error, model)) for error in errors if not _is_echo(error)]
+
+
+def _is_echo(error: Mapping[str, Any]) -> bool:
+    """A list whose entries are wrong counts as too short as well: its entries' own errors are enough."""
+    return error["type"] == "too_short" and bool(len(error["input"]) >= error["ctx"]["min_length"])
 
 
 _EXPECTED = {
@@ -111,6 +116,8 @@ def _told(error: Mapping[str, Any], model: type) -> tuple[Place, str, str]:
     """Place, what, remedy."""
     kind, context = error["type"], error.get("ctx", {})
     place = tuple(step for step in error["loc"] if step != "[key]")  # pydantic's mark for a wrong key of a mapping
+    if kind == "missing" and isinstance(place[-1], int):
+        return place[:-1], "the list is too short", f"give {place[-1] + 1} entries"
     if kind == "missing":
         return place, f"`{place[-1]}` is required", f"add `{place[-1]}:`"
     if kind == "extra_forbidden":

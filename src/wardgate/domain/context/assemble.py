@@ -8,10 +8,10 @@ import msgspec
 
 from wardgate.domain.context.fhir import Document, Resource
 from wardgate.domain.context.ownership import NO_ALIASES, Owner
-from wardgate.domain.context.paging import instant
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
 from wardgate.domain.context.record import Dropped, KeyState, PatientRecord
 from wardgate.domain.context.resources import Page
+from wardgate.domain.times import parse_full_instant
 
 WRONG_PATIENT_AT = 3
 """So many resources of somebody else, and nothing of this chart is believed (DESIGN, "Context and patient")."""
@@ -195,7 +195,7 @@ def _order(left: str | None, right: str | None) -> int:
     """1: `left` is newer, -1: older; 0: the same, or it cannot be told."""
     if left is None or right is None or left == right:
         return 0
-    a, b = instant(left, UTC), instant(right, UTC)
+    a, b = parse_full_instant(left, UTC), parse_full_instant(right, UTC)
     if a is None or b is None or a == b:
         return 0
     return 1 if a > b else -1

@@ -1,11 +1,12 @@
 """Following a search over its pages, and what the pages that were read prove (FHIR R4, 3.1.0.5; trap T-13)."""
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from urllib.parse import urljoin, urlsplit
 
 from wardgate.domain.context.fhir import Resource
 from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.times import parse_full_instant
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -72,16 +73,4 @@ def is_newest_first(key: PrefetchKey, resources: Sequence[Resource], zone: tzinf
 
 def _instant(resource: Resource, zone: tzinfo) -> float | None:
     text = resource.effectiveDateTime or resource.effectiveInstant
-    return None if text is None else instant(text, zone)
-
-
-def instant(text: str, zone: tzinfo) -> float | None:
-    """Epoch seconds of a FHIR dateTime; a full date is its first instant in `zone`; None: partial or unreadable."""
-    text = text.strip()
-    if len(text) < 10 or text[4] != "-" or text[7] != "-":
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo is not None else time.replace(tzinfo=zone)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return None if text is None else parse_full_instant(text, zone)

@@ -9,8 +9,8 @@ from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from wardgate.domain.context.fhir import CodeableConcept, Resource
-from wardgate.domain.features.times import parse_instant
 from wardgate.domain.features.values import Holder, codes_in, has_value
+from wardgate.domain.times import parse_instant
 
 Code = tuple[str, str]
 """System and code."""

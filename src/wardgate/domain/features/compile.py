@@ -25,9 +25,9 @@ from wardgate.domain.features.coverage import codes_of, keys_by_code, needs_of
 from wardgate.domain.features.patient import ReadPatient, compile_patient, is_deceased
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take
 from wardgate.domain.features.takes import Reduce, compile_take, missing
-from wardgate.domain.features.times import local_date
 from wardgate.domain.features.values import compile_read
 from wardgate.domain.features.vector import FeatureValue, FeatureVector
+from wardgate.domain.times import local_date
 
 __all__ = ["Extractor", "SchemaProblem", "check_schema", "compile_schema"]
 

@@ -10,7 +10,6 @@ from wardgate.domain.context.fhir import Document
 from wardgate.domain.context.paths import compile_path
 from wardgate.domain.features.schema import FeatureSpec, FeatureType
 from wardgate.domain.features.takes import missing
-from wardgate.domain.features.times import parse_days, parse_instant
 from wardgate.domain.features.values import (
     NOT_NUMERIC,
     Reading,
@@ -20,6 +19,7 @@ from wardgate.domain.features.values import (
     values_of,
 )
 from wardgate.domain.features.vector import FeatureValue, Mark
+from wardgate.domain.times import parse_days, parse_instant
 
 ReadPatient = Callable[[Document, date], FeatureValue]
 """The Patient, and today where the client is."""

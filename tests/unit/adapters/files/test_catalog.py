@@ -189,7 +189,7 @@ def test_a_governance_file_is_validated(tmp_path: Path) -> None:
     config = sound_config(tmp_path)
     file = config.with_name("governance.yaml")
     file.write_text(
-        "tiers:\n  high:\n    silent: {approvals: [{role: approver-technical, number: 1}], evidence: {shadow_days: 7}}\n"
+        "tiers:\n  high:\n    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}}\n"
     )
     assert [finding.what for finding in survey(config).findings] == [f"not active yet: {file}:tiers"]
 

@@ -21,7 +21,7 @@ def test_it_is_sha256_over_canonical_json() -> None:
 
     # printf '%s' '{"card":{},"features":{},"probes":[],"release":{"a":0.000001,"b":1},"rules":{},
     #              "services":[{"hook":"h"}]}' | sha256sum
-    assert digest == "sha256:40fd54cc79ec2c8e9e6a26a9a72bd5a7ee9bde3fbb2a84bb1cc9b5f4bf6f05fd"
+    assert digest == "sha256:ef966c0c6dad3b6b5258d8e72844c40e4161092e1f7d83131758aaf41cb49be4"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.context_fhir import BASE, LABS, TOKENS, Json, condition, observation, raw
 from wardgate.domain.context.fhir import Resource
-from wardgate.domain.context.paging import instant, is_newest_first, next_url
+from wardgate.domain.context.paging import is_newest_first, next_url
 from wardgate.domain.context.prefetch import parse_template
 
 KEY = parse_template("labs", LABS, TOKENS, required=True)
@@ -124,22 +124,3 @@ def test_anything_else_proves_nothing(values: tuple[Json, ...]) -> None:
 def test_without_the_sort_in_the_template_order_proves_nothing(sort: str) -> None:
     """Entries that happen to descend may still be any page of the search."""
     assert not proven(at("2026-08-02"), at("2026-08-01"), template="Observation?patient={{context.patientId}}" + sort)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1970-01-02", 82800.0),
-        ("1970-01-02T00:00:00", 82800.0),
-        ("1970-01-02T00:00:00Z", 86400.0),
-        ("1970-01-02T00:00:00.5+01:00", 82800.5),
-        ("1970-01", None),
-        ("1970", None),
-        ("", None),
-        ("1970-13-01", None),
-        ("0001-01-01T00:00:00+14:00", -62135647200.0),
-    ],
-)
-def test_an_instant_is_read_in_the_clients_zone(text: str, seconds: float | None) -> None:
-    """Naive times and dates belong to the client's zone; partial ones have no instant."""
-    assert instant(text, BERLIN) == seconds

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from wardgate.domain.features.times import local_date, parse_days, parse_instant
+from wardgate.domain.times import local_date, parse_days, parse_full_instant, parse_instant
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -121,3 +121,22 @@ def test_what_is_no_date_has_no_days(text: str) -> None:
 def test_today_is_where_the_client_is() -> None:
     """An hour before midnight in UTC it is tomorrow in Berlin."""
     assert local_date(epoch(2026, 7, 1, 23), BERLIN) == date(2026, 7, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 82800.0),
+        ("1970-01-02T00:00:00", 82800.0),
+        ("1970-01-02T00:00:00Z", 86400.0),
+        ("1970-01-02T00:00:00.5+01:00", 82800.5),
+        ("1970-01", None),
+        ("1970", None),
+        ("", None),
+        ("1970-13-01", None),
+        ("0001-01-01T00:00:00+14:00", -62135647200.0),
+    ],
+)
+def test_a_full_instant_is_never_that_of_a_partial_date(text: str, seconds: float | None) -> None:
+    """Naive times and dates belong to the client's zone; partial ones have no instant."""
+    assert parse_full_instant(text, BERLIN) == seconds

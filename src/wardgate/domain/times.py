@@ -16,7 +16,7 @@ _FORM = re.compile(
 _WIDEST_OFFSET = "14:00"
 
 
-def parse_instant(text: str, zone: ZoneInfo) -> float | None:
+def parse_instant(text: str, zone: tzinfo) -> float | None:
     """Epoch seconds of a date, dateTime or instant; None where `text` is none of them."""
     # Two forms that nearly every chart is made of. What `fromisoformat` takes besides (week dates, forms without
     # dashes or colons) has another character at one of these places.
@@ -29,6 +29,12 @@ def parse_instant(text: str, zone: ZoneInfo) -> float | None:
         except ValueError:
             pass  # a leap second, or no time at all
     return _parse_any(text, zone)
+
+
+def parse_full_instant(text: str, zone: tzinfo) -> float | None:
+    """Like `parse_instant`, but None for a partial date: it stands for many instants, so its place in an order
+    proves nothing."""
+    return parse_instant(text, zone) if len(text.strip()) >= len("2026-11-21") else None
 
 
 def _is_offset(text: str) -> bool:

@@ -1,0 +1,138 @@
+"""`wardgate check`: what it prints and how it exits."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.config_tree import FILES, sound_config
+from wardgate.cli.check import examine, run, show_findings
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that a user stands in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+_CONFIG = Path("config/wardgate.yaml")
+
+
+def test_a_sound_configuration_prints_its_digest(here: Path) -> None:
+    """One line for the whole, one for each release."""
+    sound_config(here)
+    out = io.StringIO()
+
+    assert run(_CONFIG, out) == 0
+    first, second = out.getvalue().splitlines()
+    assert first == "config/wardgate.yaml: sound: 1 service, 1 release"
+    assert second.startswith("  kidney-failure 1.0.0 (active) sha256:")
+
+
+def test_errors_are_grouped_by_file_with_line_key_and_remedy(here: Path) -> None:
+    """In the order of the files and, within each, from top to bottom; the summary comes last."""
+    sound_config(
+        here,
+        wardgate=("port: 8081", "port: 8080"),
+        service=[("egfr < 60", "egrf < 60"), ("hook: patient-view", "hook: patient-viewed")],
+    )
+    out = io.StringIO()
+
+    assert run(_CONFIG, out) == 1
+    assert out.getvalue() == (
+        "config/wardgate.yaml\n"
+        "     5  admin.listen.port  the address of the EHR's listener\n"
+        "                           -> give the admin listener a port of its own\n"
+        "\n"
+        "config/services/kidney-failure.yaml\n"
+        "     2  hook        no hook of this name (CDS Hooks, HK-1)\n"
+        "                    -> did you mean `patient-view`?\n"
+        "    17  population  at column 15 of the expression: egrf is neither a feature nor a declared output\n"
+        "                    -> did you mean egfr?\n"
+        "\n"
+        "config/wardgate.yaml: 3 errors in 2 files\n"
+    )
+
+
+def test_warnings_are_lines_that_can_be_searched_for(here: Path) -> None:
+    """`not active yet: <file>:<key>`, exit 0."""
+    sound_config(here, service=("deadline: 500ms", "suppress: {same: [patient], for: 24h}"), release=("200ms", "2s"))
+    out = io.StringIO()
+
+    assert run(_CONFIG, out) == 0
+    text = out.getvalue()
+    assert "\n  not active yet: config/services/kidney-failure.yaml:suppress (a repeated card is shown again)\n" in text
+    assert "\n  config/models/kidney-failure/releases/1.0.0.yaml:8: endpoint.timeout: " in text
+    assert "config/wardgate.yaml: sound, with 2 warnings: 1 service, 1 release\n" in text
+
+
+@pytest.mark.parametrize(("content", "word"), [(None, "does not exist"), ("", "empty"), ("a: [", "not YAML")])
+def test_a_file_that_cannot_be_read_is_one_error(here: Path, content: str | None, word: str) -> None:
+    """Never a traceback."""
+    if content is not None:
+        sound_config(here)
+        _CONFIG.write_text(content)
+    out = io.StringIO()
+
+    assert run(_CONFIG, out) == 1
+    assert word in out.getvalue()
+    assert out.getvalue().endswith("config/wardgate.yaml: 1 error in 1 file\n")
+
+
+def test_errors_in_wardgate_yaml_do_not_hide_the_others(here: Path) -> None:
+    """Its paths still lead to the other files."""
+    sound_config(here, wardgate=("environment: test", "environment: moon"), service=("500ms", "5"))
+
+    assert {finding.file for finding in examine(_CONFIG).errors} == {
+        "config/wardgate.yaml",
+        "config/services/kidney-failure.yaml",
+    }
+
+
+def test_a_terminal_gets_colours_and_wrapped_lines(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continuation lines stand under the text, not under the line number."""
+    monkeypatch.setenv("COLUMNS", "72")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    sound_config(here, card=("name: raised, from: 0.10", "name: raised, from: 0.15"))
+    out = _Terminal()
+    show_findings(examine(_CONFIG).findings, out)
+
+    lines = out.getvalue().splitlines()
+    assert any("\x1b[31m" in line for line in lines)
+    assert len(lines) > 4
+    assert all(len(line) < 72 + 12 for line in lines)
+
+
+def test_a_long_key_has_a_line_of_its_own(here: Path) -> None:
+    """So that no column grows beyond what a terminal shows."""
+    sound_config(here, release=("{uacr: [1, 10000]}", "{a_feature_with_a_very_long_name: [1, 10000]}"))
+    out = io.StringIO()
+    show_findings(examine(_CONFIG).findings, out)
+
+    lines = out.getvalue().splitlines()
+    assert lines[1] == "    11  endpoint.inputs.clip.a_feature_with_a_very_long_name"
+    assert lines[2].lstrip() == "not an input of the model"
+
+
+def test_check_imports_no_server_and_no_client(here: Path) -> None:
+    """Start-up time: the libraries of the running gateway are not needed to read files."""
+    sound_config(here)
+    program = (
+        "import sys; from pathlib import Path; from wardgate.cli import check; check.run(Path(sys.argv[1]));"
+        "print(sorted({'aiohttp', 'fastapi', 'uvicorn', 'rich', 'prometheus_client'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(_CONFIG)], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert FILES["wardgate"][0] in done.stdout

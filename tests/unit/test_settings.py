@@ -1,0 +1,200 @@
+"""`wardgate.yaml`: what it may say, what the gateway takes from it, and when it does not start."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.fakes.config_tree import Edit, sound_config
+from wardgate.adapters.files.yaml_documents import read_yaml
+from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.documents import Document
+from wardgate.domain.errors import ConfigurationError
+from wardgate.settings import Limits, Listen, Settings, is_loopback, read_settings, require_startable
+
+ROOT = Path(__file__).parents[2]
+
+_PRODUCTION = [
+    ("environment: test", "environment: production"),
+    ("insecure_demo: true\n", ""),
+    (
+        "  - name: ehr\n",
+        "  - name: ehr\n    issuer: https://ehr.example\n    keys: {jwks_url: https://ehr.example/jwks}\n",
+    ),
+    ("http://127.0.0.1:8083/fhir", "https://ehr.example/fhir"),
+]
+
+
+def _document(folder: Path, *edits: Edit) -> Document:
+    return read_yaml(sound_config(folder, wardgate=list(edits)), "wardgate.yaml")
+
+
+def _settings(folder: Path, *edits: Edit) -> Settings:
+    return read_settings(_document(folder, *edits))
+
+
+def _errors(folder: Path, *edits: Edit) -> list[tuple[int, str]]:
+    with pytest.raises(ConfigurationError) as caught:
+        _settings(folder, *edits)
+    assert all(finding.remedy and finding.file == "wardgate.yaml" for finding in caught.value.findings)
+    return [(finding.line, finding.key) for finding in caught.value.findings]
+
+
+def test_a_demo_and_its_defaults(tmp_path: Path) -> None:
+    """Everything that the file leaves out has its documented default."""
+    settings = _settings(tmp_path)
+
+    assert settings.insecure_demo and settings.environment == "test"
+    assert (settings.listen, settings.admin) == (Listen("127.0.0.1", 8080), Listen("127.0.0.1", 8081))
+    assert settings.limits == Limits(body=2 * 1024**2, depth=64, concurrency=256, queue=64, read=5.0)
+    assert (settings.cds_hooks, settings.http_client, settings.base_path) == ("2.0", "aiohttp", "")
+    assert settings.model_hosts == {"127.0.0.1:8082"}
+    (client,) = settings.clients
+    assert (client.name, client.site, client.zone) == ("ehr", "hospital_a", ZoneInfo("UTC"))
+    assert client.fhir_servers == {"http://127.0.0.1:8083/fhir"}
+    assert client.origins == ("http://localhost:*",)
+    require_startable(settings, _document(tmp_path))
+
+
+def test_what_the_file_says_is_taken(tmp_path: Path) -> None:
+    """Sizes in bytes, durations in seconds, URLs without their last slash."""
+    settings = _settings(
+        tmp_path,
+        ("public_url: http://127.0.0.1:8080", "public_url: https://cds.example/ward/"),
+        ("8083/fhir", "8083/fhir/"),
+        ("    site: hospital_a\n", "    timezone: Europe/Vienna\n"),
+        ("model_hosts:", "limits: {body: 64KiB, depth: 32, read: 500ms}\nhttp_client: pyreqwest\nmodel_hosts:"),
+        ("environment: test", "environment: demo\nattributes:\n  unit: {from: Encounter, path: a.b, map: {W: w}}"),
+    )
+
+    assert (settings.base_path, settings.http_client) == ("/ward", "pyreqwest")
+    assert (settings.limits.body, settings.limits.depth, settings.limits.read) == (65536, 32, 0.5)
+    assert settings.clients[0].fhir_servers == {"http://127.0.0.1:8083/fhir"}
+    assert settings.clients[0].zone == ZoneInfo("Europe/Vienna") and settings.clients[0].site is None
+    assert settings.attributes == (AttributeSpec("unit", "Encounter", "a.b", {"W": "w"}),)
+
+
+@pytest.mark.parametrize(
+    ("edit", "line", "key"),
+    [
+        (("environment: test", "environment: prod"), 1, "environment"),
+        (("environment: test\n", ""), 1, "environment"),
+        (("model_hosts: [", "colour: blue\nmodel_hosts: ["), 11, "colour"),
+        (("model_hosts: [", "model_hosts: [http://x, "), 11, "model_hosts.0"),
+        (("model_hosts: [", "model_hosts: [X.example, "), 11, "model_hosts.0"),
+        (("clients:\n", "clients:\n  - {name: other}\n"), 6, "clients"),
+        (("listen: {host: 127.0.0.1, port: 8080}", "listen: {host: 0.0.0.0, port: 8080}"), 4, "listen.host"),
+        (("listen: {host: 127.0.0.1, port: 8081}", "listen: {host: ehr.example, port: 8081}"), 5, "admin.listen.host"),
+        (("port: 8081", "port: 8080"), 5, "admin.listen.port"),
+        (("port: 8081", "port: 70000"), 5, "admin.listen.port"),
+        (("port: 8081", "port: '8081'"), 5, "admin.listen.port"),
+        (("8083/fhir", "8083/fhir?x=1"), 8, "clients.0.fhir_servers.0"),
+        (("http://127.0.0.1:8083/fhir", "127.0.0.1/fhir"), 8, "clients.0.fhir_servers.0"),
+        (("http://127.0.0.1:8083/fhir", "https://user:word@ehr.example/fhir"), 8, "clients.0.fhir_servers.0"),
+        (("http://localhost:*", "http://localhost"), 0, ""),
+        (("http://localhost:*", "http://ehr.example:*"), 9, "clients.0.origins.0"),
+        (("http://localhost:*", "https://ehr.example/"), 9, "clients.0.origins.0"),
+        (("http://localhost:*", "*"), 9, "clients.0.origins.0"),
+        (("    site: hospital_a", "    timezone: Mars/Olympus"), 10, "clients.0.timezone"),
+        (("    site: hospital_a", "    timezone: ../etc/passwd"), 10, "clients.0.timezone"),
+        (("model_hosts:", "limits: {body: 2MB}\nmodel_hosts:"), 11, "limits.body"),
+        (("model_hosts:", "limits: {body: 2000000}\nmodel_hosts:"), 11, "limits.body"),
+        (("model_hosts:", "limits: {body: 1024MiB}\nmodel_hosts:"), 11, "limits.body"),
+        (("model_hosts:", "limits: {depth: 2}\nmodel_hosts:"), 11, "limits.depth"),
+        (("model_hosts:", "limits: {read: 5}\nmodel_hosts:"), 11, "limits.read"),
+        (("model_hosts:", "stores: {hot: memcached}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {durable: mysql://x}\nmodel_hosts:"), 11, "stores.durable"),
+        (("model_hosts:", "telemetry: {keep: 5}\nmodel_hosts:"), 11, "telemetry.keep"),
+        (("model_hosts:", "pseudonym_key: {}\nmodel_hosts:"), 11, "pseudonym_key.env"),
+        (("model_hosts:", "discovery: {cds_hooks: 2.0}\nmodel_hosts:"), 11, "discovery.cds_hooks"),
+        (("model_hosts:", "attributes: {ward: {}}\nmodel_hosts:"), 11, "attributes.ward"),
+        (
+            ("model_hosts:", "attributes: {unit: {from: Encounter, path: 'a..b', map: {a: b}}}\nmodel_hosts:"),
+            11,
+            "attributes.unit.path",
+        ),
+        (("insecure_demo: true", "insecure_demo: yes"), 2, "insecure_demo"),
+    ],
+)
+def test_each_error_has_its_line(tmp_path: Path, edit: Edit, line: int, key: str) -> None:
+    """Line, key and a remedy; an exact origin without a wildcard is fine."""
+    if not key:
+        assert _settings(tmp_path, edit)
+    else:
+        assert _errors(tmp_path, edit) == [(line, key)]
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    """The types of all keys first; then what the values say about each other."""
+    assert (
+        len(_errors(tmp_path, ("environment: test", "environment: x"), ("8083/fhir", "8083/f?"), ("8081", "no"))) == 3
+    )
+    assert len(_errors(tmp_path, ("environment: test", "environment: production"), ("port: 8081", "port: 8080"))) == 3
+
+
+def test_production_is_read_but_does_not_start_yet(tmp_path: Path) -> None:
+    """`check` passes; a start says the sentence that operators look for."""
+    document = _document(tmp_path, *_PRODUCTION)
+    settings = read_settings(document)
+
+    with pytest.raises(ConfigurationError) as caught:
+        require_startable(settings, document)
+    assert [finding.what for finding in caught.value.findings] == [
+        "authentication is not built yet: insecure_demo: true is the only way to start"
+    ]
+
+
+def test_insecure_demo_in_production(tmp_path: Path) -> None:
+    """Refused, and its server on this machine with it."""
+    assert _errors(tmp_path, ("environment: test", "environment: production")) == [
+        (2, "insecure_demo"),
+        (8, "clients.0.fhir_servers.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "key"),
+    [
+        (("    issuer: https://ehr.example\n", ""), "clients.0.issuer"),
+        (("    keys: {jwks_url: https://ehr.example/jwks}\n", ""), "clients.0.keys"),
+        (("{jwks_url: https://ehr.example/jwks}", "{}"), "clients.0.keys"),
+        (("https://ehr.example/fhir", "http://ehr.example/fhir"), "clients.0.fhir_servers.0"),
+        (("https://ehr.example/fhir", "https://10.0.0.7/fhir"), "clients.0.fhir_servers.0"),
+        (("https://ehr.example/fhir", "https://localhost/fhir"), "clients.0.fhir_servers.0"),
+        (("https://ehr.example/fhir", "https://[fe80::1]/fhir"), "clients.0.fhir_servers.0"),
+    ],
+)
+def test_production_needs_credentials_and_public_servers(tmp_path: Path, edit: Edit, key: str) -> None:
+    """No token to a private address or over plain http."""
+    config = sound_config(tmp_path, wardgate=_PRODUCTION)
+    text = config.read_text()
+    assert text.count(edit[0]) == 1
+    config.write_text(text.replace(*edit))
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(read_yaml(config, "wardgate.yaml"))
+    assert [finding.key for finding in caught.value.findings] == [key]
+
+
+def test_the_example_of_the_documentation_is_read() -> None:
+    """Every key of it is known."""
+    settings = read_settings(read_yaml(ROOT / "config" / "wardgate.yaml", "wardgate.yaml"))
+
+    assert not settings.insecure_demo and settings.clients[0].name == "ward-ehr"
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+    ],
+)
+def test_loopback_is_an_address_or_localhost(host: str, loopback: bool) -> None:
+    """A name that only looks like one is none."""
+    assert is_loopback(host) is loopback
