@@ -48,7 +48,7 @@ class Window(NamedTuple):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Medians over rounds. `ratio` is CPU a call over the floor's, `share` the part of a core that was busy."""
+    """Medians over rounds. `ratio` is CPU a call over the floor's, over the same round's."""
 
     variant: str
     concurrency: int
@@ -62,7 +62,8 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class OpenLine(msgspec.Struct, frozen=True):
-    """Open loop with a slow model: latency from the due time; `added` is what lies over the model's 20 ms."""
+    """Open loop with a slow model: latency from the due time; `added` is what lies over the model's 20 ms, `busy` the
+    share of its core that the server used."""
 
     variant: str
     p50_ms: float
@@ -70,6 +71,7 @@ class OpenLine(msgspec.Struct, frozen=True):
     added_p50_ms: float
     added_p99_ms: float
     busy: float
+    calls: int
     wrong: int
 
 
@@ -171,8 +173,16 @@ def _open_line(name: str, runs: Sequence[tuple[Run, float]]) -> OpenLine:
     p50 = statistics.median(run.quantile(0.5) for run, _ in runs) * 1e3
     p99 = statistics.median(run.quantile(0.99) for run, _ in runs) * 1e3
     ideal = MODEL_LATENCY * 1e3
-    wrong = sum(run.wrong for run, _ in runs)
-    return OpenLine(name, p50, p99, p50 - ideal, p99 - ideal, statistics.median(busy for _, busy in runs), wrong)
+    return OpenLine(
+        name,
+        p50,
+        p99,
+        p50 - ideal,
+        p99 - ideal,
+        statistics.median(busy for _, busy in runs),
+        sum(run.calls for run, _ in runs),
+        sum(run.wrong for run, _ in runs),
+    )
 
 
 def _model_calls(port: int) -> Target:

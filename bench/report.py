@@ -141,7 +141,7 @@ def _sections(report: Report, table: Callable[[str, Sequence[str], Sequence[Sequ
 
 
 _CLOSED_HEAD = ("closed loop", "µs CPU/call", "x floor", "calls/s", "p50 ms", "p99 ms", "calls", "wrong")
-_OPEN_HEAD = ("open loop", "p50 ms", "p99 ms", "added p50", "added p99", "core busy", "wrong")
+_OPEN_HEAD = ("open loop", "p50 ms", "p99 ms", "added p50", "added p99", "core busy", "calls", "wrong")
 
 
 def _closed_rows(lines: Sequence[Line], concurrency: int) -> list[Sequence[str]]:
@@ -164,7 +164,7 @@ def _closed_rows(lines: Sequence[Line], concurrency: int) -> list[Sequence[str]]
 def _open_row(line: OpenLine) -> Sequence[str]:
     figures = (line.p50_ms, line.p99_ms, line.added_p50_ms, line.added_p99_ms)
     busy = f"{line.busy:.0%}" if line.busy else ""
-    return (line.variant, *(f"{figure:.2f}" for figure in figures), busy, str(line.wrong))
+    return (line.variant, *(f"{figure:.2f}" for figure in figures), busy, f"{line.calls:,}", str(line.wrong))
 
 
 def _goal_row(goal: Goal) -> Sequence[str]:

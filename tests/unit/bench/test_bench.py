@@ -82,6 +82,6 @@ def test_goals_are_read_from_the_figures() -> None:
     """Ratios at 16 connections and added milliseconds meet or miss the design's limits."""
     ratios = {FLOOR: 1.0, PYREQWEST: 1.5, AIOHTTP: 2.5, NAIVE: 16.0, FHIR: 80.0}
     closed = [Line(variant.name, 16, 0, ratio, 0, 0, 0, 1, 0) for variant, ratio in ratios.items()]
-    opened = [OpenLine(AIOHTTP.name, 21.0, 24.0, 1.0, 4.0, 0.3, 0)]
+    opened = [OpenLine(AIOHTTP.name, 21.0, 24.0, 1.0, 4.0, 0.3, 1, 0)]
     met = {goal.what: goal.met for goal in goals(closed, opened, Startup(1.0, 2.0))}
     assert list(met.values()) == [True, False, True, False, False, True, True, False, True, False]
