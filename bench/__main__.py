@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.measure import FULL, QUICK, closed, opened
+from bench.measure import FULL, QUICK, Line, OpenLine, closed, opened
 from bench.report import Report, goals, markdown, place, text
 from bench.request import now, samples
 from bench.servers import LOAD_CORE, SERVER_CORE, VARIANTS, NotStarted
@@ -52,7 +52,8 @@ def _measure(quick: bool) -> Report:
 
 def _verdict(report: Report) -> int:
     """0 whatever the goals say: a machine's mood must not fail a build. 1 where answers were wrong."""
-    wrong = [line for line in (*report.closed, *report.opened) if line.wrong > _WRONG_AT_MOST * line.calls]
+    lines: list[Line | OpenLine] = [*report.closed, *report.opened]
+    wrong = [line for line in lines if line.wrong > _WRONG_AT_MOST * line.calls]
     for line in wrong:
         print(f"{line.variant}: {line.wrong} of {line.calls} answers were not 200 with one card", file=sys.stderr)
     return 1 if wrong else 0

@@ -48,7 +48,7 @@ class Window(NamedTuple):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Medians over rounds. `ratio` is CPU a call over the floor's, over the same round's."""
+    """Medians over rounds. `ratio` is CPU a call over the floor's of the same round."""
 
     variant: str
     concurrency: int

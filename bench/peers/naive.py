@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from pydantic import BaseModel
 
 # httpcore tries to import sniffio several times a call, anyio no longer brings it, and Python does not remember
-# that an import failed: an accident of packaging, 40 % of the call, that the peer is not charged for.
+# that an import failed: an accident of packaging, nearly half of an httpx call, that the peer is not charged for.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 _EGFR = {"33914-3", "98979-8", "62238-1"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import time
 import uuid
@@ -36,6 +37,23 @@ class SystemClock:
 
     now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
     monotonic = staticmethod(time.monotonic)
+
+
+class DecisionIds:
+    """Random UUIDs (RFC 9562, version 4), their bytes drawn from the system in batches: a draw is a system call."""
+
+    _BATCH = 256
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._used = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._bytes):
+            self._bytes, self._used = os.urandom(16 * self._BATCH), 0
+        drawn = self._bytes[self._used : self._used + 16]
+        self._used += 16
+        return str(uuid.UUID(bytes=drawn, version=4))
 
 
 class FixedSnapshots:
@@ -135,7 +153,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
         handler=handler,
         client=settings.clients[0],
         clock=clock,
-        new_id=lambda: str(uuid.uuid4()),
+        new_id=DecisionIds(),
         meter=meter,
         faults=faults,
         ready=ready,

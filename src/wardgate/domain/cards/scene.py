@@ -114,17 +114,31 @@ class Scene(Frame):
         if mark is not None:
             fitting = tuple(name for name in decision.features if self.found(name).mark is mark)
             return fitting or (decision.features if len(decision.features) == 1 else ())
-        without = tuple(name for name in decision.features if self.found(name).value is None)
-        return without or decision.features
+        return self._without_value() or decision.features
+
+    def _without_value(self) -> tuple[str, ...]:
+        return tuple(name for name in self.call.decision.features if self.found(name).value is None)
 
     def reason_display(self) -> str:
-        return reason_text(self.call.decision.reason, self._concerned_names())
+        return "; ".join([reason_text(reason, names) for reason, names in self._causes()])
 
     def reason_code(self) -> str:
         return self.call.decision.reason.value
 
     def advice(self) -> str:
-        return f"{advice_text(self.call.decision.reason, self._concerned_names())} {NOT_A_RESULT}"
+        return " ".join([*(advice_text(reason, names) for reason, names in self._causes()), NOT_A_RESULT])
+
+    def _causes(self) -> list[tuple[Reason, list[str]]]:
+        """The decision's reason with its features. `missing(x)` also holds where x is there and cannot be used: then
+        each one's own mark, since "not found" would be untrue."""
+        reason = self.call.decision.reason
+        by_mark: dict[Mark, list[str]] = {}
+        if reason is Reason.INPUT_MISSING:
+            for name in self._without_value():
+                by_mark.setdefault(self.found(name).mark or Mark.MISSING, []).append(self.plan.shapes[name].display)
+        if not by_mark or Mark.MISSING in by_mark:
+            return [(reason, self._concerned_names())]
+        return [(REASON_OF_MARK[mark], names) for mark, names in by_mark.items()]
 
     def _concerned_names(self) -> list[str]:
         """By display; an exclusion goes by its own name, which says more than the feature that it rests on."""

@@ -16,6 +16,7 @@ from wardgate.domain.times import parse_full_instant
 WRONG_PATIENT_AT = 3
 """So many resources of somebody else, and nothing of this chart is believed (DESIGN, "Context and patient")."""
 
+_NONE: frozenset[str] = frozenset()
 _ABOUT_PATIENTS = frozenset({"Observation", "Condition", "Encounter", "MedicationRequest", "MedicationStatement"})
 """Types that count as dropped when they name no subject; a Medication or a Location never has one."""
 
@@ -73,7 +74,13 @@ def assemble(answers: Sequence[Answer], owner: Owner, encounter_id: str | None, 
         keys={answer.key.name: answer.state for answer in answers},
         dropped=dropped,
         wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
+        doubtful=_doubtful(answers, pile) if dropped else _NONE,
     )
+
+
+def _doubtful(answers: Sequence[Answer], pile: "_Pile") -> frozenset[str]:
+    unreadable = {answer.key.resource_type for answer in answers if any(page.unreadable for page in answer.pages)}
+    return frozenset(unreadable | pile.without_subject())
 
 
 class _Pile:
@@ -90,7 +97,7 @@ class _Pile:
         self._owner = owner
         self._chosen: dict[str, dict[str, Resource]] = {}  # by type, then by id
         self._without_id: list[Resource] = []
-        self._lost: list[Dropped] = []
+        self._lost: list[tuple[str, Dropped]] = []  # type and cause of what has no id
 
     def add(self, page: Page) -> None:
         if page.patients or page.encounters or page.unreadable:
@@ -134,12 +141,17 @@ class _Pile:
         for (kind, _), cause in self.rejected.items():
             if cause is not Dropped.NO_SUBJECT or kind in _ABOUT_PATIENTS or kind == "Patient":
                 counts[cause] = counts.get(cause, 0) + 1
-        for cause in self._lost:
+        for _, cause in self._lost:
             counts[cause] = counts.get(cause, 0) + 1
         return counts
 
+    def without_subject(self) -> set[str]:
+        """The types of what was dropped because it names nobody."""
+        dropped = [*self._lost, *((kind, cause) for (kind, _), cause in self.rejected.items())]
+        return {kind for kind, cause in dropped if cause is Dropped.NO_SUBJECT}
+
     def _add_apart(self, page: Page) -> None:
-        self._lost.extend([Dropped.UNREADABLE] * page.unreadable)
+        self._lost.extend([("", Dropped.UNREADABLE)] * page.unreadable)
         for document in page.patients:
             verdict = self._owner.verdict_on_patient(document)
             found = document.get("id")
@@ -170,7 +182,7 @@ class _Pile:
         if verdict is None:
             self._without_id.append(resource)
         elif verdict is not Dropped.NO_SUBJECT or resource.resourceType in _ABOUT_PATIENTS:
-            self._lost.append(verdict)
+            self._lost.append((resource.resourceType, verdict))
 
     def _keep_newest(self, held: dict[str, Resource], found: str, resource: Resource, verdict: Dropped | None) -> None:
         known, key = held[found], (resource.resourceType, found)

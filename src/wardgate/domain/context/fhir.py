@@ -49,6 +49,14 @@ class Component(msgspec.Struct, gc=False):
     valueString: str | None = None
     valueBoolean: bool | None = None
     valueInteger: float | None = None
+    # values that no feature can read: that there is one is all that counts (see OTHER_VALUES)
+    valueRange: Any = None
+    valueRatio: Any = None
+    valueDateTime: Any = None
+    valueTime: Any = None
+    valuePeriod: Any = None
+    valueSampledData: Any = None
+    valueUnreadable: Any = None
     dataAbsentReason: CodeableConcept | None = None
 
 
@@ -73,6 +81,13 @@ class Resource(msgspec.Struct, gc=False):
     valueString: str | None = None
     valueBoolean: bool | None = None
     valueInteger: float | None = None
+    valueRange: Any = None
+    valueRatio: Any = None
+    valueDateTime: Any = None
+    valueTime: Any = None
+    valuePeriod: Any = None
+    valueSampledData: Any = None
+    valueUnreadable: Any = None
     dataAbsentReason: CodeableConcept | None = None
     component: list[Component] | None = None
     # Condition; the two statuses are a code in STU3 and a CodeableConcept in R4
@@ -81,9 +96,26 @@ class Resource(msgspec.Struct, gc=False):
     onsetDateTime: str | None = None
     onsetPeriod: Period | None = None
     abatementDateTime: str | None = None
+    abatementPeriod: Any = None
+    abatementAge: Any = None
+    abatementRange: Any = None
+    abatementString: Any = None
+    abatementBoolean: Any = None
     recordedDate: str | None = None
     assertedDate: str | None = None
 
+
+OTHER_VALUES = {
+    "valueRange": "a range",
+    "valueRatio": "a ratio",
+    "valueDateTime": "a date",
+    "valueTime": "a time",
+    "valuePeriod": "a period",
+    "valueSampledData": "a series of samples",
+    "valueUnreadable": "a value that cannot be read",
+}
+"""Elements of a value that no feature can read, and what a card calls them. `valueUnreadable` is no element of FHIR:
+it is put in the place of a value whose JSON does not fit (`context/lenient.py`)."""
 
 Document = dict[str, Any]
 """A resource decoded whole: Patient, Encounter and whatever a dotted path reads."""

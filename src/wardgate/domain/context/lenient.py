@@ -4,7 +4,8 @@ Some fields may not simply fall away, because without them a resource would say 
 
 - subject, patient, focus: whose resource this is (law 11); unreadable ones cost the resource;
 - verificationStatus, clinicalStatus: modifier elements (FHIR R4, 2.1.0.2): the same;
-- dataAbsentReason, comparator: an unreadable one still says "this is not a plain value", so a mark stays.
+- dataAbsentReason, comparator: an unreadable one still says "this is not a plain value", so a mark stays;
+- values: an unreadable one still says that there is one, so that an older result does not stand in for it.
 """
 
 import types
@@ -19,7 +20,7 @@ UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """All that decoding raises, whatever the bytes are."""
 
 _BINDING = frozenset({"subject", "patient", "focus", "verificationStatus", "clinicalStatus"})
-_UNREADABLE_COMPARATOR = "?"
+_UNREADABLE = "?"
 
 T = TypeVar("T")
 
@@ -89,7 +90,11 @@ def _leave_mark(kept: dict[str, Any], kind: type, name: str) -> None:
     if name == "dataAbsentReason" and kind in (Resource, Component):
         kept[name] = CodeableConcept()
     elif name == "comparator" and kind is Quantity:
-        kept[name] = _UNREADABLE_COMPARATOR
+        kept[name] = _UNREADABLE
+    elif name == "value" and kind is Quantity:
+        kept[name] = _UNREADABLE
+    elif name.startswith("value") and kind in (Resource, Component):
+        kept["valueUnreadable"] = True
 
 
 def _list(raw: msgspec.Raw, kind: Any) -> list[Any]:

@@ -33,6 +33,8 @@ class PatientRecord(msgspec.Struct, frozen=True):
     `resources` holds the slim resources by type (Observation, Condition).
     `wrong_patient`: three resources of somebody else were met, or a resource that the context names and
     that wardgate fetched itself was somebody else's. Then there is no score (law 11).
+    `doubtful`: the types of which something was dropped that may be this patient's all the same, because it could
+    not be read or names no subject. That none of a kind was found proves nothing then.
     """
 
     patient: Document | None
@@ -41,3 +43,4 @@ class PatientRecord(msgspec.Struct, frozen=True):
     keys: Mapping[str, KeyState]
     dropped: Mapping[Dropped, int]
     wrong_patient: bool
+    doubtful: frozenset[str] = frozenset()

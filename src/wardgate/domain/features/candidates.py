@@ -5,7 +5,7 @@ share what is found: status, time and value are looked at once for all of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from zoneinfo import ZoneInfo
 
 from wardgate.domain.context.fhir import CodeableConcept, Resource
@@ -157,10 +157,18 @@ def _status_codes(status: CodeableConcept | str | None) -> list[str]:
 
 
 def _has_abated(resource: Resource, as_of: float, zone: ZoneInfo) -> bool:
-    if resource.abatementDateTime is None:
-        return False
-    at = parse_instant(resource.abatementDateTime, zone)
-    return at is not None and at <= as_of
+    """However it was recorded; not by a date, or a period, that begins later or cannot be read."""
+    when: object = resource.abatementDateTime
+    if when is None and isinstance(resource.abatementPeriod, dict):
+        when = resource.abatementPeriod.get("start")
+    if isinstance(when, str):
+        at = parse_instant(when, zone)
+        return at is not None and at <= as_of
+    return any(element not in _NO_ABATEMENT for element in _abatements(resource))
+
+
+_abatements = attrgetter("abatementPeriod", "abatementAge", "abatementRange", "abatementString", "abatementBoolean")
+_NO_ABATEMENT: tuple[object, ...] = (None, False, "", {})
 
 
 def _observed_at(resource: Resource, zone: ZoneInfo) -> float | None:

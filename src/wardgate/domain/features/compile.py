@@ -83,6 +83,8 @@ class Extractor:
             self._read_patient(record, as_of, zone, values)
         if not self._all_obtained(record.keys):
             self._hide_unobtained(record, findings, values)
+        if record.doubtful:
+            self._hide_doubtful(record.doubtful, values)
         return FeatureVector(values, is_deceased(record.patient, as_of, zone), as_of)
 
     def scope(self) -> tuple[Mapping[str, Type], frozenset[str]]:
@@ -119,6 +121,13 @@ class Extractor:
                 known = record.patient is not None or watch.is_known(record.keys, ([], []))
             if not known:
                 values[name] = self._unobtained[name]
+
+    def _hide_doubtful(self, types: frozenset[str], values: dict[str, FeatureValue]) -> None:
+        """None found, or so many, proves nothing where something was dropped that may be one; that there is one does."""
+        for spec in self.schema.features:
+            counted = spec.take is Take.COUNT or (spec.take is Take.ANY and values[spec.name].value is not True)
+            if counted and spec.source in types:
+                values[spec.name] = self._unobtained[spec.name]
 
 
 class _Watch:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from sys import float_info
 
-from wardgate.domain.context.fhir import CodeableConcept, Component, Quantity, Resource
+from wardgate.domain.context.fhir import OTHER_VALUES, CodeableConcept, Component, Quantity, Resource
 from wardgate.domain.features.schema import FeatureSpec, FeatureType
 from wardgate.domain.features.ucum import UCUM_SYSTEM, factors_of
 from wardgate.domain.features.vector import Mark, Value
@@ -41,7 +41,17 @@ def has_value(holder: Holder) -> bool:
         or holder.valueBoolean is not None
         or (holder.valueString is not None and is_given(holder.valueString))
         or (holder.valueCodeableConcept is not None and _name_of(holder.valueCodeableConcept) is not None)
+        or _other_value(holder) is not None
     )
+
+
+def _other_value(holder: Holder) -> str | None:
+    """What a value is called that no feature can read: a range, a date. None where there is none."""
+    for element, words in OTHER_VALUES.items():
+        value = getattr(holder, element)
+        if value is not None and value != {} and not (isinstance(value, str) and not value.strip()):
+            return words
+    return None
 
 
 def is_given(value: float | str | None) -> bool:
@@ -210,7 +220,8 @@ def _as_charted(holder: Holder) -> str | None:
         return holder.valueString.strip()
     if holder.valueBoolean is not None:
         return "true" if holder.valueBoolean else "false"
-    return None if holder.valueCodeableConcept is None else _name_of(holder.valueCodeableConcept)
+    concept = holder.valueCodeableConcept
+    return (None if concept is None else _name_of(concept)) or _other_value(holder)
 
 
 def plain_number(number: float) -> str:
