@@ -101,7 +101,7 @@ class FakeFhir:
     def urls(self) -> list[str]:
         return [url for _, url, _ in self.asked]
 
-    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:  # noqa: ASYNC109
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
         self.asked.append((access, url, timeout))
         self.open += 1
         self.most_open = max(self.most_open, self.open)

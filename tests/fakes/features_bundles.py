@@ -44,7 +44,10 @@ def lab(name: str = "x", codes: tuple[str, ...] = ("1-1",), **other: Any) -> Fea
 
 
 def record_of(
-    resources: list[Json], patient: Json | None = None, states: dict[str, KeyState] | None = None
+    resources: list[Json],
+    patient: Json | None = None,
+    states: dict[str, KeyState] | None = None,
+    doubtful: frozenset[str] = frozenset(),
 ) -> PatientRecord:
     """The record as decoding yields it: through JSON into the slim structs."""
     decoded = [msgspec.json.decode(msgspec.json.encode(resource), type=Resource) for resource in resources]
@@ -52,7 +55,7 @@ def record_of(
     for resource in decoded:
         by_type[resource.resourceType] = (*by_type.get(resource.resourceType, ()), resource)
     known = states if states is not None else {key.name: KeyState.OBTAINED for key in KEYS}
-    return PatientRecord(patient, None, by_type, known, {}, False)
+    return PatientRecord(patient, None, by_type, known, {}, False, doubtful)
 
 
 def extract(
@@ -63,9 +66,10 @@ def extract(
     states: dict[str, KeyState] | None = None,
     as_of: float = NOW,
     zone: ZoneInfo = BERLIN,
+    doubtful: frozenset[str] = frozenset(),
 ) -> FeatureVector:
     assert check_schema(schema) == []
-    return compile_schema(schema, keys).extract(record_of(resources, patient, states), as_of, zone)
+    return compile_schema(schema, keys).extract(record_of(resources, patient, states, doubtful), as_of, zone)
 
 
 def disagreement(
@@ -190,7 +194,7 @@ class Draw:
             return {"valueQuantity": {"value": self.random.uniform(1, 15), "unit": "mg/dL"}}
         value: Json = {}
         for _ in range(self.one(1, 1, 1, 1, 1, 0, 2)):
-            kind = self.one("quantity", "quantity", "quantity", "integer", "string", "boolean", "concept")
+            kind = self.one("quantity", "quantity", "quantity", "integer", "string", "boolean", "concept", "other")
             match kind:
                 case "quantity":
                     value["valueQuantity"] = self.quantity()
@@ -200,6 +204,9 @@ class Draw:
                     value["valueString"] = self.one(*_TEXTS)
                 case "boolean":
                     value["valueBoolean"] = self.chance(0.5)
+                case "other":
+                    name, other = self.one(*_OTHER_VALUES)
+                    value[name] = other
                 case _:
                     value["valueCodeableConcept"] = self.concept("yes", "no", "maybe")
         return {**value, **self.fields(0.06, dataAbsentReason=lambda: {"text": "unknown"})}
@@ -246,6 +253,14 @@ class Draw:
                 recordedDate=self.time,
                 assertedDate=self.time,
                 abatementDateTime=self.time,
+            ),
+            **self.fields(
+                0.1,
+                abatementPeriod=self.period,
+                abatementAge=lambda: self.one({"value": 40}, {}),
+                abatementRange=lambda: {"low": {"value": 40}},
+                abatementString=lambda: self.one("in childhood", ""),
+                abatementBoolean=lambda: self.chance(0.5),
             ),
         }
 
@@ -352,6 +367,16 @@ _ODD_TIMES = (
     "2027-01-01",
 )
 _ODD_VALUES = ("5.4", " 7 ", "1,5", "<5", ">= 90", "1e400", "high", " ", ".5", "5.", "+2e1", "nan", 1e15, 1.7e308, -0.0)
+_OTHER_VALUES = (
+    ("valueRange", {"low": {"value": 3}, "high": {"value": 5}}),
+    ("valueRange", {}),
+    ("valueRatio", {"numerator": {"value": 1}, "denominator": {"value": 128}}),
+    ("valueDateTime", "2026-03-01"),
+    ("valueDateTime", " "),
+    ("valueTime", "10:00:00"),
+    ("valuePeriod", {"start": "2026-03-01"}),
+    ("valueSampledData", {"period": 10, "dimensions": 1}),
+)
 _TEXTS = ("5.4", "<5", ">= 90 mg", "< x", "yes", " no ", "a" * 100, "", "1e1", "٣", "≤ 3")
 _ODD_STATUSES = (
     "corrected",

@@ -217,8 +217,7 @@ class Reference:
                 allowed = [tidy(s) for s in spec.statuses or ("active", "recurrence", "relapse")]
                 counts = any(status in allowed for status in clinical)
             else:
-                abated = instant(resource.get("abatementDateTime"), self.zone)
-                counts = spec.statuses is None and not (abated is not None and abated <= self.as_of)
+                counts = spec.statuses is None and not self.abated(resource)
             if counts:
                 candidates.append(
                     {
@@ -231,6 +230,16 @@ class Reference:
                     }
                 )
         return self.settle(candidates)
+
+    def abated(self, resource: Json) -> bool:
+        when = resource.get("abatementDateTime")
+        if when is None:
+            when = (resource.get("abatementPeriod") or {}).get("start")
+        if when is not None:
+            at = instant(when, self.zone)
+            return at is not None and at <= self.as_of
+        others = [resource.get(f"abatement{kind}") for kind in ("Period", "Age", "Range", "String", "Boolean")]
+        return any(others)
 
     def began(self, resource: Json) -> float | None:
         start = (resource.get("onsetPeriod") or {}).get("start")
@@ -372,6 +381,16 @@ def status_codes(status: Any) -> list[str]:
 # Reading a value
 
 
+OTHERS = {
+    "valueRange": "a range",
+    "valueRatio": "a ratio",
+    "valueDateTime": "a date",
+    "valueTime": "a time",
+    "valuePeriod": "a period",
+    "valueSampledData": "a series of samples",
+}
+
+
 def kinds_of(part: Json) -> list[str]:
     kinds = []
     number = (part.get("valueQuantity") or {}).get("value")
@@ -385,6 +404,10 @@ def kinds_of(part: Json) -> list[str]:
         kinds.append("boolean")
     if name_of(part.get("valueCodeableConcept")):
         kinds.append("concept")
+    for name in OTHERS:
+        other = part.get(name)
+        if other not in (None, {}) and not (isinstance(other, str) and other.strip() == ""):
+            kinds.append(name)
     return kinds
 
 
@@ -534,7 +557,9 @@ def charted(part: Json) -> str | None:
         return shortened(part["valueString"].strip())
     if "boolean" in kinds:
         return str(part["valueBoolean"]).lower()
-    return shortened(name_of(part.get("valueCodeableConcept")))
+    if "concept" in kinds:
+        return shortened(name_of(part["valueCodeableConcept"]))
+    return next((words for name, words in OTHERS.items() if name in kinds), None)
 
 
 def shortened(text: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""A whole gateway in one process: the real configuration, edge, stacks and spine; a fake clock, model and FHIR server."""
+"""A whole gateway in one process: real configuration, edge, stacks and spine; fake clock, model and FHIR server."""
 
 import itertools
 from dataclasses import dataclass, field

@@ -49,7 +49,7 @@ class HttpFhirReader:
         self._failed = failed
         self._max_bytes = (options or FhirReaderOptions()).max_bytes
 
-    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:  # noqa: ASYNC109
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
         if not url.startswith((f"{access.server}/", f"{access.server}?")):
             self._failed(ReadFailure.OFF_SERVER)
             return None

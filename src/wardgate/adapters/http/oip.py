@@ -41,6 +41,17 @@ class _Reply(msgspec.Struct):
     model_version: str | int | None = None
 
 
+class _Numbers(_Tensor):
+    """The usual case, flat numbers: the decoder itself makes sure of them."""
+
+    data: list[float]
+
+
+class _UsualReply(_Reply):
+    outputs: list[_Numbers]  # type: ignore[assignment]  # narrower, and never assigned to
+
+
+_decode_usual = msgspec.json.Decoder(_UsualReply).decode
 _decode = msgspec.json.Decoder(_Reply).decode
 _encode = msgspec.json.encode
 
@@ -134,7 +145,7 @@ def parse_reply(reply: HttpReply, endpoint: Endpoint) -> ModelReply:
         # The body may echo the patient's inputs or a stack trace: it is dropped unread.
         raise ModelUnavailable(Reason.MODEL_REFUSED if 400 <= reply.status < 500 else Reason.MODEL_ERROR)
     try:
-        decoded = _decode(reply.body)
+        decoded = _decoded(reply.body)
     except msgspec.ValidationError:
         raise ModelUnavailable(Reason.REPLY_MALFORMED) from None
     except (msgspec.DecodeError, RecursionError):
@@ -152,6 +163,13 @@ def parse_reply(reply: HttpReply, endpoint: Endpoint) -> ModelReply:
         contributions,
         {name: _number(tensors, spec) for name, spec in endpoint.others.items()},
     )
+
+
+def _decoded(body: bytes) -> _Reply:
+    try:
+        return _decode_usual(body)
+    except msgspec.ValidationError:
+        return _decode(body)
 
 
 def _why_undecodable(body: bytes) -> Reason:
@@ -191,7 +209,7 @@ def _vector(tensor: _Tensor, length: int) -> tuple[float, ...]:
 def _flat(tensor: _Tensor) -> list[Any]:
     """The data in row-major order, nested or flat; its count must be what `shape` says."""
     values = tensor.data
-    for _ in range(4):
+    for _ in range(0 if isinstance(tensor, _Numbers) else 4):
         if not any(isinstance(value, list) for value in values):
             break
         if not all(isinstance(value, list) for value in values):
@@ -203,6 +221,8 @@ def _flat(tensor: _Tensor) -> list[Any]:
 
 
 def _finite(value: object) -> float:
+    if value.__class__ is float and math.isfinite(value):
+        return value
     if value is None:
         raise ModelUnavailable(Reason.REPLY_NOT_FINITE)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -160,7 +160,9 @@ def value_text(shape: Shape, found: FeatureValue) -> str:
         if shape.declared_unit and raw.endswith(" " + shape.declared_unit):
             raw = raw.removesuffix(shape.declared_unit) + shape.unit
         return outside(raw)
-    return "unknown" if found.unobtained else "nothing"
+    if found.unobtained:
+        return "unknown"
+    return "nothing" if found.at is None else "values of one time only"  # of which no delta or slope can be had
 
 
 def value_markdown(shape: Shape, found: FeatureValue) -> str:
@@ -175,6 +177,8 @@ def mark_text(shape: Shape, found: FeatureValue) -> str:
     if found.unobtained:
         return UNOBTAINED
     mark = found.mark or Mark.MISSING
+    if mark is Mark.MISSING and found.at is not None:
+        return "too few" if shape.window is None else f"too few in the last {shape.window}"
     if shape.window is not None and mark is Mark.MISSING:
         return f"not found in the last {shape.window}"
     if shape.window is not None and mark is Mark.STALE:

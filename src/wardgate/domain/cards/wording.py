@@ -84,7 +84,7 @@ MARKS: Mapping[Mark, str] = {
     Mark.COMPARATOR: "a limit, not a value",
     Mark.NOT_NUMERIC: "not a usable value",
 }
-UNOBTAINED = "could not be fetched"
+UNOBTAINED = "could not be read"
 
 
 def names_text(names: Sequence[str]) -> str:

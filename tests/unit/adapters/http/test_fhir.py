@@ -30,7 +30,7 @@ class FakeHttp:
         url: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        timeout: float | None,  # noqa: ASYNC109
+        timeout: float | None,
         max_bytes: int,
     ) -> HttpReply:
         assert body is None

@@ -295,10 +295,10 @@ def test_a_stale_input_shows_what_was_last_known() -> None:
 
 
 def test_an_input_that_could_not_be_fetched_is_not_called_missing() -> None:
-    """`unknown` and `could not be fetched`, never `nothing` or `not found`."""
+    """`unknown` and `could not be read`, never `nothing` or `not found`."""
     unfetched = FeatureValue("uacr", None, Mark.MISSING, unobtained=True)
     detail = str(render(PLAN, deferred(Reason.POPULATION_UNKNOWN, "uacr", uacr=unfetched)).detail)
-    assert "| UACR | unknown | could not be fetched |" in detail
+    assert "| UACR | unknown | could not be read |" in detail
 
 
 def test_a_reason_names_only_the_features_that_it_fits() -> None:
@@ -309,6 +309,44 @@ def test_a_reason_names_only_the_features_that_it_fits() -> None:
     assert render(PLAN, deferred(Reason.INPUT_STALE, "egfr", "age")).summary.endswith(": an input is too old")
     deceased = deferred(Reason.EXCLUSION_UNKNOWN, question="deceased")
     assert render(PLAN, deceased).summary.endswith(": exclusion cannot be checked: deceased")
+
+
+@pytest.mark.parametrize(
+    ("mark", "raw", "why", "advice"),
+    [
+        (Mark.MISSING, None, "UACR not found", "Look for UACR elsewhere"),
+        (Mark.STALE, "30 mg/g", "UACR too old", "Repeat UACR"),
+        (Mark.WRONG_UNIT, "3 mg/dL", "UACR in an unexpected unit", "Read UACR in the chart with its unit"),
+        (Mark.COMPARATOR, "< 3 mg/g", "UACR only known as a limit", "Read UACR in the chart; only a limit"),
+        (Mark.NOT_NUMERIC, "a range", "UACR without a usable value", "Read UACR in the chart; what is recorded"),
+        (Mark.IMPLAUSIBLE, "-1 mg/g", "UACR outside the plausible range", "Check UACR in the chart"),
+    ],
+)
+def test_a_rule_on_missing_is_told_by_the_features_own_mark(
+    mark: Mark, raw: str | None, why: str, advice: str
+) -> None:
+    """Regression: `missing(uacr)` also holds for a UACR that is there in a wrong unit, and the card said "not found"."""
+    without = missing("uacr", mark, None if raw is None else 3, raw)
+    card = render(PLAN, deferred(Reason.INPUT_MISSING, "uacr", question="1", uacr=without))
+    assert card.summary == f"Kidney failure risk not calculated: {why}"
+    assert f"**Why no score:** {why}." in str(card.detail) and f"**What to do:** {advice}" in str(card.detail)
+
+
+def test_several_features_that_a_rule_on_missing_reads_are_told_apart() -> None:
+    """`missing(egfr) or missing(uacr)`: what is really missing if anything is, else each with its own mark."""
+    limit = missing("egfr", Mark.COMPARATOR, 3, "> 60 mL/min")
+    stale = missing("uacr", Mark.STALE, 400, "30 mg/g")
+    both = deferred(Reason.INPUT_MISSING, "egfr", "uacr", egfr=limit, uacr=stale)
+    assert render(PLAN, both).summary.endswith(": eGFR only known as a limit; UACR too old")
+    one = deferred(Reason.INPUT_MISSING, "egfr", "uacr", egfr=limit, uacr=missing("uacr"))
+    assert render(PLAN, one).summary.endswith(": UACR not found")
+
+
+def test_too_few_values_for_a_trend_are_not_called_nothing() -> None:
+    """Regression: a slope of one value was "nothing" in the chart, "not found", beside the date of that value."""
+    lone = FeatureValue("egfr", None, Mark.MISSING, NOW - 3 * DAY, 3 * DAY, EGFR_UNIT)
+    detail = str(render(PLAN, deferred(Reason.INPUT_MISSING, "egfr", egfr=lone)).detail)
+    assert "| eGFR | values of one time only | 2026-02-27, 3 days ago | too few in the last 365 days |" in detail
 
 
 def test_a_deferral_never_states_a_score() -> None:

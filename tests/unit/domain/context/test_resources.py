@@ -204,11 +204,20 @@ def test_a_wrong_typed_field_costs_only_itself(name: str, value: Any, expected: 
     assert found == expected
 
 
-@pytest.mark.parametrize(("value", "left"), [(True, None), (None, None), ({}, None), ([1], None), ("5.1", "5.1")])
+@pytest.mark.parametrize(("value", "left"), [(True, "?"), (None, None), ({}, "?"), ([1], "?"), ("5.1", "5.1")])
 def test_a_wrong_typed_quantity_keeps_its_unit(value: Any, left: Any) -> None:
     """A value that is no number leaves the rest of the quantity, so that its mark can say what is wrong."""
     quantity = only(observation(valueQuantity={"value": value, "unit": "mg/dL"})).valueQuantity
     assert quantity is not None and quantity.unit == "mg/dL" and quantity.value == left
+
+
+@pytest.mark.parametrize("name", ["valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger"])
+@pytest.mark.parametrize("value", [["5"], [[]]])
+def test_a_value_that_cannot_be_read_is_still_a_value(name: str, value: object) -> None:
+    """Regression: the Observation looked valueless, and an older result answered for it."""
+    assert only(observation(**{"valueQuantity": None, name: value})).valueUnreadable is True
+    component = only(observation(component=[{name: value}])).component
+    assert component is not None and component[0].valueUnreadable is True
 
 
 def test_an_unreadable_comparator_still_compares() -> None:

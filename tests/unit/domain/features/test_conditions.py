@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.features_bundles import DAY, NOW, SNOMED, extract, lab
 from tests.fakes.features_reference import Json
 from wardgate.domain.features.schema import FeatureSchema, Take
-from wardgate.domain.features.vector import FeatureValue
+from wardgate.domain.features.vector import FeatureValue, Mark
 
 ACTIVE = {"coding": [{"code": "active"}]}
 
@@ -18,9 +18,11 @@ def condition(clinical: Any = ACTIVE, **other: Any) -> Json:
     return {"resourceType": "Condition", "id": "c", "code": coded, **status, **other}
 
 
-def one(*resources: Json, take: Take = Take.ANY, **other: Any) -> FeatureValue:
+def one(
+    *resources: Json, take: Take = Take.ANY, doubtful: frozenset[str] = frozenset(), **other: Any
+) -> FeatureValue:
     spec = lab("x", system=SNOMED, source="Condition", take=take, **other)
-    return extract(FeatureSchema("1", (spec,)), list(resources)).values["x"]
+    return extract(FeatureSchema("1", (spec,)), list(resources), doubtful=doubtful).values["x"]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,42 @@ def test_without_a_status_an_abatement_ends_it(when: str, counts: bool) -> None:
     """At or before now; a status that is given outweighs it."""
     assert one(condition(None, abatementDateTime=when)).value is counts
     assert one(condition("active", abatementDateTime=when)).value is True
+
+
+@pytest.mark.parametrize(
+    ("element", "counts"),
+    [
+        ({"abatementPeriod": {"start": "2026-03-01"}}, False),
+        ({"abatementPeriod": {"end": "2026-03-01"}}, False),
+        ({"abatementPeriod": {"start": "2027-01-01"}}, True),
+        ({"abatementAge": {"value": 40, "unit": "a"}}, False),
+        ({"abatementRange": {"low": {"value": 40}}}, False),
+        ({"abatementString": "in childhood"}, False),
+        ({"abatementBoolean": True}, False),
+        ({"abatementBoolean": False}, True),
+        ({"abatementString": ""}, True),
+        ({"abatementAge": {}}, True),
+    ],
+)
+def test_without_a_status_any_kind_of_abatement_ends_it(element: Json, counts: bool) -> None:
+    """Regression: only abatementDateTime was looked at, so a Condition that ended "in childhood" was active."""
+    assert one(condition(None, **element)).value is counts
+    assert one(condition("active", **element)).value is True
+
+
+@pytest.mark.parametrize("types", [{"Condition"}, {"Condition", "Observation"}])
+def test_none_found_proves_nothing_where_one_was_dropped(types: set[str]) -> None:
+    """Regression: a Condition that could not be read left `any` false, and an exclusion passed for checked."""
+    doubt = frozenset(types)
+    unknown = FeatureValue("x", None, Mark.MISSING, unobtained=True)
+    assert one(doubtful=doubt) == one(take=Take.COUNT, doubtful=doubt) == unknown
+    assert one(condition(), take=Take.COUNT, doubtful=doubt) == unknown
+
+
+def test_one_that_is_there_is_there_whatever_was_dropped() -> None:
+    """True, or unknown, is true; and what was dropped of another type says nothing of this one."""
+    assert one(condition(), doubtful=frozenset({"Condition"})).value is True
+    assert one(doubtful=frozenset({"Observation"})).value is False
 
 
 def test_declared_statuses_replace_the_default() -> None:

@@ -344,3 +344,30 @@ def test_what_belongs_to_no_feature_is_not_looked_at() -> None:
     """A chart full of other codes leaves a feature missing, with neither time nor text."""
     found = one(lab("x", unit="mg/dL"), observation(5, code="9-9"))
     assert found == FeatureValue("x", None, Mark.MISSING, unit="mg/dL")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"valueRange": {"low": {"value": 3}, "high": {"value": 5}}}, "a range"),
+        ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 128}}}, "a ratio"),
+        ({"valueDateTime": "2026-03-01"}, "a date"),
+        ({"valueTime": "10:00:00"}, "a time"),
+        ({"valuePeriod": {"start": "2026-03-01"}}, "a period"),
+        ({"valueSampledData": {"period": 10}}, "a series of samples"),
+    ],
+)
+def test_a_value_that_no_feature_reads_is_still_a_value(value: Json, shown: str) -> None:
+    """Regression: a newest result given as a range looked valueless, and an older number answered for it."""
+    older = observation(7, at="2026-03-28T11:00:00Z", id="older")
+    found = one(lab("x"), older, observation(value))
+    assert (found.value, found.mark, found.shown) == (None, Mark.NOT_NUMERIC, shown)
+    panel = observation({"component": [{"code": codings((LOINC, "1-1")), **value}]}, code="9-9")
+    assert outcome(lab("x"), older, panel) == "not_numeric"
+    assert one(lab("x", take=Take.COUNT), older, observation(value)).value == 2.0
+
+
+@pytest.mark.parametrize("value", [{"valueRange": {}}, {"valueDateTime": " "}, {"valueTime": None}])
+def test_an_empty_one_is_none(value: Json) -> None:
+    """As a blank text is none."""
+    assert outcome(lab("x"), observation(7, at="2026-03-28T11:00:00Z", id="older"), observation(value)) == 7.0
