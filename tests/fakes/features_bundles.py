@@ -367,7 +367,7 @@ _ODD_TIMES = (
     "2027-01-01",
 )
 _ODD_VALUES = ("5.4", " 7 ", "1,5", "<5", ">= 90", "1e400", "high", " ", ".5", "5.", "+2e1", "nan", 1e15, 1.7e308, -0.0)
-_OTHER_VALUES = (
+_OTHER_VALUES: tuple[tuple[str, Any], ...] = (
     ("valueRange", {"low": {"value": 3}, "high": {"value": 5}}),
     ("valueRange", {}),
     ("valueRatio", {"numerator": {"value": 1}, "denominator": {"value": 128}}),

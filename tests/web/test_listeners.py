@@ -13,7 +13,7 @@ from tests.fakes.asgi import JSON
 from tests.web.house import PATH, House, body
 from wardgate.domain.hooks import HookCall
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.web.asgi import ASGIApp
+from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, ServerOptions, bind, require_fast_loop, serve_all, serve_sockets
 
@@ -100,6 +100,24 @@ def test_a_slow_upload_is_a_408() -> None:
         assert b'"timeout"' in reply
 
     run(edge(read_timeout=0.05), story)
+
+
+def test_trailers_are_not_kept() -> None:
+    """Regression: fields after a chunked body joined the head's, without a bound."""
+    heads: list[object] = []
+
+    async def story(site: Site) -> None:
+        sent = body()
+        chunked = post(b"", 0, "Transfer-Encoding: chunked", "Connection: close").replace(b"Content-Length: 0\r\n", b"")
+        chunked += b"%x\r\n%s\r\n0\r\n" % (len(sent), sent) + b"X-Late: 1\r\n" * 1000 + b"\r\n"
+        assert (await site.ask(chunked)).startswith(b"HTTP/1.1 200")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await edge()(scope, receive, send)
+        heads.extend(name for name, _ in scope["headers"])
+
+    run(app, story)
+    assert b"transfer-encoding" in heads and b"x-late" not in heads
 
 
 def test_a_client_that_leaves_halfway_harms_nobody() -> None:

@@ -12,6 +12,7 @@ from typing import TextIO
 import msgspec
 
 from wardgate.adapters.files.catalog import survey
+from wardgate.adapters.files.library import untold
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -43,7 +44,9 @@ def examine(config: Path) -> Examination:
     try:
         settings = read_settings(found.document)
     except ConfigurationError as error:
-        return Examination(None, found.catalog, (*error.findings, *found.findings), found.document)
+        return Examination(
+            None, found.catalog, (*untold(error.findings, found.findings), *found.findings), found.document
+        )
     return Examination(settings, found.catalog, found.findings, found.document)
 
 
@@ -99,7 +102,8 @@ def _warning_lines(findings: Sequence[Finding], width: int | None) -> list[tuple
     lines = []
     for finding in _by_file(findings):
         at = f"{finding.file}:{finding.line}" if finding.line else finding.file
-        told = finding.what if finding.what.startswith("not active yet") else f"{at}: {finding.key}: {finding.what}"
+        told = ": ".join(part for part in (at, finding.key, finding.what) if part)
+        told = finding.what if finding.what.startswith("not active yet") else told
         lines += [("yellow", line) for line in _wrapped(f"{told} ({finding.remedy})", "  ", "      ", width)]
     return lines
 

@@ -25,6 +25,8 @@ class GatherOptions:
     """Pages of one key, the one in the prefetch included; what lies beyond makes the key partial."""
     max_concurrent: int = 8
     """Reads that one call has open at the same time; a FHIR server is shared by everybody."""
+    max_bytes: int = 4 * 1024 * 1024
+    """Of all the answers that one call reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
     reserve: float = 0.3
     """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
 
@@ -85,6 +87,7 @@ class _Reads:
         self._reader = reader
         self._clock = clock
         self._max_pages = options.max_pages
+        self._bytes_left = options.max_bytes
         self._slots = asyncio.Semaphore(options.max_concurrent)
         self._until = call.expires - options.reserve * (call.expires - call.started)
         self._request = call.request
@@ -134,10 +137,15 @@ class _Reads:
     async def _page(self, url: str, key: PrefetchKey) -> Page | None:
         async with self._slots:
             timeout = self._until - self._clock.monotonic()
-            if timeout <= 0:
+            if timeout <= 0 or self._bytes_left <= 0:
                 return None
             body = await self._reader.read(self._access, url, timeout)
-        return None if body is None else decode_value(body, key.resource_type)
+        if body is None:
+            return None
+        self._bytes_left -= len(body)
+        if self._bytes_left < 0 or self._clock.monotonic() >= self._until:
+            return None  # what came too late, or is too much, is not even decoded
+        return decode_value(body, key.resource_type)
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:

@@ -3,9 +3,14 @@
 Law 2: a score is shown only while its endpoint proves itself. Probe vectors run at start, every N minutes,
 and after anything that could mean another process behind the same address: a broken connection, a reply of
 another version. Until they pass, the release answers `probe_pending` or `probe_failed`.
+
+A process can be replaced between two calls, and then no call breaks. So one connection is held open besides, on
+which nothing is ever asked: a process that ends takes it along, and the gate closes before the next one answers.
+(Of several processes behind one address it sees one; for the others there is the interval.)
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,8 +37,18 @@ class ProbeOptions:
     """Seconds until a probe that did not pass is repeated."""
 
 
-_SUSPICIOUS = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_VERSION})
+_SUSPICIOUS = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_VERSION, Reason.REPLY_TRUNCATED})
 """What a call may meet that could mean that another process answers now."""
+
+Close = Callable[[], None]
+Hold = Callable[[Endpoint, Callable[[], None]], Awaitable[Close]]
+"""Holds a connection to an endpoint and calls back, once, when it ends; raises ModelUnavailable where there is none.
+What it returns lets go of the connection, without calling back."""
+
+
+async def hold_nothing(endpoint: Endpoint, lost: Callable[[], None]) -> Close:
+    """For endpoints that are not processes."""
+    return lambda: None
 
 
 class ProvenModel:
@@ -50,6 +65,7 @@ class ProvenModel:
         clock: Clock,
         meter: Meter,
         options: ProbeOptions | None = None,
+        hold: Hold = hold_nothing,
     ) -> None:
         self.name = name
         self.version = version
@@ -61,36 +77,91 @@ class ProvenModel:
         self._clock = clock
         self._meter = meter
         self._options = options or ProbeOptions()
+        self._hold = hold
+        self._close: Close | None = None
+        self._held_since = 0.0
         self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
 
     async def __call__(self, request: ModelRequest) -> ModelReply:
         if self.proof is not Proof.PASSED:
-            raise ModelUnavailable(Reason(self.proof.value))
+            await self._be_sure(request)
         try:
-            return await self._ask(request)
+            reply = await self._ask(request)
         except ModelUnavailable as error:
             if error.reason in _SUSPICIOUS:
                 self.suspect()
             raise
+        if self.proof is not Proof.PASSED:  # it may be another process that has answered
+            await self._be_sure(request)
+        return reply
+
+    async def _be_sure(self, request: ModelRequest) -> None:
+        """Where a proof was lost a moment ago, the next one is worth waiting for: it takes milliseconds."""
+        left = request.expires - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(min(self._endpoint.timeout, left / 2)):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
+        if self.proof is not Proof.PASSED:
+            raise ModelUnavailable(Reason(self.proof.value))
 
     def suspect(self) -> None:
         """Close the gate and probe again now."""
         self.proof = Proof.PENDING
+        self._settled.clear()
         self._wake.set()
 
     async def run(self) -> None:
         """Until cancelled: probe, then wait for the interval, the retry, or a suspicion."""
-        while True:
-            self._wake.clear()
-            proof = await self.check()
-            if not self._wake.is_set():  # a suspicion that arose meanwhile is not overwritten by an older proof
-                self.proof = proof
-            wait = self._plan.every if proof is Proof.PASSED else min(self._options.retry, self._plan.every)
+        try:
+            while True:
+                await self._renew()
+        finally:
+            self._let_go()
+
+    async def _renew(self) -> None:
+        self._wake.clear()
+        proof = await self._prove()
+        if not self._wake.is_set():  # a suspicion that arose meanwhile is not overwritten by an older proof
+            self.proof = proof
+            self._settled.set()
+            every = self._plan.every
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(every if proof is Proof.PASSED else min(self._options.retry, every)):
                     await self._wake.wait()
             except TimeoutError:
-                continue
+                return
+        if self._close is None and self._clock.monotonic() - self._held_since < self._options.retry:
+            self._settled.set()  # an endpoint that drops what it has just accepted is not asked without end
+            await asyncio.sleep(self._options.retry)
+
+    async def _prove(self) -> Proof:
+        """One round that cannot fail: whatever breaks, nothing is proven."""
+        try:
+            if self._close is None:
+                async with asyncio.timeout(self._options.timeout):
+                    self._close = await self._hold(self._endpoint, self._lost)
+                    self._held_since = self._clock.monotonic()
+            return await self.check()
+        except TimeoutError:
+            self._meter.probe_ended(self.name, self.version, Reason.MODEL_TIMEOUT)
+        except ModelUnavailable as error:
+            self._meter.probe_ended(self.name, self.version, error.reason)
+        except Exception:  # the task group of the whole gateway would end with it
+            self._meter.probe_ended(self.name, self.version, Reason.INTERNAL)
+        return Proof.PENDING
+
+    def _lost(self) -> None:
+        self._close = None
+        self.suspect()
+
+    def _let_go(self) -> None:
+        if self._close is not None:
+            self._close()
+            self._close = None
 
     async def check(self) -> Proof:
         """Readiness, then every probe vector, once."""

@@ -76,6 +76,10 @@ class _Connection(HttpToolsProtocol):
         self._head_open = True
         self._head_bytes = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_open:  # what comes later is a trailer: nobody reads it, and nothing bounds it
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._head_open = False
         self._stop_timer()

@@ -386,3 +386,29 @@ async def test_a_prefetch_of_bytes_that_are_no_text_is_only_unobtained() -> None
     for value in (b'{"resourceType":"\xff"}', b'{"resourceType":"Bundle","entry":["\xff"]}'):
         record = await gather(call_for({"patient": PATIENT}, prefetch={"patient": value}), FakeFhir())
         assert record.patient is None and record.resources == {}
+
+
+async def test_what_one_call_reads_is_bounded_in_bytes() -> None:
+    """Regression, law 1: pages of some megabytes each were decoded for longer than the deadline."""
+    pages: dict[str, object] = {LABS_URL: bundle(observation("o0"), next_link=f"{BASE}/Observation?page=1")}
+    for number in range(1, 5):
+        following = f"{BASE}/Observation?page={number + 1}"
+        pages[f"{BASE}/Observation?page={number}"] = bundle(observation(f"o{number}"), next_link=following)
+    fhir = FakeFhir(pages)
+    size = len(json.dumps(pages[LABS_URL]))
+    record = await gather(call_for({"labs": LABS}, access=ACCESS), fhir, GatherOptions(max_bytes=2 * size + 1))
+    assert ids(record) == ["o0", "o1"] and len(fhir.asked) == 3
+    assert record.keys["labs"] is not KeyState.OBTAINED
+
+
+async def test_what_comes_too_late_is_not_decoded() -> None:
+    """The answer came, but the reads' share of the time is over: decoding it would eat the model's."""
+    clock, fhir = FakeClock(), FakeFhir(dict(SERVER), gate=asyncio.Event())
+    gatherer = Gatherer(fhir, FakeMeter(), clock)
+    task = asyncio.get_running_loop().create_task(gatherer.gather(call_for({"labs": LABS}, access=ACCESS)))
+    while not fhir.asked:  # noqa: ASYNC110 - a turn of the loop
+        await asyncio.sleep(0)
+    clock.advance(0.4)
+    assert fhir.gate is not None
+    fhir.gate.set()
+    assert (await task).keys["labs"] is KeyState.UNOBTAINED

@@ -7,19 +7,26 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import ENDPOINT, PROBES, FakeModel
+from tests.fakes.model import ENDPOINT, PROBES, FakeModel, kfre
 from wardgate.domain.errors import ModelUnavailable
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.model_call import ModelRequest
-from wardgate.gateway.probes import ProbeOptions, Proof, ProvenModel
+from wardgate.gateway.probes import Hold, ProbeOptions, Proof, ProvenModel, hold_nothing
 from wardgate.gateway.stacks import model_stack
 
 ASK = ModelRequest(ENDPOINT, ModelInputs((70.0, 1.0, 30.0, 300.0), (), ()), expires=1000.4)
 
 
-def _proven(model: FakeModel, timeout: float = 2.0) -> ProvenModel:
-    clock = FakeClock()
+def _proven(
+    model: FakeModel,
+    timeout: float = 2.0,
+    hold: Hold = hold_nothing,
+    retry: float = 0.001,
+    clock: FakeClock | None = None,
+) -> ProvenModel:
+    clock = clock or FakeClock()
     return ProvenModel(
         "kidney-failure",
         "1.0.0",
@@ -29,7 +36,8 @@ def _proven(model: FakeModel, timeout: float = 2.0) -> ProvenModel:
         model_stack(model, ENDPOINT, clock),
         clock,
         FakeMeter(),
-        ProbeOptions(timeout=timeout, retry=0.001),
+        ProbeOptions(timeout=timeout, retry=retry),
+        hold,
     )
 
 
@@ -92,6 +100,102 @@ async def test_slowness_does_not_close_the_gate() -> None:
     with pytest.raises(ModelUnavailable, match="model_timeout"):
         await proven(slow)
     assert proven.proof is Proof.PASSED
+
+
+class Held:
+    """A connection to the endpoint that the test can end."""
+
+    def __init__(self, fleeting: bool = False) -> None:
+        self.fleeting = fleeting
+        self.opened = 0
+        self.closed = 0
+        self.lost: Callable[[], None] = lambda: None
+
+    async def hold(self, endpoint: Endpoint, lost: Callable[[], None]) -> Callable[[], None]:
+        self.opened += 1
+        self.lost = lost
+        if self.fleeting:
+            asyncio.get_running_loop().call_soon(lost)
+        return self._close
+
+    def _close(self) -> None:
+        self.closed += 1
+
+
+async def test_the_end_of_the_held_connection_closes_the_gate_at_once() -> None:
+    """Also where no call breaks; a call that comes then waits for the next proof instead of failing."""
+    model, held, clock = FakeModel(), Held(), FakeClock()
+    proven = _proven(model, hold=held.hold, clock=clock)
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await _turns(lambda: proven.proof is Proof.PASSED)
+    clock.advance(60)
+    held.lost()
+    assert proven.proof is Proof.PENDING
+    call = ModelRequest(ENDPOINT, ASK.inputs, expires=clock.monotonic() + 0.4)
+    assert (await proven(call)).score > 0 and held.opened == 2
+    model.function = lambda *x: 0.5
+    clock.advance(60)
+    held.lost()
+    with pytest.raises(ModelUnavailable, match="probe_failed"):
+        await proven(ModelRequest(ENDPOINT, ASK.inputs, expires=clock.monotonic() + 0.4))
+    task.cancel()
+    await asyncio.wait([task])
+    assert held.closed == 1
+
+
+async def test_a_reply_is_not_believed_where_the_proof_was_lost_meanwhile() -> None:
+    """Regression: a call on its way kept its score although the probes had failed before it came."""
+    model, held = FakeModel(), Held()
+    proven = _proven(model, hold=held.hold)
+    proven.proof = Proof.PASSED
+
+    async def lose(request: ModelRequest) -> ModelReply:
+        proven.proof = Proof.FAILED
+        return await model.infer(request.endpoint, request.inputs)
+
+    proven._ask = lose
+    with pytest.raises(ModelUnavailable, match="probe_failed"):
+        await proven(ASK)
+
+
+async def test_half_a_reply_is_suspicious() -> None:
+    """A process that died while it answered."""
+    model = FakeModel(broken=Reason.REPLY_TRUNCATED)
+    proven = _proven(model)
+    proven.proof = Proof.PASSED
+    with pytest.raises(ModelUnavailable, match="reply_truncated"):
+        await proven(ASK)
+    assert proven.proof is Proof.PENDING
+
+
+async def test_an_endpoint_that_keeps_no_connection_is_not_asked_without_end() -> None:
+    """The gate is closed again, and the next round waits for the retry."""
+    model, held = FakeModel(), Held(fleeting=True)
+    proven = _proven(model, hold=held.hold, retry=60)
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await _turns(lambda: held.opened == 1 and proven.proof is Proof.PENDING and len(model.asked) == 1)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert proven.proof is Proof.PENDING and held.opened == 1
+    task.cancel()
+
+
+async def test_a_probe_that_breaks_does_not_end_the_proving() -> None:
+    """Regression: an exception that nobody expected would have ended the gateway's task group with it."""
+    model = FakeModel()
+    proven = _proven(model)
+    breaks = ZeroDivisionError()
+
+    def broken(*values: float) -> float:
+        raise breaks
+
+    model.function = broken
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await _turns(lambda: len(model.asked) == 3)
+    assert proven.proof is Proof.PENDING and not task.done()
+    model.function = kfre
+    await _turns(lambda: proven.proof is Proof.PASSED)
+    task.cancel()
 
 
 async def _turns(condition: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
+from wardgate.adapters.files.library import Ground, Library, ground_of, misnamed, shown, yaml_files
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.services import compile_service, parts_of
@@ -15,7 +15,7 @@ from wardgate.adapters.files.wire_card import CardFile
 from wardgate.adapters.files.wire_governance import Governance
 from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import CohortEntry, Service
-from wardgate.adapters.files.yaml_documents import read_yaml
+from wardgate.adapters.files.yaml_documents import read_yaml_as_far_as_possible
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -50,16 +50,21 @@ def load(config: Path) -> Loaded:
 
 def survey(config: Path) -> Survey:
     """Never raises for what files hold; errors and warnings come in the order in which the files are read."""
+    library, name = Library(), os.path.normpath(config)
+    document = None
     try:
-        document = read_yaml(config, os.path.normpath(config))
+        document, told = read_yaml_as_far_as_possible(config, name)
+        library.findings += [*told, *not_active(document, "wardgate")]
     except ConfigurationError as error:
-        return Survey(None, None, error.findings)
-    library, ground = Library(), ground_of(document, config)
-    library.findings += not_active(document, "wardgate")
+        library.findings += error.findings
+        if not config.is_file():
+            return Survey(None, None, error.findings)
+    ground = ground_of(document or Document(name, {}, {}), config, readable=document is not None)
     _read_governance(ground, library)
     services = _read_services(ground, library)
     models = _read_models(ground, library)
     _read_cards_and_rules(ground, library)
+    _tell_misnamed(ground, library)
     plans = _compile(ground, library, services, models)
     findings = tuple(dict.fromkeys(library.findings))
     sound = all(finding.warning for finding in findings)
@@ -78,7 +83,7 @@ def _read_governance(ground: Ground, library: Library) -> None:
 def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
     folder = ground.path("services")
     paths = yaml_files(folder)
-    if not paths:
+    if not paths and ground.readable:
         what = f"there is no service in {shown(folder)}"
         library.found(ground.document, ("paths", "services"), what, "put a file such as kidney-failure.yaml there")
     sheets = [library.yaml(path, Service) for path in paths]
@@ -102,6 +107,16 @@ def _read_cards_and_rules(ground: Ground, library: Library) -> None:
         library.yaml(path, Rule)
 
 
+def _tell_misnamed(ground: Ground, library: Library) -> None:
+    models = ground.path("models")
+    folders = [ground.path(kind) for kind in ("services", "cards", "rules")]
+    if models.is_dir():
+        folders += [path / inner for path in sorted(models.iterdir()) for inner in (".", "releases", "features")]
+    for path in (path for folder in folders for path in misnamed(folder)):
+        what, remedy = "the file is not read", f"rename it to {path.stem}.yaml, or remove it"
+        library.findings.append(Finding(shown(path), 0, "", what, remedy, warning=True))
+
+
 def _compile(
     ground: Ground, library: Library, services: Sequence[Sheet[Service]], models: Mapping[str, Model]
 ) -> list[ServicePlan]:
@@ -110,7 +125,7 @@ def _compile(
     for service in services:
         family = [other.document for other in services if other.wire.id == service.wire.id]
         parts = parts_of(ground, library, service, models.get(service.wire.model), family)
-        plan = None if parts is None else compile_service(library, parts)
+        plan = compile_service(library, parts)
         if plan is not None:
             plans.append(plan)
     return plans
@@ -130,7 +145,7 @@ def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> Non
         if wire.model != other.wire.model:
             what = f"{other.document.file} has this id with another model"
             library.found(document, ("model",), what, "use one model, or another id")
-        if wire.rollout != other.wire.rollout:
+        if wire.rollout != other.wire.rollout and not (service.lacks("rollout") or other.lacks("rollout")):
             what = f"{other.document.file} has this id with another rollout"
             library.found(document, ("rollout",), what, "state the same rollout in both: it goes by id")
 

@@ -1,8 +1,16 @@
 """Expressions in files: compiled, or told as findings at their key."""
 
+import re
+from collections.abc import Collection
+
 from wardgate.adapters.files.library import Library
 from wardgate.domain.documents import Document, Place
 from wardgate.domain.expressions import Expression, ExpressionError, Scope, Type, compile_expression
+
+
+def mentions(text: str, names: Collection[str]) -> bool:
+    """Whether one of the names stands in the text as a word."""
+    return any(word in names for word in re.findall(r"\w+", text))
 
 
 def expression(

@@ -1,7 +1,7 @@
 """The folders of a configuration: which files there are, each read once, all findings kept."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,12 +9,13 @@ import msgspec
 from pydantic import BaseModel
 
 from wardgate.adapters.files.wire import Sheet, sheet
-from wardgate.adapters.files.yaml_documents import read_json, read_yaml
+from wardgate.adapters.files.yaml_documents import read_json, read_yaml_as_far_as_possible
 from wardgate.domain.documents import Document, Place
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 
 W = TypeVar("W", bound=BaseModel)
+Read = Callable[[Path, str], tuple[Document, Sequence[Finding]]]
 
 _FOLDERS = {
     "services": "services",
@@ -29,31 +30,41 @@ class Ground(msgspec.Struct, frozen=True):
     """What the other files need of `wardgate.yaml`. None: wrong there, so that nothing is proved from it here."""
 
     document: Document
+    readable: bool
     folder: Path
     insecure_demo: bool
     model_hosts: frozenset[str] | None
     feeds: frozenset[str] | None
     """The names of `sources`; None where none are declared, and any may be used."""
     attributes: frozenset[str]
+    sites_known: bool
+    """Whether the site of every call can be determined."""
     paths: dict[str, str]
 
     def path(self, kind: str) -> Path:
         return self.folder / self.paths[kind]
 
 
-def ground_of(document: Document, config: Path) -> Ground:
-    """Leniently: what is wrong in `wardgate.yaml` is told by `settings`, and must not hide the other files."""
+def ground_of(document: Document, config: Path, readable: bool = True) -> Ground:
+    """Leniently: what is wrong in `wardgate.yaml` is told by `settings`, and must not hide the other files.
+
+    Where it is not `readable`, nothing is held against the others that it might have allowed.
+    """
     data: dict[str, Any] = document.data
     hosts, paths, feeds = data.get("model_hosts"), data.get("paths"), data.get("sources")
     attributes = data.get("attributes")
+    clients = data.get("clients")
+    sited = isinstance(clients, list) and all(isinstance(client, dict) and "site" in client for client in clients)
     named = paths if isinstance(paths, dict) else {}
     return Ground(
         document=document,
+        readable=readable,
         folder=config.parent,
-        insecure_demo=data.get("insecure_demo") is True,
+        insecure_demo=data.get("insecure_demo") is True or not readable,
         model_hosts=frozenset(filter(_is_text, hosts)) if isinstance(hosts, list) else None,
         feeds=frozenset(feeds) if isinstance(feeds, dict) else None,
         attributes=frozenset(attributes) if isinstance(attributes, dict) else frozenset(),
+        sites_known=sited or not readable or (isinstance(attributes, dict) and "site" in attributes),
         paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
     )
 
@@ -63,7 +74,7 @@ def _is_text(value: object) -> bool:
 
 
 class Library:
-    """Reads and remembers. A file that is broken is None to all who ask, and its findings are kept once."""
+    """Reads and remembers. A file of which too little is sound is None to all who ask; findings are kept once."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -74,22 +85,31 @@ class Library:
         self.findings.append(document.finding(place, what, remedy, warning))
 
     def yaml(self, path: Path, kind: type[W]) -> Sheet[W] | None:
-        return self._read(path, kind, read_yaml)
+        return self._read(path, kind, read_yaml_as_far_as_possible)
 
     def json(self, path: Path, kind: type[W]) -> Sheet[W] | None:
-        return self._read(path, kind, read_json)
+        return self._read(path, kind, lambda path, name: (read_json(path, name), ()))
 
-    def _read(self, path: Path, kind: type[W], read: Callable[[Path, str], Document]) -> Sheet[W] | None:
+    def _read(self, path: Path, kind: type[W], read: Read) -> Sheet[W] | None:
         path = Path(os.path.normpath(path))
         if path not in self._sheets:
             self._sheets[path] = None
             try:
-                document = read(path, str(path))
-                self.documents.append(document)
-                self._sheets[path] = sheet(document, kind)
+                document, told = read(path, str(path))
             except ConfigurationError as error:
                 self.findings += error.findings
+            else:
+                self.documents.append(document)
+                self._sheets[path], wrong = sheet(document, kind)
+                self.findings += [*told, *untold(wrong, told)]
         return self._sheets[path]
+
+
+def untold(findings: Iterable[Finding], told: Iterable[Finding]) -> list[Finding]:
+    """Without those about a key at or in which something was told already."""
+    keys = {(finding.file, finding.key) for finding in told if not finding.warning}
+    around = {(file, key[:end]) for file, key in keys for end, letter in enumerate(key) if letter == "."}
+    return [finding for finding in findings if (finding.file, finding.key) not in keys | around]
 
 
 def yaml_files(folder: Path) -> list[Path]:
@@ -97,6 +117,14 @@ def yaml_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix == ".yaml" and not path.name.startswith("."))
+
+
+def misnamed(folder: Path) -> list[Path]:
+    """Files that were probably meant to be read, and are not, by the letters that their names end in."""
+    if not folder.is_dir():
+        return []
+    found = (path for path in folder.iterdir() if path.suffix.lower() in (".yml", ".yaml"))
+    return sorted(path for path in found if path.suffix != ".yaml" and not path.name.startswith("."))
 
 
 def shown(path: Path) -> str:

@@ -1,7 +1,7 @@
 """One model's folder: its feature schemas and releases, each proved as far as no service is needed for it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -20,28 +20,40 @@ from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ProbePlan, P
 
 
 class Schema(msgspec.Struct, frozen=True):
+    """`schema` holds the sound features, `by_name` all; of the `broken` ones only the names can be relied on."""
+
     document: Document
     schema: FeatureSchema
     by_name: Mapping[str, FeatureSpec]
+    broken: frozenset[str]
 
 
-class SoundRelease(msgspec.Struct, frozen=True):
-    """A release whose own files are sound: what a service needs to compile it."""
+class SoundParts(msgspec.Struct, frozen=True):
+    """What only a release without any error has: what it is called with."""
 
-    sheet: Sheet[Release]
     probes_document: Document
-    schema: Schema
     endpoint: Endpoint
     probes: ProbePlan
 
 
+class ReadRelease(msgspec.Struct, frozen=True):
+    """A release as far as it can be read, so that what is wrong in it does not hide what is wrong with its service.
+
+    `sound` is None where anything is wrong with its own files: no plan is made from it.
+    """
+
+    sheet: Sheet[Release]
+    schema: Schema | None
+    sound: SoundParts | None
+
+
 class Model(msgspec.Struct, frozen=True):
-    """`versions`: every release file there is; `releases`: the sound ones."""
+    """`versions`: every release file there is; `releases`: those that can be read."""
 
     name: str
     folder: Path
     versions: frozenset[str]
-    releases: Mapping[str, SoundRelease]
+    releases: Mapping[str, ReadRelease]
 
 
 def read_model(ground: Ground, library: Library, name: str) -> Model:
@@ -49,24 +61,24 @@ def read_model(ground: Ground, library: Library, name: str) -> Model:
     schemas = _read_schemas(ground, library, folder)
     files = yaml_files(folder / "releases")
     releases = {path.stem: _read_release(ground, library, path, name, schemas) for path in files}
-    sound = {version: release for version, release in releases.items() if release is not None}
-    return Model(name, folder, frozenset(releases), sound)
+    readable = {version: release for version, release in releases.items() if release is not None}
+    return Model(name, folder, frozenset(releases), readable)
 
 
 # --- feature schemas ------------------------------------------------------------------------------------------------
 
 
 class _Schemas(msgspec.Struct, frozen=True):
-    """By version; None: the file is broken. `complete`: every file could be read, so its versions are all known."""
+    """By version. `complete`: every file could be read, so its versions are all known."""
 
-    by_version: Mapping[str, Schema | None]
+    by_version: Mapping[str, Schema]
     complete: bool
 
 
 def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
     current = folder / "features.yaml"
     older = yaml_files(folder / "features")
-    by_version: dict[str, Schema | None] = {}
+    by_version: dict[str, Schema] = {}
     complete = True
     for path in older if older and not current.exists() else [current, *older]:
         sheet = library.yaml(path, Features)
@@ -82,14 +94,15 @@ def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
     return _Schemas(by_version, complete)
 
 
-def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema | None:
-    before = len(library.findings)
+def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema:
     document, features = sheet.document, sheet.wire
-    unbuilt = _unbuilt(library, sheet)
     schema = features.schema_()
-    built = FeatureSchema(schema.version, tuple(f for i, f in enumerate(schema.features) if i not in unbuilt))
+    broken = {schema.features[number].name for number in _unbuilt(library, sheet)}
+    broken |= {spec.name for number, spec in enumerate(schema.features) if sheet.lacks("features", number)}
+    readable = _without(schema, broken)
     places = {spec.name: number for number, spec in reversed(list(enumerate(schema.features)))}
-    for problem in check_schema(built) if built.features else ():
+    for problem in check_schema(readable) if readable.features else ():
+        broken.add(problem.feature)
         at: Place = ("features", places[problem.feature], problem.key) if problem.feature else (problem.key,)
         what = f"{problem.feature}: {problem.what}" if problem.feature else problem.what
         library.found(document, at, what, problem.remedy)
@@ -98,10 +111,13 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
             if feature.source is not None and feature.source not in ground.feeds:
                 remedy = did_you_mean(feature.source, sorted(ground.feeds), "declare it in wardgate.yaml")
                 library.found(document, ("features", number, "source"), "no such source", remedy)
-    if len(library.findings) > before:
-        return None
     library.findings += not_active(document, "features")
-    return Schema(document, schema, {spec.name: spec for spec in schema.features})
+    by_name = {spec.name: spec for spec in schema.features}
+    return Schema(document, _without(schema, broken), by_name, frozenset(broken))
+
+
+def _without(schema: FeatureSchema, names: Collection[str]) -> FeatureSchema:
+    return FeatureSchema(schema.version, tuple(spec for spec in schema.features if spec.name not in names))
 
 
 def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
@@ -131,11 +147,11 @@ def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
 # --- releases -------------------------------------------------------------------------------------------------------
 
 
-def _read_release(ground: Ground, library: Library, path: Path, model: str, schemas: _Schemas) -> SoundRelease | None:
+def _read_release(ground: Ground, library: Library, path: Path, model: str, schemas: _Schemas) -> ReadRelease | None:
+    before = len(library.findings)
     sheet = library.yaml(path, Release)
     if sheet is None:
         return None
-    before = len(library.findings)
     release = sheet.wire
     _prove_names(library, sheet, path, model)
     _prove_endpoint(ground, library, sheet)
@@ -145,9 +161,11 @@ def _read_release(ground: Ground, library: Library, path: Path, model: str, sche
     schema = _schema_of(library, sheet, schemas)
     if schema is not None:
         _prove_inputs(library, sheet, schema)
-    if schema is None or probes is None or any(not finding.warning for finding in library.findings[before:]):
-        return None
-    return SoundRelease(sheet, probes.document, schema, _endpoint(release), _probe_plan(release, probes.wire))
+    if schema is None or schema.broken or probes is None or any(not f.warning for f in library.findings[before:]):
+        return ReadRelease(sheet, schema, None)
+    return ReadRelease(
+        sheet, schema, SoundParts(probes.document, _endpoint(release), _probe_plan(release, probes.wire))
+    )
 
 
 def _prove_names(library: Library, sheet: Sheet[Release], path: Path, model: str) -> None:
@@ -216,6 +234,10 @@ def _prove_range(library: Library, sheet: Sheet[Release]) -> None:
     bounds = sheet.wire.score_range
     if bounds is not None and bounds[0] >= bounds[1]:
         library.found(sheet.document, ("score_range",), "the bounds do not ascend", "write [lowest, highest]")
+    slope = sheet.wire.calibration.slope
+    if slope is not None and slope <= 0:
+        what, remedy = "a higher raw score gives no higher calibrated one", "is the sign right?"
+        library.found(sheet.document, ("calibration", "slope"), what, remedy, warning=True)
 
 
 def _schema_of(library: Library, sheet: Sheet[Release], schemas: _Schemas) -> Schema | None:
@@ -230,9 +252,11 @@ def _schema_of(library: Library, sheet: Sheet[Release], schemas: _Schemas) -> Sc
 def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> None:
     document, inputs = sheet.document, sheet.wire.endpoint.inputs
     at: Place = ("endpoint", "inputs")
+    fill_unknown = sheet.lacks(*at, "fill")
     for number, name in enumerate(inputs.order):
-        for what, remedy in _input_problems(name, number, inputs, schema):
-            library.found(document, (*at, "order", number), what, remedy)
+        if name not in schema.broken:
+            for what, remedy in _input_problems(name, number, inputs, schema, fill_unknown):
+                library.found(document, (*at, "order", number), what, remedy)
     for key, named in (("fill", inputs.fill), ("clip", inputs.clip)):
         for name in named:
             if name not in inputs.order:
@@ -242,7 +266,7 @@ def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> No
         if low >= high:
             library.found(document, (*at, "clip", name), "the bounds do not ascend", "write [lowest, highest]")
     for name in inputs.fill:
-        if name in schema.by_name and schema.by_name[name].required:
+        if name in schema.by_name and schema.by_name[name].required and name not in schema.broken:
             what, remedy = f"{name} is required, so that its fill is never used", "remove one of the two"
             library.found(document, (*at, "fill", name), what, remedy, warning=True)
     for spec in schema.schema.features:
@@ -256,7 +280,9 @@ def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> No
             library.found(document, ("endpoint", "outputs", name), what, remedy)
 
 
-def _input_problems(name: str, number: int, inputs: Inputs, schema: Schema) -> Iterable[tuple[str, str]]:
+def _input_problems(
+    name: str, number: int, inputs: Inputs, schema: Schema, fill_unknown: bool
+) -> Iterable[tuple[str, str]]:
     spec = schema.by_name.get(name)
     if spec is None:
         otherwise = f"declare it in {schema.document.file}"
@@ -267,7 +293,7 @@ def _input_problems(name: str, number: int, inputs: Inputs, schema: Schema) -> I
     if spec.use is not Use.MODEL:
         remedy = f"declare `use: model` in {schema.document.file}, or remove it here"
         yield f"{name} is `use: {spec.use.value}` and never leaves for the model", remedy
-    if not spec.required and name not in inputs.fill:
+    if not spec.required and name not in inputs.fill and not fill_unknown:
         yield f"{name} is optional and has no fill", f"add `fill: {{{name}: …}}`, or make it required in the schema"
 
 
@@ -292,10 +318,10 @@ def _prove_probe(library: Library, release: Release, probes: Sheet[Probes], numb
     probe, document = probes.wire.root[number], probes.document
     order, outputs, filled = release.endpoint.inputs.order, release.endpoint.outputs, release.endpoint.inputs.fill
     missing = [name for name in order if name not in probe.inputs and name not in filled]
-    if missing:
+    if missing and not probes.lacks(number, "inputs"):
         what = f"no value for {', '.join(missing)}"
         library.found(document, (number, "inputs"), what, "give every input of `order` a value")
-    if "score" not in probe.outputs:
+    if "score" not in probe.outputs and not probes.lacks(number, "outputs"):
         library.found(document, (number, "outputs"), "no score", "add what this very model answers")
     for name, value in probe.outputs.items():
         at: Place = (number, "outputs", name)

@@ -1,10 +1,10 @@
 """What no file can prove alone: a service against its hook, prefetch, model, card and rules."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote
 
-from wardgate.adapters.files.expressions import expression
+from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model
 from wardgate.adapters.files.wire import Sheet
@@ -31,7 +31,7 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         otherwise = f"use {', '.join(HOOKS)}, or a reverse domain name for a hook of your own"
         remedy = did_you_mean(wire.hook, list(HOOKS), otherwise)
         library.found(document, ("hook",), "no hook of this name (CDS Hooks, HK-1)", remedy)
-    if wire.risk_tier == "high" and wire.absence_means is None:
+    if wire.risk_tier == "high" and wire.absence_means is None and not service.lacks("absence_means"):
         what = "a service of tier high must declare `absence_means`"
         remedy = "add `absence_means: nothing`, or screened_negative where no card would be read as no risk"
         library.found(document, ("risk_tier",), what, remedy)
@@ -40,6 +40,10 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         remedy = "begin with off, shadow or silent, and raise it by approvals (or set insecure_demo: true)"
         library.found(document, ("rollout", "mode"), what, remedy)
     _prove_cohort(ground, library, service)
+    if wire.threshold is not None and wire.threshold.sites and not ground.sites_known:
+        what = "no card is shown to a call whose site is not known, and there may be such calls"
+        remedy = f"give every client a `site` in {ground.document.file}, or declare `attributes: {{site: …}}` there"
+        library.found(document, ("threshold", "sites"), what, remedy, warning=True)
 
 
 def _prove_cohort(ground: Ground, library: Library, service: Sheet[Service]) -> None:
@@ -102,27 +106,30 @@ def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: f
     return ("prefetch",), f"add a key: {spec.source}?patient={{{{context.patientId}}}}&code={all_codes}"
 
 
-def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile], release: Release) -> None:
+def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile], release: Sheet[Release]) -> None:
     """Bands ascend, and every score that is shown has one."""
     bands, threshold = card.wire.bands, service.wire.threshold
     _prove_ascending(library, card.document, bands)
+    if service.lacks("threshold") or card.lacks("bands"):
+        return
     lowest = min(band.from_ for band in bands)
+    bounds = release.wire.score_range
     if threshold is not None and threshold.default is not None:
         reached: list[tuple[Place, float]] = [(("threshold", "default"), threshold.default)]
         reached += [(("threshold", "sites", site), value) for site, value in threshold.sites.items()]
         _prove_reach(library, service, card, *min(reached, key=lambda entry: entry[1]), lowest)
         for place, value in reached:
-            _prove_reachable(library, service.document, place, value, release)
+            _prove_reachable(library, service.document, place, value, release.wire)
         return
-    if release.score_range is None:
+    if release.lacks("score_range"):
+        return
+    if bounds is None:
         what = "without a threshold every score is shown, and no score_range says where scores begin"
         remedy = "declare `threshold` here, or `score_range` in the release"
         library.found(service.document, ("threshold",), what, remedy)
-    elif lowest > release.score_range[0]:
-        what = (
-            f"the lowest band begins at {lowest:g}, above the lowest score that is shown ({release.score_range[0]:g})"
-        )
-        remedy = f"begin it at {release.score_range[0]:g} or below, or declare `threshold` in {service.document.file}"
+    elif lowest > bounds[0]:
+        what = f"the lowest band begins at {lowest:g}, above the lowest score that is shown ({bounds[0]:g})"
+        remedy = f"begin it at {bounds[0]:g} or below, or declare `threshold` in {service.document.file}"
         library.found(card.document, ("bands", 0, "from"), what, remedy)
 
 
@@ -150,8 +157,11 @@ def _prove_reachable(library: Library, document: Document, place: Place, value: 
         library.found(document, place, what, "is it a percentage? write 0.10 for 10 %", warning=True)
 
 
-def prove_limitations(library: Library, service: Service, release: Sheet[Release]) -> None:
+def prove_limitations(library: Library, sheet: Sheet[Service], release: Sheet[Release]) -> None:
     """Each `check` names who watches over the limitation."""
+    if sheet.lacks("exclusions") or sheet.lacks("population"):
+        return
+    service = sheet.wire
     questions = [*STANDARD_QUESTIONS, *service.exclusions]
     for number, limitation in enumerate(release.wire.limitations):
         check, place = limitation.check, ("limitations", number, "check")
@@ -165,29 +175,37 @@ def prove_limitations(library: Library, service: Service, release: Sheet[Release
             library.found(release.document, place, f"the service {service.id} has no exclusion of this name", remedy)
 
 
-def prove_timeout(library: Library, service: Service, release: Sheet[Release]) -> None:
-    timeout = release.wire.endpoint.timeout
+def prove_timeout(library: Library, sheet: Sheet[Service], release: Sheet[Release]) -> None:
+    if sheet.lacks("deadline") or release.lacks("endpoint", "timeout"):
+        return
+    service, timeout = sheet.wire, release.wire.endpoint.timeout
     if timeout >= service.deadline:
         what = f"the attempt may take as long as the whole call ({service.deadline:g} s, service {service.id})"
         remedy = "shorten it: an attempt is cut at the deadline in any case"
         library.found(release.document, ("endpoint", "timeout"), what, remedy, warning=True)
 
 
-def prove_rule(library: Library, rule: Sheet[Rule], scope: Scope) -> None:
-    """A rule of the ladder speaks of features alone."""
+def prove_rule(library: Library, rule: Sheet[Rule], scope: Scope, doubtful: Collection[str]) -> None:
+    """A rule of the ladder speaks of features alone; what mentions a doubtful one cannot be judged."""
     document, wire = rule.document, rule.wire
-    if wire.population is not None:
+    if wire.population is not None and not mentions(wire.population, doubtful):
         expression(library, document, ("population",), wire.population, scope)
-    if wire.expression is not None:
+    if wire.expression is not None and not mentions(wire.expression, doubtful):
         expression(library, document, ("expression",), wire.expression, scope, Type.NUMBER)
     for number, points in enumerate(wire.points or ()):
         place: Place = ("points", number, "feature")
+        if points.feature in doubtful:
+            continue
         if scope.names.get(points.feature) is None:
             remedy = did_you_mean(points.feature, sorted(scope.names), "name a feature of the schema")
             library.found(document, place, f"no feature is called {points.feature}", remedy)
         elif scope.names[points.feature] is not Type.NUMBER:
             library.found(document, place, f"{points.feature} is no number", "use `expression` with if(c, a, b)")
     _prove_ascending(library, document, wire.bands)
-    if wire.threshold is not None and min(band.from_ for band in wire.bands) > wire.threshold:
+    if (
+        wire.threshold is not None
+        and not rule.lacks("bands")
+        and min(band.from_ for band in wire.bands) > wire.threshold
+    ):
         what = f"the lowest band begins above the threshold ({wire.threshold:g})"
         library.found(document, ("bands", 0, "from"), what, f"begin it at {wire.threshold:g} or below")

@@ -7,9 +7,9 @@ import msgspec
 from pydantic import BaseModel
 
 from wardgate.adapters.files.digest import release_digest
-from wardgate.adapters.files.expressions import expression
+from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
-from wardgate.adapters.files.models import Model, SoundRelease
+from wardgate.adapters.files.models import Model, ReadRelease, Schema
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.proofs import (
     prove_bands,
@@ -39,19 +39,19 @@ W = TypeVar("W", bound=BaseModel)
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a service file names, as far as it is sound. `family`: the data of all files of its id."""
+    """What a service file names, as far as it can be read. `family`: the data of all files of its id."""
 
     service: Sheet[Service]
-    model: Model
-    card: Sheet[CardFile]
+    model: Model | None
+    card: Sheet[CardFile] | None
     rules: Mapping[str, Sheet[Rule]]
     family: Sequence[Mapping[str, object]]
 
 
 def parts_of(
     ground: Ground, library: Library, service: Sheet[Service], model: Model | None, family: Sequence[Document]
-) -> Parts | None:
-    """None where something that it names does not exist or is broken."""
+) -> Parts:
+    """Tells what does not exist; what cannot be read has been told."""
     document, wire = service.document, service.wire
     library.findings += not_active(document, "service")
     prove_service(ground, library, service)
@@ -66,10 +66,8 @@ def parts_of(
         name: _named(ground, library, service, "rules", name, ("fallback", number, "rule"), Rule)
         for name, number in named.items()
     }
-    sound = {name: rule for name, rule in rules.items() if rule is not None}
-    if model is None or card is None or len(sound) < len(rules):
-        return None
-    return Parts(service, model, card, sound, [document.data for document in family])
+    readable = {name: rule for name, rule in rules.items() if rule is not None}
+    return Parts(service, model, card, readable, [document.data for document in family])
 
 
 def _named(
@@ -87,14 +85,15 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     before = _errors(library)
     wire = parts.service.wire
     prefetch = compile_prefetch(library, parts.service)
-    versions = dict.fromkeys((wire.rollout.champion, *_others(wire)))
+    if parts.model is None:
+        return None
+    versions = tuple(dict.fromkeys((wire.rollout.champion, *_others(wire))))
     releases: dict[str, ReleasePlan] = {}
-    for version in versions:
-        release = parts.model.releases.get(version)
-        plan = None if release is None else _Compiler(library, parts, release, prefetch).plan()
+    for version in _readable(parts.model, versions):
+        plan = _Compiler(library, parts, parts.model.releases[version], prefetch).plan()
         if plan is not None:
             releases[version] = plan
-    if _errors(library) > before or len(releases) < len(versions):
+    if _errors(library) > before or any(version not in releases for version in versions):
         return None
     cohort_names_sites = wire.rollout.cohort is not None and bool(wire.rollout.cohort.sites)
     return ServicePlan(
@@ -111,6 +110,11 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     )
 
 
+def _readable(model: Model, versions: Sequence[str]) -> Sequence[str]:
+    """Where none that is named can be read, the newest one stands in: the service is still worth checking."""
+    return [version for version in versions if version in model.releases] or sorted(model.releases)[-1:]
+
+
 def _errors(library: Library) -> int:
     return sum(not finding.warning for finding in library.findings)
 
@@ -124,7 +128,7 @@ def compile_prefetch(library: Library, service: Sheet[Service]) -> tuple[Prefetc
     """The keys whose templates are legal for the hook; what is wrong with the others is told."""
     wire, document = service.wire, service.document
     for number, name in enumerate(wire.required_prefetch):
-        if name not in wire.prefetch:
+        if name not in wire.prefetch and not service.lacks("prefetch"):
             remedy = did_you_mean(name, list(wire.prefetch), "name a key of `prefetch`")
             library.found(document, ("required_prefetch", number), f"there is no prefetch key {name}", remedy)
     hook = HOOKS.get(wire.hook)
@@ -142,78 +146,86 @@ def compile_prefetch(library: Library, service: Sheet[Service]) -> tuple[Prefetc
 class _Compiler:
     """One release as one service uses it."""
 
-    def __init__(
-        self, library: Library, parts: Parts, release: SoundRelease, prefetch: tuple[PrefetchKey, ...]
-    ) -> None:
+    def __init__(self, library: Library, parts: Parts, release: ReadRelease, prefetch: tuple[PrefetchKey, ...]) -> None:
         self._library = library
         self._parts = parts
         self._release = release
         self._service = parts.service
         self._document = parts.service.document
         self._prefetch = prefetch
-        self._extractor: Extractor = compile_schema(release.schema.schema, prefetch)
-        self._names, self._timed = self._extractor.scope()
 
     def plan(self) -> ReleasePlan | None:
+        """Everything is proved that can be; a plan needs all of it."""
         before = _errors(self._library)
         release, parts = self._release, self._parts
-        if len(self._prefetch) == len(parts.service.wire.prefetch):  # else the gap is the broken key's
+        if parts.card is not None:
+            prove_bands(self._library, self._service, parts.card, release.sheet)
+        prove_limitations(self._library, self._service, release.sheet)
+        prove_timeout(self._library, self._service, release.sheet)
+        if release.schema is None:
+            return None
+        self._extractor: Extractor = compile_schema(release.schema.schema, self._prefetch)
+        self._names, self._timed = self._extractor.scope()
+        if len(self._prefetch) == len(parts.service.wire.prefetch) and not self._service.lacks("prefetch"):
+            # with a broken key, a code that nobody asks for may be that key's
             prove_coverage(self._library, self._document, self._prefetch, release.schema.schema)
-        prove_bands(self._library, self._service, parts.card, release.sheet.wire)
-        prove_limitations(self._library, self._service.wire, release.sheet)
-        prove_timeout(self._library, self._service.wire, release.sheet)
         for rule in parts.rules.values():
-            prove_rule(self._library, rule, self._scope())
-        rules = self._rules()
-        card = None if rules is None else self._card(rules)
-        if rules is None or card is None or _errors(self._library) > before:
+            prove_rule(self._library, rule, self._scope(), self._doubtful())
+        if parts.card is None:
+            self._expressions()
+            return None
+        rules = self._rules(release.schema, parts.card)
+        card = self._card(release.schema, parts.card, rules)
+        sound = release.sound
+        if sound is None or card is None or _errors(self._library) > before:
             return None
         wire = release.sheet.wire
         return ReleasePlan(
             service_id=parts.service.wire.id,
             model=wire.model,
             version=wire.version,
-            digest=self._digest(),
+            digest=release_digest(
+                release.sheet.document.data,
+                sound.probes_document.data,
+                release.schema.document.data,
+                parts.card.document.data,
+                {name: rule.document.data for name, rule in parts.rules.items()},
+                parts.family,
+            ),
             schema_version=wire.features,
             extractor=self._extractor,
             rules=rules,
-            endpoint=release.endpoint,
-            probes=release.probes,
+            endpoint=sound.endpoint,
+            probes=sound.probes,
             score_range=wire.score_range,
             calibration=wire.calibration.calibration(),
             card=card,
         )
 
-    def _digest(self) -> str:
-        release, parts = self._release, self._parts
-        return release_digest(
-            release.sheet.document.data,
-            release.probes_document.data,
-            release.schema.document.data,
-            parts.card.document.data,
-            {name: rule.document.data for name, rule in parts.rules.items()},
-            parts.family,
-        )
-
     def _scope(self, outputs: bool = False) -> Scope:
         if not outputs:
             return Scope(self._names, frozenset(), self._timed)
-        declared = frozenset({"score", *self._release.endpoint.others})
+        declared = frozenset(self._release.sheet.wire.endpoint.outputs) - {"contributions"}
         return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
 
+    def _doubtful(self) -> frozenset[str]:
+        """Names of which too little is known to judge what mentions them."""
+        return frozenset() if self._release.schema is None else self._release.schema.broken
+
     def _expression(self, place: Place, text: str, scope: Scope) -> Expression | None:
+        if mentions(text, self._doubtful()) or (scope.outputs and self._release.sheet.lacks("endpoint", "outputs")):
+            return None
         return expression(self._library, self._document, place, text, scope)
 
-    def _rules(self) -> Rules | None:
-        """None where an expression is wrong."""
-        before = _errors(self._library)
-        wire, schema = self._service.wire, self._release.schema.schema
-        population = None
-        if wire.population is not None:
-            population = self._expression(("population",), wire.population, self._scope())
-        exclusions, defer = self._exclusions(), self._defer()
-        if _errors(self._library) > before:
-            return None
+    def _expressions(self) -> tuple[Expression | None, tuple[Exclusion, ...], tuple[DeferRule, ...]]:
+        """Population, exclusions, deferral rules; those that are wrong are left out, and told."""
+        text = self._service.wire.population
+        population = None if text is None else self._expression(("population",), text, self._scope())
+        return population, self._exclusions(), self._defer()
+
+    def _rules(self, schema: Schema, card: Sheet[CardFile]) -> Rules:
+        wire = self._service.wire
+        population, exclusions, defer = self._expressions()
         threshold = wire.threshold
         return Rules(
             audience=wire.audience,
@@ -221,11 +233,11 @@ class _Compiler:
             exclusions=exclusions,
             defer=defer,
             show_unknown=wire.show_unknown,
-            required=tuple(spec.name for spec in schema.features if spec.required),
+            required=tuple(spec.name for spec in schema.schema.features if spec.required),
             threshold=Threshold()
             if threshold is None
             else Threshold(threshold.default, threshold.sites, threshold.indeterminate),
-            bands=tuple(band.band() for band in self._parts.card.wire.bands),
+            bands=tuple(band.band() for band in card.wire.bands),
         )
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
@@ -246,8 +258,10 @@ class _Compiler:
                 rules.append(DeferRule(when, entry.reason, entry.show))
         return tuple(rules)
 
-    def _card(self, rules: Rules) -> CardPlan | None:
-        wire, card = self._release.sheet.wire, self._parts.card
+    def _card(self, schema: Schema, card: Sheet[CardFile], rules: Rules) -> CardPlan | None:
+        wire = self._release.sheet.wire
+        if card.lacks("names") or any(name not in schema.by_name for name in wire.endpoint.inputs.order):
+            return None
         facts = ReleaseFacts(
             model=wire.model,
             version=wire.version,
@@ -256,7 +270,7 @@ class _Compiler:
             limitations=tuple(Limitation(entry.text, entry.check) for entry in wire.limitations),
             score_range=wire.score_range,
         )
-        plan = compile_card(card.wire.spec(), self._release.schema.by_name, facts, rules)
+        plan = compile_card(card.wire.spec(), schema.by_name, facts, rules)
         if isinstance(plan, CardPlan):
             return plan
         for problem in plan:

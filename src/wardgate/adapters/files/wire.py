@@ -1,5 +1,6 @@
 """What the schemas of all files share: the base class, and the kinds of values that keys take."""
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
@@ -7,8 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from wardgate.domain.documents import Document, Wrong, duration_of, findings_of
-from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.documents import Document, Place, Wrong, duration_of, findings_of, keys_at, nearest
+from wardgate.domain.findings import Finding
 
 
 class Wire(BaseModel):
@@ -21,19 +22,91 @@ W = TypeVar("W", bound=BaseModel)
 
 
 class Sheet(msgspec.Struct, Generic[W], frozen=True):
-    """A file that was read and whose keys are right: the document for findings and digests, the wire for values."""
+    """A file that was read: the document for findings and digests, the wire for values.
+
+    `gaps` are the places whose keys were wrong, and were told: the wire is what is left without them, so that one
+    wrong key does not hide what else is wrong. No plan is made from a sheet with gaps.
+    """
 
     document: Document
     wire: W
+    gaps: frozenset[Place] = frozenset()
+
+    def lacks(self, *place: str | int) -> bool:
+        """Whether something wrong stood at, in or around this place, so that nothing follows from what is left."""
+        return any(gap[: len(place)] == place[: len(gap)] for gap in self.gaps)
 
 
-def sheet(document: Document, kind: type[W]) -> Sheet[W]:
-    """Raises ConfigurationError with every wrong key of the file."""
+_ROUNDS = 8
+"""What is missing after a first cut is cut with what holds it, and so on outwards."""
+
+_STAND_INS: dict[str, object] = {
+    "title": "-",
+    "description": "-",
+    "summary": "-",
+    "source": {"label": "-"},
+    "mode": "off",
+}
+"""For required keys that nothing else is proved by."""
+
+
+def sheet(document: Document, kind: type[W]) -> tuple[Sheet[W] | None, list[Finding]]:
+    """The sheet and every wrong key of the file; None where too little is left without these."""
     try:
-        return Sheet(document, kind.model_validate(document.data))
+        return Sheet(document, kind.model_validate(document.data)), []
     except ValidationError as error:
         errors: Sequence[Any] = error.errors(include_url=False)
-        raise ConfigurationError(findings_of(document, errors, kind)) from None
+        return _remainder(document, kind, errors), findings_of(document, errors, kind)
+
+
+def _remainder(document: Document, kind: type[W], errors: Sequence[Any]) -> Sheet[W] | None:
+    data, gaps = copy.deepcopy(document.data), set[Place]()
+    for _ in range(_ROUNDS):
+        for error in errors:
+            place: Place = tuple(step for step in error["loc"] if step != "[key]")
+            gap = _stood_in(data, place) if error["type"] == "missing" else None
+            gap = gap or _cut(data, place)
+            if gap is None:
+                return None
+            gaps.add(gap)
+            meant = nearest(str(gap[-1]), keys_at(kind, gap[:-1])) if error["type"] == "extra_forbidden" else None
+            if meant is not None:
+                gaps.add((*gap[:-1], meant))
+        try:
+            return Sheet(document, kind.model_validate(data), frozenset(gaps))
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+    return None
+
+
+def _stood_in(data: Any, place: Place) -> Place | None:
+    holders = _way(data, place[:-1])
+    if len(holders) < len(place) or not isinstance(holders[-1], dict) or place[-1] not in _STAND_INS:
+        return None
+    holders[-1][place[-1]] = _STAND_INS[str(place[-1])]
+    return place
+
+
+def _way(data: Any, place: Place) -> list[Any]:
+    """What stands on the way to `place`, from the outside in, as far as it exists."""
+    holders = [data]
+    for step in place:
+        inner = holders[-1]
+        there = step in inner if isinstance(inner, dict) else isinstance(inner, list) and step in range(len(inner))
+        if not there:
+            break
+        holders.append(inner[step])
+    return holders
+
+
+def _cut(data: Any, place: Place) -> Place | None:
+    """Removes the innermost entry of a mapping on the way to `place`; list items stay, or lines would shift."""
+    holders = _way(data, place)
+    for depth in range(len(holders) - 2, -1, -1):
+        if isinstance(holders[depth], dict):
+            del holders[depth][place[depth]]
+            return place[: depth + 1]
+    return None
 
 
 def matching(pattern: str, what: str, remedy: str) -> BeforeValidator:

@@ -1,6 +1,7 @@
 """`models/<model>/releases/<version>.yaml` and the probe vectors beside it (docs/configuration.md)."""
 
 import re
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
@@ -129,8 +130,13 @@ class Evidence(Wire):
 
 
 def _a_date(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])", value):
-        raise Wrong("not a date", "write it as 2027-05-01")
+    if isinstance(value, str):
+        try:
+            sound = re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None and date.fromisoformat(value) is not None
+        except ValueError:
+            sound = False
+        if not sound:
+            raise Wrong("not a date", "write it as 2027-05-01")
     return value
 
 

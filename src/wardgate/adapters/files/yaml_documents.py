@@ -44,16 +44,30 @@ _SHAPES: dict[type, tuple[str, str]] = {
 
 def read_yaml(path: Path, name: str) -> Document:
     """`name` is what findings call the file. Raises ConfigurationError for all that is wrong with it as YAML."""
+    document, findings = read_yaml_as_far_as_possible(path, name)
+    if findings:
+        raise ConfigurationError(findings)
+    return document
+
+
+def read_yaml_as_far_as_possible(path: Path, name: str) -> tuple[Document, tuple[Finding, ...]]:
+    """With what is wrong where the rest can be read all the same (a key that stands twice, an anchor).
+
+    Raises ConfigurationError where it cannot.
+    """
     text = _text(path, name)
+    reader = _Reader(name, text)
     try:
-        document = _Reader(name, text).document()
+        document = reader.document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        if text.splitlines()[line - 1 : line] and "\t" in text.splitlines()[line - 1]:
+            _refuse(name, line, "not YAML: a tab where YAML wants spaces", "indent with spaces")
         _refuse(name, line, f"not YAML: {error.problem}", "check indentation, colons, quotes and brackets around here")
     except yaml.YAMLError:
         _refuse(name, 1, "not YAML", "write it as YAML 1.2 in UTF-8")
     _expect(document, dict)
-    return document
+    return document, tuple(reader.findings)
 
 
 def read_json(path: Path, name: str) -> Document:
@@ -116,7 +130,7 @@ class _Reader:
         self._name = name
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=_Loader))
         self._lines: dict[Place, tuple[int, int]] = {}
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
 
     def document(self) -> Document:
         data: Any = None
@@ -128,14 +142,12 @@ class _Reader:
                     self._found(event, (), "a second document in one file", "keep one; put the other in its own file")
                     break
                 data = self._node(next(self._events), ())
-        if self._findings:
-            raise ConfigurationError(self._findings)
         return Document(self._name, data, self._lines)
 
     def _node(self, event: Any, place: Place) -> Any:
         if len(place) > MAX_DEPTH:
             self._found(event, place[:4], "nested too deeply", f"{MAX_DEPTH} levels are the most")
-            raise ConfigurationError(self._findings)
+            raise ConfigurationError(self.findings)
         if isinstance(event, yaml.AliasEvent):
             self._found(event, place, "an alias (*)", "write the value out")
             return None
@@ -174,10 +186,10 @@ class _Reader:
         """Keys are text, as JSON's: `1: a` and `true: b` have the keys "1" and "true"."""
         if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
             if event.value == "<<" and not event.style:
-                self._found(event, place, "a merge key (<<)", "write the entries out")
+                self._found(event, (*place, "<<"), "a merge key (<<)", "write the entries out")
             return str(event.value)
         self._found(event, place, "a key that is not plain text", "use a word as key")
-        raise ConfigurationError(self._findings)
+        raise ConfigurationError(self.findings)
 
     def _scalar(self, event: Any, place: Place) -> Any:
         if event.style or event.tag is not None:  # quoted, or a block: text as it stands
@@ -189,7 +201,7 @@ class _Reader:
             return None
 
     def _found(self, event: Any, place: Place, what: str, remedy: str) -> None:
-        self._findings.append(Finding(self._name, event.start_mark.line + 1, dotted(place), what, remedy))
+        self.findings.append(Finding(self._name, event.start_mark.line + 1, dotted(place), what, remedy))
 
 
 def _mark(event: Any) -> tuple[int, int]:

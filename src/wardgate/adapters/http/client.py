@@ -42,7 +42,8 @@ class HttpClient(Protocol):
 
         Redirects are never followed: a 3xx is a reply like any other (no token goes to another host).
         `timeout` in seconds covers everything from connect to the last byte; None where the caller holds
-        the timer. Nothing is retried, no cookie is kept, no proxy variable is read.
+        the timer. No cookie is kept, no proxy variable is read. A POST is never repeated; a GET may be, once,
+        where a pooled connection turns out to have been closed.
         """
         ...
 

@@ -24,8 +24,8 @@ class ReadFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FhirReaderOptions:
-    max_bytes: int = 8 * 1024 * 1024
-    """Of one answer; a page of a search is a few hundred KB at most."""
+    max_bytes: int = 2 * 1024 * 1024
+    """Of one answer, as of a whole request (`limits.body`); a page of a search is a few hundred KB at most."""
 
 
 def _uncounted(failure: ReadFailure) -> None:

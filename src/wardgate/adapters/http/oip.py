@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
+from wardgate.adapters.http.holding import hold_connection
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ModelReply, OutputSpec, Shape
 from wardgate.domain.inference.prediction import ModelInputs
@@ -88,6 +89,14 @@ class OipClient:
             raise ModelUnavailable(_REASONS[error.kind]) from None
         return reply.status == 200
 
+    async def hold(self, endpoint: Endpoint, lost: Callable[[], None]) -> Callable[[], None]:
+        """Meets `gateway.probes.Hold`."""
+        self._prepare(endpoint)
+        try:
+            return await hold_connection(endpoint.url, lost)
+        except (OSError, UnicodeError):  # UnicodeError: a host that no name server may be asked for
+            raise ModelUnavailable(Reason.MODEL_UNREACHABLE) from None
+
     def _prepare(self, endpoint: Endpoint) -> _Prepared:
         # Keyed by identity: the endpoint is kept beside it, so the id cannot be reused while it is here.
         known = self._prepared.get(id(endpoint))
@@ -155,6 +164,8 @@ def parse_reply(reply: HttpReply, endpoint: Endpoint) -> ModelReply:
     if decoded.model_name is not None and decoded.model_name != endpoint.model_name:
         raise ModelUnavailable(Reason.REPLY_VERSION)
     tensors = {tensor.name: tensor for tensor in decoded.outputs}
+    if len(tensors) < len(decoded.outputs):  # two of one name: no telling which of them is meant
+        raise ModelUnavailable(Reason.REPLY_SHAPE)
     contributions = None
     if endpoint.contributions is not None and endpoint.contributions.tensor in tensors:
         contributions = _vector(tensors[endpoint.contributions.tensor], len(endpoint.inputs.order))
@@ -175,7 +186,7 @@ def _decoded(body: bytes) -> _Reply:
 def _why_undecodable(body: bytes) -> Reason:
     """NaN and Infinity are not JSON, yet common servers write them: tell them from garbage and from half a body."""
     try:
-        json.loads(body)
+        json.loads(body.decode())  # not the bytes: there, a byte order mark would pass
     except json.JSONDecodeError:
         cut = body.lstrip()[:1] == b"{" and body.rstrip()[-1:] != b"}"
         return Reason.REPLY_TRUNCATED if cut else Reason.REPLY_MALFORMED
@@ -193,8 +204,7 @@ def _number(tensors: dict[str, _Tensor], spec: OutputSpec) -> float:
         if len(values) != 1:
             raise ModelUnavailable(Reason.REPLY_SHAPE)
         return _finite(values[0])
-    last = tensor.shape[-1] if tensor.shape else len(values)
-    if len(values) != last or not 0 <= spec.index < last:
+    if not 0 <= spec.index < len(values):
         raise ModelUnavailable(Reason.REPLY_SHAPE)
     return _finite(values[spec.index])
 
@@ -207,15 +217,11 @@ def _vector(tensor: _Tensor, length: int) -> tuple[float, ...]:
 
 
 def _flat(tensor: _Tensor) -> list[Any]:
-    """The data in row-major order, nested or flat; its count must be what `shape` says."""
-    values = tensor.data
-    for _ in range(0 if isinstance(tensor, _Numbers) else 4):
-        if not any(isinstance(value, list) for value in values):
-            break
-        if not all(isinstance(value, list) for value in values):
-            raise ModelUnavailable(Reason.REPLY_SHAPE)
-        values = [item for value in values for item in value]
-    if tensor.shape is not None and math.prod(tensor.shape) != len(values):
+    """The one row of a tensor `[n]` or `[1, n]`, written flat or nested."""
+    values, shape = tensor.data, tensor.shape
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    if shape is not None and shape not in ([len(values)], [1, len(values)]):
         raise ModelUnavailable(Reason.REPLY_SHAPE)
     return values
 

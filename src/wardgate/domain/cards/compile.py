@@ -139,7 +139,7 @@ def _scene_facts(
             for threshold in thresholds
             for band in bands
         },
-        rules={str(number): rule.when.text for number, rule in enumerate(rules.defer, 1)},
+        rules={str(n): rule.when.text for n, rule in enumerate(rules.defer, 1) if not rule.when.uses_outputs},
     )
 
 

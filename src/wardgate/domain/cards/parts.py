@@ -86,7 +86,7 @@ def _asked_at(scene: Scene) -> str:
 
 def _why(scene: Scene) -> str:
     text = f"**Why no score:** {escape(scene.reason_display())}."
-    rule = scene.plan.rules.get(scene.call.decision.question or "")
+    rule = scene.rule()
     return f"{text} (Rule: {escape(rule)})" if rule else text
 
 

@@ -34,7 +34,8 @@ MARK_OF_REASON: Mapping[Reason, Mark] = {reason: mark for mark, reason in REASON
 
 class SceneFacts(msgspec.Struct, frozen=True):
     """The part of a plan that scenes read. `certainty` is by threshold and band name; `ageing` are the inputs that
-    have a window, with its length; `rules` are the texts of `defer` rules by their number, from 1."""
+    have a window, with its length; `rules` are the texts of `defer` rules on features by their number, from 1: one on
+    outputs would give a score away that must not be read."""
 
     shapes: Mapping[str, Shape]
     inputs: tuple[str, ...]
@@ -125,6 +126,12 @@ class Scene(Frame):
     def reason_code(self) -> str:
         return self.call.decision.reason.value
 
+    def rule(self) -> str | None:
+        """The text of the rule that decided; none beside marks that say more than its `missing(x)`."""
+        decision = self.call.decision
+        told = self._causes()[0][0] is not decision.reason
+        return None if told else self.plan.rules.get(decision.question or "")
+
     def advice(self) -> str:
         return " ".join([*(advice_text(reason, names) for reason, names in self._causes()), NOT_A_RESULT])
 
@@ -164,7 +171,8 @@ class Scene(Frame):
             shape, found = self.plan.shapes[name], self.found(name)
             if found.value is not None:
                 measured = measured_text(found, self.call.zone)
-                rows.append(KnownRow(shape.display, value_text(shape, found), measured, trend_text(shape, found)))
+                trend = trend_text(shape, found, self.call.zone)
+                rows.append(KnownRow(shape.display, value_text(shape, found), measured, trend))
         return Rows(tables.KNOWN, rows)
 
     def _listed(self) -> list[str]:

@@ -126,7 +126,7 @@ def _mark(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
 
 
 def _trend(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
-    return trend_text(shape, found) or NOTHING
+    return trend_text(shape, found, zone) or NOTHING
 
 
 LOOKS: Mapping[str, Look] = {
@@ -143,11 +143,12 @@ LOOKS: Mapping[str, Look] = {
 `date`, `mark` (why there is no value; false where there is one), `trend` (false where there is no other value)."""
 
 
-def trend_text(shape: Shape, found: FeatureValue) -> str:
-    """`71 → 64 → 58`, the newest last; empty where there is only one value."""
+def trend_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> str:
+    """`71 → 64 → 58 since 2025-03-14`, the newest last; empty where there is only one value."""
     if len(found.trend) < 2:
         return ""
-    return " → ".join([shape.text(point.value) for point in found.trend])
+    values = " → ".join([shape.text(point.value) for point in found.trend])
+    return f"{values} since {date_text(found.trend[0].at, zone)}"
 
 
 def value_text(shape: Shape, found: FeatureValue) -> str:

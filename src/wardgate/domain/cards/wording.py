@@ -141,7 +141,7 @@ def _threshold_text(threshold: float | None, rule: Threshold, percent: bool) -> 
     if not rule.indeterminate:
         return shown + "."
     points = exact_percent(rule.indeterminate).removesuffix(" %")
-    width = f"{points} percentage points" if percent else exact(rule.indeterminate)
+    width = f"{points} percentage point{'' if points == '1' else 's'}" if percent else exact(rule.indeterminate)
     return f"{shown}; closer than {width} to it no score is given."
 
 

@@ -19,6 +19,11 @@ from wardgate.domain.context.fhir import CodeableConcept, Component, Document, Q
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """All that decoding raises, whatever the bytes are."""
 
+MISFITS = 2000
+"""So many misfits in one value, and it is not looked at any further: each costs about 15 µs, and no chart that
+somebody keeps has more than a few to a resource. Without a bound, two megabytes of them would take seconds (law 1).
+"""
+
 _BINDING = frozenset({"subject", "patient", "focus", "verificationStatus", "clinicalStatus"})
 _UNREADABLE = "?"
 
@@ -38,12 +43,34 @@ class Unreadable(Exception):
     """Nothing of the expected type is left of this value. Carries no text: the value may be a patient's name."""
 
 
-def lenient_resource(raw: bytes | msgspec.Raw) -> Resource:
-    """The resource without what could not be read of it; Unreadable where it must not count at all."""
+class Hopeless(Exception):
+    """More misfits than `MISFITS`: the whole value cannot be used."""
+
+
+class Patience:
+    """What is left of `MISFITS`, for all resources of one value together."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MISFITS
+
+    def spend(self) -> None:
+        """One misfit more; raises Hopeless where it is one too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise Hopeless
+
+
+def lenient_resource(raw: bytes | msgspec.Raw, patience: Patience | None = None) -> Resource:
+    """The resource without what could not be read of it; Unreadable where it must not count at all.
+
+    Raises Hopeless. Without `patience` it is a value of its own.
+    """
     try:
         return _resource(raw)
     except UNDECODABLE:
-        return _struct(raw, Resource)
+        return _struct(raw, Resource, patience or Patience())
 
 
 def lenient_document(raw: bytes | msgspec.Raw) -> Document:
@@ -57,28 +84,28 @@ def lenient_document(raw: bytes | msgspec.Raw) -> Document:
     return document
 
 
-def _value(raw: msgspec.Raw, kind: Any) -> Any:
+def _value(raw: msgspec.Raw, kind: Any, patience: Patience) -> Any:
     try:
         return _decode(raw, kind)
     except UNDECODABLE:
-        pass
+        patience.spend()
     if get_origin(kind) in (Union, types.UnionType):
-        return _first_of(raw, get_args(kind))
+        return _first_of(raw, get_args(kind), patience)
     if get_origin(kind) is list:
-        return _list(raw, get_args(kind)[0])
+        return _list(raw, get_args(kind)[0], patience)
     if kind in _hints:
-        return _struct(raw, kind)
+        return _struct(raw, kind, patience)
     raise Unreadable
 
 
-def _struct(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+def _struct(raw: bytes | msgspec.Raw, kind: type[T], patience: Patience) -> T:
     kept: dict[str, Any] = {}
     hints = _hints[kind]
     for name, value in _fields(raw).items():
         if name not in hints:
             continue
         try:
-            kept[name] = _value(value, hints[name])
+            kept[name] = _value(value, hints[name], patience)
         except Unreadable:
             if kind is Resource and name in _BINDING:
                 raise
@@ -97,16 +124,16 @@ def _leave_mark(kept: dict[str, Any], kind: type, name: str) -> None:
         kept["valueUnreadable"] = True
 
 
-def _list(raw: msgspec.Raw, kind: Any) -> list[Any]:
+def _list(raw: msgspec.Raw, kind: Any, patience: Patience) -> list[Any]:
     """One object where a list belongs counts as its only item (trap T-7); items that cannot be read fall away."""
     try:
         items = items_of(raw)
     except UNDECODABLE:
-        return [_value(raw, kind)]
+        return [_value(raw, kind, patience)]
     kept = []
     for item in items:
         try:
-            kept.append(_value(item, kind))
+            kept.append(_value(item, kind, patience))
         except Unreadable:
             continue
     if items and not kept:
@@ -114,12 +141,12 @@ def _list(raw: msgspec.Raw, kind: Any) -> list[Any]:
     return kept
 
 
-def _first_of(raw: msgspec.Raw, kinds: tuple[Any, ...]) -> Any:
+def _first_of(raw: msgspec.Raw, kinds: tuple[Any, ...], patience: Patience) -> Any:
     for kind in kinds:
         if kind is type(None):
             continue
         try:
-            return _value(raw, kind)
+            return _value(raw, kind, patience)
         except Unreadable:
             continue
     raise Unreadable

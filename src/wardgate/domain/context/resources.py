@@ -15,6 +15,8 @@ import msgspec
 from wardgate.domain.context.fhir import Document, Resource
 from wardgate.domain.context.lenient import (
     UNDECODABLE,
+    Hopeless,
+    Patience,
     Unreadable,
     fields_of,
     items_of,
@@ -96,6 +98,13 @@ _HARMLESS = frozenset({"warning", "information", "success"})
 
 def decode_value(raw: Bytes, resource_type: str) -> Page | None:
     """One prefetch value or one FHIR answer of a key that reads `resource_type`; None: cannot be used."""
+    try:
+        return _decoded(raw, resource_type)
+    except Hopeless:
+        return None
+
+
+def _decoded(raw: Bytes, resource_type: str) -> Page | None:
     if resource_type in ("Patient", "Encounter"):
         page = _whole(raw, resource_type)
         if page is not None:
@@ -144,16 +153,20 @@ def _bundle(raw: Bytes, resource_type: str, entries: list[_Entry], following: st
         for index, entry in enumerate(entries)
         if entry.resource is not None and entry.resource.resourceType in _APART
     ]
+    if not apart:
+        return page
     try:
         raw_entries = _raw_entries(raw).entry
     except UNDECODABLE:  # a fullUrl that is no text; everything else has been decoded before
         return _second_look(raw, resource_type)
-    return page if all(_set_apart(page, raw_entries[index]) for index in apart) else None
+    patience = Patience()
+    return page if all(_set_apart(page, raw_entries[index], patience) for index in apart) else None
 
 
-def _set_apart(page: Page, entry: _RawEntry) -> bool:
+def _set_apart(page: Page, entry: _RawEntry, patience: Patience) -> bool:
     """Sort in a Patient, an Encounter or an OperationOutcome; False where the server says that the search failed."""
     raw = entry.resource
+    patience.spend()
     try:
         document = lenient_document(raw)
         kind = document.get("resourceType")
@@ -163,7 +176,7 @@ def _set_apart(page: Page, entry: _RawEntry) -> bool:
         elif kind == "OperationOutcome":
             return _is_harmless(raw)
         elif kind == "Encounter":
-            page.resources.append(lenient_resource(raw))
+            page.resources.append(lenient_resource(raw, patience))
             page.encounters.append(document)
         else:
             page.unreadable += 1
@@ -249,21 +262,23 @@ def _loose_bundle(fields: Mapping[str, msgspec.Raw]) -> Page | None:
         entries = items_of(fields["entry"]) if "entry" in fields else []
     except UNDECODABLE:
         return page if _is_null(fields["entry"]) else None
+    patience = Patience()
     for raw in entries:
         try:
             entry = _raw_entry(raw)
         except UNDECODABLE:
+            patience.spend()
             page.unreadable += 1
             continue
         if entry.resource is _ABSENT or _is_null(entry.resource):
             continue
         kind = _kind(entry.resource) or ""
         if kind in _APART:
-            if not _set_apart(page, entry):
+            if not _set_apart(page, entry, patience):
                 return None
             continue
         try:
-            page.resources.append(lenient_resource(entry.resource))
+            page.resources.append(lenient_resource(entry.resource, patience))
         except Unreadable:
             page.unreadable += 1
     return page

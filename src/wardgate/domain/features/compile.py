@@ -123,7 +123,7 @@ class Extractor:
                 values[name] = self._unobtained[name]
 
     def _hide_doubtful(self, types: frozenset[str], values: dict[str, FeatureValue]) -> None:
-        """None found, or so many, proves nothing where something was dropped that may be one; that there is one does."""
+        """None found, or so many, proves nothing where something was dropped that may be one; one found does."""
         for spec in self.schema.features:
             counted = spec.take is Take.COUNT or (spec.take is Take.ANY and values[spec.name].value is not True)
             if counted and spec.source in types:

@@ -115,6 +115,12 @@ def test_contributions_may_be_absent() -> None:
         (_score(data=[]), Reason.REPLY_SHAPE),
         (_score(data=[0.1, 0.2]), Reason.REPLY_SHAPE),
         (_score(shape=[2, 1]), Reason.REPLY_SHAPE),
+        (_score(shape=[-1, -1]), Reason.REPLY_SHAPE),
+        (_score(shape=[1, 1, 1]), Reason.REPLY_SHAPE),
+        (_score(shape=[]), Reason.REPLY_SHAPE),
+        (_score(shape=[10**18] * 40_000), Reason.REPLY_SHAPE),  # regression: multiplying them took seconds
+        (_score(data=[[[0.2]]]), Reason.REPLY_SHAPE),
+        (_body(outputs=_body()["outputs"][:1] * 2), Reason.REPLY_SHAPE),  # regression: the last one won
         (_score(data=["0.2"]), Reason.REPLY_SHAPE),
         (_score(data=[True]), Reason.REPLY_SHAPE),
         (_score(data=[None]), Reason.REPLY_NOT_FINITE),
@@ -126,6 +132,7 @@ def test_contributions_may_be_absent() -> None:
         (b"", Reason.REPLY_MALFORMED),
         (b"<html>", Reason.REPLY_MALFORMED),
         (b"\xff\xfe", Reason.REPLY_MALFORMED),
+        (b"\xef\xbb\xbf{}", Reason.REPLY_MALFORMED),
         (b'{"model_version": "1", "outputs": [{"na', Reason.REPLY_TRUNCATED),
         (b"[" * 100_000, Reason.REPLY_MALFORMED),
     ],

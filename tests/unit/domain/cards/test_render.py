@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from tests.unit.domain.cards.kidney import (
     BANDS,
     BERLIN,
+    DAY,
     EFFECTS,
     EGFR_UNIT,
     NOW,
@@ -29,7 +30,8 @@ from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.render import LONGEST_SUMMARY, card_id, render, render_notice
 from wardgate.domain.cards.spec import NoticeSpec
 from wardgate.domain.decisions.decision import Decision
-from wardgate.domain.decisions.rules import Threshold
+from wardgate.domain.decisions.rules import DeferRule, Show, Threshold
+from wardgate.domain.expressions import Scope, Type, compile_expression
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.inference.calibration import Isotonic, Logistic
 from wardgate.domain.outcomes import DEFERRAL_REASONS, OUTCOME_OF, Outcome, Reason, Step
@@ -158,7 +160,7 @@ def test_features_in_templates() -> None:
     stale = missing("uacr", Mark.STALE, 400, "30 mg/g")
     detail = detail_of(shown(patient(uacr=stale), prediction(filled=("uacr",))), detail=source)
     assert detail.split("\n")[0] == (
-        "eGFR;24;mL/min/1.73 m²;3 days;2026-02-27;35 → 29 → 24;24 mL/min/1.73 m²;.not available;older than 365 days;."
+        "eGFR;24;mL/min/1.73 m²;3 days;2026-02-27;35 → 29 → 24 since 2025-01-26;24 mL/min/1.73 m²;.not available;older than 365 days;."
         "male;no;70.4"
     )
 
@@ -277,7 +279,7 @@ def test_a_deferral_hands_over() -> None:
     for part in (
         "**Why no score:** UACR not found.",
         "| UACR | nothing | not found in the last 365 days |",
-        "| eGFR | 24 mL/min/1.73 m² | 2026-02-27, 3 days ago | 35 → 29 → 24 |",
+        "| eGFR | 24 mL/min/1.73 m² | 2026-02-27, 3 days ago | 35 → 29 → 24 since 2025-01-26 |",
         "**What to do:** Look for UACR elsewhere, or order it where it would change what you do.",
         "No score does not mean low risk.",
         "Model: kidney-failure 1.0.0.",
@@ -322,10 +324,8 @@ def test_a_reason_names_only_the_features_that_it_fits() -> None:
         (Mark.IMPLAUSIBLE, "-1 mg/g", "UACR outside the plausible range", "Check UACR in the chart"),
     ],
 )
-def test_a_rule_on_missing_is_told_by_the_features_own_mark(
-    mark: Mark, raw: str | None, why: str, advice: str
-) -> None:
-    """Regression: `missing(uacr)` also holds for a UACR that is there in a wrong unit, and the card said "not found"."""
+def test_a_rule_on_missing_is_told_by_the_features_own_mark(mark: Mark, raw: str | None, why: str, advice: str) -> None:
+    """Regression: `missing(uacr)` also holds for a UACR in a wrong unit, and the card said "not found"."""
     without = missing("uacr", mark, None if raw is None else 3, raw)
     card = render(PLAN, deferred(Reason.INPUT_MISSING, "uacr", question="1", uacr=without))
     assert card.summary == f"Kidney failure risk not calculated: {why}"
@@ -354,6 +354,34 @@ def test_a_deferral_never_states_a_score() -> None:
     decision = Decision(Reason.INDETERMINATE, score=0.0987654, threshold=0.1, band=BANDS[1])
     card = render(PLAN, CardFacts("d", decision, patient(), prediction(0.0987654), NOW, BERLIN))
     assert "9.8" not in card.summary + str(card.detail) and "0.098" not in str(card.detail)
+
+
+_SCOPE = Scope(
+    names=dict.fromkeys(("egfr", "uacr", "score"), Type.NUMBER),
+    outputs=frozenset({"score"}),
+    timed=frozenset({"egfr", "uacr"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "said"),
+    [
+        ("age_of(egfr) > 180d", {}, True),
+        ("missing(uacr)", {"uacr": missing("uacr")}, True),
+        ("missing(uacr)", {"uacr": missing("uacr", Mark.WRONG_UNIT, 3, "3 mg/dL")}, False),
+        ("score > 0.37", {}, False),
+        ("egfr < 20 and score > 0.37", {}, False),
+    ],
+)
+def test_a_deferral_says_its_rule_where_that_gives_nothing_away(
+    rule: str, changes: dict[str, FeatureValue], said: bool
+) -> None:
+    """Regression: `(Rule: score > 0.37)` told the score; `missing(uacr)` stood beside "in an unexpected unit"."""
+    when = compile_expression(rule, _SCOPE)
+    plan = compiled(rules=msgspec.structs.replace(RULES, defer=(DeferRule(when, Reason.INPUT_MISSING, Show.CARD),)))
+    reason = Reason.INPUT_MISSING if changes else Reason.UNCERTAIN
+    detail = str(render(plan, deferred(reason, "uacr", question="1", **changes)).detail)
+    assert ("(Rule: " in detail) is said and "0.37" not in detail
 
 
 def test_the_wrong_patients_data_are_on_no_card() -> None:

@@ -55,6 +55,8 @@ def test_certainty_in_numbers_and_in_per_cent() -> None:
     assert certainty_text(BANDS[1], BANDS, 0.02, Threshold(0.02, {}, 0.0025), "", True) == (
         "Band high: 3 % to below 10 %. Shown from 2 %; closer than 0.25 percentage points to it no score is given."
     )
+    one = certainty_text(None, BANDS, 0.1, Threshold(0.1, {}, 0.01), "", True)
+    assert one.endswith("closer than 1 percentage point to it no score is given.")
 
 
 def test_what_was_not_checked() -> None:

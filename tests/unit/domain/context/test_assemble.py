@@ -121,6 +121,24 @@ def test_what_is_not_sure_or_not_about_her_never_defers() -> None:
     assert not found.resources and not found.wrong_patient
 
 
+@pytest.mark.parametrize(
+    ("entry", "doubtful"),
+    [
+        (condition(), set()),
+        (condition(of="Patient/p2"), set()),
+        ("x", {"Condition"}),
+        ({"id": "c2"}, {"Condition"}),
+        (condition("c2", clinicalStatus=5), {"Condition"}),
+        (condition("c2", subject={"display": "She"}), {"Condition"}),
+        ({"resourceType": "Condition", "code": {"text": "x"}}, {"Condition"}),
+        (observation(None, None), {"Observation"}),
+    ],
+)
+def test_what_was_dropped_and_may_be_hers_makes_its_type_doubtful(entry: Any, doubtful: set[str]) -> None:
+    """That nothing was found proves nothing then; a stranger's resource leaves no doubt."""
+    assert record(answer("Condition", bundle(condition(), entry))).doubtful == doubtful
+
+
 def test_references_by_uuid_are_resolved_inside_their_bundle_only() -> None:
     """The fullUrl of her Patient means her in that Bundle, and nobody in the next."""
     subject = "urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.context_fhir import bundle, condition, encounter, observation, operation_outcome, patient, raw
 from wardgate.domain.context.fhir import CodeableConcept, Resource
-from wardgate.domain.context.lenient import Unreadable, lenient_document, lenient_resource
+from wardgate.domain.context.lenient import MISFITS, Unreadable, lenient_document, lenient_resource
 from wardgate.domain.context.resources import UNFOLLOWABLE, Page, decode_value
 
 
@@ -211,11 +211,14 @@ def test_a_wrong_typed_quantity_keeps_its_unit(value: Any, left: Any) -> None:
     assert quantity is not None and quantity.unit == "mg/dL" and quantity.value == left
 
 
-@pytest.mark.parametrize("name", ["valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger"])
+@pytest.mark.parametrize(
+    "name", ["valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger"]
+)
 @pytest.mark.parametrize("value", [["5"], [[]]])
 def test_a_value_that_cannot_be_read_is_still_a_value(name: str, value: object) -> None:
     """Regression: the Observation looked valueless, and an older result answered for it."""
-    assert only(observation(**{"valueQuantity": None, name: value})).valueUnreadable is True
+    fields: dict[str, Any] = {"valueQuantity": None, name: value}
+    assert only(observation(**fields)).valueUnreadable is True
     component = only(observation(component=[{name: value}])).component
     assert component is not None and component[0].valueUnreadable is True
 
@@ -293,3 +296,23 @@ def test_no_json_makes_decoding_raise(value: Any, kind: str, typed: bool) -> Non
         assert page is None or "o1" in ids(page) or page.unreadable
     else:
         assert isinstance(decode(value, kind), Page | None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        bundle({**observation("o"), "component": [{"code": 3}] * (MISFITS + 1)}),
+        bundle(*[{**observation(f"o{i}"), "status": 3} for i in range(MISFITS + 1)]),
+        {"resourceType": "Bundle", "entry": [3] * (MISFITS + 1)},
+        {"resourceType": "Bundle", "entry": [{"resource": {"id": 3}}] * (MISFITS + 1)},
+        {**observation("o"), "code": {"coding": [{"code": 3}] * (MISFITS + 1)}},
+    ],
+)
+def test_a_value_that_is_nothing_but_misfits_is_given_up(value: object) -> None:
+    """Regression, law 1: two megabytes of misfits took two seconds, in which nobody else was answered."""
+    assert decode(value) is None
+
+
+def test_a_chart_with_a_misfit_in_each_resource_is_read() -> None:
+    """The bound is far above what a messy chart needs."""
+    assert len(ids(decode(bundle(*[{**observation(f"o{i}"), "status": 3} for i in range(500)])))) == 500

@@ -18,9 +18,7 @@ def condition(clinical: Any = ACTIVE, **other: Any) -> Json:
     return {"resourceType": "Condition", "id": "c", "code": coded, **status, **other}
 
 
-def one(
-    *resources: Json, take: Take = Take.ANY, doubtful: frozenset[str] = frozenset(), **other: Any
-) -> FeatureValue:
+def one(*resources: Json, take: Take = Take.ANY, doubtful: frozenset[str] = frozenset(), **other: Any) -> FeatureValue:
     spec = lab("x", system=SNOMED, source="Condition", take=take, **other)
     return extract(FeatureSchema("1", (spec,)), list(resources), doubtful=doubtful).values["x"]
 
