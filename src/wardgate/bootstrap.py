@@ -22,7 +22,6 @@ from wardgate.domain.flags import Snapshot
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
-from wardgate.gateway.ports import ModelClient
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.settings import Listen, Settings
@@ -185,7 +184,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: ModelClient, clock: SystemClock, meter: PrometheusMeter
+    catalog: Catalog, client: OipClient, clock: SystemClock, meter: PrometheusMeter
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
@@ -199,6 +198,7 @@ def proven_models(
             model_stack(client, release.endpoint, clock),
             clock,
             meter,
+            hold=client.hold,
         )
         for digest, release in releases.items()
     }
