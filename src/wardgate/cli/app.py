@@ -16,11 +16,11 @@ def run(arguments: Sequence[str]) -> int:
         case "serve":
             from wardgate.cli import serve
 
-            return serve.run(options.config)
+            return serve.run(_file(options.config))
         case "check":
             from wardgate.cli import check
 
-            return check.run(options.config)
+            return check.run(_file(options.config))
         case "demo":
             from wardgate.cli import demo
 
@@ -39,6 +39,11 @@ def run(arguments: Sequence[str]) -> int:
             )
 
 
+def _file(config: Path) -> Path:
+    """A folder stands for the `wardgate.yaml` in it."""
+    return config / "wardgate.yaml" if config.is_dir() else config
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wardgate", description="A CDS Hooks gateway between an EHR and clinical model endpoints."
@@ -46,18 +51,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="run the gateway")
-    serve.add_argument("--config", type=Path, default=_CONFIG, help="wardgate.yaml (default: %(default)s)")
+    serve = commands.add_parser(
+        "serve",
+        help="run the gateway",
+        description="Run the gateway until SIGTERM or SIGINT; calls in flight are finished first.",
+        epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
+    )
+    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
 
-    check = commands.add_parser("check", help="prove that a configuration is sound, or list all that is wrong with it")
-    check.add_argument("--config", type=Path, default=_CONFIG, help="wardgate.yaml (default: %(default)s)")
+    check = commands.add_parser(
+        "check",
+        help="prove that a configuration is sound, or list all that is wrong with it",
+        description="List every error of every file, with line and remedy, or print the digest of each release.",
+        epilog="Exit: 0 sound, also with warnings; 1 not.",
+    )
+    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
 
-    demo = commands.add_parser("demo", help="run a gateway, a model server and a FHIR server, and show some cards")
+    demo = commands.add_parser(
+        "demo",
+        help="run a gateway, a model server and a FHIR server, and show some cards",
+        description="Run a gateway, a model server and a FHIR server with synthetic patients until Ctrl-C.",
+        epilog="Exit: 0 stopped, 1 it could not start, or a part of it ended.",
+    )
     demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    demo.add_argument("--config", type=Path, default=None, help="the demo's wardgate.yaml, where it is not found")
+    demo.add_argument(
+        "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
+    )
 
-    call = commands.add_parser("call", help="call a service for a patient, as an EHR does, and show its cards")
+    call = commands.add_parser(
+        "call",
+        help="call a service for a patient, as an EHR does, and show its cards",
+        description="Call a service for a patient, as an EHR does, and show its cards. Prints patient data.",
+        epilog="Exit: 0 answered with 200, also without a card; 1 not.",
+    )
     call.add_argument("service", help="the id of a service")
     call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
     call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")

@@ -23,8 +23,8 @@ def run(
     prefetch: bool = True,
 ) -> int:
     """Addresses that are not given are those of the running demo, else the demo's default ports."""
-    demo = running.find()
-    own = demo is not None and gateway in (None, demo.gateway)
+    demo = running.find(gateway) or running.find()
+    own = demo is not None and (gateway is None or gateway.rstrip("/") == demo.gateway)
     gateway = gateway or (demo.gateway if demo else _GATEWAY)
     fhir = fhir or (demo.fhir if demo else _FHIR)
     try:

@@ -62,18 +62,33 @@ def run(config: Path, out: TextIO | None = None) -> int:
 
 
 def show_findings(findings: Sequence[Finding], out: TextIO) -> None:
-    """Errors by file, then warnings. On a terminal with colours and wrapped; elsewhere one line stays one line."""
+    """Warnings, then errors, so that these stand last. On a terminal errors are grouped by file, coloured and
+    wrapped; elsewhere each is one line, `file:line: key: what -> remedy`, that can be searched for and sent on."""
     errors = [finding for finding in findings if not finding.warning]
     warnings = [finding for finding in findings if finding.warning]
     width = max(shutil.get_terminal_size().columns, _NARROWEST) if out.isatty() else None
     lines: list[tuple[str, str]] = []
+    if warnings:
+        lines += [("bold", "warnings"), *_warning_lines(warnings, width)]
+        lines += [("", "")] if errors else []
+    if width is None:
+        lines += [("", f"{_told(finding)} -> {finding.remedy}") for finding in _by_file(errors)]
+    else:
+        lines += _grouped(errors, width)
+    _write(lines, out)
+
+
+def _grouped(errors: Sequence[Finding], width: int) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
     for number, (file, group) in enumerate(groupby(_by_file(errors), key=lambda finding: finding.file)):
         lines += [("", "")] if number else []
         lines += [("bold", file), *_lines_of(list(group), "red", width)]
-    if warnings:
-        lines += [("", "")] if errors else []
-        lines += [("bold", "warnings"), *_warning_lines(warnings, width)]
-    _write(lines, out)
+    return lines
+
+
+def _told(finding: Finding) -> str:
+    at = f"{finding.file}:{finding.line}" if finding.line else finding.file
+    return ": ".join(part for part in (at, finding.key, finding.what) if part)
 
 
 def _by_file(findings: Sequence[Finding]) -> list[Finding]:
@@ -82,7 +97,7 @@ def _by_file(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (order[finding.file], finding.line))
 
 
-def _lines_of(findings: Sequence[Finding], style: str, width: int | None) -> list[tuple[str, str]]:
+def _lines_of(findings: Sequence[Finding], style: str, width: int) -> list[tuple[str, str]]:
     """`   27  defer.0.when   what is wrong`, and the remedy under it."""
     column = min(max(len(finding.key) for finding in findings), _WIDEST_KEY)
     lines = []
@@ -101,9 +116,7 @@ def _warning_lines(findings: Sequence[Finding], width: int | None) -> list[tuple
     """A warning is a line: it names its file itself, so that it can be searched for and sent on."""
     lines = []
     for finding in _by_file(findings):
-        at = f"{finding.file}:{finding.line}" if finding.line else finding.file
-        told = ": ".join(part for part in (at, finding.key, finding.what) if part)
-        told = finding.what if finding.what.startswith("not active yet") else told
+        told = finding.what if finding.what.startswith("not active yet") else _told(finding)
         lines += [("yellow", line) for line in _wrapped(f"{told} ({finding.remedy})", "  ", "      ", width)]
     return lines
 

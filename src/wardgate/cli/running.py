@@ -1,4 +1,4 @@
-"""Where the running demo is: a small file in the temporary folder, for its user only."""
+"""Where the running demos are: a small file for each in the temporary folder, for their user only."""
 
 import os
 import stat
@@ -18,37 +18,47 @@ class Running(msgspec.Struct, frozen=True):
     model: str
 
 
-def path() -> Path:
-    return Path(tempfile.gettempdir()) / f"wardgate-demo-{os.getuid()}.json"
+def path(pid: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"wardgate-demo-{os.getuid()}-{pid}.json"
 
 
 def announce(running: Running) -> None:
     """Written whole beside its place and moved there: never half a file, never through somebody's symlink."""
-    descriptor, name = tempfile.mkstemp(prefix="wardgate-demo-", suffix=".tmp", dir=path().parent)  # mode 0600
+    descriptor, name = tempfile.mkstemp(
+        prefix="wardgate-demo-", suffix=".tmp", dir=path(running.pid).parent
+    )  # mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(running))
-    os.replace(name, path())
+    os.replace(name, path(running.pid))
 
 
 def withdraw(pid: int) -> None:
-    """Remove the file, unless another demo has written its own since."""
-    current = _read()
-    if current is not None and current.pid == pid:
-        path().unlink(missing_ok=True)
+    """Remove this demo's file; another's stays."""
+    path(pid).unlink(missing_ok=True)
 
 
-def find() -> Running | None:
-    """The demo that runs now; None where there is none, or the file is not this user's."""
-    running = _read()
-    return running if running is not None and _alive(running.pid) else None
+def find(gateway: str | None = None) -> Running | None:
+    """The demo that runs now: with this gateway, or the newest one. None where there is none of this user."""
+    demos = [demo for demo in _all() if gateway is None or demo.gateway == gateway.rstrip("/")]
+    return demos[0] if demos else None
 
 
-def _read() -> Running | None:
+def _all() -> list[Running]:
+    """Those that run, the newest first."""
+    found = []
+    for file in Path(tempfile.gettempdir()).glob(f"wardgate-demo-{os.getuid()}-*.json"):
+        running = _read(file)
+        if running is not None and file == path(running.pid) and _alive(running.pid):
+            found.append((file.lstat().st_mtime_ns, running))
+    return [running for _, running in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def _read(file: Path) -> Running | None:
     try:
-        state = path().lstat()
+        state = file.lstat()
         if not stat.S_ISREG(state.st_mode) or state.st_uid != os.getuid():
             return None
-        return msgspec.json.decode(path().read_bytes(), type=Running)
+        return msgspec.json.decode(file.read_bytes(), type=Running)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -27,8 +27,8 @@ USER_TOKENS = {
 }
 _COMMON_TOKENS = frozenset({"patientId", "encounterId", "userId", *USER_TOKENS.values()})
 _ERROR_PATH = re.compile(r"at `\$\.(patientId|encounterId)`$")
-_FIRST_BYTE = {FieldKind.RESOURCE: ord("{"), FieldKind.LIST: ord("[")}
-_WANTED = {FieldKind.RESOURCE: "an object", FieldKind.LIST: "an array"}
+_FIRST_BYTE = {FieldKind.RESOURCE: ord("{"), FieldKind.LIST: ord("["), FieldKind.REFERENCE: ord('"')}
+_WANTED = {FieldKind.RESOURCE: "an object", FieldKind.LIST: "an array", FieldKind.REFERENCE: "a string"}
 
 _Fields = Mapping[str, msgspec.Raw]
 
@@ -73,8 +73,9 @@ class ContextReader:
         self._encounter_required = "encounterId" in fields and fields["encounterId"].required
         self._user_required = "userId" in fields and fields["userId"].required
         self._user_declared = "userId" in declared
-        self._opaque = tuple(f for f in fields.values() if f.kind in _FIRST_BYTE and f.required)
-        self._extra = () if definition else tuple(sorted(declared - _COMMON_TOKENS))
+        further = [field for name, field in fields.items() if name not in _COMMON_TOKENS]
+        self._opaque = tuple(field for field in further if field.required)
+        self._extra = tuple(sorted(declared - _COMMON_TOKENS))
 
     def read(self, context: msgspec.Raw) -> HookContext:
         """Raises BadRequest naming the first field at fault, never its value."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.config_tree import FILES, sound_config
+from wardgate.cli import app
 from wardgate.cli.check import examine, run, show_findings
 
 
@@ -37,17 +38,61 @@ def test_a_sound_configuration_prints_its_digest(here: Path) -> None:
     assert second.startswith("  kidney-failure 1.0.0 (active) sha256:")
 
 
-def test_errors_are_grouped_by_file_with_line_key_and_remedy(here: Path) -> None:
-    """In the order of the files and, within each, from top to bottom; the summary comes last."""
+class _Wide(_Terminal):
+    """Meets `show_findings`; wide enough that nothing is wrapped."""
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> _Wide:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    return _Wide()
+
+
+def _three_errors(here: Path) -> None:
     sound_config(
         here,
         wardgate=("port: 8081", "port: 8080"),
         service=[("egfr < 60", "egrf < 60"), ("hook: patient-view", "hook: patient-viewed")],
     )
+
+
+def test_each_error_is_a_line_with_file_line_key_and_remedy(here: Path) -> None:
+    """Where no terminal is: it can be searched for and sent on. The summary comes last."""
+    _three_errors(here)
     out = io.StringIO()
 
     assert run(_CONFIG, out) == 1
+    service = "config/services/kidney-failure.yaml"
     assert out.getvalue() == (
+        "config/wardgate.yaml:5: admin.listen.port: the address of the EHR's listener"
+        " -> give the admin listener a port of its own\n"
+        f"{service}:2: hook: no hook of this name (CDS Hooks, HK-1) -> did you mean `patient-view`?\n"
+        f"{service}:17: population: at column 15 of the expression: egrf is neither a feature nor a declared output"
+        " -> did you mean egfr?\n"
+        "\n"
+        "config/wardgate.yaml: 3 errors in 2 files\n"
+    )
+
+
+def test_errors_stand_last(here: Path) -> None:
+    """A page of warnings must not scroll the one line away that stops the start."""
+    sound_config(here, service=[("deadline: 500ms", "suppress: {same: [patient], for: 24h}"), ("< 60", "< sixty")])
+    out = io.StringIO()
+
+    assert run(_CONFIG, out) == 1
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "warnings" and lines[1].startswith("  not active yet: ")
+    assert ":17: population: " in lines[-3]
+
+
+def test_on_a_terminal_errors_are_grouped_by_file(here: Path, wide: _Wide) -> None:
+    """In the order of the files and, within each, from top to bottom; the summary comes last."""
+    _three_errors(here)
+
+    assert run(_CONFIG, wide) == 1
+    assert wide.getvalue() == (
         "config/wardgate.yaml\n"
         "     5  admin.listen.port  the address of the EHR's listener\n"
         "                           -> give the admin listener a port of its own\n"
@@ -112,15 +157,30 @@ def test_a_terminal_gets_colours_and_wrapped_lines(here: Path, monkeypatch: pyte
     assert all(len(line) < 72 + 12 for line in lines)
 
 
-def test_a_long_key_has_a_line_of_its_own(here: Path) -> None:
+def test_a_long_key_has_a_line_of_its_own(here: Path, wide: _Wide) -> None:
     """So that no column grows beyond what a terminal shows."""
     sound_config(here, release=("{uacr: [1, 10000]}", "{a_feature_with_a_very_long_name: [1, 10000]}"))
-    out = io.StringIO()
-    show_findings(examine(_CONFIG).findings, out)
+    show_findings(examine(_CONFIG).findings, wide)
 
-    lines = out.getvalue().splitlines()
+    lines = wide.getvalue().splitlines()
     assert lines[1] == "    11  endpoint.inputs.clip.a_feature_with_a_very_long_name"
     assert lines[2].lstrip() == "not an input of the model"
+
+
+def test_a_folder_stands_for_the_file_in_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--config config` is what people type."""
+    sound_config(here)
+
+    assert app.run(["check", "--config", "config"]) == 0
+    assert capsys.readouterr().out.startswith("config/wardgate.yaml: sound")
+
+
+def test_a_service_that_does_not_start_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2; the last line, which a supervisor's log shows, is the verdict and not a remedy."""
+    sound_config(here, service=("500ms", "5"))
+
+    assert app.run(["serve"]) == 2
+    assert capsys.readouterr().err.endswith("\nNot started. config/wardgate.yaml: 1 error in 1 file\n")
 
 
 def test_check_imports_no_server_and_no_client(here: Path) -> None:

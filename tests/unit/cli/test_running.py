@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from wardgate.cli import running
@@ -25,7 +26,7 @@ def test_what_is_announced_is_found_and_withdrawn(scratch: Path) -> None:
     """For this user only, and nothing is left of it afterwards."""
     running.announce(_demo(os.getpid()))
     assert running.find() == _demo(os.getpid())
-    assert running.path().stat().st_mode & 0o777 == 0o600
+    assert running.path(os.getpid()).stat().st_mode & 0o777 == 0o600
     running.withdraw(os.getpid())
     assert running.find() is None
     assert list(scratch.iterdir()) == []
@@ -46,11 +47,31 @@ def test_a_second_demo_s_file_is_left_alone() -> None:
     assert running.find() is not None
 
 
+def test_a_demo_is_found_again_when_a_newer_one_has_ended() -> None:
+    """A second demo on another port took the first one's file and removed it: `call` then found none."""
+    first, second = os.getppid(), os.getpid()
+    running.announce(_demo(first))
+    running.announce(_demo(second))
+    running.withdraw(second)
+    assert running.find() == _demo(first)
+
+
+def test_of_two_demos_the_one_whose_gateway_is_named_is_found() -> None:
+    """`call --gateway` goes with the FHIR server beside that gateway; without it, with the newest demo."""
+    first = msgspec.structs.replace(_demo(os.getppid()), gateway="http://127.0.0.1:5")
+    running.announce(first)
+    running.announce(_demo(os.getpid()))
+    os.utime(running.path(first.pid), (1, 1))
+    assert running.find() == _demo(os.getpid())
+    assert running.find("http://127.0.0.1:5/") == first
+    assert running.find("http://127.0.0.1:6") is None
+
+
 def test_a_symlink_is_neither_followed_nor_written_through(scratch: Path) -> None:
     """The temporary folder is everybody's; nobody redirects this file."""
     target = scratch / "target"
     target.write_bytes(b'{"pid": 1, "gateway": "g", "admin": "a", "fhir": "f", "model": "m"}')
-    running.path().symlink_to(target)
+    running.path(os.getpid()).symlink_to(target)
     assert running.find() is None
     running.announce(_demo(os.getpid()))
     assert b'"pid": 1,' in target.read_bytes()
@@ -59,7 +80,7 @@ def test_a_symlink_is_neither_followed_nor_written_through(scratch: Path) -> Non
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": -1}', b"\xff", b"[" * 5000])
 def test_a_broken_file_is_no_demo(content: bytes) -> None:
     """Whatever lies there, `call` goes on with its defaults."""
-    running.path().write_bytes(content)
+    running.path(os.getpid()).write_bytes(content)
     assert running.find() is None
 
 

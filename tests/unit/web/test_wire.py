@@ -301,3 +301,26 @@ def test_nothing_of_the_patient_is_in_a_repr() -> None:
     shown = repr(read(request(context=context(patientId=MARKER, userId=f"Practitioner/{MARKER}"))))
     assert MARKER not in shown
     assert "token-1" not in shown
+
+
+DISPATCH = {"patientId": "p1", "dispatchedOrders": ["ServiceRequest/s1"], "performer": "Organization/o1"}
+
+
+def dispatch_reader() -> ContextReader:
+    template = key("performer", "Organization?_id={{context.performer}}")
+    return ContextReader(plan("imaging", "order-dispatch", template))
+
+
+def test_a_dispatched_order_has_no_user() -> None:
+    """Trap T-14: order-dispatch carries no userId; its performer can be a token."""
+    context = dispatch_reader().read(msgspec.Raw(msgspec.json.encode(DISPATCH)))
+    assert context.user_type is None and context.tokens["performer"] == "Organization/o1"
+
+
+@pytest.mark.parametrize("change", [{"performer": None}, {"performer": 5}, {"dispatchedOrders": "ServiceRequest/s1"}])
+def test_a_dispatch_without_its_own_fields_is_refused(change: dict[str, object]) -> None:
+    """HK-2: an absent or wrong required field is a 400 that names it."""
+    (field,) = change
+    with pytest.raises(BadRequest) as caught:
+        dispatch_reader().read(msgspec.Raw(msgspec.json.encode(DISPATCH | change)))
+    assert caught.value.element == f"context.{field}"

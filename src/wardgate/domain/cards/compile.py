@@ -139,6 +139,7 @@ def _scene_facts(
             for threshold in thresholds
             for band in bands
         },
+        questions=tuple((each.name, each.when) for each in rules.exclusions if each.when is not None),
         rules={str(n): rule.when.text for n, rule in enumerate(rules.defer, 1) if not rule.when.uses_outputs},
     )
 

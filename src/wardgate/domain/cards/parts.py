@@ -73,7 +73,7 @@ def _model(scene: Scene) -> str:
 
 
 def _not_checked(scene: Scene) -> str:
-    return scene.plan.not_checked.markdown
+    return scene.not_checked().markdown
 
 
 def _times(scene: Scene) -> str:

@@ -14,6 +14,7 @@ from wardgate.domain.cards.shapes import (
     NOTHING,
     Look,
     Shape,
+    earlier_text,
     mark_text,
     measured_text,
     trend_text,
@@ -21,11 +22,12 @@ from wardgate.domain.cards.shapes import (
 )
 from wardgate.domain.cards.tables import KNOWN_ROW, MISSING_ROW, KnownRow, MissingRow, Rows
 from wardgate.domain.cards.text import Markdown, Prepared, exact, exact_percent, plain, time_text
-from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text
-from wardgate.domain.decisions.decide import REASON_OF_MARK
+from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text, unanswered_text
+from wardgate.domain.decisions.decide import REASON_OF_MARK, facts_of
+from wardgate.domain.expressions import Expression
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.inference.prediction import ModelInputs
-from wardgate.domain.outcomes import Reason
+from wardgate.domain.outcomes import Outcome, Reason
 from wardgate.domain.units import describe_age
 
 DAY = 86400.0
@@ -34,8 +36,8 @@ MARK_OF_REASON: Mapping[Reason, Mark] = {reason: mark for mark, reason in REASON
 
 class SceneFacts(msgspec.Struct, frozen=True):
     """The part of a plan that scenes read. `certainty` is by threshold and band name; `ageing` are the inputs that
-    have a window, with its length; `rules` are the texts of `defer` rules on features by their number, from 1: one on
-    outputs would give a score away that must not be read."""
+    have a window, with its length; `questions` are the exclusions that are asked; `rules` are the texts of `defer`
+    rules on features by their number, from 1: one on outputs would give a score away that must not be read."""
 
     shapes: Mapping[str, Shape]
     inputs: tuple[str, ...]
@@ -45,6 +47,7 @@ class SceneFacts(msgspec.Struct, frozen=True):
     model: Prepared
     version: Prepared
     not_checked: Prepared
+    questions: tuple[tuple[str, Expression], ...]
     certainty: Mapping[tuple[float | None, str | None], Prepared]
     rules: Mapping[str, str]
 
@@ -155,13 +158,14 @@ class Scene(Frame):
         return [self.plan.shapes[name].display for name in self.concerned()]
 
     def missing(self) -> Rows:
-        """What cannot be used, with what stands in the chart instead and why."""
+        """What cannot be used, with what stands in the chart instead, why, and the last value that could be used."""
         rows: list[object] = []
         for name in self._listed():
             shape, found = self.plan.shapes[name], self.found(name)
             if found.value is None:
-                measured = measured_text(found, self.call.zone)
-                rows.append(MissingRow(shape.display, value_text(shape, found), measured, mark_text(shape, found)))
+                measured, why = measured_text(found, self.call.zone), mark_text(shape, found)
+                earlier = earlier_text(shape, found, self.call.zone)
+                rows.append(MissingRow(shape.display, value_text(shape, found), measured, why, earlier))
         return Rows(tables.MISSING, rows)
 
     def known(self) -> Rows:
@@ -182,6 +186,16 @@ class Scene(Frame):
         return list(dict.fromkeys((*self.plan.inputs, *self.call.decision.features)))
 
     # the circumstances
+
+    def not_checked(self) -> Prepared:
+        """What nobody looked at; and on a deferral, which may come before an unknown exclusion is held against the
+        call, what could not be answered in it."""
+        decision = self.call.decision
+        if decision.outcome is not Outcome.DEFERRED or decision.reason is Reason.WRONG_PATIENT:
+            return self.plan.not_checked
+        facts = facts_of(self.call.vector)
+        unknown = [name for name, when in self.plan.questions if when.evaluate(facts) is None]
+        return Prepared(unanswered_text(unknown, self.plan.not_checked)) if unknown else self.plan.not_checked
 
     def step_display(self) -> str:
         return STEPS[self.call.step]
@@ -224,7 +238,7 @@ Kind = Mapping[str, Get | Mapping[str, Get]]
 _COMMON: Kind = {
     "computed_at": Scene.computed_at,
     "release": {"model": lambda scene: scene.plan.model, "version": lambda scene: scene.plan.version},
-    "not_checked": lambda scene: scene.plan.not_checked,
+    "not_checked": Scene.not_checked,
 }
 _STEP: Kind = {"step": {"display": Scene.step_display, "age": Scene.step_age}}
 _REASON: Kind = {"reason": {"display": Scene.reason_display, "code": Scene.reason_code}}

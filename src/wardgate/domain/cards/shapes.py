@@ -151,6 +151,14 @@ def trend_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> str:
     return f"{values} since {date_text(found.trend[0].at, zone)}"
 
 
+def earlier_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> str:
+    """`280 mg/g, 2026-10-01`: the newest usable value before one that cannot be used; empty where there is none."""
+    if found.value is not None or not found.trend:
+        return ""
+    last = found.trend[-1]
+    return f"{shape.text(last.value)} {shape.unit}".rstrip() + f", {date_text(last.at, zone)}"
+
+
 def value_text(shape: Shape, found: FeatureValue) -> str:
     if found.value is not None:
         unit = shape.unit_of(found)

@@ -14,6 +14,7 @@ class MissingRow(NamedTuple):
     found: str
     measured: str
     why: str
+    earlier: str
 
 
 class KnownRow(NamedTuple):
@@ -63,6 +64,7 @@ MISSING = (
     Column("In the chart", "found"),
     Column("Measured", "measured"),
     Column("Why it cannot be used", "why"),
+    Column("Last usable before", "earlier"),
 )
 KNOWN = (
     Column("Input", "input"),

@@ -145,6 +145,16 @@ def _threshold_text(threshold: float | None, rule: Threshold, percent: bool) -> 
     return f"{shown}; closer than {width} to it no score is given."
 
 
+ALL_CHECKED = "No standard question was left unchecked."
+
+
+def unanswered_text(names: Sequence[str], standing: str) -> str:
+    """`standing` (`not_checked_text`) where questions were asked in this call, and could not be answered."""
+    if not names:
+        return standing
+    return f"Could not be checked: {', '.join(names)}. {standing.removeprefix(ALL_CHECKED).lstrip()}".rstrip()
+
+
 def not_checked_text(rules: Rules, limitations: Sequence[tuple[str, str | None]]) -> str:
     """What nobody looked at: questions not checked, questions that do not apply with the reason, limitations.
 
@@ -157,7 +167,7 @@ def not_checked_text(rules: Rules, limitations: Sequence[tuple[str, str | None]]
         asked.add("population")
     unasked = [exclusion.name for exclusion in rules.exclusions if exclusion.not_checked]
     unasked += [question for question in STANDARD_QUESTIONS if question not in named]
-    parts = [f"Not checked: {', '.join(unasked)}." if unasked else "No standard question was left unchecked."]
+    parts = [f"Not checked: {', '.join(unasked)}." if unasked else ALL_CHECKED]
     parts += [
         f"Not applicable: {exclusion.name} ({exclusion.not_applicable.rstrip('.')})."
         for exclusion in rules.exclusions

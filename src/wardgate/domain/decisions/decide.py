@@ -48,7 +48,7 @@ def may_we(rules: Rules, vector: FeatureVector, user_type: str | None, wrong_pat
         return _WRONG_PATIENT
     if rules.audience is not None and user_type not in rules.audience:
         return _AUDIENCE
-    facts = _facts(vector)
+    facts = facts_of(vector)
     population = True if rules.population is None else rules.population.evaluate(facts)
     if population is False:
         return _POPULATION
@@ -94,7 +94,8 @@ def _start(band: Band) -> float:
     return band.start
 
 
-def _facts(vector: FeatureVector) -> dict[str, Operand]:
+def facts_of(vector: FeatureVector) -> dict[str, Operand]:
+    """What an expression on features may read."""
     return {**vector.values, "deceased": Known(vector.deceased)}
 
 
@@ -137,7 +138,7 @@ def _without_value(rules: Rules, vector: FeatureVector) -> Decision | None:
 def _on_outputs(rules: Rules, vector: FeatureVector, prediction: Prediction) -> Decision | None:
     if not any(rule.when.uses_outputs for rule in rules.defer):
         return None
-    facts = _facts(vector)
+    facts = facts_of(vector)
     facts.update((name, Known(value)) for name, value in prediction.others.items())
     facts["score"] = Known(prediction.score)
     decided, unknown = _defer(rules, facts, vector, on_outputs=True)

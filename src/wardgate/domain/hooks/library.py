@@ -34,6 +34,7 @@ class HookDefinition:
 
 
 _USER = ContextField("userId", FieldKind.REFERENCE, required=True, token=True)
+_USER_OPTIONAL = ContextField("userId", FieldKind.REFERENCE, required=False, token=True)
 _PATIENT = ContextField("patientId", FieldKind.ID, required=True, token=True)
 _ENCOUNTER = ContextField("encounterId", FieldKind.ID, required=False, token=True)
 _ENCOUNTER_REQUIRED = ContextField("encounterId", FieldKind.ID, required=True, token=True)
@@ -64,5 +65,20 @@ HOOKS: dict[str, HookDefinition] = {
         _hook("appointment-book", "1.0", _USER, _PATIENT, _ENCOUNTER, _resource("appointments")),
         _hook("encounter-start", "1.0", _USER, _PATIENT, _ENCOUNTER_REQUIRED),
         _hook("encounter-discharge", "1.0", _USER, _PATIENT, _ENCOUNTER_REQUIRED),
+        _hook(  # nobody signs a dispatch, so there is no userId (trap T-14)
+            "order-dispatch",
+            "1.1",
+            _PATIENT,
+            ContextField("dispatchedOrders", FieldKind.LIST, required=True, token=False),
+            ContextField("performer", FieldKind.REFERENCE, required=True, token=True),
+            ContextField("fulfillmentTasks", FieldKind.LIST, required=False, token=False),
+        ),
+        _hook("medication-refill", "0.1.0", _USER_OPTIONAL, _PATIENT, _ENCOUNTER, _resource("medications")),
+        _hook("allergyintolerance-create", "0.1.0", _USER, _PATIENT, _ENCOUNTER, _resource("allergyIntolerance")),
+        _hook("problem-list-item-create", "0.1.0", _USER, _PATIENT, _ENCOUNTER, _resource("conditions")),
+        _hook("medication-verify", "0.1.0", _USER, _PATIENT, _ENCOUNTER, _resource("medication")),
+        # Deprecated in favour of order-select and order-sign, and still sent.
+        _hook("medication-prescribe", "1.0", _USER, _PATIENT, _ENCOUNTER, _resource("medications")),
+        _hook("order-review", "1.0", _USER, _PATIENT, _ENCOUNTER, _resource("orders")),
     )
 }

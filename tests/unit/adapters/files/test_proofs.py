@@ -389,3 +389,92 @@ def test_no_wrong_type_anywhere_is_a_traceback(tmp_path: Path, name: str) -> Non
             for finding in survey(config).findings:
                 assert finding.what != "not what is expected here", (line, value)
                 assert "Input should" not in finding.what
+
+
+_BEHIND: dict[str, Edit] = {
+    "card": ("name: raised, from: 0.10", "name: raised, from: 0.15"),
+    "service": ("missing(uacr)", "missing(uaccr)"),
+}
+"""Errors that can be told only where model, card and service are read together."""
+
+
+@pytest.mark.parametrize(
+    ("edited", "edit"),
+    [
+        ("release", ("127.0.0.1:8082", "127.0.0.1:9999")),
+        ("release", ("timeout: 200ms", "timeout: 200")),
+        ("release", ("score_range: [0, 1]", "scores: [0, 1]")),
+        ("features", ("bins: [15, 30, 45, 60, 90]", "bins: 15")),
+        ("features", ("plausible: [1, 200]", "plausible: [200, 1]")),
+        ("features", ("from: Condition", "from: Encounter")),
+        ("probes", ('"age": 70', '"age": "70"')),
+        ("wardgate", ("environment: test", "environment: [")),
+        ("wardgate", ("environment: test", "environment: &x test")),
+    ],
+)
+def test_an_error_hides_no_error_behind_it(tmp_path: Path, edited: str, edit: Edit) -> None:
+    """A wrong host in a release once silenced the rules, bands, templates and coverage of its service."""
+    edits: dict[str, Edit | list[Edit]] = {**_BEHIND, edited: edit}
+    found = {(finding.file.rpartition("/")[2], finding.key) for finding in _found(tmp_path, **edits)}
+
+    assert {("kidney-failure.yaml", "bands.0.from"), ("kidney-failure.yaml", "defer.1.when")} < found
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("deadline: 500ms", "deadline: 500"),
+        ("deadline: 500ms", "dedline: 500ms"),
+        ("title: Kidney failure risk", "titel: Kidney failure risk"),
+        ("required_prefetch: [patient, labs]", "required_prefetch: labs"),
+        ("hook: patient-view", "hook: patient-view\ncolour: red"),
+        ("exclusions:\n", "exclusions:\n  transplant: {when: 1}\n"),
+    ],
+)
+def test_a_wrong_key_hides_nothing_else_in_its_file(tmp_path: Path, edit: Edit) -> None:
+    """What follows from its absence alone is not told."""
+    keys = [finding.key for finding in _found(tmp_path, service=[edit, ("missing(uacr)", "missing(uaccr)")])]
+
+    assert "defer.1.when" in keys
+    assert len(keys) == 2 + ("titel" in edit[1])
+
+
+def test_what_follows_from_a_broken_feature_alone_is_not_told(tmp_path: Path) -> None:
+    """Expressions, rules and coverage that mention it cannot be judged, and are not."""
+    keys = [finding.key for finding in _found(tmp_path, features=("name: egfr\n", "name: egfr\n    tkae: latest\n"))]
+
+    assert keys == ["features.0.tkae"]
+
+
+def test_a_file_that_ends_in_yml_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    """Only `.yaml` is read; a service in `ward.yml` was neither offered nor mentioned."""
+    config = sound_config(tmp_path)
+    (tmp_path / "config/services/ward.yml").write_text("id: ward")
+    found = survey(config)
+
+    assert found.catalog is not None
+    assert [(Path(f.file).name, f.warning, f.remedy) for f in found.findings] == [
+        ("ward.yml", True, "rename it to ward.yaml, or remove it")
+    ]
+
+
+def test_sites_need_calls_whose_site_is_known(tmp_path: Path) -> None:
+    """A service with thresholds by site shows nothing where the client has none."""
+    warnings = survey(sound_config(tmp_path, wardgate=("    site: hospital_a\n", ""))).findings
+
+    assert [(finding.key, finding.warning) for finding in warnings] == [("threshold.sites", True)]
+
+
+def test_a_tab_is_called_a_tab(tmp_path: Path) -> None:
+    """Not a character that cannot start any token."""
+    found = _found(tmp_path, service=("  patient: Patient", "\tpatient: Patient"))
+
+    assert found[0].what == "not YAML: a tab where YAML wants spaces"
+
+
+def test_a_review_is_due_on_a_day_that_exists(tmp_path: Path) -> None:
+    """30 February passed."""
+    release = ("score_range: [0, 1]", "score_range: [0, 1]\nreview_by: 2027-02-30")
+
+    assert [finding.key for finding in _found(tmp_path, release=release)] == ["review_by"]

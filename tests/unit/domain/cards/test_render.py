@@ -30,9 +30,9 @@ from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.render import LONGEST_SUMMARY, card_id, render, render_notice
 from wardgate.domain.cards.spec import NoticeSpec
 from wardgate.domain.decisions.decision import Decision
-from wardgate.domain.decisions.rules import DeferRule, Show, Threshold
+from wardgate.domain.decisions.rules import DeferRule, Exclusion, Show, Threshold
 from wardgate.domain.expressions import Scope, Type, compile_expression
-from wardgate.domain.features.vector import FeatureValue, Mark
+from wardgate.domain.features.vector import FeatureValue, Mark, Point
 from wardgate.domain.inference.calibration import Isotonic, Logistic
 from wardgate.domain.outcomes import DEFERRAL_REASONS, OUTCOME_OF, Outcome, Reason, Step
 
@@ -160,8 +160,8 @@ def test_features_in_templates() -> None:
     stale = missing("uacr", Mark.STALE, 400, "30 mg/g")
     detail = detail_of(shown(patient(uacr=stale), prediction(filled=("uacr",))), detail=source)
     assert detail.split("\n")[0] == (
-        "eGFR;24;mL/min/1.73 m²;3 days;2026-02-27;35 → 29 → 24 since 2025-01-26;24 mL/min/1.73 m²;.not available;older than 365 days;."
-        "male;no;70.4"
+        "eGFR;24;mL/min/1.73 m²;3 days;2026-02-27;35 → 29 → 24 since 2025-01-26;"
+        "24 mL/min/1.73 m²;.not available;older than 365 days;.male;no;70.4"
     )
 
 
@@ -349,6 +349,30 @@ def test_too_few_values_for_a_trend_are_not_called_nothing() -> None:
     assert "| eGFR | values of one time only | 2026-02-27, 3 days ago | too few in the last 365 days |" in detail
 
 
+def test_the_last_usable_value_stands_beside_one_that_is_not() -> None:
+    """An earlier UACR in mg/g is known, though the newest one is in a unit that nobody declared."""
+    wrong = msgspec.structs.replace(
+        missing("uacr", Mark.WRONG_UNIT, 3, "3 mg/dL"),
+        trend=(Point(NOW - 90 * DAY, 250.0), Point(NOW - 40 * DAY, 280.0)),
+    )
+    detail = str(render(PLAN, deferred(Reason.INPUT_UNIT, "uacr", uacr=wrong)).detail)
+    assert (
+        "| UACR | 3 mg/dL | 2026-02-27, 3 days ago | in a unit that is not expected | 280 mg/g, 2026-01-21 |" in detail
+    )
+
+
+def test_an_exclusion_that_could_not_be_answered_is_told() -> None:
+    """Regression: a rule deferred before dialysis, which could not be read, was held against the call; the card left
+    dialysis out of what was not checked."""
+    dialysis = Exclusion("dialysis", compile_expression("has_dialysis", _SCOPE))
+    plan = compiled(rules=msgspec.structs.replace(RULES, exclusions=(dialysis,)))
+    unread = FeatureValue("has_dialysis", None, Mark.MISSING, unobtained=True)
+    facts = deferred(Reason.INPUT_MISSING, "uacr", uacr=missing("uacr"), has_dialysis=unread)
+    assert "Could not be checked: dialysis. Not checked: pregnancy," in str(render(plan, facts).detail)
+    answered = deferred(Reason.INPUT_MISSING, "uacr", uacr=missing("uacr"))
+    assert "Could not be checked" not in str(render(plan, answered).detail)
+
+
 def test_a_deferral_never_states_a_score() -> None:
     """A score that must not be acted on must not be read: not even one that was computed is on the card."""
     decision = Decision(Reason.INDETERMINATE, score=0.0987654, threshold=0.1, band=BANDS[1])
@@ -357,7 +381,7 @@ def test_a_deferral_never_states_a_score() -> None:
 
 
 _SCOPE = Scope(
-    names=dict.fromkeys(("egfr", "uacr", "score"), Type.NUMBER),
+    names={**dict.fromkeys(("egfr", "uacr", "score"), Type.NUMBER), "has_dialysis": Type.BOOLEAN},
     outputs=frozenset({"score"}),
     timed=frozenset({"egfr", "uacr"}),
 )

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.domain.cards.kidney import BANDS, RULES
 from wardgate.domain.cards.wording import (
     ADVICE,
+    ALL_CHECKED,
     MARKS,
     REASONS,
     STEPS,
@@ -14,6 +15,7 @@ from wardgate.domain.cards.wording import (
     names_text,
     not_checked_text,
     reason_text,
+    unanswered_text,
 )
 from wardgate.domain.decisions.rules import Exclusion, Threshold
 from wardgate.domain.features.vector import Mark
@@ -67,5 +69,8 @@ def test_what_was_not_checked() -> None:
         " Not applicable: dialysis (Asked by the population). Limitation: Not in transplant."
         " Limitation: Not in children. Limitation: Not in Mars."
     )
+    assert unanswered_text(["a", "b"], ALL_CHECKED) == "Could not be checked: a, b."
+    assert unanswered_text(["a"], f"{ALL_CHECKED} More.") == "Could not be checked: a. More."
+    assert unanswered_text([], "More.") == "More."
     unmentioned = msgspec.structs.replace(RULES, exclusions=(Exclusion("sepsis"),))
     assert not_checked_text(unmentioned, []).startswith("Not checked: sepsis, pregnancy, dialysis,")
