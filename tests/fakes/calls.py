@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from wardgate.domain.clients import Client
-from wardgate.domain.hooks import HookCall, HookRequest
+from wardgate.domain.hooks import HookRequest
 from wardgate.domain.plans import ServicePlan
+from wardgate.gateway.call import HookCall
 
 CLIENT = Client("ward-ehr", frozenset({"http://ehr.test/fhir"}), (), "hospital_a", ZoneInfo("UTC"))
 

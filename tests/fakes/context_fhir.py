@@ -9,7 +9,8 @@ import msgspec
 
 from tests.fakes.calls import PLAN, hook_call
 from wardgate.domain.context.prefetch import parse_template
-from wardgate.domain.hooks import HOOKS, FhirAccess, HookCall
+from wardgate.domain.hooks import HOOKS, FhirAccess
+from wardgate.gateway.call import HookCall
 
 BASE = "http://ehr.test/fhir"
 ACCESS = FhirAccess(BASE, "secret-token")

@@ -29,7 +29,7 @@ from tests.fakes.context_fhir import (
 from tests.fakes.meter import FakeMeter
 from wardgate.domain.context.record import Dropped, PatientRecord
 from wardgate.domain.errors import PatientMismatch
-from wardgate.domain.hooks import HookCall
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer
 
 KEYS = {"patient": PATIENT, "labs": LABS, "problems": PROBLEMS}

@@ -13,9 +13,9 @@ from wardgate.domain.cards.card import Card, Source
 from wardgate.domain.clients import Client
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.flags import Assignment
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.edge import Edge, EdgeOptions
 

@@ -8,8 +8,8 @@ import pytest
 from tests.fakes.asgi import JSON, Exchange, Reply, ask, scope
 from tests.web.house import CARD, CUSTOM, ORDER_SIGN, ORIGIN, PATH, PATIENT_VIEW, House, body, catalog, request
 from wardgate.domain.errors import PrefetchRequired
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.outcomes import Reason
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.edge import EdgeOptions
 

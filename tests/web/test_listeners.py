@@ -11,7 +11,7 @@ import uvloop
 
 from tests.fakes.asgi import JSON
 from tests.web.house import PATH, House, body
-from wardgate.domain.hooks import HookCall
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions

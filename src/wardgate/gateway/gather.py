@@ -15,7 +15,8 @@ from wardgate.domain.context.prefetch import PrefetchKey, fill
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired
-from wardgate.domain.hooks import FhirAccess, HookCall, HookRequest
+from wardgate.domain.hooks import FhirAccess, HookRequest
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.ports import Clock, FhirReader, Meter
 
 

@@ -22,11 +22,11 @@ from wardgate.domain.decisions.rules import Show
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.flags import Assignment, Snapshot, assign
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots

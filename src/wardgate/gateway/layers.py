@@ -3,9 +3,9 @@
 import dataclasses
 
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink

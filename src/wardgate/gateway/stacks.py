@@ -3,8 +3,8 @@
 These two lists are the architecture. Each line says why it stands where it stands; a test asserts the order.
 """
 
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.layers import record, rescue, telemetry, translate_model_errors
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.outcome import HookOutcome

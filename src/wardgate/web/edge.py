@@ -13,9 +13,9 @@ import msgspec
 from wardgate.domain.cards.card import Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.ports import Clock, FaultLog, Meter
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import PREFLIGHT, Origins

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.discovery import discovery_document

@@ -28,7 +28,7 @@ from tests.fakes.context_fhir import (
 from tests.fakes.meter import FakeMeter
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired, Refusal
-from wardgate.domain.hooks import HookCall
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer, GatherOptions
 
 ALL = {"patient": PATIENT, "labs": LABS, "problems": PROBLEMS}

@@ -11,9 +11,9 @@ from tests.fakes.model import ENDPOINT, FakeModel
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.errors import ModelUnavailable, PrefetchRequired, RecordUnavailable
 from wardgate.domain.flags import Assignment
-from wardgate.domain.hooks import HookCall
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.records import DecisionRecord
+from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.stacks import hook_layers, hook_stack, model_layers, model_stack
 

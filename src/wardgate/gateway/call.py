@@ -1,12 +1,9 @@
 """A hook request on its way through the gateway: with its id, its clock and its time budget."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from wardgate.domain.hooks.request import HookRequest
-
-if TYPE_CHECKING:
-    from wardgate.domain.plans import ServicePlan
+from wardgate.domain.hooks import HookRequest
+from wardgate.domain.plans import ServicePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +15,7 @@ class HookCall:
     """
 
     request: HookRequest
-    plan: "ServicePlan"
+    plan: ServicePlan
     decision_id: str
     now: float
     started: float
