@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test check lint types contracts unit proof bench lock clean
+.PHONY: setup demo test test-corpus check lint types contracts unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -q
+
+# Real requests and patients of your own: make test-corpus CORPUS=DIR
+test-corpus: setup
+	@test -n "$(CORPUS)" || { echo "say which folder: make test-corpus CORPUS=DIR"; exit 1; }
+	$(BIN)/python -m pytest -q tests/corpus --corpus "$(CORPUS)"
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -46,7 +46,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     question: str | None = None
     inputs: tuple[InputFact, ...] = ()
     dropped: Mapping[str, int] = {}
-    card_uuids: tuple[str, ...] = ()
+    card_uuids: tuple[str, ...] = ()  # of what was rendered; `visible` says whether it left
     stages_ms: Mapping[str, float] = {}
 
 

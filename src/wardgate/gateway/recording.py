@@ -12,7 +12,7 @@ from wardgate.gateway.outcome import HookOutcome
 
 def record_of(outcome: HookOutcome) -> DecisionRecord:
     call, assignment, release, decision = outcome.call, outcome.assignment, outcome.release, outcome.decision
-    caller, cards = outcome.caller, outcome.cards
+    caller, card = outcome.caller, outcome.rendered
     return DecisionRecord(
         decision_id=call.decision_id,
         at=call.now,
@@ -24,7 +24,7 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         step=outcome.step,
         mode=assignment.mode if assignment is not None else Mode.NONE,
         arm=assignment.arm if assignment is not None else Arm.NONE,
-        visible=bool(cards),
+        visible=bool(outcome.cards),
         model=release.model if release is not None else None,
         model_version=release.version if release is not None else None,
         release_digest=release.digest if release is not None else None,
@@ -40,7 +40,7 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         question=decision.question if decision is not None else None,
         inputs=_inputs(release, outcome.vector, outcome.prediction),
         dropped={str(cause): count for cause, count in outcome.record.dropped.items()} if outcome.record else {},
-        card_uuids=tuple(card.uuid for card in cards),
+        card_uuids=(card.uuid,) if card is not None else (),
         stages_ms=_stages(call.started, call.stages),
     )
 

@@ -38,7 +38,7 @@ async def test_a_silent_service_computes_records_and_shows_nothing() -> None:
     assert reply.json() == {"cards": []}
     assert _ended(gateway) == ("silent", "withheld", "silent", "model")
     (record,) = gateway.sink.newest(1)
-    assert record.score is not None and record.card_uuids == () and record.visible is False
+    assert record.score is not None and len(record.card_uuids) == 1 and record.visible is False
 
 
 @pytest.mark.parametrize("mode, outcome", [(Mode.OFF, "off"), (Mode.SHADOW, "withheld")])
