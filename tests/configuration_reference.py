@@ -49,9 +49,9 @@ relative path starts at the file that names it.
 
 Only files that end in `.yaml` are read; `check` warns of others.
 
-`wardgate check` reads all files and lists everything that is wrong, with file, line and remedy: on a terminal grouped by
-file, elsewhere a line each, `file:line: key: what -> remedy`. One error hides no other, but what mentions a feature that
-is itself wrong is not judged. It proves, besides the keys below, that
+`wardgate check` reads all files and lists everything that is wrong, with file, line and remedy: on a terminal grouped
+by file, elsewhere a line each, `file:line: key: what -> remedy`. One error hides no other, but what mentions a feature
+that is itself wrong is not judged. It proves, besides the keys below, that
 
 - the prefetch asks for every code of every feature, with templates that the hook and the standard allow;
 - every name in an expression is a declared feature, or an output that the release declares;

@@ -188,7 +188,15 @@ class Reference:
 
     def chosen(self, spec: FeatureSpec, candidate: Json) -> Answer:
         value, mark = read(spec, candidate["part"])
-        return self.at_time([candidate], value=value, mark=mark, shown=charted(candidate["part"]) if mark else None)
+        told = mark is not None or self.converted(spec, candidate["part"], value)
+        return self.at_time([candidate], value=value, mark=mark, shown=charted(candidate["part"]) if told else None)
+
+    def converted(self, spec: FeatureSpec, part: Json, value: Any) -> bool:
+        """Another number stands in the chart than the feature's; asked only where a conversion is declared."""
+        quantity = part.get("valueQuantity")
+        if all(factor == 1 for factor in spec.convert.values()) or not isinstance(quantity, dict):
+            return False
+        return quantity.get("value") is not None and float(quantity["value"]) != value
 
     def trend(self, spec: FeatureSpec, window: list[Json]) -> list[tuple[float, float]]:
         if spec.type.value != "number":

@@ -163,7 +163,8 @@ def value_text(shape: Shape, found: FeatureValue) -> str:
     if found.value is not None:
         unit = shape.unit_of(found)
         text = shape.text(found.value)
-        return f"{text} {unit}" if unit else text
+        text = f"{text} {unit}" if unit else text
+        return f"{text} ({outside(found.shown)} in the chart)" if found.shown else text
     if found.shown:
         raw = found.shown
         if shape.declared_unit and raw.endswith(" " + shape.declared_unit):
@@ -177,7 +178,7 @@ def value_text(shape: Shape, found: FeatureValue) -> str:
 def value_markdown(shape: Shape, found: FeatureValue) -> str:
     """`value_text` as Markdown; a number in the declared unit, the usual case, needs no escaping."""
     value = found.value
-    if type(value) is float and not shape.codes and found.unit == shape.declared_unit:
+    if type(value) is float and not shape.codes and found.unit == shape.declared_unit and found.shown is None:
         return f"{shape.text(value)} {shape.unit.markdown}" if shape.unit else shape.text(value)
     return escape(value_text(shape, found))
 

@@ -5,7 +5,7 @@ from math import fsum, inf, isfinite
 
 from wardgate.domain.features.candidates import Dated, Found
 from wardgate.domain.features.schema import FeatureSpec, FeatureType, Take
-from wardgate.domain.features.values import Read, shown_of
+from wardgate.domain.features.values import Read, converts_units, is_converted, shown_of
 from wardgate.domain.features.vector import FeatureValue, Mark, Point, Value
 
 Reduce = Callable[[Sequence[Dated], Sequence[Found], float], FeatureValue]
@@ -40,6 +40,7 @@ def _latest(spec: FeatureSpec, read: Read) -> Reduce:
     within = inf if spec.within is None else spec.within
     nothing = missing(spec)
     trending = spec.type is FeatureType.NUMBER
+    converts = converts_units(spec)
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
         if not dated:
@@ -50,7 +51,7 @@ def _latest(spec: FeatureSpec, read: Read) -> Reduce:
             return _stale(spec, dated, as_of)
         value, mark = read(holder)
         trend = _trend(dated, value, as_of, within, read) if trending and len(dated) > 1 else ()
-        shown = None if mark is None else shown_of(holder)
+        shown = shown_of(holder) if mark is not None or (converts and is_converted(holder, value)) else None
         return FeatureValue(name, value, mark, at, age, unit, shown, False, trend)
 
     return take
@@ -77,6 +78,7 @@ def _trend(dated: Sequence[Dated], latest: Value | None, as_of: float, within: f
 
 def _earliest(spec: FeatureSpec, read: Read) -> Reduce:
     nothing = missing(spec)
+    converts = converts_units(spec)
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
         if not dated:
@@ -89,7 +91,7 @@ def _earliest(spec: FeatureSpec, read: Read) -> Reduce:
             i += 1  # of one instant the last is preferred
         at, holder, _ = members[i]
         value, mark = read(holder)
-        shown = None if mark is None else shown_of(holder)
+        shown = shown_of(holder) if mark is not None or (converts and is_converted(holder, value)) else None
         return FeatureValue(spec.name, value, mark, at, max(as_of - at, 0.0), spec.unit, shown)
 
     return take

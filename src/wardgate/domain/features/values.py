@@ -197,6 +197,21 @@ def _name_of(concept: CodeableConcept) -> str | None:
     return next(filter(None, displays), None) or next(codes_in(concept), None)
 
 
+def converts_units(spec: FeatureSpec) -> bool:
+    return any(factor != 1.0 for factor in spec.convert.values())
+
+
+def is_converted(holder: Holder, value: Value | None) -> bool:
+    """Whether the chart holds another number than the value: then a card names both, so that it can be found."""
+    quantity = holder.valueQuantity
+    return value is not None and quantity is not None and quantity.value is not None and not _equals(quantity, value)
+
+
+def _equals(quantity: Quantity, value: Value) -> bool:
+    raw = quantity.value
+    return (read_number(raw) if isinstance(raw, str) else raw) == value
+
+
 def shown_of(holder: Holder) -> str | None:
     """The value as it stands in the chart (`> 60 mL/min`), for a card; at most 80 characters."""
     text = _as_charted(holder)

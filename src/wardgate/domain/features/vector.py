@@ -29,7 +29,8 @@ class FeatureValue(msgspec.Struct, frozen=True):
 
     `at` (epoch seconds) and `age` (seconds, never negative) are those of the measurement that was selected,
     also when its value is marked; None when nothing was found or the feature has no time (Patient).
-    `shown` is the raw value as it stood in the chart, where `value` cannot show it (`> 60 mL/min`).
+    `shown` is the raw value as it stood in the chart, where `value` cannot show it (`> 60 mL/min`, or the
+    number before a declared conversion).
     `unobtained`: the data could not be fetched, which is not the same as missing from the chart.
     `trend` holds up to five earlier usable values, oldest first, the selected one last.
     """
