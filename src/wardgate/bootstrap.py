@@ -6,7 +6,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
@@ -19,10 +19,10 @@ from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
-from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
-from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.settings import Listen, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
@@ -112,6 +112,8 @@ async def _serve(settings: Settings, catalog: Catalog, log: EventLog) -> None:
 
     def started() -> None:
         _still_the_collector()
+        for service, state in health(catalog, gateway.models).items():
+            log.event("service", service=service, **state)
         log.event(
             "listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=len(catalog.services)
         )
@@ -134,7 +136,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
     faults = Faults(log, meter)
     http = http_client(settings.http_client)
-    models = proven_models(catalog, OipClient(http, settings.model_hosts), clock, meter)
+    models = proven_models(catalog, OipClient(http, settings.model_hosts), clock, meter, log)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
     flow = HookFlow(
         FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
@@ -184,7 +186,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: OipClient, clock: SystemClock, meter: PrometheusMeter
+    catalog: Catalog, client: OipClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
@@ -199,9 +201,21 @@ def proven_models(
             clock,
             meter,
             hold=client.hold,
+            told=_proof_news(release, meter, log),
         )
         for digest, release in releases.items()
     }
+
+
+def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Callable[[Proof], None]:
+    """Whoever is on call reads when a model lost its proof, and when it had it again."""
+    meter.proven(release.service_id, release.model, release.version, False)
+
+    def told(proof: Proof) -> None:
+        meter.proven(release.service_id, release.model, release.version, proof is Proof.PASSED)
+        log.event("proof", service=release.service_id, model=release.model, version=release.version, proof=proof.value)
+
+    return told
 
 
 def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:

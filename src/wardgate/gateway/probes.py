@@ -66,10 +66,13 @@ class ProvenModel:
         meter: Meter,
         options: ProbeOptions | None = None,
         hold: Hold = hold_nothing,
+        told: Callable[[Proof], None] = lambda proof: None,
     ) -> None:
+        """`told` hears of each change of the proof, for the log and the gauge."""
         self.name = name
         self.version = version
-        self.proof = Proof.PENDING
+        self._proof = Proof.PENDING
+        self._told = told
         self._endpoint = endpoint
         self._plan = plan
         self._client = client
@@ -83,6 +86,16 @@ class ProvenModel:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
+
+    @property
+    def proof(self) -> Proof:
+        return self._proof
+
+    @proof.setter
+    def proof(self, proof: Proof) -> None:
+        if proof is not self._proof:
+            self._proof = proof
+            self._told(proof)
 
     async def __call__(self, request: ModelRequest) -> ModelReply:
         if self.proof is not Proof.PASSED:

@@ -203,3 +203,24 @@ async def _turns(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(2):
         while not condition():  # noqa: ASYNC110 - the condition is the code's own state, which signals nobody
             await asyncio.sleep(0)
+
+
+async def test_each_change_of_the_proof_is_told_once() -> None:
+    """Whoever is on call reads when a model lost its proof and when it had it again; not each probe."""
+    told: list[Proof] = []
+    model, clock = FakeModel(), FakeClock()
+    proven = ProvenModel(
+        "kidney-failure",
+        "1.0.0",
+        ENDPOINT,
+        PROBES,
+        model,
+        model_stack(model, ENDPOINT, clock),
+        clock,
+        FakeMeter(),
+        told=told.append,
+    )
+    for proof in (Proof.PENDING, Proof.PASSED, Proof.PASSED, Proof.FAILED):
+        proven.proof = proof
+    proven.suspect()
+    assert told == [Proof.PASSED, Proof.FAILED, Proof.PENDING]

@@ -48,7 +48,7 @@ class PrometheusMeter:
         self._proven = Gauge(
             "wardgate_model_proven",
             "1 while the endpoint proves that it runs the pinned model.",
-            ("model", "version"),
+            ("service_id", "model", "version"),
             registry=self.registry,
         )
         self._faults = Counter(
@@ -77,7 +77,9 @@ class PrometheusMeter:
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self._probes.labels(model, version, "passed" if reason is None else reason.value).inc()
-        self._proven.labels(model, version).set(1 if reason is None else 0)
+
+    def proven(self, service_id: str, model: str, version: str, proven: bool) -> None:
+        self._proven.labels(service_id, model, version).set(1 if proven else 0)
 
     def fault(self, stage: str) -> None:
         self._faults.labels(stage).inc()

@@ -54,7 +54,7 @@ class Shape(msgspec.Struct, frozen=True):
     def text(self, value: Value) -> str:
         """The value alone, in plain text: codes and raw strings may come from outside."""
         if type(value) is float and not self.codes:
-            return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps else value)
+            return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps and abs(value) < 1e6 else value)
         if isinstance(value, str):
             return outside(value)
         if value in self.codes:

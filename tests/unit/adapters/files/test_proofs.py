@@ -478,3 +478,9 @@ def test_a_review_is_due_on_a_day_that_exists(tmp_path: Path) -> None:
     release = ("score_range: [0, 1]", "score_range: [0, 1]\nreview_by: 2027-02-30")
 
     assert [finding.key for finding in _found(tmp_path, release=release)] == ["review_by"]
+
+
+def test_a_plausible_range_without_a_real_end_is_no_crash(tmp_path: Path) -> None:
+    """Regression: sample values as large as 1e308 overflowed where an age is rounded down for a card."""
+    config = sound_config(tmp_path, features=("plausible: [0, 120]", "plausible: [0, 1e308]"))
+    assert survey(config).catalog is not None

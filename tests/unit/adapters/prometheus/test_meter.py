@@ -1,0 +1,42 @@
+"""The metrics page: names, labels, and what counts where."""
+
+from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.outcomes import Reason
+
+
+def _page(meter: PrometheusMeter) -> str:
+    return meter.exposition()[0].decode()
+
+
+def test_a_call_is_counted_by_how_it_ended() -> None:
+    """The contract of `wardgate_calls_total`, and its latency beside it."""
+    meter = PrometheusMeter()
+    for _ in range(3):
+        meter.call_ended("ckd", "patient-view", "active", "champion", "shown", "threshold_met", "model", 0.012)
+    page = _page(meter)
+    assert (
+        'wardgate_calls_total{arm="champion",hook="patient-view",mode="active",outcome="shown",reason="threshold_met",'
+        'service_id="ckd",step="model"} 3.0'
+    ) in page
+    assert 'wardgate_call_seconds_bucket{hook="patient-view",le="0.025",outcome="shown",service_id="ckd"} 3.0' in page
+
+
+def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
+    """What an on-call engineer looks at when a service falls silent."""
+    meter = PrometheusMeter()
+    meter.probe_ended("kfre", "1.0.0", Reason.PROBE_FAILED)
+    meter.probe_ended("kfre", "1.0.0", None)
+    meter.proven("ckd", "kfre", "1.0.0", True)
+    meter.input_adjusted("kfre", "uacr", "clipped")
+    meter.contributions_absent("kfre", "1.0.0")
+    meter.resource_dropped("other_patient", 2)
+    meter.read_failed("timeout")
+    meter.fault("hook")
+    page = _page(meter)
+    assert 'wardgate_probes_total{model="kfre",result="probe_failed",version="1.0.0"} 1.0' in page
+    assert 'wardgate_model_proven{model="kfre",service_id="ckd",version="1.0.0"} 1.0' in page
+    assert 'wardgate_inputs_adjusted_total{feature="uacr",how="clipped",model="kfre"} 1.0' in page
+    assert 'wardgate_contributions_absent_total{model="kfre",version="1.0.0"} 1.0' in page
+    assert 'wardgate_resources_dropped_total{cause="other_patient"} 2.0' in page
+    assert 'wardgate_fhir_reads_failed_total{cause="timeout"} 1.0' in page
+    assert 'wardgate_faults_total{stage="hook"} 1.0' in page
