@@ -200,7 +200,7 @@ def proven_models(
             model_stack(client, release.endpoint, clock),
             clock,
             meter,
-            hold=client.hold,
+            watch=client.watch,
             told=_proof_news(release, meter, log),
         )
         for digest, release in releases.items()

@@ -53,6 +53,15 @@ async def test_connections_are_reused(client: HttpClient) -> None:
     assert server.connections == 1
 
 
+async def test_a_reply_over_a_new_connection_says_so(client: HttpClient) -> None:
+    """A proof rests on it; a client that cannot tell says None."""
+    async with raw_server(http_answer("200 OK", b"{}")) as server:
+        first = await client.send("GET", server.url, {}, None, 2, 100)
+        again = await client.send("GET", server.url, {}, None, 2, 100)
+    told = (first.fresh, again.fresh)
+    assert told == ((True, False) if isinstance(client, AiohttpClient) else (None, None))
+
+
 async def test_nobody_there_is_unreachable(client: HttpClient) -> None:
     """A refused connection, a host that does not exist and a URL that is none are all `unreachable`."""
     for url in ("http://127.0.0.1:9/x", "http://nobody.invalid/x", "http://[broken/x"):

@@ -4,13 +4,15 @@ Law 2: a score is shown only while its endpoint proves itself. Probe vectors run
 and after anything that could mean another process behind the same address: a broken connection, a reply of
 another version. Until they pass, the release answers `probe_pending` or `probe_failed`.
 
-A process can be replaced between two calls, and then no call breaks. So one connection is held open besides, on
-which nothing is ever asked: a process that ends takes it along, and the gate closes before the next one answers.
-(Of several processes behind one address it sees one; for the others there is the interval.)
+A process can be replaced between two calls, and then no call breaks. But its connections end with it, so whatever
+follows comes over a new one: such a reply is believed only after the next proof. A heartbeat keeps a connection in
+use, so that this is rare, and meets the new process before a call does. Where the HTTP client cannot tell whether a
+connection is new, each heartbeat is followed by a proof, and the interval of heartbeats is how long a replaced
+process could pass.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,20 +37,20 @@ class ProbeOptions:
     """Seconds for the readiness check and for each probe; off the path of any call, so it may be patient."""
     retry: float = 2.0
     """Seconds until a probe that did not pass is repeated."""
+    heartbeat: float = 2.0
+    """Seconds between readiness checks while the proof holds; below the keep-alive of common servers (5 s)."""
 
 
 _SUSPICIOUS = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_VERSION, Reason.REPLY_TRUNCATED})
 """What a call may meet that could mean that another process answers now."""
 
-Close = Callable[[], None]
-Hold = Callable[[Endpoint, Callable[[], None]], Awaitable[Close]]
-"""Holds a connection to an endpoint and calls back, once, when it ends; raises ModelUnavailable where there is none.
-What it returns lets go of the connection, without calling back."""
+Watch = Callable[[Endpoint, Callable[[bool], None]], None]
+"""Asks to be called back whenever a reply of the endpoint's host came over a new connection (True), or may have
+(False)."""
 
 
-async def hold_nothing(endpoint: Endpoint, lost: Callable[[], None]) -> Close:
+def watch_nothing(endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
     """For endpoints that are not processes."""
-    return lambda: None
 
 
 class ProvenModel:
@@ -65,7 +67,7 @@ class ProvenModel:
         clock: Clock,
         meter: Meter,
         options: ProbeOptions | None = None,
-        hold: Hold = hold_nothing,
+        watch: Watch = watch_nothing,
         told: Callable[[Proof], None] = lambda proof: None,
     ) -> None:
         """`told` hears of each change of the proof, for the log and the gauge."""
@@ -80,9 +82,9 @@ class ProvenModel:
         self._clock = clock
         self._meter = meter
         self._options = options or ProbeOptions()
-        self._hold = hold
-        self._close: Close | None = None
-        self._held_since = 0.0
+        self._probing = False
+        self._beating = False
+        watch(endpoint, self.reconnected)
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -127,54 +129,64 @@ class ProvenModel:
         self._settled.clear()
         self._wake.set()
 
+    def reconnected(self, surely: bool) -> None:
+        """A reply came, or may have come, over a new connection, hence from a process that has proven nothing."""
+        if not self._probing and self.proof is Proof.PASSED and (surely or self._beating):
+            self.suspect()
+
     async def run(self) -> None:
         """Until cancelled: probe, then wait for the interval, the retry, or a suspicion."""
-        try:
-            while True:
-                await self._renew()
-        finally:
-            self._let_go()
-
-    async def _renew(self) -> None:
-        self._wake.clear()
-        proof = await self._prove()
-        if not self._wake.is_set():  # a suspicion that arose meanwhile is not overwritten by an older proof
+        while True:
+            self._wake.clear()
+            proof = await self._prove()
+            if self._wake.is_set():
+                continue  # a suspicion that arose meanwhile is not overwritten by an older proof
             self.proof = proof
             self._settled.set()
-            every = self._plan.every
-            try:
-                async with asyncio.timeout(every if proof is Proof.PASSED else min(self._options.retry, every)):
-                    await self._wake.wait()
-            except TimeoutError:
-                return
-        if self._close is None and self._clock.monotonic() - self._held_since < self._options.retry:
-            self._settled.set()  # an endpoint that drops what it has just accepted is not asked without end
-            await asyncio.sleep(self._options.retry)
+            if proof is Proof.PASSED:
+                await self._watch_over()
+            else:
+                await self._woken(min(self._options.retry, self._plan.every))
+
+    async def _watch_over(self) -> None:
+        """Until the proof has to be renewed, or is in doubt."""
+        left = self._plan.every
+        while left > 0 and not await self._woken(min(self._options.heartbeat, left)):
+            left -= self._options.heartbeat
+            await self._beat()
+
+    async def _woken(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _beat(self) -> None:
+        """Slowness, or not being ready for a moment, says nothing about which model answers."""
+        self._beating = True
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                await self._client.ready(self._endpoint)
+        except TimeoutError:
+            pass
+        except ModelUnavailable as error:
+            if error.reason in _SUSPICIOUS:
+                self.suspect()
+        finally:
+            self._beating = False
 
     async def _prove(self) -> Proof:
         """One round that cannot fail: whatever breaks, nothing is proven."""
+        self._probing = True
         try:
-            if self._close is None:
-                async with asyncio.timeout(self._options.timeout):
-                    self._close = await self._hold(self._endpoint, self._lost)
-                    self._held_since = self._clock.monotonic()
             return await self.check()
-        except TimeoutError:
-            self._meter.probe_ended(self.name, self.version, Reason.MODEL_TIMEOUT)
-        except ModelUnavailable as error:
-            self._meter.probe_ended(self.name, self.version, error.reason)
         except Exception:  # the task group of the whole gateway would end with it
             self._meter.probe_ended(self.name, self.version, Reason.INTERNAL)
-        return Proof.PENDING
-
-    def _lost(self) -> None:
-        self._close = None
-        self.suspect()
-
-    def _let_go(self) -> None:
-        if self._close is not None:
-            self._close()
-            self._close = None
+            return Proof.PENDING
+        finally:
+            self._probing = False
 
     async def check(self) -> Proof:
         """Readiness, then every probe vector, once."""

@@ -13,7 +13,7 @@ from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.model_call import ModelRequest
-from wardgate.gateway.probes import Hold, ProbeOptions, Proof, ProvenModel, hold_nothing
+from wardgate.gateway.probes import ProbeOptions, Proof, ProvenModel
 from wardgate.gateway.stacks import model_stack
 
 ASK = ModelRequest(ENDPOINT, ModelInputs((70.0, 1.0, 30.0, 300.0), (), ()), expires=1000.4)
@@ -22,9 +22,9 @@ ASK = ModelRequest(ENDPOINT, ModelInputs((70.0, 1.0, 30.0, 300.0), (), ()), expi
 def _proven(
     model: FakeModel,
     timeout: float = 2.0,
-    hold: Hold = hold_nothing,
     retry: float = 0.001,
     clock: FakeClock | None = None,
+    heartbeat: float = 60.0,
 ) -> ProvenModel:
     clock = clock or FakeClock()
     return ProvenModel(
@@ -36,8 +36,7 @@ def _proven(
         model_stack(model, ENDPOINT, clock),
         clock,
         FakeMeter(),
-        ProbeOptions(timeout=timeout, retry=retry),
-        hold,
+        ProbeOptions(timeout=timeout, retry=retry, heartbeat=heartbeat),
     )
 
 
@@ -102,51 +101,65 @@ async def test_slowness_does_not_close_the_gate() -> None:
     assert proven.proof is Proof.PASSED
 
 
-class Held:
-    """A connection to the endpoint that the test can end."""
-
-    def __init__(self, fleeting: bool = False) -> None:
-        self.fleeting = fleeting
-        self.opened = 0
-        self.closed = 0
-        self.lost: Callable[[], None] = lambda: None
-
-    async def hold(self, endpoint: Endpoint, lost: Callable[[], None]) -> Callable[[], None]:
-        self.opened += 1
-        self.lost = lost
-        if self.fleeting:
-            asyncio.get_running_loop().call_soon(lost)
-        return self._close
-
-    def _close(self) -> None:
-        self.closed += 1
-
-
-async def test_the_end_of_the_held_connection_closes_the_gate_at_once() -> None:
-    """Also where no call breaks; a call that comes then waits for the next proof instead of failing."""
-    model, held, clock = FakeModel(), Held(), FakeClock()
-    proven = _proven(model, hold=held.hold, clock=clock)
+async def test_a_reply_over_a_new_connection_is_believed_only_after_the_next_proof() -> None:
+    """A process can be replaced between two calls, and no call breaks; its connections end with it, though."""
+    model, clock = FakeModel(), FakeClock()
+    proven = _proven(model, clock=clock)
     task = asyncio.get_running_loop().create_task(proven.run())
     await _turns(lambda: proven.proof is Proof.PASSED)
+    ask = proven._ask
+
+    async def over_a_new_connection(request: ModelRequest) -> ModelReply:
+        reply = await ask(request)
+        proven.reconnected(True)
+        return reply
+
+    proven._ask = over_a_new_connection
     clock.advance(60)
-    held.lost()
-    assert proven.proof is Proof.PENDING
-    call = ModelRequest(ENDPOINT, ASK.inputs, expires=clock.monotonic() + 0.4)
-    assert (await proven(call)).score > 0 and held.opened == 2
+    probed = len(model.asked)
+    assert (await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4))).score > 0
+    assert len(model.asked) == probed + 2, "the call, and one probe after it"
     model.function = lambda *x: 0.5
     clock.advance(60)
-    held.lost()
     with pytest.raises(ModelUnavailable, match="probe_failed"):
-        await proven(ModelRequest(ENDPOINT, ASK.inputs, expires=clock.monotonic() + 0.4))
+        await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4))
     task.cancel()
-    await asyncio.wait([task])
-    assert held.closed == 1
+
+
+async def test_a_heartbeat_meets_a_new_process_before_a_call_does() -> None:
+    """A readiness check over a new connection is enough to probe again, also within the grace."""
+    model = FakeModel()
+    proven = _proven(model, heartbeat=0.001)
+    readiness = model.ready
+
+    async def ready(endpoint: Endpoint) -> bool:
+        proven.reconnected(False)
+        return await readiness(endpoint)
+
+    proven._client = model
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await _turns(lambda: proven.proof is Proof.PASSED)
+    model.ready = ready  # type: ignore[method-assign]
+    model.function = lambda *x: 0.5
+    await _turns(lambda: proven.proof is Proof.FAILED)
+    task.cancel()
+
+
+async def test_a_heartbeat_that_finds_nobody_closes_the_gate() -> None:
+    """The clinician's call does not have to find out."""
+    model = FakeModel()
+    proven = _proven(model, heartbeat=0.001)
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await _turns(lambda: proven.proof is Proof.PASSED)
+    model.broken = Reason.MODEL_UNREACHABLE
+    await _turns(lambda: proven.proof is Proof.PENDING)
+    task.cancel()
 
 
 async def test_a_reply_is_not_believed_where_the_proof_was_lost_meanwhile() -> None:
     """Regression: a call on its way kept its score although the probes had failed before it came."""
-    model, held = FakeModel(), Held()
-    proven = _proven(model, hold=held.hold)
+    model = FakeModel()
+    proven = _proven(model)
     proven.proof = Proof.PASSED
 
     async def lose(request: ModelRequest) -> ModelReply:
@@ -168,15 +181,16 @@ async def test_half_a_reply_is_suspicious() -> None:
     assert proven.proof is Proof.PENDING
 
 
-async def test_an_endpoint_that_keeps_no_connection_is_not_asked_without_end() -> None:
-    """The gate is closed again, and the next round waits for the retry."""
-    model, held = FakeModel(), Held(fleeting=True)
-    proven = _proven(model, hold=held.hold, retry=60)
+async def test_a_connection_that_may_be_new_raises_no_doubt_on_the_path() -> None:
+    """A client that cannot tell would have every call probed; heartbeats renew the proof instead."""
+    model = FakeModel()
+    proven = _proven(model)
     task = asyncio.get_running_loop().create_task(proven.run())
-    await _turns(lambda: held.opened == 1 and proven.proof is Proof.PENDING and len(model.asked) == 1)
-    for _ in range(50):
-        await asyncio.sleep(0)
-    assert proven.proof is Proof.PENDING and held.opened == 1
+    await _turns(lambda: proven.proof is Proof.PASSED)
+    for _ in range(20):
+        proven.reconnected(False)
+        await proven(ASK)
+    assert proven.proof is Proof.PASSED and len(model.asked) == 21
     task.cancel()
 
 

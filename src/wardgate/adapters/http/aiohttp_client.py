@@ -1,6 +1,7 @@
 """The default client: aiohttp, one session for everything (adr/0003: why aiohttp)."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import aiohttp
 
@@ -8,6 +9,27 @@ from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
 
 _KEEPALIVE = 30.0
 _NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=None)
+
+
+class _Trip:
+    """What is told of one request while it travels."""
+
+    __slots__ = ("fresh",)
+
+    def __init__(self) -> None:
+        self.fresh = False
+
+
+async def _connected(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionCreateEndParams
+) -> None:
+    context.trace_request_ctx.fresh = True
+
+
+def _watching_connections() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_connected)
+    return trace
 
 
 class AiohttpClient:
@@ -21,6 +43,7 @@ class AiohttpClient:
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             trust_env=False,
+            trace_configs=[_watching_connections()],
         )
 
     async def send(
@@ -32,13 +55,14 @@ class AiohttpClient:
         timeout: float | None,
         max_bytes: int,
     ) -> HttpReply:
+        trip = _Trip()
         timer = _NO_TIMER if timeout is None else aiohttp.ClientTimeout(total=timeout)
         try:
             async with self._session.request(
-                method, url, headers=headers, data=body, timeout=timer, allow_redirects=False
+                method, url, headers=headers, data=body, timeout=timer, allow_redirects=False, trace_request_ctx=trip
             ) as response:
                 content = await _read(response, max_bytes)
-                return HttpReply(response.status, response.headers.get("Content-Type", ""), content)
+                return HttpReply(response.status, response.headers.get("Content-Type", ""), content, trip.fresh)
         except TimeoutError:
             raise HttpError(HttpFailure.TIMEOUT) from None
         except aiohttp.ClientPayloadError:

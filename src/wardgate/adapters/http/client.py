@@ -23,9 +23,12 @@ class HttpError(Exception):
 
 
 class HttpReply(msgspec.Struct, frozen=True):
+    """`fresh`: it came over a connection that was opened for this request; None where the client cannot tell."""
+
     status: int
     content_type: str
     body: bytes
+    fresh: bool | None = None
 
 
 class HttpClient(Protocol):

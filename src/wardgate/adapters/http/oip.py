@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
-from wardgate.adapters.http.holding import hold_connection
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ModelReply, OutputSpec, Shape
 from wardgate.domain.inference.prediction import ModelInputs
@@ -70,6 +69,7 @@ class OipClient:
         self._http = http
         self._hosts = model_hosts
         self._prepared: dict[int, tuple[Endpoint, _Prepared]] = {}
+        self._watching: dict[str, list[Callable[[bool], None]]] = {}
 
     async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
         prepared = self._prepare(endpoint)
@@ -79,6 +79,7 @@ class OipClient:
             )
         except HttpError as error:
             raise ModelUnavailable(_REASONS[error.kind]) from None
+        self._arrived(endpoint, reply)
         return parse_reply(reply, endpoint)
 
     async def ready(self, endpoint: Endpoint) -> bool:
@@ -87,15 +88,17 @@ class OipClient:
             reply = await self._http.send("GET", prepared.ready_url, _HEADERS, None, None, _MAX_REPLY)
         except HttpError as error:
             raise ModelUnavailable(_REASONS[error.kind]) from None
+        self._arrived(endpoint, reply)
         return reply.status == 200
 
-    async def hold(self, endpoint: Endpoint, lost: Callable[[], None]) -> Callable[[], None]:
-        """Meets `gateway.probes.Hold`."""
-        self._prepare(endpoint)
-        try:
-            return await hold_connection(endpoint.url, lost)
-        except (OSError, UnicodeError):  # UnicodeError: a host that no name server may be asked for
-            raise ModelUnavailable(Reason.MODEL_UNREACHABLE) from None
+    def watch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
+        """Meets `gateway.probes.Watch`. By host: the connections to it are shared by all its endpoints."""
+        self._watching.setdefault(urlsplit(endpoint.url).netloc, []).append(reconnected)
+
+    def _arrived(self, endpoint: Endpoint, reply: HttpReply) -> None:
+        if reply.fresh is not False:
+            for reconnected in self._watching.get(urlsplit(endpoint.url).netloc, ()):
+                reconnected(reply.fresh is True)
 
     def _prepare(self, endpoint: Endpoint) -> _Prepared:
         # Keyed by identity: the endpoint is kept beside it, so the id cannot be reused while it is here.

@@ -160,3 +160,19 @@ def test_contributions_of_another_length_are_refused() -> None:
     outputs = [*_body()["outputs"][:1], {"name": "contributions", "shape": [1, 3], "data": [1, 2, 3]}]
     with pytest.raises(ModelUnavailable, match="reply_shape"):
         _parse(_body(outputs=outputs))
+
+
+async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> None:
+    """Also over another endpoint of the same host: they share its connections."""
+    heard: list[str] = []
+    async with raw_server(http_answer("200 OK", json.dumps(_body()).encode())) as server:
+        endpoint, other = (msgspec.structs.replace(ENDPOINT, url=server.url, timeout=t) for t in (0.1, 0.2))
+        http = AiohttpClient()
+        client = OipClient(http, frozenset({server.url[7:]}))
+        client.watch(endpoint, lambda surely: heard.append(f"endpoint {surely}"))
+        client.watch(other, lambda surely: heard.append(f"other {surely}"))
+        await client.ready(endpoint)
+        assert heard == ["endpoint True", "other True"]
+        await client.infer(other, INPUTS)
+        assert heard == ["endpoint True", "other True"], "the connection was an old one"
+        await http.close()
