@@ -87,9 +87,9 @@ def mutated(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
         if kind == "remove":
             del node[last]
         elif kind == "replace":
-            node[last] = draw(ODD)
+            node[last] = copy.deepcopy(draw(ODD))
         elif isinstance(node, dict):
-            node[draw(st.sampled_from([MARKER, "hook", "patientId", "access_token", ""]))] = draw(ODD)
+            node[draw(st.sampled_from([MARKER, "hook", "patientId", "access_token", ""]))] = copy.deepcopy(draw(ODD))
     service = draw(st.sampled_from([PATH, "/cds-services/sepsis", f"/cds-services/{MARKER}"]))
     return document, service
 
