@@ -8,15 +8,14 @@ from math import inf, isfinite
 
 import msgspec
 
+from wardgate.domain import expressions
 from wardgate.domain.context.paths import compile_path
 from wardgate.domain.features.candidates import NEVER, normal
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.ucum import spellings
 
-RESERVED = frozenset(
-    {"deceased", "score", "missing", "age_of", "if", "min", "max", "and", "or", "not", "in", "true", "false"}
-)
-"""Names that expressions use themselves."""
+RESERVED = expressions.RESERVED | {"deceased", "score"}
+"""Names that expressions use themselves, and the built-in ones."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SOURCES = ("Observation", "Condition", "Patient")
