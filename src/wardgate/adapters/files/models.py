@@ -13,6 +13,7 @@ from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_features import BUILT_SOURCES, Features
 from wardgate.adapters.files.wire_release import Inputs, Probes, Release
+from wardgate.domain import expressions
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.features.check import check_schema
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
@@ -277,6 +278,9 @@ def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> No
     for name in sheet.wire.endpoint.outputs:
         if name in schema.by_name or name == "deceased":
             what, remedy = "an output with the name of a feature", "rename the output: expressions see both"
+            library.found(document, ("endpoint", "outputs", name), what, remedy)
+        elif name in expressions.RESERVED:
+            what, remedy = "an output with the name of a word of the expression language", "rename the output"
             library.found(document, ("endpoint", "outputs", name), what, remedy)
 
 

@@ -484,3 +484,10 @@ def test_a_plausible_range_without_a_real_end_is_no_crash(tmp_path: Path) -> Non
     """Regression: sample values as large as 1e308 overflowed where an age is rounded down for a card."""
     config = sound_config(tmp_path, features=("plausible: [0, 120]", "plausible: [0, 1e308]"))
     assert survey(config).catalog is not None
+
+
+def test_an_output_that_no_rule_could_name_is_an_error(tmp_path: Path) -> None:
+    """`missing` and its like are words of the expression language."""
+    edit = ("contributions: contributions}", "contributions: contributions, missing: spare}")
+    findings = survey(sound_config(tmp_path, release=edit)).findings
+    assert [finding.key for finding in findings if not finding.warning] == ["endpoint.outputs.missing"]
