@@ -101,7 +101,7 @@ class ProvenModel:
 
     async def __call__(self, request: ModelRequest) -> ModelReply:
         if self.proof is not Proof.PASSED:
-            await self._be_sure(request)
+            await self._be_sure(request, share=0.5)  # the model still has to be asked
         try:
             reply = await self._ask(request)
         except ModelUnavailable as error:
@@ -109,14 +109,14 @@ class ProvenModel:
                 self.suspect()
             raise
         if self.proof is not Proof.PASSED:  # it may be another process that has answered
-            await self._be_sure(request)
+            await self._be_sure(request, share=0.9)
         return reply
 
-    async def _be_sure(self, request: ModelRequest) -> None:
+    async def _be_sure(self, request: ModelRequest, share: float) -> None:
         """Where a proof was lost a moment ago, the next one is worth waiting for: it takes milliseconds."""
         left = request.expires - self._clock.monotonic()
         try:
-            async with asyncio.timeout(min(self._endpoint.timeout, left / 2)):
+            async with asyncio.timeout(left * share):
                 await self._settled.wait()
         except TimeoutError:
             pass
