@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test test-corpus check lint types contracts unit proof bench lock clean
+.PHONY: setup system-packages demo test test-corpus check lint types contracts unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -18,10 +18,14 @@ $(STAMP):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What tests need besides Python: named, and installed where that is possible, in this one step.
+system-packages:
+	@bash tests/system-packages.sh
+
 demo: setup
 	$(BIN)/wardgate demo
 
-test: setup
+test: setup system-packages
 	$(BIN)/python -m pytest -q
 
 # Real requests and patients of your own: make test-corpus CORPUS=DIR
@@ -42,15 +46,15 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
-proof: setup
+proof: setup system-packages
 	$(BIN)/python -m pytest -q --hypothesis-profile proof
 
 bench: setup
 	$(BIN)/python -m bench
 
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest -o requirements.lock
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra demo --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath -o requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath --extra parquet --extra demo --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
