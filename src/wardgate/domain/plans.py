@@ -43,6 +43,7 @@ class ServicePlan(msgspec.Struct, frozen=True):
     risk_tier: str
     names_sites: bool
     releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
+    context_fields: tuple[str, ...] = ()  # whose resources a feature of one of these releases reads
 
 
 class Catalog(msgspec.Struct, frozen=True):

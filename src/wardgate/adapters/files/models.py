@@ -11,13 +11,14 @@ import msgspec
 from wardgate.adapters.files.library import Ground, Library, shown, yaml_files
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
-from wardgate.adapters.files.wire_features import BUILT_SOURCES, Features
+from wardgate.adapters.files.wire_features import Features
 from wardgate.adapters.files.wire_release import Inputs, Probes, Release
 from wardgate.domain import expressions
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.features.check import check_schema
 from wardgate.domain.features.derived import dependants
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
+from wardgate.domain.features.sources import PATIENT, SOURCES
 from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ProbePlan, Protocol
 
 
@@ -130,12 +131,8 @@ def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
         at: Place = ("features", number)
         problems: list[tuple[str, str, str]] = []
         if feature.from_ is None and feature.derive is None and not sheet.lacks("features", number, "from"):
-            remedy = f"add `from:` with one of {', '.join(BUILT_SOURCES)}, or `derive:`"
+            remedy = f"add `from:` with one of {', '.join([PATIENT, *SOURCES])}, or `derive:`"
             problems.append(("from", "`from` is required", remedy))
-        elif feature.from_ is not None and feature.from_ not in BUILT_SOURCES:
-            problems.append(
-                ("from", f"not built yet: features from {feature.from_}", f"use {', '.join(BUILT_SOURCES)}")
-            )
         if feature.engine is not None:
             problems.append(("engine", "not built yet: general FHIRPath", "use code, or a path in dots"))
         for key, what, remedy in problems:
