@@ -87,7 +87,7 @@ def prove_coverage(
         missing = uncovered(spec, prefetch)
         if missing:
             place, remedy = _where_to_ask(spec, prefetch, missing)
-            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(missing)}", remedy)
+            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(spec, missing)}", remedy)
     for key in prefetch:
         names = [spec.name for spec in schema.features if spec.derive is None and serves(key, spec)]
         if finds_no_references(key) and names:
@@ -101,7 +101,11 @@ def prove_coverage(
             library.found(document, ("prefetch", key.name), what, remedy, warning=True)
 
 
-def _listed(missing: Iterable[str]) -> str:
+def _listed(spec: FeatureSpec, missing: Iterable[str]) -> str:
+    if spec.reads_document:
+        return f"no key asks for the {spec.source} of the call"
+    if not spec.codes:
+        return f"no key asks for every {spec.source}"
     return "no key asks for " + ", ".join(sorted(missing))
 
 

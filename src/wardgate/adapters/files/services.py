@@ -33,6 +33,7 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
+from wardgate.domain.features.schema import Use
 from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS
 from wardgate.domain.plans import ReleasePlan, ServicePlan
@@ -212,10 +213,12 @@ class _Compiler:
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
+        specs = self._extractor.schema.features
+        hidden = frozenset(spec.name for spec in specs if spec.use is Use.COHORT_ONLY)
         if not outputs:
-            return Scope(self._names, frozenset(), self._timed)
+            return Scope(self._names, frozenset(), self._timed, hidden)
         declared = frozenset(self._release.sheet.wire.endpoint.outputs) - {"contributions"}
-        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
+        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed, hidden)
 
     def _doubtful(self) -> frozenset[str]:
         """Names of which too little is known to judge what mentions them."""
