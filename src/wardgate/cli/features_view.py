@@ -2,11 +2,11 @@
 
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from wardgate.adapters.export.charts import Loss, Place
+from wardgate.adapters.export.charts import Loss, Losses, Place
 from wardgate.adapters.export.extraction import Extraction
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.features.schema import FeatureSchema
@@ -16,17 +16,17 @@ Stage = Callable[[str, int], Callable[[int], None]]
 """Begins a stage of so many steps, and takes how many were done since."""
 
 _LOSSES = {
-    Loss.NOT_FHIR: "are no FHIR resource that can be read",
-    Loss.TOO_LARGE: "are longer than a resource can be",
-    Loss.NO_ID: "are Patients without an id",
-    Loss.NO_SUBJECT: "name no patient for sure",
-    Loss.OTHER_SERVER: "name a patient on a server that --fhir-server does not name",
+    Loss.NOT_FHIR: "unreadable as FHIR",
+    Loss.TOO_LARGE: "longer than a resource can be",
+    Loss.NO_ID: "Patients without an id",
+    Loss.NO_SUBJECT: "without a patient that is sure",
+    Loss.OTHER_SERVER: "with a patient on a server that --fhir-server does not name",
 }
 _DROPPED = {
-    Dropped.UNREADABLE: "cannot be read",
-    Dropped.NO_SUBJECT: "name no patient for sure, in the chart of one",
-    Dropped.OTHER_PATIENT: "name two patients",
-    Dropped.OTHER_FOCUS: "are about somebody else (focus)",
+    Dropped.UNREADABLE: "unreadable, in the chart of one patient",
+    Dropped.NO_SUBJECT: "without a patient that is sure, in the chart of one",
+    Dropped.OTHER_PATIENT: "with two patients",
+    Dropped.OTHER_FOCUS: "about somebody else (focus)",
 }
 _MARKS = ("value", *(mark.value for mark in Mark), "unobtained")
 
@@ -57,23 +57,25 @@ def summary(extraction: Extraction, files: int, schema: FeatureSchema) -> str:
         f"{tally.patients:,} patients, {reader.resources:,} resources in {files:,} files"
         f" ({reader.others:,} of types that no feature reads)"
     ]
-    reasons = [
-        (
-            count,
-            f"{_LOSSES[loss]}: {', '.join(map(_place, reader.losses.places[loss]))}{_more(count, loss, extraction)}",
-        )
-        for loss, count in sorted(reader.losses.counts.items())
+    lost = [
+        (reader.losses.counts[loss], f"{words}: {_places(reader.losses, loss)}")
+        for loss, words in _LOSSES.items()
+        if reader.losses.counts[loss]
     ]
-    reasons += [(count, _DROPPED[cause]) for cause, count in sorted(tally.dropped.items())]
-    if reasons:
-        lines += ["resources that do not count:", *(line for reason in reasons for line in _counted(*reason))]
-    patients = [
-        (tally.without_patient, "patients have resources, but no Patient: no row"),
-        (tally.without_date, "patients have no date in --as-of: no row"),
-        (tally.dates_of_nobody, "dates in --as-of are of patients without a Patient in the export: no row"),
+    dropped = [(tally.dropped[cause], words) for cause, words in _DROPPED.items()]
+    rows = [
+        (tally.without_patient, "for patients with resources, but no Patient"),
+        (tally.without_date, "for patients without a date in --as-of"),
+        (tally.dates_of_nobody, "for dates of patients without a Patient"),
     ]
-    lines += [line for count, words in patients if count for line in _counted(count, words)]
+    lines += _listed("resources that do not count:", [*lost, *dropped])
+    lines += _listed("rows that are not there:", rows)
     return "\n".join([*lines, *_marks(extraction, schema)]) + "\n"
+
+
+def _listed(title: str, counts: Sequence[tuple[int, str]]) -> list[str]:
+    lines = [line for count, words in counts if count for line in _counted(count, words)]
+    return [title, *lines] if lines else []
 
 
 def _counted(count: int, words: str) -> list[str]:
@@ -88,8 +90,9 @@ def _counted(count: int, words: str) -> list[str]:
     )
 
 
-def _more(count: int, loss: Loss, extraction: Extraction) -> str:
-    return ", …" if count > len(extraction.reader.losses.places[loss]) else ""
+def _places(losses: Losses, loss: Loss) -> str:
+    places = losses.places[loss]
+    return ", ".join([*map(_place, places), *["…"] * (losses.counts[loss] > len(places))])
 
 
 def _place(place: Place) -> str:
