@@ -29,7 +29,7 @@ SCHEMA = FeatureSchema(
     ),
 )
 AT = "2026-03-01T08:00:00Z"
-OTHER = {"subject": {"reference": "Patient/p2"}}
+OTHER: Json = {"subject": {"reference": "Patient/p2"}}
 
 
 def egfr(value: float, at: str = AT, **changes: object) -> Json:
@@ -80,7 +80,8 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
 
 def test_full_urls_hold_in_their_own_bundle(tmp_path: Path) -> None:
     """`urn:uuid:x` is p1 in one Bundle and p2 in the next; in a third it is nobody."""
-    url, subject = "urn:uuid:x", {"subject": {"reference": "urn:uuid:x"}}
+    url = "urn:uuid:x"
+    subject: Json = {"subject": {"reference": url}}
     bundle_file(tmp_path / "a.json", {"fullUrl": url, "resource": patient()}, egfr(40, **subject))
     bundle_file(tmp_path / "b.json", {"fullUrl": url, "resource": patient(id="p2")}, egfr(50, **subject))
     bundle_file(tmp_path / "c.json", egfr(60, **subject))
@@ -102,7 +103,7 @@ def test_a_full_url_of_two_patients_is_nobody(tmp_path: Path) -> None:
 
 def test_absolute_references_need_their_base(tmp_path: Path) -> None:
     """Patient/p1 of some other server is somebody else; of the export's own she is p1."""
-    subject = {"subject": {"reference": "https://ehr.example/fhir/Patient/p1"}}
+    subject: Json = {"subject": {"reference": "https://ehr.example/fhir/Patient/p1"}}
     path = ndjson(tmp_path / "a.ndjson", patient(), egfr(40, **subject))
     rows, extraction = extracted(plan_of(SCHEMA, path))
     assert values(rows) == {"p1": None}
