@@ -83,13 +83,15 @@ def _prove_json(library: Library, sheet: Sheet[Release]) -> None:
         return
     order, at = endpoint.inputs.order, ("endpoint", "request")
     named = list(_named_inputs(endpoint.request, at))
-    for place, name in named:
-        if name not in order:
-            remedy = did_you_mean(name, order, "name an input of `order`, or write $$ for a text that begins with $")
-            library.found(document, place, f"no input is called {name}", remedy)
-    for name in order:
-        if name not in {name for _, name in named}:
-            library.found(document, at, f"the input {name} is not in the request", f"write ${name} where it belongs")
+    unknown = [(place, name) for place, name in named if name not in order]
+    for place, name in unknown:
+        remedy = did_you_mean(name, order, "name an input of `order`, or write $$ for a text that begins with $")
+        library.found(document, place, f"no input is called {name}", remedy)
+    if not unknown:  # an unknown one is most likely a missing one, misspelled
+        for name in dict.fromkeys(order):
+            if name not in {name for _, name in named}:
+                remedy = f"write ${name} where it belongs"
+                library.found(document, at, f"the input {name} is not in the request", remedy)
 
 
 def _named_inputs(data: Any, at: Place) -> Iterable[tuple[Place, str]]:
