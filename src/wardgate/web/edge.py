@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
@@ -47,8 +47,9 @@ class EdgeOptions:
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
 
 
-class _Cards(msgspec.Struct):
+class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
     cards: tuple[Card, ...]
+    system_actions: tuple[Action, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -162,7 +163,7 @@ class Edge:
         if outcome.refusal is not None:
             return refusal_response(outcome.refusal)
         cards = outcome.cards
-        return Response(200, _encode(_Cards(cards)), (JSON,)) if cards else _NO_CARDS
+        return Response(200, _encode(_Cards(cards, outcome.system_actions)), (JSON,)) if cards else _NO_CARDS
 
     async def _send(self, response: Response, exchange: _Exchange, send: Send) -> None:
         headers: list[Header] = self._origins.headers(exchange.headers.get(b"origin"))

@@ -89,9 +89,7 @@ class _Templates:
         return template
 
 
-def _plan(
-    spec: CardSpec, templates: _Templates, actions: ActionPlans, release: ReleaseFacts, rules: Rules
-) -> CardPlan:
+def _plan(spec: CardSpec, templates: _Templates, actions: ActionPlans, release: ReleaseFacts, rules: Rules) -> CardPlan:
     summary, detail = templates.summary, templates.detail
     printed = _prints(detail)
     percent = _in_percent(templates, release)
