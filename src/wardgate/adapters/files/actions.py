@@ -122,7 +122,7 @@ def _told(error: ValidationError) -> Iterator[tuple[Place, str]]:
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         where: Place = each["loc"]
         match each["type"]:
-            case "missing":
+            case "missing" | "model_field_validation.missing":  # of a structure; of a primitive
                 yield where, f"FHIR R4B requires `{where[-1]}` here, in every call"
             case "extra_forbidden":
                 yield where, "FHIR R4B has no such element here"
