@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wardgate import __version__
+from wardgate.cli.starter import PROTOCOLS, URL
 
 _CONFIG = Path("config/wardgate.yaml")
 
@@ -21,6 +22,14 @@ def run(arguments: Sequence[str]) -> int:
             from wardgate.cli import check
 
             return check.run(_file(options.config))
+        case "new":
+            from wardgate.cli import new
+
+            return new.run(options.service, options.dir, options.protocol, options.hook, options.url)
+        case "probes":
+            from wardgate.cli import probes
+
+            return probes.run(options.service, _file(options.config), version=options.release, write=options.write)
         case "demo":
             from wardgate.cli import demo
 
@@ -50,6 +59,40 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    new = commands.add_parser(
+        "new",
+        help="write the files that connect a model of your own",
+        description=(
+            "Write a service, a feature schema, a release with probe vectors and a card, with comments that teach, "
+            "and a wardgate.yaml where there is none. What is written passes `wardgate check`. "
+            "Nothing that exists is changed."
+        ),
+        epilog="Exit: 0 written; 1 not, and then nothing was.",
+    )
+    new.add_argument("service", help="its id: the end of its URL, and the name of its files")
+    new.add_argument("--dir", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+    new.add_argument(
+        "--protocol", choices=PROTOCOLS, default="oip", help="what the model server speaks (default: %(default)s)"
+    )
+    new.add_argument("--url", default=URL, metavar="URL", help="the model server (default: %(default)s)")
+    new.add_argument("--hook", default="patient-view", metavar="HOOK", help="when the EHR calls (default: %(default)s)")
+
+    probes = commands.add_parser(
+        "probes",
+        help="compare what a model endpoint answers with the probe vectors of its release",
+        description=(
+            "Ask the endpoint of a release for each of its probe vectors, as the gateway does, and show both numbers. "
+            "A probe pins the model: take its outputs from the model file, offline, and let this command compare them."
+        ),
+        epilog="Exit: 0 all agree, or were written; 1 not.",
+    )
+    probes.add_argument("service", help="the id of a service")
+    probes.add_argument("--release", metavar="VERSION", help="default: the champion of the service's rollout")
+    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    probes.add_argument(
+        "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
+    )
 
     serve = commands.add_parser(
         "serve",
