@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("service", help="the id of a service")
     call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
     call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
-    call.add_argument("--admin", metavar="URL", help="its admin listener, which says how the call was counted")
+    call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
     call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")

@@ -9,14 +9,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-import msgspec
-
 from wardgate.adapters.files.library import ground_of, shown
-from wardgate.adapters.files.yaml_documents import read_json, read_yaml
+from wardgate.adapters.files.yaml_documents import read_yaml
 from wardgate.cli.check import Examination, examine, show_findings, summary
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Probe
@@ -78,11 +76,13 @@ def _release(examination: Examination, service: str, version: str | None) -> Rel
 
 async def ask(settings: Settings, release: ReleasePlan) -> list[ModelReply]:
     """One reply for each probe, by the way of a call; raises CannotProbe."""
-    from wardgate import bootstrap  # only now: an unsound configuration is told at once
+    # Only now: the server's libraries take longer to import than a check takes.
+    from wardgate.adapters.http.oip import OipClient
+    from wardgate.bootstrap import http_client
 
-    http = bootstrap.http_client(settings.http_client)
+    http = http_client(settings.http_client)
     try:
-        client: ModelClient = bootstrap.OipClient(http, settings.model_hosts)
+        client: ModelClient = OipClient(http, settings.model_hosts)
         return [await _ask_one(client, release.endpoint, probe) for probe in release.probes.probes]
     finally:
         await http.close()
