@@ -158,12 +158,16 @@ def _file(examination: Examination, config: Path, release: ReleasePlan) -> Path:
 def _replace(path: Path, text: str) -> None:
     """Whole or not at all: written beside its place, and moved there."""
     try:
-        mode = path.stat().st_mode
+        mode = path.stat().st_mode & 0o777
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".probes-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, mode & 0o777)
-        os.replace(name, path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(name, mode)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
+            raise
     except OSError as error:
         what = f"{shown(path)} cannot be written: {error.strerror or type(error).__name__}."
         raise CannotProbe(what, "It is as it was.") from None
