@@ -8,6 +8,7 @@ from wardgate import __version__
 from wardgate.cli.starter import PROTOCOLS, URL
 
 _CONFIG = Path("config/wardgate.yaml")
+_CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -56,10 +57,12 @@ def _file(config: Path) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wardgate", description="A CDS Hooks gateway between an EHR and clinical model endpoints."
+        prog="wardgate",
+        description="A CDS Hooks gateway between an EHR and clinical model endpoints.",
+        epilog="wardgate COMMAND --help tells more. Begin with `wardgate demo`; then docs/tutorial.md.",
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
     new = commands.add_parser(
         "new",
@@ -71,8 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         ),
         epilog="Exit: 0 written; 1 not, and then nothing was.",
     )
-    new.add_argument("service", help="its id: the end of its URL, and the name of its files")
-    new.add_argument("--dir", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+    new.add_argument("service", metavar="SERVICE", help="its id: the end of its URL, and the name of its files")
+    new.add_argument(
+        "--dir", type=Path, default=Path("config"), metavar="DIR", help="of the wardgate.yaml (default: %(default)s)"
+    )
     new.add_argument(
         "--protocol", choices=PROTOCOLS, default="oip", help="what the model server speaks (default: %(default)s)"
     )
@@ -81,16 +86,16 @@ def _parser() -> argparse.ArgumentParser:
 
     probes = commands.add_parser(
         "probes",
-        help="compare what a model endpoint answers with the probe vectors of its release",
+        help="compare an endpoint's answers with the probes of its release",
         description=(
             "Ask the endpoint of a release for each of its probe vectors, as the gateway does, and show both numbers. "
             "A probe pins the model: take its outputs from the model file, offline, and let this command compare them."
         ),
         epilog="Exit: 0 all agree, or were written; 1 not.",
     )
-    probes.add_argument("service", help="the id of a service")
+    probes.add_argument("service", metavar="SERVICE", help="the id of a service")
     probes.add_argument("--release", metavar="VERSION", help="default: the champion of the service's rollout")
-    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
     probes.add_argument(
         "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
     )
@@ -101,15 +106,15 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the gateway until SIGTERM or SIGINT; calls in flight are finished first.",
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
-    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
     check = commands.add_parser(
         "check",
-        help="prove that a configuration is sound, or list all that is wrong with it",
+        help="prove a configuration sound, or list all that is wrong",
         description="List every error of every file, with line and remedy, or print the digest of each release.",
         epilog="Exit: 0 sound, also with warnings; 1 not.",
     )
-    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
     demo = commands.add_parser(
         "demo",
@@ -129,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Call a service for a patient, as an EHR does, and show its cards. Prints patient data.",
         epilog="Exit: 0 answered with 200, also without a card; 1 not.",
     )
-    call.add_argument("service", help="the id of a service")
+    call.add_argument("service", metavar="SERVICE", help="the id of a service")
     call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
     call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
     call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")

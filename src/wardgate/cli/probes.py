@@ -103,7 +103,7 @@ async def _ask_one(client: ModelClient, endpoint: Endpoint, probe: Probe) -> Mod
 
 def _show(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> None:
     endpoint = release.endpoint
-    out.write(f"{release.model} {release.version}, asked at {endpoint.url} ({endpoint.protocol.value})\n")
+    out.write(f"{release.model} {release.version}, asked at {endpoint.url}\n")
     for probe, reply in zip(release.probes.probes, replies, strict=True):
         out.write(f"\n  {_inputs(probe)}\n")
         for name, expected in probe.outputs.items():

@@ -48,7 +48,7 @@ def test_an_endpoint_that_agrees(here: Path, model: str) -> None:
     code, said = _run()
     assert code == 0
     assert said == (
-        f"kidney-failure 1.0.0, asked at http://{model} (oip)\n"
+        f"kidney-failure 1.0.0, asked at http://{model}\n"
         "\n"
         "  age=70 male=1 egfr=30 uacr=300\n"
         f"    score in the file   {_TRUE}\n"
