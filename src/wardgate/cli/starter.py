@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from string import Template
 
+import msgspec
+
 from wardgate.adapters.files.yaml_documents import resolve
 
 URL = "http://127.0.0.1:8082"
@@ -82,13 +84,11 @@ model: $name
 version: "1.0.0"                 # as the file is named; what was approved is never edited: write 1.0.1.yaml
 changelog: First release.
 endpoint:
-$endpoint
-  timeout: 200ms                 # of one attempt; the whole call has 500 ms
+$endpoint  timeout: 200ms                 # of one attempt; the whole call has 500 ms
   inputs:
-$tensor    order: [age, potassium]      # the features that leave for the model, and no other
+$inputs    order: [age, potassium]      # the features that leave for the model, and no other
     clip: {potassium: [2, 8]}    # bounds of what the model was trained on; stands on the card where it acts
-$outputs
-probes: {file: probes.json, every: 5m, tolerance: 1e-6}   # while an answer differs, no score is shown
+${outputs}probes: {file: probes.json, every: 5m, tolerance: 1e-6}   # while an answer differs, no score is shown
 features: "1"                    # the version of features.yaml
 score_range: [0, 1]              # a reply outside is refused
 intended_use: Say for whom, in which place, and for which decision.
@@ -120,25 +120,61 @@ deferred: {summary: "$words not calculated: {{ reason.display }}", indicator: in
 unavailable: {summary: "$words is not available at the moment", indicator: info}
 """
 
-_ENDPOINTS = {
-    "oip": """\
+
+class _Wire(msgspec.Struct, frozen=True):
+    """What of a release's endpoint differs by protocol."""
+
+    endpoint: str
+    inputs: str
+    outputs: str
+
+
+_WIRES = {
+    "oip": _Wire(
+        """\
   protocol: oip                  # the Open Inference Protocol, version 2: MLServer, Triton, KServe, …
   url: $url
   model_name: $name
-  model_version: "1"             # in the path of each call, and checked in each reply""",
-}
-_TENSORS = {
-    "oip": """\
+  model_version: "1"             # in the path of each call, and checked in each reply
+""",
+        """\
     tensor: features             # the name of the input tensor
     shape: row                   # one tensor [1, n]; named: one tensor a feature
     datatype: FP64
 """,
-}
-_OUTPUTS = {
-    "oip": "  outputs: {score: score}        # the tensor that holds the score, or {tensor: predict_proba, index: 1}"
+        """\
+  outputs: {score: score}        # the tensor that holds the score, or {tensor: predict_proba, index: 1}
+""",
+    ),
+    "mlflow": _Wire(
+        """\
+  protocol: mlflow               # MLflow's scoring server: POST {url}/invocations
+  url: $url
+  model_version: "1"             # for the reader: no reply of MLflow names it, so that the probes alone prove it
+""",
+        """\
+    datatype: FP64               # the columns are named after the features
+""",
+        """\
+  outputs: {score: {tensor: predictions, index: 1}}   # one number for each class; {score: name} for a named column
+""",
+    ),
+    "json": _Wire(
+        """\
+  protocol: json                 # any server that takes and gives JSON
+  url: $url    # the whole URL that is posted to
+  model_version: "1"
+  version_at: /version           # where each reply names it (a JSON Pointer), to be checked
+  request: {age: $$age, potassium: $$potassium}   # what is sent; $$age stands for the number of the input age
+""",
+        "",
+        """\
+  outputs: {score: /score}       # where the reply holds the score (a JSON Pointer)
+""",
+    ),
 }
 
-PROTOCOLS = tuple(_ENDPOINTS)
+PROTOCOLS = tuple(_WIRES)
 
 
 def texts(service: str, hook: str, protocol: str, url: str, mode: str) -> dict[str, str]:
@@ -154,8 +190,8 @@ def texts(service: str, hook: str, protocol: str, url: str, mode: str) -> dict[s
         "url": url,
         "host": url.split("/")[2],
     }
-    values["endpoint"] = _filled(_ENDPOINTS[protocol], values)
-    values["tensor"], values["outputs"] = _TENSORS[protocol], _OUTPUTS[protocol]
+    wire = _WIRES[protocol]
+    values |= {"endpoint": _filled(wire.endpoint, values), "inputs": wire.inputs, "outputs": wire.outputs}
     kinds = {
         "gateway": GATEWAY,
         "service": SERVICE,
