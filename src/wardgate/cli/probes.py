@@ -77,12 +77,12 @@ def _release(examination: Examination, service: str, version: str | None) -> Rel
 async def ask(settings: Settings, release: ReleasePlan) -> list[ModelReply]:
     """One reply for each probe, by the way of a call; raises CannotProbe."""
     # Only now: the server's libraries take longer to import than a check takes.
-    from wardgate.adapters.http.oip import OipClient
+    from wardgate.adapters.http.model_client import HttpModelClient
     from wardgate.bootstrap import http_client
 
     http = http_client(settings.http_client)
     try:
-        client: ModelClient = OipClient(http, settings.model_hosts)
+        client: ModelClient = HttpModelClient(http, settings.model_hosts)
         return [await _ask_one(client, release.endpoint, probe) for probe in release.probes.probes]
     finally:
         await http.close()
