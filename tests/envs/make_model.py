@@ -35,8 +35,8 @@ def main(kind: str, target: str, *arguments: str) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    columns = [ColSpec("boolean" if name == "male" else "double", name) for name in FEATURES]
-    signature = ModelSignature(inputs=Schema(columns))
+    types = {"age": "long", "male": "boolean"}
+    signature = ModelSignature(inputs=Schema([ColSpec(types.get(name, "double"), name) for name in FEATURES]))
     if kind == "mlflow":
         import mlflow.sklearn
 
