@@ -1,7 +1,6 @@
 """One rule file, proved against the schema of a release and compiled to a rung of the ladder."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from math import inf
 
 from wardgate.adapters.files.expressions import expression, mentions
@@ -11,10 +10,8 @@ from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_rule import Points, Rule
 from wardgate.domain.decisions.ladder import RuleRung
 from wardgate.domain.documents import Place, did_you_mean
-from wardgate.domain.expressions import RESERVED, Expression, Scope, Type
+from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.scores import Item, RuleScore
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def compile_rung(
@@ -55,36 +52,16 @@ class _Compiler:
         self._features = frozenset(scope.names) - {"deceased"}
         self._doubtful = doubtful
         self._unjudged = False
-        self._reads: dict[str, frozenset[str]] = {}  # what a definition rests on
 
     def score(self) -> RuleScore | None:
         wire = self._wire
-        defines = self._defines()
         population = None if wire.population is None else self._expression(("population",), wire.population)
         whole = None if wire.expression is None else self._expression(("expression",), wire.expression, Type.NUMBER)
         items = tuple(self._item(number, entry) for number, entry in enumerate(wire.points or ()))
         if self._unjudged:
             return None
         read = (name for item in items for name in item.reads) if whole is None else self._read_by(whole)
-        return RuleScore(items, tuple(dict.fromkeys(read)), whole, population, tuple(defines.items()))
-
-    def _defines(self) -> dict[str, Expression]:
-        defined: dict[str, Expression] = {}
-        for name, text in self._wire.define.items():
-            place: Place = ("define", name)
-            if not _NAME.fullmatch(name) or name in RESERVED:
-                self._found(place, "not a name that an expression can say", "use letters, digits and `_`")
-                continue
-            if name in self._scope.names:
-                self._found(place, f"{name} is a feature already", "choose another name")
-                continue
-            compiled = self._expression(place, text)
-            if compiled is not None:
-                defined[name] = compiled
-                self._reads[name] = frozenset(self._read_by(compiled))
-                names: Mapping[str, Type] = {**self._scope.names, name: Type.BOOLEAN}
-                self._scope = Scope(names, frozenset(), self._scope.timed)
-        return defined
+        return RuleScore(items, tuple(dict.fromkeys(read)), whole, population)
 
     def _item(self, number: int, entry: Points) -> Item:
         at: Place = ("points", number)
@@ -114,9 +91,8 @@ class _Compiler:
         return compiled
 
     def _read_by(self, compiled: Expression) -> list[str]:
-        """The features that an expression rests on, also by way of definitions, in the order of the schema."""
-        names = compiled.names.union(*(self._reads.get(name, frozenset()) for name in compiled.names))
-        return [name for name in self._scope.names if name in names and name in self._features]
+        """The features that an expression rests on, in the order of the schema."""
+        return [name for name in self._scope.names if name in compiled.names and name in self._features]
 
     def _found(self, place: Place, what: str, remedy: str) -> None:
         self._library.found(self._document, place, what, remedy)

@@ -72,8 +72,6 @@ class Rule(Wire):
     """What a clinician calls the rule. Absent: the name of its file."""
     population: Text | None = None
     """An expression: unless it is true, the rule is not for this patient. Absent: for everybody."""
-    define: dict[str, Text] = {}
-    """Conditions by name, for the other expressions of the file; each may say those before it."""
     points: Annotated[tuple[Points, ...], Field(min_length=1)] | None = None
     """The sum over these; or `expression`."""
     expression: Text | None = None

@@ -59,7 +59,6 @@ _ABOUT_INPUTS = frozenset(reason for reason in Reason if reason.value.startswith
 
 def _by_rule(rung: RuleRung, why: Reason, facts: Environment) -> Decision | None:
     """None: not for this patient, or not known."""
-    facts = rung.score.environment(facts)
     points = rung.score.evaluate(facts) if rung.score.applies(facts) else None
     if not isinstance(points, Points):
         return None

@@ -77,33 +77,18 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class RuleScore(msgspec.Struct, frozen=True):
-    """`defines` are named conditions that the rule's other expressions may say, each over features and those before it.
-
-    `features` is everything that the score reads, each once.
-    """
+    """`features` is everything that the score reads, each once; `population` None: for everybody."""
 
     items: tuple[Item, ...]
     features: tuple[Name, ...]
     expression: Expression | None = None
     population: Expression | None = None
-    defines: tuple[tuple[Name, Expression], ...] = ()
-
-    def environment(self, facts: Environment) -> Environment:
-        """`facts` with what the rule defines. An unknown definition is not missing: it could not be determined."""
-        if not self.defines:
-            return facts
-        known = dict(facts)
-        for name, expression in self.defines:
-            value = expression.evaluate(known)
-            known[name] = Known(value, unobtained=value is None)
-        return known
 
     def applies(self, facts: Environment) -> bool:
-        """Whether the rule is for this patient; not known is not enough. `facts` are those of `environment`."""
+        """Whether the rule is for this patient; not known is not enough."""
         return self.population is None or self.population.evaluate(facts) is True
 
     def evaluate(self, facts: Environment) -> Points | Unknown:
-        """`facts` are those of `environment`."""
         if self.expression is not None:
             total = self.expression.evaluate(facts)
             return Points(total) if isinstance(total, float) else self._unknown(self.features, facts)
