@@ -17,6 +17,7 @@ from wardgate.domain.scores import Counted, Points
 _NOW = 1_767_225_600.0
 _UTC = ZoneInfo("UTC")
 _DAY = 86400.0
+_TOKENS = {"patientId": "p", "encounterId": "e", "userId": "Practitioner/u", "userPractitionerId": "u"}
 
 
 def _value(spec: FeatureSpec) -> Value:
@@ -55,7 +56,8 @@ def _vector(features: Mapping[str, FeatureSpec], mark: Mark | None, optional: bo
 
 
 def _call(decision: Decision, vector: FeatureVector, prediction: Prediction | None, step: Step) -> CardFacts:
-    return CardFacts("sample", decision, vector, prediction, _NOW, _UTC, step, None if step is Step.MODEL else 39_600.0)
+    age = None if step is Step.MODEL else 39_600.0
+    return CardFacts("sample", decision, vector, prediction, _NOW, _UTC, step, age, visible=True, tokens=_TOKENS)
 
 
 def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
@@ -89,6 +91,11 @@ def rule_samples(features: Mapping[str, FeatureSpec], rung: RuleRung) -> Iterato
             for mark in (None, Mark.MISSING):
                 vector = _vector(features, mark, optional=True)
                 yield CardFacts("sample", decision, vector, None, _NOW, _UTC, Step.RULE)
+
+
+def acting_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
+    """Those whose cards carry suggestions."""
+    return (call for call in score_samples(features, release, rules) if call.acts)
 
 
 def deferral_samples(features: Mapping[str, FeatureSpec]) -> Iterator[CardFacts]:
