@@ -60,12 +60,13 @@ class FakeGateway:
         now: float = 1_795_251_600.0,  # 2026-11-21T09:00:00Z
         site: str | None = "demo",
         proven: bool = True,
+        system_actions: bool = False,
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
-        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"))
+        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
         self.proven = self._proven(proven)
         gatherer = Gatherer(self.fhir, self.meter, self.clock)
         flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter)
