@@ -1,5 +1,6 @@
 """Suggestions, system actions and client profiles in the files: every problem with file, line, key and remedy."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.config_tree import FILES, sound_config
 from wardgate.adapters.files.actions import NOT_VALIDATED
 from wardgate.adapters.files.catalog import load, survey
+from wardgate.adapters.files.wire_card import CardFile
 from wardgate.domain.findings import Finding
+
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "cards.md"
 
 
 def found(path: Path) -> list[Finding]:
@@ -149,3 +153,15 @@ def test_broken_clients_hide_no_card(tmp_path: Path) -> None:
     for clients in ("7", "[7, {profile: 9, site: a}, {profile: cerner, site: a}]", "[{profile: epic, site: a}]"):
         path.write_text(f"{text[:start]}clients: {clients}\n{text[end:]}")
         assert [finding.key for finding in found(path) if not finding.warning] == []
+
+
+def test_the_examples_of_the_documentation_are_sound(tmp_path: Path) -> None:
+    """Both blocks of docs/cards.md are one card file, with every key that there is."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+    path = sound_config(
+        tmp_path, wardgate=("    site: hospital_a\n", "    site: hospital_a\n    system_actions: true\n")
+    )
+    (tmp_path / FILES["card"][0]).write_text("".join(blocks), encoding="utf-8")
+    assert found(path) == []
+    named = {line.split(":")[0] for line in "".join(blocks).splitlines() if line[:1].isalpha()}
+    assert named == {field.alias or name for name, field in CardFile.model_fields.items()}
