@@ -12,31 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from wardgate.cli.ehr import HookAnswer, Prefetched
+from wardgate.domain.meanings import REASONS
+from wardgate.domain.outcomes import Reason
 
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 _WIDEST = 100
 _SIGNS = {"create": "+", "update": "~", "delete": "−"}
-
-_WHY_NO_CARD = {
-    "below_threshold": "A score was computed; it is below the threshold from which this service shows a card.",
-    "out_of_scope": "The patient or the user is outside of what this service is for.",
-    "deferred": "The gateway did not let the model answer, and the rule that says so shows no card.",
-    "withheld": "A card was computed and deliberately not shown.",
-    "suppressed": "The same card was shown a short while ago.",
-    "unavailable": "A score was wanted and could not be had.",
-    "off": "The service is switched off.",
-}
-_WHY_REASON = {
-    "population": "The patient is not in the population that the model is for.",
-    "exclusion": "An exclusion of this service applies to the patient.",
-    "audience": "The service is not for this kind of user.",
-    "population_unknown": "Whether the patient is in the model's population cannot be told from the chart.",
-    "probe_pending": "The endpoint has not yet proved that it runs the pinned model.",
-    "probe_failed": "The endpoint could not prove that it runs the pinned model.",
-    "model_unreachable": "The model server cannot be reached.",
-    "silent": "The service is in silent mode: computed, recorded, not shown.",
-    "shadow": "The service is in shadow mode: computed after the answer, recorded, not shown.",
-}
 
 
 class _TightTable(TableElement):
@@ -234,7 +215,7 @@ def _nothing(answer: HookAnswer) -> RenderableType:
         )
     outcome, reason = answer.counted.get("outcome", ""), answer.counted.get("reason", "")
     text = Text("No card. ")
-    text.append(_WHY_REASON.get(reason) or _WHY_NO_CARD.get(outcome, ""))
+    text.append(REASONS[Reason(reason)].bedside if reason in list(Reason) else "")
     counted = outcome if outcome == reason else f"{outcome} / {reason}"
     text.append(f"\nThe gateway counted: {plain(counted)}", style="dim")
     return text

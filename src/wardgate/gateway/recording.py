@@ -44,7 +44,7 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         suggestion_uuids=tuple([suggestion.uuid for suggestion in card.suggestions]) if card is not None else (),
         recommendation_type=_recommendation(outcome),
         system_actions=len(outcome.system_actions),
-        stages_ms=_stages(call.started, call.stages),
+        stages_ms=call.stages_ms(),
     )
 
 
@@ -82,12 +82,3 @@ def _inputs(
             )
         )
     return tuple(facts)
-
-
-def _stages(started: float, stages: list[tuple[str, float]]) -> dict[str, float]:
-    durations: dict[str, float] = {}
-    before = started
-    for name, ended in stages:
-        durations[name] = round((ended - before) * 1000, 3)
-        before = ended
-    return durations

@@ -49,6 +49,8 @@ class Ground(msgspec.Struct, frozen=True):
     """Whether the site of every call can be determined."""
     takers: tuple[Taker, ...]
     paths: dict[str, str]
+    cds_hooks: str
+    """What discovery speaks; the newest where that is wrong."""
 
     def path(self, kind: str) -> Path:
         return self.folder / self.paths[kind]
@@ -61,7 +63,7 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
     """
     data: dict[str, Any] = document.data
     hosts, paths, feeds = data.get("model_hosts"), data.get("paths"), data.get("sources")
-    attributes = data.get("attributes")
+    attributes, discovery = data.get("attributes"), data.get("discovery", {})
     clients = data.get("clients")
     sited = isinstance(clients, list) and all(isinstance(client, dict) and "site" in client for client in clients)
     named = paths if isinstance(paths, dict) else {}
@@ -78,6 +80,9 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
         if isinstance(clients, list)
         else (),
         paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+        cds_hooks="2.0"
+        if readable and isinstance(discovery, dict) and discovery.get("cds_hooks", "2.0") == "2.0"
+        else "3.0",
     )
 
 
