@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.acting import SYSTEM, acting_config
+from tests.fakes.answers import faults
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.model import FakeModel
@@ -103,3 +104,20 @@ async def test_an_app_link_is_an_app_card(tmp_path: Path) -> None:
     )
     await answered(app)
     assert newest(app).recommendation_type == "app"
+
+
+@pytest.mark.parametrize(
+    ("score", "suggested"),
+    [
+        (0.015, [("Order eGFR and urine albumin/creatinine ratio again", False)]),
+        (0.2, [("Refer to nephrology", True), ("Order eGFR and urine albumin/creatinine ratio again", False)]),
+    ],
+)
+async def test_the_demo_suggests_what_fits_the_band(score: float, suggested: list[tuple[str, bool]]) -> None:
+    """A referral from the high band on, selected beforehand; labs again in any."""
+    demo = FakeGateway(model=FakeModel(lambda *inputs: score))
+    reply = await demo.call(hook_body(patient(), [lab("98979-8", 22.0), lab("9318-7", 300.0)], []))
+    (card,) = reply.json()["cards"]
+    assert [(each["label"], each.get("isRecommended", False)) for each in card["suggestions"]] == suggested
+    subjects = {a["resource"]["subject"]["reference"] for each in card["suggestions"] for a in each["actions"]}
+    assert subjects == {"Patient/p1"} and faults(reply.json()) == []
