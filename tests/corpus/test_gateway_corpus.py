@@ -2,8 +2,9 @@
 in an answer, a record or a label, and every answer valid.
 
 The folder is laid out like this: `cdshooks/requests`, `cdshooks/responses`, `cdshooks/feedback` and `cdshooks/vendor_*`
-hold one JSON file a body (a vendor's say `request`, `response` or `feedback` in their names); `patients` and `messy` hold FHIR resources and bundles,
-gzipped or not. Parts that are not there are passed over; a folder that has none of them is a mistake.
+hold one JSON file a body (a vendor's say `request`, `response` or `feedback` in their names); `patients` and `messy`
+hold FHIR resources and bundles, gzipped or not. Parts that are not there are passed over; a folder that has none of
+them is a mistake.
 """
 
 import gzip
