@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup system-packages demo test test-corpus check lint types contracts unit proof bench lock clean
+.PHONY: setup system-packages model-servers demo test test-corpus check lint types contracts unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -22,10 +22,14 @@ $(STAMP):
 system-packages:
 	@bash tests/system-packages.sh
 
+# The real model servers that the tests start, each in an environment of its own, in the user's cache.
+model-servers: setup
+	@$(BIN)/python -m tests.environments
+
 demo: setup
 	$(BIN)/wardgate demo
 
-test: setup system-packages
+test: setup system-packages model-servers
 	$(BIN)/python -m pytest -q
 
 # Real requests and patients of your own: make test-corpus CORPUS=DIR
@@ -46,7 +50,7 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
-proof: setup system-packages
+proof: setup system-packages model-servers
 	$(BIN)/python -m pytest -q --hypothesis-profile proof
 
 bench: setup
@@ -55,6 +59,7 @@ bench: setup
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath -o requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath --extra parquet --extra demo --group dev -c requirements.lock -o requirements-dev.lock
+	for name in mlserver mlflow; do uv pip compile tests/envs/$$name.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o tests/envs/$$name.lock || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
