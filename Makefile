@@ -32,9 +32,12 @@ demo: setup
 test: setup system-packages model-servers
 	$(BIN)/python -m pytest -q
 
-# Real requests and patients of your own: make test-corpus CORPUS=DIR
+# Real requests, feedback and patients of your own: make test-corpus CORPUS=DIR, or WARDGATE_CORPUS=DIR for all of the
+# tests. How the folder is laid out: tests/corpus/test_gateway_corpus.py.
+CORPUS ?= $(WARDGATE_CORPUS)
 test-corpus: setup
 	@test -n "$(CORPUS)" || { echo "say which folder: make test-corpus CORPUS=DIR"; exit 1; }
+	@test -d "$(CORPUS)" || { echo "there is no folder $(CORPUS)"; exit 1; }
 	$(BIN)/python -m pytest -q tests/corpus --corpus "$(CORPUS)"
 
 lint: setup

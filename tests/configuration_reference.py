@@ -97,7 +97,9 @@ that is itself wrong is not judged. It proves, besides the keys below, that
 - the probe file exists and gives every input and the score; evidence files have the digests that are recorded;
 - the endpoint's host is on `model_hosts`, and plain http stays on loopback;
 - each limitation's `check` names an exclusion or the population; the releases of the rollout exist;
-- the card's templates can be rendered, also with missing values.
+- the card's templates can be rendered, also with missing values;
+- every card can be shown to every client (`clients[].profile`), and the resources of its suggestions and system actions
+  are FHIR R4B, also where a value is missing (with the extra `validate`; a warning says so where it is not installed).
 
 **Release digest.** SHA-256 over the canonical JSON (RFC 8785) of the release, its probes, the feature schema, the card,
 the rules that the service names, and all service files of the id without `rollout`, `owner`, `title` and `description`.
@@ -140,12 +142,13 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The text under each attribute of the class."""
-    if issubclass(model, RootModel):
+    """The text under each attribute of the class, and of the one that it extends."""
+    if issubclass(model, RootModel) or not model.model_fields:
         return {}
+    base = model.__base__
+    found = {} if base is None or not issubclass(base, BaseModel) else _docstrings(base)
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)
-    found = {}
     for attribute, after in zip(body.body, body.body[1:], strict=False):
         if isinstance(attribute, ast.AnnAssign) and isinstance(attribute.target, ast.Name):
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):

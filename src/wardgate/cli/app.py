@@ -35,6 +35,20 @@ def run(arguments: Sequence[str]) -> int:
             from wardgate.cli import demo
 
             return demo.run(port=options.port, browser=not options.no_browser, config=options.config)
+        case "features":
+            from wardgate.cli import features
+
+            return features.run(
+                features.Request(
+                    schema=options.schema,
+                    inputs=tuple(options.input),
+                    as_of=tuple(options.as_of),
+                    out=options.out,
+                    zone=options.zone,
+                    fhir_ids=options.id == "fhir",
+                    fhir_servers=tuple(options.fhir_server),
+                )
+            )
         case _:
             from wardgate.cli import call
 
@@ -126,6 +140,43 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
     demo.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
+    )
+
+    features = commands.add_parser(
+        "features",
+        help="make the training table of an export, by the code of the hook call",
+        description="Make the training table of an export: one row for each patient and clock, one value, mark and age"
+        " for each feature, by the code of the hook call. Writes patient data.",
+        epilog="Exit: 0 written, also where some resources do not count; 1 not. See docs/offline.md.",
+    )
+    features.add_argument("--schema", type=Path, required=True, metavar="FILE", help="a features.yaml")
+    features.add_argument(
+        "--input",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="PATH",
+        help="a Bundle (.json), bulk export (.ndjson), either of them gzipped, or a folder of these; repeatable",
+    )
+    features.add_argument(
+        "--as-of",
+        action="append",
+        default=[],
+        metavar="TIME|FILE",
+        help="the clock of each row: a time, repeatable, or a CSV with the columns patient and time (default: now)",
+    )
+    features.add_argument(
+        "--out", type=Path, default=Path("-"), metavar="FILE", help=".parquet, .csv, .ndjson; default: CSV on stdout"
+    )
+    features.add_argument("--zone", default="UTC", help="of times without an offset, and of dates (default: UTC)")
+    features.add_argument(
+        "--id",
+        choices=("hash", "fhir"),
+        default="hash",
+        help="hash: a pseudonym of this run alone (default); fhir: the patient's id, to join labels",
+    )
+    features.add_argument(
+        "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
 
     call = commands.add_parser(

@@ -17,6 +17,7 @@ from wardgate.domain.outcomes import Reason
 
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 _WIDEST = 100
+_SIGNS = {"create": "+", "update": "~", "delete": "−"}
 
 
 class _TightTable(TableElement):
@@ -37,6 +38,9 @@ def show(answer: HookAnswer, console: Console, today: date) -> None:
     console.print(_facts(answer, today))
     for card in answer.cards:
         console.print(_card(card), width=min(console.width, _WIDEST))
+    actions = _system_actions(answer)
+    if actions:
+        console.print(Padding(Group(Text("The EHR does by itself:", style="bold"), *actions), (0, 2)))
     if not answer.cards:
         console.print(Padding(_nothing(answer), (0, 2)))
     console.print()
@@ -115,20 +119,87 @@ def _foot(card: Mapping[str, Any]) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    source = card.get("source") or {}
-    table.add_row("source", _linked(source.get("label", ""), source.get("url")))
-    for link in card.get("links") or []:
-        table.add_row("link", _linked(link.get("label", ""), link.get("url")))
-    for suggestion in card.get("suggestions") or []:
-        table.add_row("suggests", Text(plain(suggestion.get("label", ""))))
-    reasons = [plain(each.get("display") or each.get("code", "")) for each in card.get("overrideReasons") or []]
-    if reasons:
-        table.add_row("override", Text(" / ".join(reasons)))
+    for name, parts in (
+        (_choice(card), [_suggested(each) for each in _list(card, "suggestions")]),
+        ("links", [_link(each) for each in _list(card, "links")]),
+        ("override", [_reason(each) for each in _list(card, "overrideReasons")]),
+        ("source", [_source(card.get("source"))]),
+    ):
+        if parts:
+            table.add_row(name, Group(*parts))
     yield table
 
 
-def _linked(label: object, url: object) -> Text:
-    text = Text(plain(label))
+def _list(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What another service sent may be anything."""
+    found = holder.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _choice(card: Mapping[str, Any]) -> str:
+    return "choose one" if card.get("selectionBehavior") == "at-most-one" else "suggests"
+
+
+def _suggested(suggestion: Mapping[str, Any]) -> RenderableType:
+    """What a click would do: selected beforehand or not, and each action with what it brings into the chart."""
+    recommended = suggestion.get("isRecommended") is True
+    label = Text("☑ " if recommended else "☐ ", style="green" if recommended else "dim")
+    label.append(plain(suggestion.get("label", "")), style="bold")
+    if recommended:
+        label.append(" (recommended)", style="green")
+    return Group(_hanging(label), *(_hanging(each, 2) for each in _actions(suggestion.get("actions"))))
+
+
+def _actions(actions: object) -> list[Text]:
+    texts = []
+    for action in actions if isinstance(actions, list) else []:
+        if isinstance(action, dict):
+            kind, resource = plain(action.get("type", "")), action.get("resource")
+            what = resource.get("resourceType", "") if isinstance(resource, dict) else action.get("resourceId", "")
+            text = Text(f"{_SIGNS.get(kind, '?')} {plain(action.get('description', ''))} ")
+            texts.append(text.append(f"({kind} {plain(what)})", style="dim"))
+    return texts
+
+
+def _hanging(text: Text, left: int = 0) -> RenderableType:
+    """Its sign stands alone at the left of all its lines."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(text[:1], text[2:])
+    return Padding(table, (0, 0, 0, left))
+
+
+def _system_actions(answer: HookAnswer) -> list[RenderableType]:
+    body = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+    return [_hanging(each) for each in _actions(body.get("systemActions"))]
+
+
+def _link(link: Mapping[str, Any]) -> RenderableType:
+    how = ["SMART app"] if link.get("type") == "smart" else []
+    how += ["opens by itself"] if link.get("autolaunchable") is True else []
+    return _hanging(_linked(link.get("label", ""), link.get("url"), ", ".join(how), "→ "))
+
+
+def _reason(reason: Mapping[str, Any]) -> RenderableType:
+    return _hanging(Text(f"· {plain(reason.get('display') or reason.get('code', ''))}"))
+
+
+def _source(source: object) -> Text:
+    if not isinstance(source, dict):
+        return Text()
+    text = _linked(source.get("label", ""), source.get("url"))
+    topic = source.get("topic")
+    if isinstance(topic, dict):
+        named = [plain(part) for part in (topic.get("display"), topic.get("code")) if part]
+        text.append(f"\ntopic: {' · '.join(named)}", style="dim")
+    return text
+
+
+def _linked(label: object, url: object, how: str = "", sign: str = "") -> Text:
+    text = Text(sign + plain(label))
+    if how:
+        text.append(f" ({how})", style="dim")
     if url:
         text.append(f"\n{plain(url)}", style="dim underline")
     return text

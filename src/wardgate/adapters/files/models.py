@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wardgate.adapters.files.endpoints import endpoint_of, prove_endpoint, shape_of
-from wardgate.adapters.files.library import Ground, Library, shown, yaml_files
+from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_features import BUILT_SOURCES, Features
@@ -16,6 +16,7 @@ from wardgate.domain import expressions
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.features.check import check_schema
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
+from wardgate.domain.findings import Finding
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan, Shape
 
 
@@ -92,6 +93,16 @@ def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
         elif version not in by_version:  # features.yaml stands first, and is its version
             by_version[version] = _checked(ground, library, sheet)
     return _Schemas(by_version, complete)
+
+
+def read_schema(path: Path) -> tuple[Schema | None, list[Finding]]:
+    """One schema file alone, without the configuration around it; None where it is not sound. With every error."""
+    library, name = Library(), shown(path)
+    ground = ground_of(Document(name, {}, {}), path, readable=False)
+    sheet = library.yaml(path, Features)
+    schema = None if sheet is None else _checked(ground, library, sheet)
+    errors = [finding for finding in library.findings if not finding.warning]
+    return (None if errors else schema), errors
 
 
 def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema:
