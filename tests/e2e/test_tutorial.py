@@ -185,7 +185,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
 
 def test_the_tutorial_leads_to_a_card(newcomer: Newcomer) -> None:
     """From an empty folder, by what the page says and nothing else: it ends with a deferral after an edit."""
-    assert "Potassium not calculated: potassium too old" in newcomer.said
+    assert "High potassium not calculated: potassium too old" in newcomer.said
 
 
 @pytest.mark.parametrize(("server", "name"), [("MLServer", "mlserver"), ("MLflow", "mlflow")])
