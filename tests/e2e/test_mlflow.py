@@ -44,9 +44,7 @@ class Served:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    make_model("mlflow", "mlflow", folder / "probabilities", "predict_proba", *FIRST.arguments)
-    make_model("mlflow", "mlflow", folder / "labels", "predict", *FIRST.arguments)
-    make_model("mlflow", "frame", folder / "frame", *FIRST.arguments)
+    make_model("mlflow", folder, FIRST)
     return folder
 
 

@@ -32,10 +32,6 @@ class Logistic:
     def risk(self, *inputs: float) -> float:
         return 1 / (1 + math.exp(-self.intercept - sum(self.terms(*inputs))))
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        return tuple(repr(number) for number in (self.intercept, *self.coefficients))
-
 
 FIRST = Logistic(-3.0, (0.02, 0.3, -0.04, 0.001))
 SECOND = Logistic(-2.0, (0.02, 0.3, -0.04, 0.001))
@@ -69,10 +65,11 @@ def background(command: Sequence[str | Path], log: Path, path: Path | None = Non
         stop()
 
 
-def make_model(server: str, kind: str, target: Path, *arguments: str) -> None:
+def make_model(server: str, target: Path, model: Logistic) -> None:
     """Written by the server's own libraries."""
+    numbers = [repr(number) for number in (model.intercept, *model.coefficients)]
     ran = subprocess.run(
-        [python_of(server), LOCKS / "make_model.py", kind, target, *arguments],
+        [python_of(server), LOCKS / "make_model.py", server, target, *numbers],
         capture_output=True,
         text=True,
         timeout=_START,
@@ -83,7 +80,7 @@ def make_model(server: str, kind: str, target: Path, *arguments: str) -> None:
 @cache
 def _joblib(model: Logistic) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        make_model("mlserver", "sklearn", Path(folder) / "model.joblib", *model.arguments)
+        make_model("mlserver", Path(folder) / "model.joblib", model)
         return (Path(folder) / "model.joblib").read_bytes()
 
 
