@@ -192,7 +192,7 @@ def test_reads_and_what_is_not_there(server: FhirServer) -> None:
     assert body["id"] == "p1"
     assert _get(server, "Patient/p9").status == 404
     assert server.answer(Request("GET", "/elsewhere", "", {}, b"")).status == 404
-    assert server.answer(Request("DELETE", "/fhir/Patient/p1", "", {}, b"")).status == 405
+    assert server.answer(Request("PATCH", "/fhir/Patient/p1", "", {}, b"")).status == 405
 
 
 def test_metadata_says_r4(server: FhirServer) -> None:
