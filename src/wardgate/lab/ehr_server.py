@@ -2,10 +2,10 @@
 
     python -m wardgate.lab.ehr_server --port 0 --gateway URL --fhir URL      prints `simulator URL` once it listens
 
-This process only hands out the files of `page/` and `settings.json`, which says where gateway and FHIR server
-are and what each of the demo's patients is good for; the calls go straight from the browser to them. The page's address may name others
-(`?gateway=http://127.0.0.1:9000&fhir=…`), on this machine only: its content security policy lets the browser
-reach those two, whatever else listens on loopback, and nothing beyond.
+This process only hands out the files of `page/` and `settings.json`: where gateway and FHIR server are, and what
+each of the demo's patients shows. The calls go straight from the browser to those two. The page's address may name
+others (`?gateway=http://127.0.0.1:9000&fhir=…`), on this machine only: the content security policy lets the browser
+reach the named two, whatever else listens on loopback, and nothing beyond.
 """
 
 import argparse

@@ -302,7 +302,7 @@ async function ask(service, selections, run) {
   const request = { hook: service.hook, hookInstance: crypto.randomUUID(), fhirServer: state.settings.fhir, context };
   if (byId("authorize").checked) request.fhirAuthorization = authorization();
   if (byId("prefetch").checked && service.prefetch) request.prefetch = await prefetch(state.fhir, service, context);
-  const exchange = await post(`${service.hook} → ${service.id}`, `${state.settings.gateway}/cds-services/${encodeURIComponent(service.id)}`, request);
+  const exchange = await post(`${service.id} · ${service.hook}`, `${state.settings.gateway}/cds-services/${encodeURIComponent(service.id)}`, request);
   if (run !== state.run) return;
   wire.add(exchange);
   state.answers.set(service.id, { service, exchange, outdated: false, ...cardsOf(exchange) });
@@ -393,7 +393,7 @@ async function override(answer, card, reason, comment) {
 
 async function report(answer, card, outcome, more) {
   if (!card.uuid) return "The card has no uuid, so no feedback is sent.";
-  const exchange = await post(`feedback → ${answer.service.id}`, `${answer.exchange.url}/feedback`, feedback(card, outcome, more));
+  const exchange = await post(`${answer.service.id} · feedback`, `${answer.exchange.url}/feedback`, feedback(card, outcome, more));
   wire.add(exchange);
   return exchange.status >= 200 && exchange.status < 300 ? "Feedback sent." : `The feedback was not taken (${exchange.status || "no answer"}).`;
 }
