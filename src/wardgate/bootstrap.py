@@ -14,12 +14,14 @@ from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.oip import OipClient
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
+from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
@@ -152,6 +154,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     edge = Edge(
         catalog=lambda: catalog,
         handler=handler,
+        feedback=FeedbackDesk(MemoryFeedbackSink(), meter).take,
         client=settings.clients[0],
         clock=clock,
         new_id=DecisionIds(),
@@ -163,6 +166,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
             max_depth=settings.limits.depth,
             read_timeout=settings.limits.read,
             cds_hooks=settings.cds_hooks,
+            server_timing=settings.server_timing,
             base=settings.base_path,
         ),
     )

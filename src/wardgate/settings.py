@@ -55,6 +55,8 @@ class Settings:
     attributes: tuple[AttributeSpec, ...]
     model_hosts: frozenset[str]
     limits: Limits
+    server_timing: bool
+    """Whether answers say how long each stage took."""
     http_client: str
 
 
@@ -283,6 +285,8 @@ class _Telemetry(_Wire):
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
     """The share of ordinary calls that are traced."""
+    server_timing: _Flag = False
+    """Whether answers carry a Server-Timing header: how long each stage took, for whoever sets a gateway up."""
 
 
 class File(_Wire):
@@ -341,6 +345,7 @@ def read_settings(document: Document) -> Settings:
         limits=Limits(
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
+        server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
     )
 

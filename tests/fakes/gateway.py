@@ -13,11 +13,13 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import FakeModel
 from wardgate.adapters.files.catalog import load
+from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.clients import Client
 from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
+from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
@@ -63,6 +65,7 @@ class FakeGateway:
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
+        self.feedback = MemoryFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
         self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"))
@@ -74,6 +77,7 @@ class FakeGateway:
         self.edge = Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: stack,
+            feedback=FeedbackDesk(self.feedback, self.meter).take,
             client=self.client,
             clock=self.clock,
             new_id=lambda: next(ids),

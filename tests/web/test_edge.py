@@ -53,6 +53,23 @@ async def test_the_call_carries_its_plan_id_and_clocks() -> None:
     assert call.expires == call.started + ORDER_SIGN.deadline == house.clock.monotonic() + 0.5
 
 
+async def test_an_answer_may_say_how_long_each_stage_took() -> None:
+    """Server-Timing with the spine's names and milliseconds, readable for a page of a listed origin; off by default."""
+
+    def slowly(call: HookCall) -> HookOutcome:
+        call.stages.append(("gather", call.started + 0.0125))
+        call.stages.append(("predict", call.started + 0.1))
+        house.clock.advance(0.11)
+        return HookOutcome(call, Reason.BELOW_THRESHOLD)
+
+    house = House(answer=slowly, options=EdgeOptions(server_timing=True))
+    reply = await post(house, body(), FROM_BROWSER)
+    assert reply.headers["server-timing"] == "gather;dur=12.5, predict;dur=87.5, total;dur=110.0"
+    assert reply.headers["access-control-expose-headers"] == "server-timing"
+    assert reply.body == b'{"cards":[]}'
+    assert "server-timing" not in (await post(House(), body())).headers
+
+
 async def test_no_guidance_is_an_empty_list() -> None:
     """200 with `cards: []`, not 204 (RSP-2)."""
     house = House(answer=lambda call: HookOutcome(call, Reason.BELOW_THRESHOLD))
@@ -179,7 +196,8 @@ async def test_a_base_path_stands_before_the_services_only() -> None:
         ("GET", "/health"),
         ("POST", "/cds-services/other"),
         ("GET", "/cds-services/other"),
-        ("POST", f"{PATH}/feedback"),
+        ("POST", "/cds-services/other/feedback"),
+        ("POST", f"{PATH}/feedback/x"),
         ("POST", f"{PATH}/x/y"),
         ("GET", "/cds-services/kidney-failure%2f"),
         ("OPTIONS", "/metrics"),
@@ -201,6 +219,8 @@ async def test_nothing_else_is_there(method: str, path: str) -> None:
     [
         ("GET", PATH, "POST, OPTIONS"),
         ("DELETE", PATH, "POST, OPTIONS"),
+        ("GET", f"{PATH}/feedback", "POST, OPTIONS"),
+        ("PUT", f"{PATH}/feedback", "POST, OPTIONS"),
         ("POST", "/cds-services", "GET, HEAD, OPTIONS"),
         ("POST", "/health/live", "GET, HEAD"),
     ],

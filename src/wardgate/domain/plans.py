@@ -9,6 +9,7 @@ from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.decisions.rules import Rules
 from wardgate.domain.features.compile import Extractor
 from wardgate.domain.flags import Rollout
+from wardgate.domain.hooks import ContextField
 from wardgate.domain.inference.calibration import Calibration
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
 
@@ -43,6 +44,7 @@ class ServicePlan(msgspec.Struct, frozen=True):
     risk_tier: str
     names_sites: bool
     releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
+    context: tuple[ContextField, ...] = ()  # of a hook outside the library, where the service declares it
 
 
 class Catalog(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         inputs=_inputs(release, outcome.vector, outcome.prediction),
         dropped={str(cause): count for cause, count in outcome.record.dropped.items()} if outcome.record else {},
         card_uuids=(card.uuid,) if card is not None else (),
-        stages_ms=_stages(call.started, call.stages),
+        stages_ms=call.stages_ms(),
     )
 
 
@@ -67,12 +67,3 @@ def _inputs(
             )
         )
     return tuple(facts)
-
-
-def _stages(started: float, stages: list[tuple[str, float]]) -> dict[str, float]:
-    durations: dict[str, float] = {}
-    before = started
-    for name, ended in stages:
-        durations[name] = round((ended - before) * 1000, 3)
-        before = ended
-    return durations

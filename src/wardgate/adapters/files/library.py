@@ -40,6 +40,8 @@ class Ground(msgspec.Struct, frozen=True):
     sites_known: bool
     """Whether the site of every call can be determined."""
     paths: dict[str, str]
+    cds_hooks: str
+    """What discovery speaks; the newest where that is wrong."""
 
     def path(self, kind: str) -> Path:
         return self.folder / self.paths[kind]
@@ -52,7 +54,7 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
     """
     data: dict[str, Any] = document.data
     hosts, paths, feeds = data.get("model_hosts"), data.get("paths"), data.get("sources")
-    attributes = data.get("attributes")
+    attributes, discovery = data.get("attributes"), data.get("discovery", {})
     clients = data.get("clients")
     sited = isinstance(clients, list) and all(isinstance(client, dict) and "site" in client for client in clients)
     named = paths if isinstance(paths, dict) else {}
@@ -66,6 +68,9 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
         attributes=frozenset(attributes) if isinstance(attributes, dict) else frozenset(),
         sites_known=sited or not readable or (isinstance(attributes, dict) and "site" in attributes),
         paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+        cds_hooks="2.0"
+        if readable and isinstance(discovery, dict) and discovery.get("cds_hooks", "2.0") == "2.0"
+        else "3.0",
     )
 
 

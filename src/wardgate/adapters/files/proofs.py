@@ -18,7 +18,7 @@ from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Scope, Type
 from wardgate.domain.features.coverage import codes_of, covered_codes, narrowing, uncovered
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
-from wardgate.domain.hooks import HOOKS
+from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.inference.calibration import Identity
 
 _REVERSE_DNS = re.compile(r"[a-z][a-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)+")
@@ -31,6 +31,7 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         otherwise = f"use {', '.join(HOOKS)}, or a reverse domain name for a hook of your own"
         remedy = did_you_mean(wire.hook, list(HOOKS), otherwise)
         library.found(document, ("hook",), "no hook of this name (CDS Hooks, HK-1)", remedy)
+    _prove_context(library, service)
     if wire.risk_tier == "high" and wire.absence_means is None and not service.lacks("absence_means"):
         what = "a service of tier high must declare `absence_means`"
         remedy = "add `absence_means: nothing`, or screened_negative where no card would be read as no risk"
@@ -44,6 +45,25 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         what = "no card is shown to a call whose site is not known, and there may be such calls"
         remedy = f"give every client a `site` in {ground.document.file}, or declare `attributes: {{site: …}}` there"
         library.found(document, ("threshold", "sites"), what, remedy, warning=True)
+
+
+_KINDS = {"patientId": FieldKind.ID, "encounterId": FieldKind.ID, "userId": FieldKind.REFERENCE}
+"""Context fields that mean the same in every hook."""
+
+
+def _prove_context(library: Library, service: Sheet[Service]) -> None:
+    document, wire = service.document, service.wire
+    if wire.context and wire.hook in HOOKS:
+        what = f"the context of {wire.hook} is that of the CDS Hooks library"
+        library.found(document, ("context",), what, "remove the key: only a hook of your own declares its context")
+        return
+    for name, entry in wire.context.items():
+        place: Place = ("context", name, "kind")
+        if name == "patientId":
+            library.found(document, ("context", name), "every call carries its patient", "remove it")
+        elif name in _KINDS and entry.kind is not _KINDS[name]:
+            what = f"{name} is of one kind in every hook"
+            library.found(document, place, what, f"write `kind: {_KINDS[name]}`, or give the field another name")
 
 
 def _prove_cohort(ground: Ground, library: Library, service: Sheet[Service]) -> None:

@@ -32,20 +32,23 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
-from wardgate.domain.hooks import HOOKS
+from wardgate.domain.hooks import HOOKS, FieldKind
+from wardgate.domain.hooks.library import tokens_of
 from wardgate.domain.plans import ReleasePlan, ServicePlan
 
 W = TypeVar("W", bound=BaseModel)
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a service file names, as far as it can be read. `family`: the data of all files of its id."""
+    """What a service file names, as far as it can be read. `family`: the data of all files of its id; `cds_hooks`: the
+    version that discovery speaks."""
 
     service: Sheet[Service]
     model: Model | None
     card: Sheet[CardFile] | None
     rules: Mapping[str, Sheet[Rule]]
     family: Sequence[Mapping[str, object]]
+    cds_hooks: str
 
 
 def parts_of(
@@ -67,7 +70,7 @@ def parts_of(
         for name, number in named.items()
     }
     readable = {name: rule for name, rule in rules.items() if rule is not None}
-    return Parts(service, model, card, readable, [document.data for document in family])
+    return Parts(service, model, card, readable, [document.data for document in family], ground.cds_hooks)
 
 
 def _named(
@@ -84,7 +87,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     """None where anything is wrong; all of it is told."""
     before = _errors(library)
     wire = parts.service.wire
-    prefetch = compile_prefetch(library, parts.service)
+    prefetch = compile_prefetch(library, parts.service, parts.cds_hooks)
     if parts.model is None:
         return None
     versions = tuple(dict.fromkeys((wire.rollout.champion, *_others(wire))))
@@ -107,6 +110,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         risk_tier=wire.risk_tier,
         names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
         releases=releases,
+        context=wire.fields(),
     )
 
 
@@ -124,23 +128,31 @@ def _others(wire: Service) -> tuple[str, ...]:
     return (*(() if challenger is None else (challenger.release,)), *wire.rollout.shadow)
 
 
-def compile_prefetch(library: Library, service: Sheet[Service]) -> tuple[PrefetchKey, ...]:
+def compile_prefetch(library: Library, service: Sheet[Service], cds_hooks: str) -> tuple[PrefetchKey, ...]:
     """The keys whose templates are legal for the hook; what is wrong with the others is told."""
     wire, document = service.wire, service.document
     for number, name in enumerate(wire.required_prefetch):
         if name not in wire.prefetch and not service.lacks("prefetch"):
             remedy = did_you_mean(name, list(wire.prefetch), "name a key of `prefetch`")
             library.found(document, ("required_prefetch", number), f"there is no prefetch key {name}", remedy)
-    hook = HOOKS.get(wire.hook)
-    tokens = None if hook is None else hook.token_names()
+    tokens = _tokens(service)
     keys = []
     for name, template in wire.prefetch.items():
         try:
-            keys.append(parse_template(name, template, tokens, name in wire.required_prefetch))
+            keys.append(parse_template(name, template, tokens, name in wire.required_prefetch, cds_hooks))
         except TemplateError as error:
             what, _, remedy = str(error).partition("; ")
             library.found(document, ("prefetch", name), what, remedy or "see docs/context.md")
     return tuple(keys)
+
+
+def _tokens(service: Sheet[Service]) -> Mapping[str, FieldKind] | None:
+    """The context fields that a template may name; None: any, since nobody has said which there are."""
+    hook = HOOKS.get(service.wire.hook)
+    if hook is not None:
+        return hook.tokens()
+    declared = service.wire.fields()
+    return tokens_of(declared) if declared and not service.lacks("context") else None
 
 
 class _Compiler:
