@@ -16,6 +16,9 @@ marked.use({
     heading({ tokens }) {
       return `<p><strong>${this.parser.parseInline(tokens)}</strong></p>`; // the page's own headings stay in order
     },
+    html({ text }) {
+      return /^<br\s*\/?>$/i.test(text.trim()) ? "<br>" : ""; // Markdown says all that a card needs; markup is not let in
+    },
     image({ text }) {
       return text; // a picture would be fetched from another host
     },
