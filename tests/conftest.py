@@ -15,6 +15,7 @@ settings.load_profile("check")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--corpus", default=None, help="a folder of real requests and patients to try as well")
+    parser.addoption("--agreement", default=None, help="a folder in which npm has installed tests/agreement")
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,7 @@ _DATES: dict[str, dict[str, tuple[str, ...]]] = {
 _NAMES: dict[str, tuple[str, ...]] = {"name": ("family", "given", "text"), "family": ("family",), "given": ("given",)}
 _NAMED = {"Patient", "Practitioner"}
 _NO_PATIENT = {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication"}
+_NO_SUBJECT = {"AllergyIntolerance", "Immunization"}
 _COMPARE: dict[str, Callable[[datetime, datetime, datetime, datetime], bool]] = {
     # (start, end) of the resource against (start, end) of the parameter; ends are exclusive
     "eq": lambda a, b, x, y: x <= a and b <= y,
@@ -106,7 +107,9 @@ def supported(kind: str) -> dict[str, str]:
     )
     if kind in _NAMED:
         names |= dict.fromkeys(_NAMES, "string")
-    return names if kind in _NO_PATIENT else names | {"patient": "reference", "subject": "reference"}
+    if kind in _NO_PATIENT:
+        return names
+    return names | dict.fromkeys(("patient",) if kind in _NO_SUBJECT else ("patient", "subject"), "reference")
 
 
 def search(store: Store, kind: str, parameters: Pairs) -> list[Resource]:
@@ -275,7 +278,7 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         if time:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment, moment + timedelta(microseconds=1)
+            return moment, moment + _precision(time)
         start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)
         if day:
             return start, start + timedelta(days=1)
@@ -283,6 +286,13 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         return start, datetime(*following, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _precision(time: str) -> timedelta:
+    """`T10:00` is that whole minute, `T10:00:00` that second (search.html#date)."""
+    if "." in time:
+        return timedelta(microseconds=1)
+    return timedelta(seconds=1) if re.match(r"T\d\d:\d\d:", time) else timedelta(minutes=1)
 
 
 def _sorted(kind: str, found: list[Resource], sort: str) -> list[Resource]:

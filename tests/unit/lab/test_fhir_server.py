@@ -115,7 +115,15 @@ def test_sorting_is_by_instant_and_the_undated_come_last(server: FhirServer) -> 
 
 @pytest.mark.parametrize(
     ("date", "found"),
-    [("ge2026-04-01", ["c", "e"]), ("2026-03", ["a", "b"]), ("lt2026-03-02", ["a", "b"]), ("gt2026-05", [])],
+    [
+        ("ge2026-04-01", ["c", "e"]),
+        ("2026-03", ["a", "b"]),
+        ("lt2026-03-02", ["a", "b"]),
+        ("gt2026-05", []),
+        ("2026-03-01T10:00", ["a", "b"]),
+        ("2026-03-01T10:00:00Z", ["a", "b"]),
+        ("2026-03-01T10:01", []),
+    ],
 )
 def test_dates_compare_by_their_precision(server: FhirServer, date: str, found: list[str]) -> None:
     """A month is a range, and prefixes compare ranges."""
@@ -261,7 +269,8 @@ def test_each_type_has_its_parameters(
 ) -> None:
     """What matches is found, what does not is not: one pair for each element that is searched."""
     store = Store()
-    store.put({"resourceType": kind, "id": "x", "subject": {"reference": "Patient/p1"}, **element})
+    of = "patient" if kind in ("AllergyIntolerance", "Immunization") else "subject"
+    store.put({"resourceType": kind, "id": "x", of: {"reference": "Patient/p1"}, **element})
     server = FhirServer(store, _BASE)
     assert _ids(_get(server, kind, {"patient": "p1", parameter: value})) == ["x"]
     assert _ids(_get(server, kind, {"patient": "p1", parameter: other})) == []
