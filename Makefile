@@ -8,7 +8,7 @@ AGREEMENT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wardgate/agreement-$(shell c
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup system-packages demo test test-corpus test-agreement check lint types contracts unit proof bench lock clean
+.PHONY: setup system-packages model-servers demo test test-corpus test-agreement check lint types contracts unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -23,15 +23,22 @@ $(STAMP):
 system-packages:
 	@bash tests/system-packages.sh
 
+# The real model servers that the tests start, each in an environment of its own, in the user's cache.
+model-servers: setup
+	@$(BIN)/python -m tests.environments
+
 demo: setup
 	$(BIN)/wardgate demo
 
-test: setup system-packages
+test: setup system-packages model-servers
 	$(BIN)/python -m pytest -q
 
-# Real requests and patients of your own: make test-corpus CORPUS=DIR
+# Real requests, feedback and patients of your own: make test-corpus CORPUS=DIR, or WARDGATE_CORPUS=DIR for all of the
+# tests. How the folder is laid out: tests/corpus/test_gateway_corpus.py.
+CORPUS ?= $(WARDGATE_CORPUS)
 test-corpus: setup
 	@test -n "$(CORPUS)" || { echo "say which folder: make test-corpus CORPUS=DIR"; exit 1; }
+	@test -d "$(CORPUS)" || { echo "there is no folder $(CORPUS)"; exit 1; }
 	$(BIN)/python -m pytest -q tests/corpus --corpus "$(CORPUS)"
 
 # The FHIR simulator beside another FHIR server, from npm (Node.js 20.19 or later): make test-agreement [CORPUS=DIR]
@@ -56,7 +63,7 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
-proof: setup system-packages
+proof: setup system-packages model-servers
 	$(BIN)/python -m pytest -q --hypothesis-profile proof
 
 bench: setup
@@ -65,6 +72,7 @@ bench: setup
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath -o requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath --extra parquet --extra demo --group dev -c requirements.lock -o requirements-dev.lock
+	for name in mlserver mlflow; do uv pip compile tests/envs/$$name.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o tests/envs/$$name.lock || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

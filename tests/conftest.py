@@ -1,5 +1,6 @@
 """Hypothesis profiles and the corpus option, shared by every test."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ settings.load_profile("check")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--corpus", default=None, help="a folder of real requests and patients to try as well")
+    # Only `settings` reads the environment of the program; this is the environment of a test run.
+    named = os.environ.get("WARDGATE_CORPUS") or None  # noqa: TID251
+    parser.addoption("--corpus", default=named, help="a folder of real requests and patients to try as well")
     parser.addoption("--agreement", default=None, help="a folder in which npm has installed tests/agreement")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
-from wardgate.adapters.http.oip import OipClient
+from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
@@ -138,7 +138,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
     faults = Faults(log, meter)
     http = http_client(settings.http_client)
-    models = proven_models(catalog, OipClient(http, settings.model_hosts), clock, meter, log)
+    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
     flow = HookFlow(
         FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
@@ -190,7 +190,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: OipClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}

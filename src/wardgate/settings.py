@@ -219,9 +219,14 @@ class _Client(_Wire):
     """Where its calls come from, unless `attributes.site` is declared."""
     timezone: Annotated[str, BeforeValidator(_zone)] = "UTC"
     """IANA name: how its dates, and its times without an offset, are read."""
+    profile: Literal["standard", "epic"] = "standard"
+    """What it takes of cards; `check` proves every card for it (docs/cards.md)."""
+    system_actions: _Flag = False
+    """It takes systemActions: agreed with it beforehand, since it may carry them out unseen."""
 
     def client(self) -> Client:
-        return Client(self.name, frozenset(self.fhir_servers), self.origins, self.site, ZoneInfo(self.timezone))
+        zone, servers = ZoneInfo(self.timezone), frozenset(self.fhir_servers)
+        return Client(self.name, servers, self.origins, self.site, zone, self.system_actions)
 
 
 class _Attribute(_Wire):

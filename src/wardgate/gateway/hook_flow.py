@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.render import render
+from wardgate.domain.cards.render import render, system_actions
 from wardgate.domain.context.caller import Caller, CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decide import may_we, should_we
@@ -76,7 +76,7 @@ class HookFlow:
             else:
                 decision = should_we(release.rules, vector, prediction, caller.site)
             self._stage(call, "predict")
-        rendered = self._render(call, release, decision, vector, prediction)
+        rendered, proposed = self._render(call, assignment, release, decision, vector, prediction)
         withheld = self._withheld(call, assignment, caller)
         return HookOutcome(
             call,
@@ -90,6 +90,7 @@ class HookFlow:
             prediction,
             decision,
             rendered,
+            proposed=proposed,
         )
 
     async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector) -> Prediction:
@@ -109,19 +110,32 @@ class HookFlow:
     def _render(
         self,
         call: HookCall,
+        assignment: Assignment,
         release: ReleasePlan,
         decision: Decision,
         vector: FeatureVector,
         prediction: Prediction | None,
-    ) -> Card | None:
-        """The card of a decision that has one, also where nobody may see it: silent is rendered and recorded."""
+    ) -> tuple[Card | None, tuple[Action, ...]]:
+        """The card of a decision that has one, also where nobody may see it: silent is rendered and recorded.
+        Beside it what the EHR shall do by itself, for a client that takes it."""
         if decision.outcome is not Outcome.SHOWN and decision.show is not Show.CARD:
-            return None
+            return None, ()
         step = Step.MODEL if prediction is not None else Step.NONE
-        facts = CardFacts(call.decision_id, decision, vector, prediction, call.now, call.request.client.zone, step)
+        facts = CardFacts(
+            call.decision_id,
+            decision,
+            vector,
+            prediction,
+            call.now,
+            call.request.client.zone,
+            step,
+            visible=assignment.withheld is None,
+            tokens=call.request.tokens,
+        )
         card = render(release.card, facts)
+        proposed = system_actions(release.card, facts) if call.request.client.system_actions else ()
         self._stage(call, "render")
-        return card
+        return card, proposed
 
     def _withheld(self, call: HookCall, before: Assignment, caller: Caller) -> Reason | None:
         """Visibility is read again just before a card leaves; a change can hide, and none can newly show."""

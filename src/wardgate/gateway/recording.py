@@ -6,7 +6,7 @@ from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.inference.prediction import Prediction
 from wardgate.domain.outcomes import Arm, Mode
 from wardgate.domain.plans import ReleasePlan
-from wardgate.domain.records import DecisionRecord, InputFact, age_step
+from wardgate.domain.records import DecisionRecord, InputFact, RecommendationType, age_step
 from wardgate.gateway.outcome import HookOutcome
 
 
@@ -41,8 +41,23 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         inputs=_inputs(release, outcome.vector, outcome.prediction),
         dropped={str(cause): count for cause, count in outcome.record.dropped.items()} if outcome.record else {},
         card_uuids=(card.uuid,) if card is not None else (),
+        suggestion_uuids=tuple([suggestion.uuid for suggestion in card.suggestions]) if card is not None else (),
+        recommendation_type=_recommendation(outcome),
+        system_actions=len(outcome.system_actions),
         stages_ms=call.stages_ms(),
     )
+
+
+def _recommendation(outcome: HookOutcome) -> RecommendationType | None:
+    card = outcome.rendered
+    if card is None:
+        return None
+    if outcome.system_actions:
+        return RecommendationType.SYSTEM_ACTION
+    if card.suggestions:
+        return RecommendationType.SUGGESTION
+    apps = any(link.type == "smart" for link in card.links)
+    return RecommendationType.APP if apps else RecommendationType.INFORMATION
 
 
 def _inputs(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
@@ -57,8 +57,9 @@ class EdgeOptions:
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
 
 
-class _Cards(msgspec.Struct):
+class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
     cards: tuple[Card, ...]
+    system_actions: tuple[Action, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -246,4 +247,5 @@ class Edge:
 def _answer_of(outcome: HookOutcome) -> Response:
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
-    return Response(200, _encode(_Cards(outcome.cards)), (JSON,)) if outcome.cards else _NO_CARDS
+    cards = outcome.cards
+    return Response(200, _encode(_Cards(cards, outcome.system_actions)), (JSON,)) if cards else _NO_CARDS

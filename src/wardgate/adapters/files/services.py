@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 from pydantic import BaseModel
 
+from wardgate.adapters.files.actions import prove_actions, tell
 from wardgate.adapters.files.digest import release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
@@ -26,6 +27,7 @@ from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service
 from wardgate.domain.cards.compile import compile_card
 from wardgate.domain.cards.plan import CardPlan
+from wardgate.domain.cards.samples import acting_samples
 from wardgate.domain.cards.spec import Limitation, ReleaseFacts
 from wardgate.domain.context.prefetch import PrefetchKey, TemplateError, parse_template
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclusion, Rules, Threshold
@@ -284,12 +286,9 @@ class _Compiler:
         )
         plan = compile_card(card.wire.spec(), schema.by_name, facts, rules)
         if isinstance(plan, CardPlan):
+            samples = acting_samples(schema.by_name, facts, rules)
+            prove_actions(self._library, card, plan, self._service.wire.hook, samples)
             return plan
         for problem in plan:
-            what = f"line {problem.line} of the template: {problem.what}" if problem.line else problem.what
-            self._library.found(card.document, _place(problem.key), what, problem.remedy)
+            tell(self._library, card, problem)
         return None
-
-
-def _place(key: str) -> Place:
-    return tuple(int(step) if step.isdigit() else step for step in key.split("."))

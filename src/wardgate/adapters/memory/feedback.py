@@ -1,5 +1,7 @@
 """Feedback in memory: bounded, newest kept. It goes with the process."""
 
+from collections import OrderedDict
+
 from wardgate.domain.feedback import Feedback
 
 _KEPT = 10_000
@@ -11,14 +13,14 @@ class MemoryFeedbackSink:
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
-        self._reports: dict[Feedback, None] = {}
+        self._reports: OrderedDict[Feedback, None] = OrderedDict()  # its oldest is found without a walk
 
     def add(self, feedback: Feedback) -> bool:
         if feedback.card is not None and feedback in self._reports:
             return False
         self._reports[feedback] = None
         if len(self._reports) > self._kept:
-            del self._reports[next(iter(self._reports))]
+            self._reports.popitem(last=False)
         return True
 
     def newest(self, count: int) -> list[Feedback]:

@@ -15,6 +15,7 @@ from wardgate.domain.outcomes import DEFERRAL_REASONS, OUTCOME_OF, Outcome, Reas
 _NOW = 1_767_225_600.0
 _UTC = ZoneInfo("UTC")
 _DAY = 86400.0
+_TOKENS = {"patientId": "p", "encounterId": "e", "userId": "Practitioner/u", "userPractitionerId": "u"}
 
 
 def _value(spec: FeatureSpec) -> Value:
@@ -53,7 +54,8 @@ def _vector(features: Mapping[str, FeatureSpec], mark: Mark | None, optional: bo
 
 
 def _call(decision: Decision, vector: FeatureVector, prediction: Prediction | None, step: Step) -> CardFacts:
-    return CardFacts("sample", decision, vector, prediction, _NOW, _UTC, step, None if step is Step.MODEL else 39_600.0)
+    age = None if step is Step.MODEL else 39_600.0
+    return CardFacts("sample", decision, vector, prediction, _NOW, _UTC, step, age, visible=True, tokens=_TOKENS)
 
 
 def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
@@ -71,6 +73,11 @@ def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, ru
                     yield _call(decision, vector, Prediction(score, score, effects, {}, inputs), Step.MODEL)
             for step in (Step.CACHED, Step.RULE):
                 yield _call(decision, _vector(features, None, optional=True), None, step)
+
+
+def acting_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
+    """Those whose cards carry suggestions."""
+    return (call for call in score_samples(features, release, rules) if call.acts)
 
 
 def deferral_samples(features: Mapping[str, FeatureSpec]) -> Iterator[CardFacts]:

@@ -1,17 +1,20 @@
 """What templates see: one `Scene` for one card, a method for each name, each worked out when it is asked for."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from wardgate.domain.cards import tables
 from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.identity import card_id
 from wardgate.domain.cards.inputs import INPUT_ROW, Input, Inputs
-from wardgate.domain.cards.language import ABSENT, Absent, Frame, Get, Vocabulary
+from wardgate.domain.cards.language import ABSENT, GAP, Absent, Frame, Get, Vocabulary
 from wardgate.domain.cards.score import Share, score_of
 from wardgate.domain.cards.shapes import (
     LOOKS,
     NOTHING,
+    OWN_LOOKS,
     Look,
     Shape,
     earlier_text,
@@ -21,7 +24,7 @@ from wardgate.domain.cards.shapes import (
     value_text,
 )
 from wardgate.domain.cards.tables import KNOWN_ROW, MISSING_ROW, KnownRow, MissingRow, Rows
-from wardgate.domain.cards.text import Markdown, Prepared, exact, exact_percent, plain, time_text
+from wardgate.domain.cards.text import Markdown, Prepared, date_text, exact, exact_percent, plain, time_text
 from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text, unanswered_text
 from wardgate.domain.decisions.decide import REASON_OF_MARK, facts_of
 from wardgate.domain.expressions import Expression
@@ -210,6 +213,18 @@ class Scene(Frame):
     def valid_until(self) -> Markdown:
         return Markdown(time_text(valid_until(self.plan, self.call), self.call.zone))
 
+    # for machines
+
+    def card_uuid(self) -> str:
+        return card_id(self.call.decision_id, self.call.ordinal)
+
+    def now(self) -> str:
+        """An instant as FHIR writes it, with the client's offset."""
+        return datetime.fromtimestamp(self.call.computed_at, self.call.zone).isoformat(timespec="seconds")
+
+    def today(self) -> str:
+        return date_text(self.call.computed_at, self.call.zone)
+
 
 def valid_until(plan: SceneFacts, call: CardFacts) -> float:
     """Epoch seconds until when a card may be believed: until its first input outgrows `within`, a day at most.
@@ -264,6 +279,26 @@ _LISTS = {"reasons": INPUT_ROW, "missing": MISSING_ROW, "known": KNOWN_ROW}
 BUILTIN = frozenset({*_SCORED, *_HANDED_OFF})
 """The names that mean something else than a feature."""
 
+_IDS = ("patientId", "encounterId", "userId")
+_USERS = ("userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId")
+_LAUNCHED: Kind = {"card": {"uuid": Scene.card_uuid}, "release": _COMMON["release"]}
+
+
+def _token(name: str) -> Get:
+    return lambda scene: scene.call.tokens.get(name, GAP)
+
+
+_PROPOSED: Kind = {
+    **_LAUNCHED,
+    "context": {name: _token(name) for name in _IDS},
+    **{name: _token(name) for name in _USERS},
+    "now": Scene.now,
+    "today": Scene.today,
+    "score": Scene.score,
+    "band": Scene.band,
+}
+BUILTIN_OF_RESOURCES = frozenset(_PROPOSED)
+
 _NO_SCORE = dict.fromkeys(
     ("score", "band", "threshold", "certainty", "reasons", "valid_until"),
     "say nothing of a score where there is none; reason, missing, known and advice are there",
@@ -286,14 +321,48 @@ def vocabulary_of_label() -> Vocabulary:
     return _vocabulary(_STEP, {}, _NO_SCORE)
 
 
+def vocabulary_of_link() -> Vocabulary:
+    """`appContext` says nothing of the patient: an app gets the patient by its launch."""
+    return _vocabulary(_LAUNCHED, {}, {})
+
+
+def vocabulary_of_resource(shapes: Mapping[str, Shape]) -> Vocabulary:
+    """No string of the chart goes back into it: ids that were checked, times, numbers, words of the configuration.
+
+    What is not there is a gap. A name of the language comes before a feature of that name.
+    """
+    names = {name: _gapped(found) for name, found in {**_features(shapes, OWN_LOOKS), **_PROPOSED}.items()}
+    return Vocabulary(names, {}, frozenset(_numbers(shapes) | {"score"}))
+
+
+def _gapped(found: Get | Mapping[str, Get]) -> Get | Mapping[str, Get]:
+    if not callable(found):
+        return {name: _or_gap(get) for name, get in found.items()}
+    return _or_gap(found)
+
+
+def _or_gap(get: Get) -> Get:
+    def value(scene: Scene) -> object:
+        found = get(scene)
+        return GAP if isinstance(found, Absent) else found
+
+    return value
+
+
 def _vocabulary(kind: Kind, shapes: Mapping[str, Shape], instead: Mapping[str, str]) -> Vocabulary:
     """A name of the language comes before a feature of that name; `compile.py` refuses a template that says it."""
-    features: Kind = {
-        name: {look: _looker(shape, see) for look, see in LOOKS.items()} for name, shape in shapes.items()
-    }
-    numbers = {f"{name}.value" for name, shape in shapes.items() if shape.numeric} | {"score", "threshold"}
+    features = _features(shapes, LOOKS)
+    numbers = _numbers(shapes) | {"score", "threshold"}
     lists = {name: rows for name, rows in _LISTS.items() if name in kind}
     return Vocabulary({**features, **kind}, lists, frozenset(numbers), instead)
+
+
+def _features(shapes: Mapping[str, Shape], looks: Mapping[str, Look]) -> Kind:
+    return {name: {look: _looker(shape, see) for look, see in looks.items()} for name, shape in shapes.items()}
+
+
+def _numbers(shapes: Mapping[str, Shape]) -> set[str]:
+    return {f"{name}.value" for name, shape in shapes.items() if shape.numeric}
 
 
 def _looker(shape: Shape, see: Look) -> Get:

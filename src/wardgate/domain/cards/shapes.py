@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wardgate.domain.cards.language import ABSENT, Absent
+from wardgate.domain.cards.language import ABSENT, GAP, Absent
 from wardgate.domain.cards.score import Shown
 from wardgate.domain.cards.text import (
     Markdown,
@@ -141,6 +141,27 @@ LOOKS: Mapping[str, Look] = {
 }
 """A feature in a template: `value` alone, `unit`, `text` (both, or what stands in the chart instead), `age` (`3 days`),
 `date`, `mark` (why there is no value; false where there is one), `trend` (false where there is no other value)."""
+
+
+def _own_value(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    """A number, a mapped code, yes or no; never a string of the chart, which may be anything."""
+    value = _value(shape, found, zone)
+    return GAP if isinstance(value, str) else value
+
+
+def _own_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    if found.value is None or isinstance(found.value, str):
+        return GAP
+    return f"{shape.text(found.value)} {shape.unit}".rstrip()
+
+
+OWN_LOOKS: Mapping[str, Look] = {
+    **{look: LOOKS[look] for look in ("name", "age", "date", "trend")},
+    "value": _own_value,
+    "unit": lambda shape, found, zone: shape.unit,
+    "text": _own_text,
+}
+"""A feature in a resource that goes into the chart: only what was read as a value, in the words of the schema."""
 
 
 def trend_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> str:

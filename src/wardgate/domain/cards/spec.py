@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -37,16 +38,40 @@ class NoticeSpec(msgspec.Struct, frozen=True):
     indicator: str = "info"
 
 
+class ActionSpec(msgspec.Struct, frozen=True):
+    """One action. `resource` is the file's document, its strings templates; `resource_id` is a template."""
+
+    type: str
+    description: str
+    resource: Mapping[str, Any] | None = None
+    resource_id: str | None = None
+
+
+class SuggestionSpec(msgspec.Struct, frozen=True):
+    """`bands` name those whose cards carry it; empty: every score's card."""
+
+    label: str
+    actions: tuple[ActionSpec, ...]
+    is_recommended: bool = False
+    bands: tuple[str, ...] = ()
+
+
+class SystemActionSpec(msgspec.Struct, frozen=True):
+    action: ActionSpec
+    bands: tuple[str, ...] = ()
+
+
 DEFERRED = NoticeSpec("Not calculated: {{ reason.display }}")
 UNAVAILABLE = NoticeSpec("Not available at the moment: {{ reason.display }}")
 FALLBACK_LABEL = "{{ step.display }}{% if step.age %}, {{ step.age }} old{% endif %}: "
 
 
 class CardSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One card file. Strings that may hold `{{ }}`: `summary` and `detail` (of the three kinds), `fallback_label`.
+    """One card file. Strings that may hold `{{ }}`: `summary` and `detail` (of the three kinds), `fallback_label`,
+    `appContext` of links, and those of the resources of actions.
 
     `precision` is `precision.score`, the decimals of the score's number (0 to 12). `names` is what a clinician
-    calls a feature, where the feature's own name will not do. `suggestions` are kept as read: not active yet.
+    calls a feature, where the feature's own name will not do.
     """
 
     bands: tuple[Band, ...]
@@ -60,7 +85,9 @@ class CardSpec(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: NoticeSpec = UNAVAILABLE
     fallback_label: str = FALLBACK_LABEL
     names: Mapping[str, str] = {}
-    suggestions: tuple[msgspec.Raw, ...] = ()
+    suggestions: tuple[SuggestionSpec, ...] = ()
+    selection_behavior: str = "any"
+    system_actions: tuple[SystemActionSpec, ...] = ()
 
 
 class Limitation(msgspec.Struct, frozen=True):

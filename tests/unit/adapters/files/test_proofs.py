@@ -158,7 +158,6 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ("release", ("127.0.0.1:8082", "127.0.0.1:8099"), "release", 5, "endpoint.url", "model hosts"),
     ("release", ("http://127.0.0.1:8082", "http://models.example"), "release", 5, "endpoint.url", ""),
     ("release", ("http://127.0.0.1:8082", "127.0.0.1:8082"), "release", 5, "endpoint.url", "URL"),
-    ("release", ("protocol: oip", "protocol: mlflow"), "release", 4, "endpoint.protocol", "not built yet"),
     (
         "release",
         ("[age, male, egfr, uacr]", "[age, male, egfr, uacc]"),

@@ -27,7 +27,8 @@ from tests.unit.domain.cards.kidney import (
     shown,
 )
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.render import LONGEST_SUMMARY, card_id, render, render_notice
+from wardgate.domain.cards.identity import card_id
+from wardgate.domain.cards.render import LONGEST_SUMMARY, render, render_notice
 from wardgate.domain.cards.spec import NoticeSpec
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import DeferRule, Exclusion, Show, Threshold
