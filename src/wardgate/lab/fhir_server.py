@@ -253,8 +253,8 @@ def _fill(store: Store, folder: Path | None, today: date | None) -> None:
         load_folder(store, folder)
         return
     # The program's edge: the only place of the lab that reads the wall clock.
-    day = today or datetime.now(UTC).date()  # noqa: TID251
-    for bundle in cohort.build(day):
+    now = datetime.now(UTC)  # noqa: TID251
+    for bundle in cohort.build(today or now.date(), None if today else now):
         load_bundle(store, bundle)
 
 

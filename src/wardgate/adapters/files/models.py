@@ -15,6 +15,7 @@ from wardgate.adapters.files.wire_release import Inputs, Probes, Release
 from wardgate.domain import expressions
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.features.check import check_schema
+from wardgate.domain.features.derived import dependants
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
 from wardgate.domain.findings import Finding
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan, Shape
@@ -110,7 +111,7 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
     schema = features.schema_()
     broken = {schema.features[number].name for number in _unbuilt(library, sheet)}
     broken |= {spec.name for number, spec in enumerate(schema.features) if sheet.lacks("features", number)}
-    readable = _without(schema, broken)
+    readable = _without(schema, dependants(schema.features, broken))
     places = {spec.name: number for number, spec in reversed(list(enumerate(schema.features)))}
     for problem in check_schema(readable) if readable.features else ():
         broken.add(problem.feature)
@@ -124,7 +125,8 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
                 library.found(document, ("features", number, "source"), "no such source", remedy)
     library.findings += not_active(document, "features")
     by_name = {spec.name: spec for spec in schema.features}
-    return Schema(document, _without(schema, broken), by_name, frozenset(broken))
+    all_broken = dependants(schema.features, broken)
+    return Schema(document, _without(schema, all_broken), by_name, all_broken)
 
 
 def _without(schema: FeatureSchema, names: Collection[str]) -> FeatureSchema:
@@ -137,13 +139,10 @@ def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
     for number, feature in enumerate(sheet.wire.features):
         at: Place = ("features", number)
         problems: list[tuple[str, str, str]] = []
-        if feature.derive is not None:
-            problems.append(
-                ("derive", "not built yet: derived features", "declare what the model takes, from a resource")
-            )
-        elif feature.from_ is None:
-            problems.append(("from", "`from` is required", f"add `from:` with one of {', '.join(BUILT_SOURCES)}"))
-        elif feature.from_ not in BUILT_SOURCES:
+        if feature.from_ is None and feature.derive is None and not sheet.lacks("features", number, "from"):
+            remedy = f"add `from:` with one of {', '.join(BUILT_SOURCES)}, or `derive:`"
+            problems.append(("from", "`from` is required", remedy))
+        elif feature.from_ is not None and feature.from_ not in BUILT_SOURCES:
             problems.append(
                 ("from", f"not built yet: features from {feature.from_}", f"use {', '.join(BUILT_SOURCES)}")
             )

@@ -76,6 +76,7 @@ class Feature(Wire):
     bins: tuple[Number, ...] = ()
     """Edges for records and rollups, ascending."""
     derive: Text | None = None
+    """An expression over other features, instead of `from`."""
     engine: Literal["fhirpath"] | None = None
 
     def spec(self) -> FeatureSpec:
@@ -100,6 +101,7 @@ class Feature(Wire):
             cohort=self.cohort,
             max_missing=self.max_missing,
             bins=self.bins,
+            derive=self.derive,
         )
 
 

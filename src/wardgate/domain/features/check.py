@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import inf, isfinite
 
@@ -10,7 +10,9 @@ import msgspec
 
 from wardgate.domain import expressions
 from wardgate.domain.context.paths import compile_path
+from wardgate.domain.expressions import ExpressionError, Scope, compile_expression
 from wardgate.domain.features.candidates import NEVER, normal
+from wardgate.domain.features.derived import in_order, inputs_of, scope_of
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.ucum import spellings
 
@@ -53,9 +55,36 @@ def check_schema(schema: FeatureSchema) -> list[SchemaProblem]:
         if number > 1:
             problems.append(SchemaProblem(name, "name", f"the name stands {number} times", "rename all but one"))
     for spec in schema.features:
-        for rule in _RULES:
+        for rule in _RULES if spec.derive is None else _DERIVED_RULES:
             problems.extend(SchemaProblem(spec.name, *problem) for problem in rule(spec))
-    return problems
+    return [*problems, *_derivations(schema)]
+
+
+def _derivations(schema: FeatureSchema) -> Iterable[SchemaProblem]:
+    """What is wrong with `derive`, seen together: names, types, and who waits for whom."""
+    scope, by_name = scope_of(schema), {spec.name: spec for spec in schema.features}
+    _, waiting = in_order(schema.features)
+    for spec in schema.features:
+        if spec.derive is None:
+            continue
+        for what, remedy in _derivation(spec, scope, by_name):
+            yield SchemaProblem(spec.name, "derive", what, remedy)
+        if spec in waiting:
+            names = ", ".join(other.name for other in waiting)
+            yield SchemaProblem(spec.name, "derive", f"{names} wait for one another", "derive one from other features")
+
+
+def _derivation(spec: FeatureSpec, scope: Scope, by_name: Mapping[str, FeatureSpec]) -> Iterable[tuple[str, str]]:
+    try:
+        names = compile_expression(spec.derive or "", scope, spec.yields).names
+    except ExpressionError as error:
+        yield f"at column {error.column} of the expression: {error.what}", error.remedy
+        return
+    if not names:
+        yield "it speaks of no feature", "derive it from features of this schema"
+    for name in inputs_of(spec, names):
+        if by_name[name].use is Use.COHORT_ONLY and spec.use is not Use.COHORT_ONLY:
+            yield f"{name} is cohort_only, and so is what is derived from it", "declare use: cohort_only here as well"
 
 
 def _name(spec: FeatureSpec) -> _Problems:
@@ -63,6 +92,29 @@ def _name(spec: FeatureSpec) -> _Problems:
         yield "name", "not a legal name", "use a-z, 0-9 and _, a letter first"
     elif spec.name in RESERVED:
         yield "name", "the name is reserved for expressions", "rename it"
+
+
+def _derived(spec: FeatureSpec) -> _Problems:
+    """The expression says where the value comes from; nothing else may."""
+    others = {
+        "from": spec.source,
+        "code": spec.codes,
+        "path": spec.path,
+        "as": spec.as_,
+        "within": spec.within,
+        "max_lag": spec.max_lag,
+        "source": spec.feed,
+        "statuses": spec.statuses,
+        "convert": spec.convert,
+        "map": spec.map,
+    }
+    for key, value in others.items():
+        if value:
+            yield key, "a derived feature comes from its expression alone", "remove it, or declare it for an input"
+    if spec.take is not Take.LATEST:
+        yield "take", "a derived feature has one value", "remove it, or declare it for an input"
+    if spec.type is FeatureType.CODE:
+        yield "type", "no expression yields a code", "use type: number or type: boolean"
 
 
 def _source(spec: FeatureSpec) -> _Problems:
@@ -238,3 +290,5 @@ _RULES: tuple[Callable[[FeatureSpec], Iterable[tuple[str, str, str]]], ...] = (
     _bounds,
     _bins,
 )
+
+_DERIVED_RULES = (_name, _derived, _unit, _plausible, _bounds, _bins)

@@ -22,8 +22,9 @@ from wardgate.domain.features.candidates import (
 )
 from wardgate.domain.features.check import SchemaProblem, check_schema
 from wardgate.domain.features.coverage import codes_of, keys_by_code, needs_of
+from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
 from wardgate.domain.features.patient import ReadPatient, compile_patient, is_deceased
-from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take, Use
 from wardgate.domain.features.takes import Reduce, compile_take, missing
 from wardgate.domain.features.values import compile_read
 from wardgate.domain.features.vector import FeatureValue, FeatureVector
@@ -46,7 +47,7 @@ def compile_schema(schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> "E
 class Extractor:
     """Computes all features of a schema from one patient's record. Holds no state of a call."""
 
-    __slots__ = ("_by_code", "_by_patient", "_keys", "_sources", "_unobtained", "_watch", "schema")
+    __slots__ = ("_by_code", "_by_patient", "_derived", "_keys", "_sources", "_unobtained", "_watch", "schema")
 
     def __init__(self, schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> None:
         self.schema = schema
@@ -60,10 +61,14 @@ class Extractor:
             if spec.source in _GATHER:
                 reduce = compile_take(spec, compile_read(spec))
                 self._by_code.append((spec.name, groups.index(_group_of(spec)), reduce))
-            else:
+            elif spec.derive is None:
                 self._by_patient.append((spec.name, compile_patient(spec)))
+        scope = scope_of(schema)
+        self._derived: list[tuple[str, Derive]] = [
+            (spec.name, compile_derived(spec, scope)) for spec in in_order(schema.features)[0]
+        ]
         self._unobtained = {spec.name: missing(spec, unobtained=True) for spec in schema.features}
-        self._watch = [_Watch(spec, prefetch) for spec in schema.features]
+        self._watch = [_Watch(spec, prefetch) for spec in schema.features if spec.derive is None]
         uncovered = any(not keys for watch in self._watch for keys in watch.needs)
         self._keys = None if uncovered else frozenset[str]().union(*(k for w in self._watch for k in w.needs))
 
@@ -85,13 +90,15 @@ class Extractor:
             self._hide_unobtained(record, findings, values)
         if record.doubtful:
             self._hide_doubtful(record.doubtful, values)
+        for name, derive in self._derived:
+            values[name] = derive(values)
         return FeatureVector(values, is_deceased(record.patient, as_of, zone), as_of)
 
     def scope(self) -> tuple[Mapping[str, Type], frozenset[str]]:
         """The names that expressions may use, with `deceased`; and those whose `age_of` is defined."""
-        names = {spec.name: _type_of(spec) for spec in self.schema.features}
+        names = {spec.name: spec.yields for spec in self.schema.features if spec.use is not Use.COHORT_ONLY}
         names["deceased"] = Type.BOOLEAN
-        return names, frozenset(spec.name for spec in self.schema.features if spec.source == "Observation")
+        return names, timed_of(self.schema) & names.keys()
 
     def _read_patient(
         self, record: PatientRecord, as_of: float, zone: ZoneInfo, values: dict[str, FeatureValue]
@@ -125,8 +132,9 @@ class Extractor:
     def _hide_doubtful(self, types: frozenset[str], values: dict[str, FeatureValue]) -> None:
         """None found, or so many, proves nothing where something was dropped that may be one; one found does."""
         for spec in self.schema.features:
-            counted = spec.take is Take.COUNT or (spec.take is Take.ANY and values[spec.name].value is not True)
-            if counted and spec.source in types:
+            if spec.source not in types:
+                continue
+            if spec.take is Take.COUNT or (spec.take is Take.ANY and values[spec.name].value is not True):
                 values[spec.name] = self._unobtained[spec.name]
 
 
@@ -170,15 +178,3 @@ def _source(source: str, groups: Sequence[_Group]) -> tuple[str, CodeIndex, list
     own = [group for group in groups if group[0] == source]
     index = CodeIndex([codes for _, codes, _ in own])
     return source, index, [_GATHER[source](codes, statuses) for _, codes, statuses in own]
-
-
-def _type_of(spec: FeatureSpec) -> Type:
-    if spec.take is Take.ANY:
-        return Type.BOOLEAN
-    if spec.take is Take.COUNT or spec.type is FeatureType.NUMBER:
-        return Type.NUMBER
-    if spec.type is FeatureType.BOOLEAN:
-        return Type.BOOLEAN
-    if spec.map is None:
-        return Type.CODE
-    return Type.BOOLEAN if all(isinstance(value, bool) for value in spec.map.values()) else Type.NUMBER

@@ -39,7 +39,9 @@ def _tokens_of(system: str, code: str) -> frozenset[str]:
 
 
 def uncovered(spec: FeatureSpec, prefetch: Sequence[PrefetchKey]) -> frozenset[str]:
-    """What no key asks for: codes as `system|code`, or `Patient`. Empty: the feature is covered."""
+    """What no key asks for: codes as `system|code`, or `Patient`. Empty: the feature is covered.
+
+    A derived feature asks for nothing itself; its inputs do."""
     if spec.source == "Patient":
         return frozenset() if _patient_keys(prefetch) else frozenset({"Patient"})
     asked = frozenset[str]().union(*(covered_codes(key, spec) for key in prefetch))

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from wardgate.domain.expressions import Type
+
 
 class Take(StrEnum):
     LATEST = "latest"
@@ -40,7 +42,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of `features`. Durations are seconds; None where the file says nothing."""
 
     name: str
-    source: str  # the `from` key: Observation | Condition | Patient
+    source: str = ""  # the `from` key; "" of a derived one
     codes: tuple[CodeSet, ...] = ()
     take: Take = Take.LATEST
     path: str | None = None
@@ -59,6 +61,20 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     cohort: str | None = None
     max_missing: float | None = None
     bins: tuple[float, ...] = ()
+    derive: str | None = None
+
+    @property
+    def yields(self) -> Type:
+        """What its value is to an expression."""
+        if self.take is Take.ANY:
+            return Type.BOOLEAN
+        if self.take is Take.COUNT or self.type is FeatureType.NUMBER:
+            return Type.NUMBER
+        if self.type is FeatureType.BOOLEAN:
+            return Type.BOOLEAN
+        if self.map is None:
+            return Type.CODE
+        return Type.BOOLEAN if all(isinstance(value, bool) for value in self.map.values()) else Type.NUMBER
 
 
 class FeatureSchema(msgspec.Struct, frozen=True):
