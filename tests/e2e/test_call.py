@@ -25,8 +25,8 @@ class _Demo:
             text=True,
         )
         assert self.process.stdout is not None
-        lines = [self.process.stdout.readline().split() for _ in range(5)]
-        assert lines[4] == ["ready"]
+        lines = [self.process.stdout.readline().split() for _ in range(6)]
+        assert lines[5] == ["ready"]
         self.gateway, self.fhir = lines[0][1], lines[2][1]
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
