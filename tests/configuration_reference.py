@@ -18,24 +18,58 @@ from wardgate.adapters.files.wire_governance import Governance
 from wardgate.adapters.files.wire_release import Probes, Release
 from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service, _of_deferral
+from wardgate.cli import starter
 from wardgate.domain.documents import duration_of
 from wardgate.domain.outcomes import DEFERRAL_REASONS
 
-TARGET = Path(__file__).parent.parent / "docs" / "configuration.md"
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "configuration.md"
 
-_SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
-    ("wardgate.yaml", "The gateway.", settings.File),
-    ("services/*.yaml", "A CDS service. Expressions: [expressions.md](expressions.md).", Service),
+_NEW = starter.texts("my-model", "patient-view", "oip", starter.URL, "active")
+_GOVERNANCE = """\
+tiers:
+  low: {}                        # nothing is demanded
+  high:
+    silent: {approvals: [{role: approver-technical, number: 1}], evidence: {shadow_days: 7}}
+    active: {approvals: [{role: approver-clinical, number: 2}], four_eyes: true}
+put_back_within: 24h
+"""
+
+_SECTIONS: tuple[tuple[str, str, str, type[BaseModel]], ...] = (
+    ("wardgate.yaml", "The gateway.", _NEW["gateway"], settings.File),
+    (
+        "services/*.yaml",
+        "A CDS service. Expressions: [expressions.md](expressions.md).",
+        _NEW["service"],
+        Service,
+    ),
     (
         "models/MODEL/features.yaml",
         "The feature schema; what each key means exactly: [features.md](features.md).",
+        _NEW["features"],
         Features,
     ),
-    ("models/MODEL/releases/VERSION.yaml", "A release: endpoint, probes, calibration, evidence.", Release),
-    ("models/MODEL/releases/probes.json", "Probe vectors, as the release's `probes.file` names them.", Probes),
-    ("cards/NAME.yaml", "What a clinician reads; its templates: [cards.md](cards.md).", CardFile),
-    ("rules/NAME.yaml", "A rule of the fallback ladder.", Rule),
-    ("governance.yaml", "What each step upward demands.", Governance),
+    (
+        "models/MODEL/releases/VERSION.yaml",
+        "A release: endpoint, probes, calibration, evidence.",
+        _NEW["release"],
+        Release,
+    ),
+    (
+        "models/MODEL/releases/probes.json",
+        "Probe vectors, as the release's `probes.file` names them: inputs, and what this very model answers to them. "
+        "`wardgate probes SERVICE` compares them with the endpoint. (These are placeholders.)",
+        _NEW["probes"],
+        Probes,
+    ),
+    ("cards/NAME.yaml", "What a clinician reads; its templates: [cards.md](cards.md).", _NEW["card"], CardFile),
+    (
+        "rules/NAME.yaml",
+        "A rule of the fallback ladder.",
+        (ROOT / "config" / "rules" / "ckd-stage.yaml").read_text(encoding="utf-8"),
+        Rule,
+    ),
+    ("governance.yaml", "What each step upward demands.", _GOVERNANCE, Governance),
 )
 
 _HEAD = """# Configuration
@@ -49,6 +83,9 @@ relative path starts at the file that names it.
 
 Only files that end in `.yaml` are read; `check` warns of others.
 
+`wardgate new SERVICE` writes the files that each section below begins with; [tutorial.md](tutorial.md) goes from there
+to a card. Four of them make a model: a service, its features, a release with probes, a card.
+
 `wardgate check` reads all files and lists everything that is wrong, with file, line and remedy: on a terminal grouped
 by file, elsewhere a line each, `file:line: key: what -> remedy`. One error hides no other, but what mentions a feature
 that is itself wrong is not judged. It proves, besides the keys below, that
@@ -60,7 +97,9 @@ that is itself wrong is not judged. It proves, besides the keys below, that
 - the probe file exists and gives every input and the score; evidence files have the digests that are recorded;
 - the endpoint's host is on `model_hosts`, and plain http stays on loopback;
 - each limitation's `check` names an exclusion or the population; the releases of the rollout exist;
-- the card's templates can be rendered, also with missing values.
+- the card's templates can be rendered, also with missing values;
+- every card can be shown to every client (`clients[].profile`), and the resources of its suggestions and system actions
+  are FHIR R4B, also where a value is missing (with the extra `validate`; a warning says so where it is not installed).
 
 **Release digest.** SHA-256 over the canonical JSON (RFC 8785) of the release, its probes, the feature schema, the card,
 the rules that the service names, and all service files of the id without `rollout`, `owner`, `title` and `description`.
@@ -75,9 +114,10 @@ file that has one:
 def reference() -> str:
     """The whole page."""
     parts = [_HEAD + "\n".join(_inactive()) + "\n"]
-    for file, about, model in _SECTIONS:
+    for file, about, example, model in _SECTIONS:
         rows = "\n".join(_rows(model, ""))
-        parts.append(f"\n## {file}\n\n{about}\n\n| key | takes | default | |\n|---|---|---|---|\n{rows}\n")
+        shown = f"```{file.rpartition('.')[2]}\n{example}```"
+        parts.append(f"\n## {file}\n\n{about}\n\n{shown}\n\n| key | takes | default | |\n|---|---|---|---|\n{rows}\n")
     return "".join(parts)
 
 
@@ -102,12 +142,13 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The text under each attribute of the class."""
-    if issubclass(model, RootModel):
+    """The text under each attribute of the class, and of the one that it extends."""
+    if issubclass(model, RootModel) or not model.model_fields:
         return {}
+    base = model.__base__
+    found = {} if base is None or not issubclass(base, BaseModel) else _docstrings(base)
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)
-    found = {}
     for attribute, after in zip(body.body, body.body[1:], strict=False):
         if isinstance(attribute, ast.AnnAssign) and isinstance(attribute.target, ast.Name):
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
-from wardgate.adapters.http.oip import OipClient
+from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
+from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
@@ -136,7 +138,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
     faults = Faults(log, meter)
     http = http_client(settings.http_client)
-    models = proven_models(catalog, OipClient(http, settings.model_hosts), clock, meter, log)
+    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
     flow = HookFlow(
         FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
@@ -152,6 +154,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
     edge = Edge(
         catalog=lambda: catalog,
         handler=handler,
+        feedback=FeedbackDesk(MemoryFeedbackSink(), meter).take,
         client=settings.clients[0],
         clock=clock,
         new_id=DecisionIds(),
@@ -163,6 +166,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
             max_depth=settings.limits.depth,
             read_timeout=settings.limits.read,
             cds_hooks=settings.cds_hooks,
+            server_timing=settings.server_timing,
             base=settings.base_path,
         ),
     )
@@ -186,7 +190,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: OipClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}

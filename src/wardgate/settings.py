@@ -55,6 +55,8 @@ class Settings:
     attributes: tuple[AttributeSpec, ...]
     model_hosts: frozenset[str]
     limits: Limits
+    server_timing: bool
+    """Whether answers say how long each stage took."""
     http_client: str
 
 
@@ -217,9 +219,14 @@ class _Client(_Wire):
     """Where its calls come from, unless `attributes.site` is declared."""
     timezone: Annotated[str, BeforeValidator(_zone)] = "UTC"
     """IANA name: how its dates, and its times without an offset, are read."""
+    profile: Literal["standard", "epic"] = "standard"
+    """What it takes of cards; `check` proves every card for it (docs/cards.md)."""
+    system_actions: _Flag = False
+    """It takes systemActions: agreed with it beforehand, since it may carry them out unseen."""
 
     def client(self) -> Client:
-        return Client(self.name, frozenset(self.fhir_servers), self.origins, self.site, ZoneInfo(self.timezone))
+        zone, servers = ZoneInfo(self.timezone), frozenset(self.fhir_servers)
+        return Client(self.name, servers, self.origins, self.site, zone, self.system_actions)
 
 
 class _Attribute(_Wire):
@@ -283,6 +290,8 @@ class _Telemetry(_Wire):
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
     """The share of ordinary calls that are traced."""
+    server_timing: _Flag = False
+    """Whether answers carry a Server-Timing header: how long each stage took, for whoever sets a gateway up."""
 
 
 class File(_Wire):
@@ -341,6 +350,7 @@ def read_settings(document: Document) -> Settings:
         limits=Limits(
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
+        server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
     )
 

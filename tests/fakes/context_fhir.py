@@ -14,7 +14,7 @@ from wardgate.gateway.call import HookCall
 
 BASE = "http://ehr.test/fhir"
 ACCESS = FhirAccess(BASE, "secret-token")
-TOKENS = HOOKS["patient-view"].token_names()
+TOKENS = HOOKS["patient-view"].tokens()
 PATIENT = "Patient/{{context.patientId}}"
 LABS = "Observation?patient={{context.patientId}}&_sort=-date&_count=50"
 PROBLEMS = "Condition?patient={{context.patientId}}"

@@ -13,16 +13,19 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import FakeModel
 from wardgate.adapters.files.catalog import load
+from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.clients import Client
 from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
+from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.ports import FhirReader
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import hook_stack, model_stack
-from wardgate.web.edge import Edge
+from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
 FHIR = "http://127.0.0.1:8083/fhir"
@@ -38,6 +41,16 @@ class FakeFhir:
     async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
         self.asked.append(url)
         return self.answers.get(url)
+
+
+@dataclass
+class Reader:
+    """Meets `gateway.ports.FhirReader`: asks whoever a test puts here."""
+
+    delegate: FhirReader
+
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
+        return await self.delegate.read(access, url, timeout)
 
 
 @dataclass
@@ -60,26 +73,32 @@ class FakeGateway:
         now: float = 1_795_251_600.0,  # 2026-11-21T09:00:00Z
         site: str | None = "demo",
         proven: bool = True,
+        options: EdgeOptions | None = None,
+        system_actions: bool = False,
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
+        self.feedback = MemoryFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
-        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"))
+        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
         self.proven = self._proven(proven)
-        gatherer = Gatherer(self.fhir, self.meter, self.clock)
+        self.reader = Reader(self.fhir)
+        gatherer = Gatherer(self.reader, self.meter, self.clock)
         flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter)
         stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter)
         ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
         self.edge = Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: stack,
+            feedback=FeedbackDesk(self.feedback, self.meter).take,
             client=self.client,
             clock=self.clock,
             new_id=lambda: next(ids),
             meter=self.meter,
             faults=self.meter,
             ready=lambda: True,
+            options=options,
         )
 
     def mode(self, mode: Mode, service: str = "kidney-failure") -> None:

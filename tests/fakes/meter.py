@@ -10,6 +10,7 @@ class FakeMeter:
     """Meets `gateway.ports.Meter` and `FaultLog`."""
 
     calls: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    feedback: list[tuple[str, str, str]] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     adjusted: list[tuple[str, str]] = field(default_factory=list)
     late: list[tuple[str, str]] = field(default_factory=list)
@@ -22,6 +23,9 @@ class FakeMeter:
     ) -> None:
         assert seconds >= 0
         self.calls.append((service_id, hook, mode, arm, outcome, reason, step))
+
+    def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
+        self.feedback.append((service_id, outcome, override))
 
     def resource_dropped(self, cause: str, count: int) -> None:
         self.dropped[cause] = self.dropped.get(cause, 0) + count

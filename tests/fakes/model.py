@@ -10,10 +10,10 @@ from wardgate.domain.inference.endpoint import (
     Endpoint,
     InputSpec,
     ModelReply,
+    Oip,
     OutputSpec,
     Probe,
     ProbePlan,
-    Protocol,
     Shape,
 )
 from wardgate.domain.inference.prediction import ModelInputs
@@ -57,10 +57,8 @@ class FakeModel:
 
 
 ENDPOINT = Endpoint(
-    protocol=Protocol.OIP,
+    protocol=Oip("kfre", "1"),
     url="http://127.0.0.1:8082",
-    model_name="kfre",
-    model_version="1",
     timeout=0.2,
     concurrency=32,
     inputs=InputSpec(

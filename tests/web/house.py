@@ -12,6 +12,7 @@ from tests.fakes.meter import FakeMeter
 from wardgate.domain.cards.card import Card, Source
 from wardgate.domain.clients import Client
 from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.feedback import Feedback
 from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
@@ -79,7 +80,7 @@ def shown(call: HookCall) -> HookOutcome:
 
 @dataclass
 class House:
-    """`answer` is the hook stack; `calls` is what reached it."""
+    """`answer` is the hook stack; `calls` is what reached it, `reports` the feedback that was taken."""
 
     answer: Callable[[HookCall], HookOutcome] = shown
     catalog: Catalog = field(default_factory=lambda: catalog(PATIENT_VIEW, ORDER_SIGN, CUSTOM))
@@ -88,6 +89,7 @@ class House:
     meter: FakeMeter = field(default_factory=FakeMeter)
     clock: FakeClock = field(default_factory=FakeClock)
     calls: list[HookCall] = field(default_factory=list)
+    reports: list[Feedback] = field(default_factory=list)
 
     def handler(self, _: ServicePlan) -> Callable[[HookCall], Awaitable[HookOutcome]]:
         async def handle(call: HookCall) -> HookOutcome:
@@ -101,6 +103,7 @@ class House:
         return Edge(
             catalog=lambda: self.catalog,
             handler=self.handler,
+            feedback=self.reports.extend,
             client=CLIENT,
             clock=self.clock,
             new_id=lambda: next(ids),

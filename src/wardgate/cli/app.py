@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wardgate import __version__
+from wardgate.cli.starter import PROTOCOLS, URL
 
 _CONFIG = Path("config/wardgate.yaml")
+_CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,10 +23,32 @@ def run(arguments: Sequence[str]) -> int:
             from wardgate.cli import check
 
             return check.run(_file(options.config))
+        case "new":
+            from wardgate.cli import new
+
+            return new.run(options.service, options.dir, options.protocol, options.hook, options.url)
+        case "probes":
+            from wardgate.cli import probes
+
+            return probes.run(options.service, _file(options.config), version=options.release, write=options.write)
         case "demo":
             from wardgate.cli import demo
 
-            return demo.run(port=options.port, browser=not options.no_browser, config=options.config)
+            return demo.run(options.port, not options.no_browser, options.config, options.patients)
+        case "features":
+            from wardgate.cli import features
+
+            return features.run(
+                features.Request(
+                    schema=options.schema,
+                    inputs=tuple(options.input),
+                    as_of=tuple(options.as_of),
+                    out=options.out,
+                    zone=options.zone,
+                    fhir_ids=options.id == "fhir",
+                    fhir_servers=tuple(options.fhir_server),
+                )
+            )
         case _:
             from wardgate.cli import call
 
@@ -36,6 +60,7 @@ def run(arguments: Sequence[str]) -> int:
                 user=options.user,
                 json_output=options.json,
                 prefetch=not options.no_prefetch,
+                admin=options.admin,
             )
 
 
@@ -46,10 +71,48 @@ def _file(config: Path) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wardgate", description="A CDS Hooks gateway between an EHR and clinical model endpoints."
+        prog="wardgate",
+        description="A CDS Hooks gateway between an EHR and clinical model endpoints.",
+        epilog="wardgate COMMAND --help tells more. Begin with `wardgate demo`; then docs/tutorial.md.",
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+
+    new = commands.add_parser(
+        "new",
+        help="write the files that connect a model of your own",
+        description=(
+            "Write a service, a feature schema, a release with probe vectors and a card, with comments that teach, "
+            "and a wardgate.yaml where there is none. What is written passes `wardgate check`. "
+            "Nothing that exists is changed."
+        ),
+        epilog="Exit: 0 written; 1 not, and then nothing was.",
+    )
+    new.add_argument("service", metavar="SERVICE", help="its id: the end of its URL, and the name of its files")
+    new.add_argument(
+        "--dir", type=Path, default=Path("config"), metavar="DIR", help="of the wardgate.yaml (default: %(default)s)"
+    )
+    new.add_argument(
+        "--protocol", choices=PROTOCOLS, default="oip", help="what the model server speaks (default: %(default)s)"
+    )
+    new.add_argument("--url", default=URL, metavar="URL", help="the model server (default: %(default)s)")
+    new.add_argument("--hook", default="patient-view", metavar="HOOK", help="when the EHR calls (default: %(default)s)")
+
+    probes = commands.add_parser(
+        "probes",
+        help="compare an endpoint's answers with the probes of its release",
+        description=(
+            "Ask the endpoint of a release for each of its probe vectors, as the gateway does, and show both numbers. "
+            "A probe pins the model: take its outputs from the model file, offline, and let this command compare them."
+        ),
+        epilog="Exit: 0 all agree, or were written; 1 not.",
+    )
+    probes.add_argument("service", metavar="SERVICE", help="the id of a service")
+    probes.add_argument("--release", metavar="VERSION", help="default: the champion of the service's rollout")
+    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    probes.add_argument(
+        "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
+    )
 
     serve = commands.add_parser(
         "serve",
@@ -57,26 +120,67 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the gateway until SIGTERM or SIGINT; calls in flight are finished first.",
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
-    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
     check = commands.add_parser(
         "check",
-        help="prove that a configuration is sound, or list all that is wrong with it",
+        help="prove a configuration sound, or list all that is wrong",
         description="List every error of every file, with line and remedy, or print the digest of each release.",
         epilog="Exit: 0 sound, also with warnings; 1 not.",
     )
-    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="default: %(default)s")
+    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
     demo = commands.add_parser(
         "demo",
-        help="run a gateway, a model server and a FHIR server, and show some cards",
-        description="Run a gateway, a model server and a FHIR server with synthetic patients until Ctrl-C.",
+        help="run a gateway with all that it needs around it, and an EHR in the browser to look at its cards",
+        description="Run a gateway, a model server, a FHIR server with synthetic patients, and a small EHR in the "
+        "browser, until Ctrl-C.",
         epilog="Exit: 0 stopped, 1 it could not start, or a part of it ended.",
     )
     demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
     demo.add_argument(
+        "--patients", type=Path, metavar="DIR", help="a folder of FHIR Bundles in place of the demo's patients"
+    )
+    demo.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
+    )
+
+    features = commands.add_parser(
+        "features",
+        help="make the training table of an export, by the code of the hook call",
+        description="Make the training table of an export: one row for each patient and clock, one value, mark and age"
+        " for each feature, by the code of the hook call. Writes patient data.",
+        epilog="Exit: 0 written, also where some resources do not count; 1 not. See docs/offline.md.",
+    )
+    features.add_argument("--schema", type=Path, required=True, metavar="FILE", help="a features.yaml")
+    features.add_argument(
+        "--input",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="PATH",
+        help="a Bundle (.json), bulk export (.ndjson), either of them gzipped, or a folder of these; repeatable",
+    )
+    features.add_argument(
+        "--as-of",
+        action="append",
+        default=[],
+        metavar="TIME|FILE",
+        help="the clock of each row: a time, repeatable, or a CSV with the columns patient and time (default: now)",
+    )
+    features.add_argument(
+        "--out", type=Path, default=Path("-"), metavar="FILE", help=".parquet, .csv, .ndjson; default: CSV on stdout"
+    )
+    features.add_argument("--zone", default="UTC", help="of times without an offset, and of dates (default: UTC)")
+    features.add_argument(
+        "--id",
+        choices=("hash", "fhir"),
+        default="hash",
+        help="hash: a pseudonym of this run alone (default); fhir: the patient's id, to join labels",
+    )
+    features.add_argument(
+        "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
 
     call = commands.add_parser(
@@ -85,9 +189,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Call a service for a patient, as an EHR does, and show its cards. Prints patient data.",
         epilog="Exit: 0 answered with 200, also without a card; 1 not.",
     )
-    call.add_argument("service", help="the id of a service")
+    call.add_argument("service", metavar="SERVICE", help="the id of a service")
     call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
     call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
+    call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
     call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")

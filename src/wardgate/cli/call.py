@@ -10,6 +10,7 @@ from wardgate.cli import running
 from wardgate.cli.ehr import CannotCall, Ehr, HookAnswer
 
 _GATEWAY = "http://127.0.0.1:8080"
+_ADMIN = "http://127.0.0.1:8081"
 _FHIR = "http://127.0.0.1:8083/fhir"
 
 
@@ -21,14 +22,18 @@ def run(
     user: str = "Practitioner/demo",
     json_output: bool = False,
     prefetch: bool = True,
+    admin: str | None = None,
 ) -> int:
-    """Addresses that are not given are those of the running demo, else the demo's default ports."""
+    """Addresses that are not given are those of the running demo, else the default ports. An admin listener that
+    does not answer only leaves open how the call was counted."""
     demo = running.find(gateway) or running.find()
     own = demo is not None and (gateway is None or gateway.rstrip("/") == demo.gateway)
+    if admin is None and (own or gateway is None):
+        admin = demo.admin if demo is not None else _ADMIN
     gateway = gateway or (demo.gateway if demo else _GATEWAY)
     fhir = fhir or (demo.fhir if demo else _FHIR)
     try:
-        with Ehr(gateway, fhir, user, demo.admin if demo and own else None) as ehr:
+        with Ehr(gateway, fhir, user, admin) as ehr:
             answer = ehr.call(service, patient, prefetch)
     except CannotCall as error:
         print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)

@@ -12,30 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from wardgate.cli.ehr import HookAnswer, Prefetched
+from wardgate.domain.meanings import REASONS
+from wardgate.domain.outcomes import Reason
 
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 _WIDEST = 100
-
-_WHY_NO_CARD = {
-    "below_threshold": "A score was computed; it is below the threshold from which this service shows a card.",
-    "out_of_scope": "The patient or the user is outside of what this service is for.",
-    "deferred": "The gateway did not let the model answer, and the rule that says so shows no card.",
-    "withheld": "A card was computed and deliberately not shown.",
-    "suppressed": "The same card was shown a short while ago.",
-    "unavailable": "A score was wanted and could not be had.",
-    "off": "The service is switched off.",
-}
-_WHY_REASON = {
-    "population": "The patient is not in the population that the model is for.",
-    "exclusion": "An exclusion of this service applies to the patient.",
-    "audience": "The service is not for this kind of user.",
-    "population_unknown": "Whether the patient is in the model's population cannot be told from the chart.",
-    "probe_pending": "The endpoint has not yet proved that it runs the pinned model.",
-    "probe_failed": "The endpoint could not prove that it runs the pinned model.",
-    "model_unreachable": "The model server cannot be reached.",
-    "silent": "The service is in silent mode: computed, recorded, not shown.",
-    "shadow": "The service is in shadow mode: computed after the answer, recorded, not shown.",
-}
+_SIGNS = {"create": "+", "update": "~", "delete": "−"}
 
 
 class _TightTable(TableElement):
@@ -56,6 +38,9 @@ def show(answer: HookAnswer, console: Console, today: date) -> None:
     console.print(_facts(answer, today))
     for card in answer.cards:
         console.print(_card(card), width=min(console.width, _WIDEST))
+    actions = _system_actions(answer)
+    if actions:
+        console.print(Padding(Group(Text("The EHR does by itself:", style="bold"), *actions), (0, 2)))
     if not answer.cards:
         console.print(Padding(_nothing(answer), (0, 2)))
     console.print()
@@ -134,20 +119,87 @@ def _foot(card: Mapping[str, Any]) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    source = card.get("source") or {}
-    table.add_row("source", _linked(source.get("label", ""), source.get("url")))
-    for link in card.get("links") or []:
-        table.add_row("link", _linked(link.get("label", ""), link.get("url")))
-    for suggestion in card.get("suggestions") or []:
-        table.add_row("suggests", Text(plain(suggestion.get("label", ""))))
-    reasons = [plain(each.get("display") or each.get("code", "")) for each in card.get("overrideReasons") or []]
-    if reasons:
-        table.add_row("override", Text(" / ".join(reasons)))
+    for name, parts in (
+        (_choice(card), [_suggested(each) for each in _list(card, "suggestions")]),
+        ("links", [_link(each) for each in _list(card, "links")]),
+        ("override", [_reason(each) for each in _list(card, "overrideReasons")]),
+        ("source", [_source(card.get("source"))]),
+    ):
+        if parts:
+            table.add_row(name, Group(*parts))
     yield table
 
 
-def _linked(label: object, url: object) -> Text:
-    text = Text(plain(label))
+def _list(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What another service sent may be anything."""
+    found = holder.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _choice(card: Mapping[str, Any]) -> str:
+    return "choose one" if card.get("selectionBehavior") == "at-most-one" else "suggests"
+
+
+def _suggested(suggestion: Mapping[str, Any]) -> RenderableType:
+    """What a click would do: selected beforehand or not, and each action with what it brings into the chart."""
+    recommended = suggestion.get("isRecommended") is True
+    label = Text("☑ " if recommended else "☐ ", style="green" if recommended else "dim")
+    label.append(plain(suggestion.get("label", "")), style="bold")
+    if recommended:
+        label.append(" (recommended)", style="green")
+    return Group(_hanging(label), *(_hanging(each, 2) for each in _actions(suggestion.get("actions"))))
+
+
+def _actions(actions: object) -> list[Text]:
+    texts = []
+    for action in actions if isinstance(actions, list) else []:
+        if isinstance(action, dict):
+            kind, resource = plain(action.get("type", "")), action.get("resource")
+            what = resource.get("resourceType", "") if isinstance(resource, dict) else action.get("resourceId", "")
+            text = Text(f"{_SIGNS.get(kind, '?')} {plain(action.get('description', ''))} ")
+            texts.append(text.append(f"({' '.join(filter(None, (kind, plain(what))))})", style="dim"))
+    return texts
+
+
+def _hanging(text: Text, left: int = 0) -> RenderableType:
+    """Its sign stands alone at the left of all its lines."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(text[:1], text[2:])
+    return Padding(table, (0, 0, 0, left))
+
+
+def _system_actions(answer: HookAnswer) -> list[RenderableType]:
+    body = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+    return [_hanging(each) for each in _actions(body.get("systemActions"))]
+
+
+def _link(link: Mapping[str, Any]) -> RenderableType:
+    how = ["SMART app"] if link.get("type") == "smart" else []
+    how += ["opens by itself"] if link.get("autolaunchable") is True else []
+    return _hanging(_linked(link.get("label", ""), link.get("url"), ", ".join(how), "→ "))
+
+
+def _reason(reason: Mapping[str, Any]) -> RenderableType:
+    return _hanging(Text(f"· {plain(reason.get('display') or reason.get('code', ''))}"))
+
+
+def _source(source: object) -> Text:
+    if not isinstance(source, dict):
+        return Text()
+    text = _linked(source.get("label", ""), source.get("url"))
+    topic = source.get("topic")
+    if isinstance(topic, dict):
+        named = [plain(part) for part in (topic.get("display"), topic.get("code")) if part]
+        text.append(f"\ntopic: {' · '.join(named)}", style="dim")
+    return text
+
+
+def _linked(label: object, url: object, how: str = "", sign: str = "") -> Text:
+    text = Text(sign + plain(label))
+    if how:
+        text.append(f" ({how})", style="dim")
     if url:
         text.append(f"\n{plain(url)}", style="dim underline")
     return text
@@ -163,7 +215,7 @@ def _nothing(answer: HookAnswer) -> RenderableType:
         )
     outcome, reason = answer.counted.get("outcome", ""), answer.counted.get("reason", "")
     text = Text("No card. ")
-    text.append(_WHY_REASON.get(reason) or _WHY_NO_CARD.get(outcome, ""))
+    text.append(REASONS[Reason(reason)].bedside if reason in list(Reason) else "")
     counted = outcome if outcome == reason else f"{outcome} / {reason}"
     text.append(f"\nThe gateway counted: {plain(counted)}", style="dim")
     return text

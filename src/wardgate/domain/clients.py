@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 class Client:
     """`fhir_servers` are bases without trailing slash, compared whole; no token ever goes to another host.
 
-    `zone` is how this client's times without an offset, and its dates, are read.
+    `zone` is how this client's times without an offset, and its dates, are read. `system_actions`: it was agreed that
+    this client takes them (CDS Hooks, RSP-8).
     """
 
     name: str
@@ -16,3 +17,4 @@ class Client:
     origins: tuple[str, ...]
     site: str | None
     zone: ZoneInfo
+    system_actions: bool = False

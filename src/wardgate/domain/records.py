@@ -4,8 +4,18 @@ It holds names from closed lists, numbers, steps and ids that wardgate issued; n
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
+
+
+class RecommendationType(StrEnum):
+    """What a card asks of whoever reads it, the strongest of it. Named as CDS Hooks speaks of card types."""
+
+    INFORMATION = "information"
+    APP = "app"
+    SUGGESTION = "suggestion"
+    SYSTEM_ACTION = "system_action"
 
 
 class InputFact(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,9 +58,14 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     threshold: float | None = None
     band: str | None = None
     question: str | None = None
+    fallback_from: str | None = None  # why the model did not answer, where a rung of the ladder did
+    rule: str | None = None  # which rule answered
     inputs: tuple[InputFact, ...] = ()
     dropped: Mapping[str, int] = {}
     card_uuids: tuple[str, ...] = ()  # of what was rendered; `visible` says whether it left
+    suggestion_uuids: tuple[str, ...] = ()
+    recommendation_type: RecommendationType | None = None
+    system_actions: int = 0  # how many left
     stages_ms: Mapping[str, float] = {}
 
 

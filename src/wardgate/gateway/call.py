@@ -21,3 +21,12 @@ class HookCall:
     started: float
     expires: float
     stages: list[tuple[str, float]] = field(default_factory=list, compare=False, repr=False)
+
+    def stages_ms(self) -> dict[str, float]:
+        """Milliseconds that each stage took, in their order; the names are the spine's own."""
+        durations: dict[str, float] = {}
+        before = self.started
+        for name, ended in self.stages:
+            durations[name] = round((ended - before) * 1000, 3)
+            before = ended
+        return durations

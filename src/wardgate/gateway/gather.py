@@ -7,6 +7,7 @@ duty to read the rest itself (PF-1 to PF-6). Where everything came along, nothin
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
 from wardgate.domain.context.drafts import decode_drafts
@@ -17,6 +18,7 @@ from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired
 from wardgate.domain.hooks import FhirAccess, HookRequest
+from wardgate.domain.times import local_date
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.ports import Clock, FhirReader, Meter
 
@@ -95,6 +97,7 @@ class _Reads:
         self._slots = asyncio.Semaphore(options.max_concurrent)
         self._until = call.expires - options.reserve * (call.expires - call.started)
         self._request = call.request
+        self._now = call.now
         self._access = access
         self._owner = owner
 
@@ -102,7 +105,7 @@ class _Reads:
         """Read the first page where there is none, then the next ones; True: not what the context names."""
         seen: set[str] = set()
         if answer.state is KeyState.UNOBTAINED:
-            relative = fill(answer.key, self._request.tokens)
+            relative = fill(answer.key, self._request.tokens, self._today)
             if relative is None:
                 return False
             url = f"{self._access.server}/{relative}"
@@ -119,6 +122,9 @@ class _Reads:
                 return True
         await self._follow(answer, seen)
         return False
+
+    def _today(self) -> date:
+        return local_date(self._now, self._request.client.zone)
 
     async def _follow(self, answer: Answer, seen: set[str]) -> None:
         """The next pages, up to the bound, as long as the links stay on the server and lead somewhere new."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decision import Decision
@@ -19,6 +19,7 @@ from wardgate.gateway.call import HookCall
 @dataclass(frozen=True, slots=True)
 class HookOutcome:
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
+    In the same way `proposed` and `system_actions`.
 
     The parts after `step` are None where the call ended before they existed.
     """
@@ -35,6 +36,7 @@ class HookOutcome:
     decision: Decision | None = None
     rendered: Card | None = None
     refusal: Refusal | None = None
+    proposed: tuple[Action, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -50,3 +52,8 @@ class HookOutcome:
         if self.outcome is Outcome.DEFERRED and self.decision is not None and self.decision.show is Show.CARD:
             return (self.rendered,)
         return ()
+
+    @property
+    def system_actions(self) -> tuple[Action, ...]:
+        """They leave beside a shown score's card, or not at all (law 10)."""
+        return self.proposed if self.proposed and self.outcome is Outcome.SHOWN and self.cards else ()

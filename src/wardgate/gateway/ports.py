@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from wardgate.domain.feedback import Feedback
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
@@ -53,10 +54,21 @@ class RecordSink(Protocol):
         ...
 
 
+class FeedbackSink(Protocol):
+    def add(self, feedback: Feedback) -> bool:
+        """Whether it is new: the same report of the same card may come again (FB-6)."""
+        ...
+
+
 class Meter(Protocol):
     def call_ended(
         self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
     ) -> None: ...
+
+    def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
+        """`outcome` is `accepted`, `overridden`, or `refused` for a report that could not be read; `override` is the
+        class of the reason, `unknown` or `none`."""
+        ...
 
     def resource_dropped(self, cause: str, count: int) -> None: ...
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from wardgate.domain.context.prefetch import is_date
 from wardgate.domain.errors import BadRequest
-from wardgate.domain.hooks import HOOKS, ContextField
-from wardgate.domain.hooks.library import FieldKind
+from wardgate.domain.hooks import HOOKS, ContextField, FieldKind
 from wardgate.domain.plans import ServicePlan
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4 §2.24.0.1, "id"
@@ -27,8 +27,22 @@ USER_TOKENS = {
 }
 _COMMON_TOKENS = frozenset({"patientId", "encounterId", "userId", *USER_TOKENS.values()})
 _ERROR_PATH = re.compile(r"at `\$\.(patientId|encounterId)`$")
-_FIRST_BYTE = {FieldKind.RESOURCE: ord("{"), FieldKind.LIST: ord("["), FieldKind.REFERENCE: ord('"')}
-_WANTED = {FieldKind.RESOURCE: "an object", FieldKind.LIST: "an array", FieldKind.REFERENCE: "a string"}
+_FIRST_BYTE = {
+    FieldKind.ID: ord('"'),
+    FieldKind.REFERENCE: ord('"'),
+    FieldKind.REFERENCES: ord("["),
+    FieldKind.RESOURCE: ord("{"),
+    FieldKind.LIST: ord("["),
+}
+_OF_ONE = {FieldKind.REFERENCES: ord('"'), FieldKind.LIST: ord("{")}
+"""Under a former name, one may stand where there is an array now (trap T-14)."""
+_WANTED = {
+    FieldKind.ID: "a string",
+    FieldKind.REFERENCE: "a string",
+    FieldKind.REFERENCES: "an array",
+    FieldKind.RESOURCE: "an object",
+    FieldKind.LIST: "an array",
+}
 
 _Fields = Mapping[str, msgspec.Raw]
 
@@ -44,6 +58,7 @@ class _Ids(msgspec.Struct, rename="camel"):
 _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class HookContext(msgspec.Struct, frozen=True):
@@ -62,20 +77,21 @@ class HookContext(msgspec.Struct, frozen=True):
 class ContextReader:
     """One service's way to read its hook's context, compiled once.
 
-    A hook of the library demands the fields of its page. Any other hook demands only a patient: its further
-    fields are free, and those that a template of the service names become tokens.
+    A hook of the library demands the fields of its page, any other one those that its service declares, and a
+    patient. Of the rest, what a template of the service names becomes a token.
     """
 
     def __init__(self, plan: ServicePlan) -> None:
         definition = HOOKS.get(plan.hook)
-        fields = {f.name: f for f in definition.fields} if definition else {}
-        declared = frozenset(_declared_tokens(plan))
+        fields = {field.name: field for field in (definition.fields if definition else plan.context)}
+        named = frozenset(_named_tokens(plan))
         self._encounter_required = "encounterId" in fields and fields["encounterId"].required
         self._user_required = "userId" in fields and fields["userId"].required
-        self._user_declared = "userId" in declared
+        self._user_named = "userId" in named
         further = [field for name, field in fields.items() if name not in _COMMON_TOKENS]
-        self._opaque = tuple(field for field in further if field.required)
-        self._extra = tuple(sorted(declared - _COMMON_TOKENS))
+        self._required = tuple(field for field in further if field.required)
+        extra = sorted(named - _COMMON_TOKENS)
+        self._extra = tuple(fields.get(name) or ContextField(name, FieldKind.REFERENCE, False, True) for name in extra)
 
     def read(self, context: msgspec.Raw) -> HookContext:
         """Raises BadRequest naming the first field at fault, never its value."""
@@ -88,7 +104,7 @@ class ContextReader:
         elif self._encounter_required:
             raise _missing("encounterId")
         user_type, user_id = self._user(ids.user_id, tokens)
-        if self._opaque or self._extra:
+        if self._required or self._extra:
             self._further(_decode_fields(context), tokens)
         return HookContext(ids.patient_id, ids.encounter_id, user_type, user_id, tokens)
 
@@ -99,12 +115,12 @@ class ContextReader:
                 raise _missing("userId")
             return None, None
         if not isinstance(value, str):
-            if self._user_required or self._user_declared:
+            if self._user_required or self._user_named:
                 raise _not_text("userId")
             return None, None
         shape = _REFERENCE.fullmatch(value)
         if shape is None:
-            if self._user_declared:
+            if self._user_named:
                 raise BadRequest("context.userId must be `Type/id`.", "context.userId")
             return None, None
         tokens["userId"] = value
@@ -115,17 +131,31 @@ class ContextReader:
         return kind, user_id
 
     def _further(self, fields: _Fields, tokens: dict[str, str]) -> None:
-        for field in self._opaque:
-            _require_opaque(fields, field)
-        for name in self._extra:
-            raw = fields.get(name)
-            if raw is not None and not _is_null(raw):
-                tokens[name] = _token(name, raw)
+        for field in self._required:
+            name, raw = _find(fields, field)
+            if raw is None:
+                raise _missing(field.name)
+            first = memoryview(raw)[0]
+            if first != _FIRST_BYTE[field.kind] and (name == field.name or first != _OF_ONE.get(field.kind)):
+                raise BadRequest(f"context.{name} must be {_WANTED[field.kind]}.", f"context.{name}")
+        for field in self._extra:
+            name, raw = _find(fields, field)
+            if raw is not None:
+                tokens[field.name] = _token(name, raw, field.kind)
 
 
-def _declared_tokens(plan: ServicePlan) -> Iterable[str]:
+def _find(fields: _Fields, field: ContextField) -> tuple[str, msgspec.Raw | None]:
+    """The value of a field and the name that it came under; null counts as absent."""
+    for name in field.names:
+        raw = fields.get(name)
+        if raw is not None and not _is_null(raw):
+            return name, raw
+    return field.name, None
+
+
+def _named_tokens(plan: ServicePlan) -> Iterable[str]:
     for key in plan.prefetch:
-        yield from (token.removeprefix("context.") for token in key.parts[1::2])
+        yield from (token for token in key.parts[1::2] if not is_date(token))
 
 
 def _open(context: msgspec.Raw) -> _Ids:
@@ -146,20 +176,17 @@ def _checked(value: str, name: str) -> str:
     return value
 
 
-def _token(name: str, raw: msgspec.Raw) -> str:
-    if memoryview(raw)[0] == ord('"'):
-        value = _decode_text(raw)
-        if _ID.fullmatch(value) or _REFERENCE.fullmatch(value):
-            return value
-    raise BadRequest(f"context.{name} must be a FHIR id or `Type/id`.", f"context.{name}")
-
-
-def _require_opaque(fields: _Fields, field: ContextField) -> None:
-    raw = fields.get(field.name)
-    if raw is None or _is_null(raw):
-        raise _missing(field.name)
-    if memoryview(raw)[0] != _FIRST_BYTE[field.kind]:
-        raise BadRequest(f"context.{field.name} must be {_WANTED[field.kind]}.", f"context.{field.name}")
+def _token(name: str, raw: msgspec.Raw, kind: FieldKind) -> str:
+    """An id or `Type/id`; several are joined by commas, which a search reads as OR (3.0, "Prefetch Template")."""
+    several = kind is FieldKind.REFERENCES
+    try:
+        values = _decode_texts(raw) if several and memoryview(raw)[0] == ord("[") else [_decode_text(raw)]
+    except msgspec.ValidationError:
+        values = [""]
+    if all(_ID.fullmatch(value) or _REFERENCE.fullmatch(value) for value in values):
+        return ",".join(values)  # "" where there is none: then the key cannot be asked
+    wanted = "an array of `Type/id`" if several else "a FHIR id or `Type/id`"
+    raise BadRequest(f"context.{name} must be {wanted}.", f"context.{name}")
 
 
 def _is_null(raw: msgspec.Raw) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from wardgate.web.asgi import Header, Response
 
 VARY: Header = (b"vary", b"Origin")
+EXPOSE_TIMING: Header = (b"access-control-expose-headers", b"server-timing")
 PREFLIGHT = Response(
     204,
     headers=(

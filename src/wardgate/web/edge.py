@@ -1,24 +1,27 @@
 """The EHR's listener: raw ASGI, from the head of a request to the last byte of its answer.
 
-    route, CORS → read → parse → the service's hook stack → answer
+    route, CORS → read → parse → the service's hook stack, or the desk that takes feedback → answer
 
 Whatever ends the way early is a `Refusal`, answered at once with its status and an OperationOutcome.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from wardgate.domain.cards.card import Card
+from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
+from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog
 from wardgate.gateway.call import HookCall
+from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
-from wardgate.web.cors import PREFLIGHT, Origins
+from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
 from wardgate.web.problems import INTERNAL, refusal_response
 from wardgate.web.reading import Disconnected, Headers, drain, read_body, refuse_length, require_json
 from wardgate.web.routes import ALLOWED, HandlerFor, Place, Route, Routes, Service
@@ -26,11 +29,16 @@ from wardgate.web.wire import parse
 
 UNKNOWN_SERVICE = "unknown"
 OTHER_HOOK = "other"
+REFUSED_FEEDBACK = "refused"
 
 _LIVE = Response(200, b'{"status":"live"}', (JSON,))
 _READY = Response(200, b'{"status":"ready"}', (JSON,))
 _DRAINING = Response(503, b'{"status":"draining"}', (JSON,))
 _NO_CARDS = Response(200, b'{"cards":[]}', (JSON,))
+_TAKEN = Response(200, b"{}", (JSON,))
+
+_AT_ONCE = 200
+"""Elements of feedback between two turns of the loop: a large batch must not hold up a hook call (law 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +51,24 @@ class EdgeOptions:
     """Seconds from the head of a request until its body must be complete."""
     cds_hooks: str = "2.0"
     """What discovery speaks (`discovery.cds_hooks`)."""
+    server_timing: bool = False
+    """Whether an answer says how long each stage took (`telemetry.server_timing`)."""
     base: str = ""
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
 
 
-class _Cards(msgspec.Struct):
+class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
     cards: tuple[Card, ...]
+    system_actions: tuple[Action, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
 
 
 class _Exchange:
-    """One request on its way; `service` is known from the route on, `hook` from the parsed body on."""
+    """One request on its way; `place` and `service` are known from the route on."""
 
-    __slots__ = ("body_read", "headers", "method", "path", "receive", "service", "started")
+    __slots__ = ("body_read", "headers", "method", "path", "place", "receive", "service", "started")
 
     def __init__(self, scope: Scope, receive: Receive, started: float) -> None:
         self.method: str = scope["method"]
@@ -65,6 +76,7 @@ class _Exchange:
         self.headers: Headers = dict(scope["headers"])
         self.receive = receive
         self.started = started
+        self.place: Place | None = None
         self.service: Service | None = None
         self.body_read = self.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in self.headers
 
@@ -74,7 +86,8 @@ class Edge:
 
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
     the catalog is another object. `client` is whose every call is. `ready` turns false while draining.
-    Calls that a stack has answered were counted in it; `meter` here counts those that never reached one.
+    Calls that a stack has answered were counted in it; `meter` here counts those that never reached one. `feedback`
+    takes what is reported of cards.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class Edge:
         *,
         catalog: Callable[[], Catalog],
         handler: HandlerFor,
+        feedback: Callable[[Sequence[Feedback]], None],
         client: Client,
         clock: Clock,
         new_id: Callable[[], str],
@@ -92,6 +106,7 @@ class Edge:
     ) -> None:
         self._catalog = catalog
         self._handler = handler
+        self._feedback = feedback
         self._client = client
         self._origins = Origins(client.origins)
         self._clock = clock
@@ -132,11 +147,14 @@ class Edge:
             return PREFLIGHT
         if route is None:
             raise NotFound("There is nothing at this path.")
-        exchange.service = route.service
+        exchange.place, exchange.service = route.place, route.service
         if exchange.method not in ALLOWED[route.place]:
             raise MethodNotAllowed("This method is not allowed here.", ALLOWED[route.place])
         if route.service is not None:
-            return await self._invoke(exchange, route.service)
+            body = await self._read(exchange)
+            if route.place is Place.SERVICE:
+                return await self._invoke(body, route.service)
+            return await self._take(body, route.service)
         return self._fixed(route, routes)
 
     def _fixed(self, route: Route, routes: Routes) -> Response:
@@ -146,23 +164,43 @@ class Edge:
             return _LIVE if route.place is Place.LIVE else _READY
         return _DRAINING
 
-    async def _invoke(self, exchange: _Exchange, service: Service) -> Response:
-        options = self._options
+    async def _read(self, exchange: _Exchange) -> bytes:
         require_json(exchange.headers)
-        refuse_length(exchange.headers, options.max_body)
-        body = await read_body(exchange.receive, options.max_body, options.read_timeout)
+        refuse_length(exchange.headers, self._options.max_body)
+        body = await read_body(exchange.receive, self._options.max_body, self._options.read_timeout)
         exchange.body_read = True
+        return body
+
+    async def _take(self, body: bytes, service: Service) -> Response:
+        """All elements or none: what is refused can be sent again as it is mended."""
+        reports: list[Feedback] = []
+        for report in service.feedback.read(body, self._client, self._options.max_depth):
+            reports.append(report)
+            if len(reports) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        for first in range(0, len(reports), _AT_ONCE):
+            self._feedback(reports[first : first + _AT_ONCE])
+            await asyncio.sleep(0)
+        return _TAKEN
+
+    async def _invoke(self, body: bytes, service: Service) -> Response:
         read = self._clock.monotonic()  # the deadline runs from the last byte of the request (law 1)
-        request = parse(body, service.wire, self._client, options.max_depth)
+        request = parse(body, service.wire, self._client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
         outcome = await offer.handler(
             HookCall(request, plan, self._new_id(), self._clock.now(), read, read + plan.deadline)
         )
-        if outcome.refusal is not None:
-            return refusal_response(outcome.refusal)
-        cards = outcome.cards
-        return Response(200, _encode(_Cards(cards)), (JSON,)) if cards else _NO_CARDS
+        response = _answer_of(outcome)
+        return self._timed(response, outcome.call) if self._options.server_timing else response
+
+    def _timed(self, response: Response, call: HookCall) -> Response:
+        """With a Server-Timing header (W3C), which a page of a listed origin may read: the spine's names, numbers."""
+        total = round((self._clock.monotonic() - call.started) * 1000, 3)
+        stages = {**call.stages_ms(), "total": total}
+        timing = ", ".join(f"{name};dur={ms}" for name, ms in stages.items())
+        headers = (*response.headers, (b"server-timing", timing.encode()), EXPOSE_TIMING)
+        return Response(response.status, response.body, headers)
 
     async def _send(self, response: Response, exchange: _Exchange, send: Send) -> None:
         headers: list[Header] = self._origins.headers(exchange.headers.get(b"origin"))
@@ -190,6 +228,9 @@ class Edge:
     def _count(self, exchange: _Exchange, reason: Reason) -> None:
         """Labels come from the configuration only: a path or a hook that it does not know has no name here."""
         service = exchange.service
+        if exchange.place is Place.FEEDBACK and service is not None:
+            self._meter.feedback_given(service.wire.id, REFUSED_FEEDBACK, NO_REASON)
+            return
         offers = list(service.offers) if service else []
         self._meter.call_ended(
             service.wire.id if service else UNKNOWN_SERVICE,
@@ -201,3 +242,10 @@ class Edge:
             Step.NONE,
             self._clock.monotonic() - exchange.started,
         )
+
+
+def _answer_of(outcome: HookOutcome) -> Response:
+    if outcome.refusal is not None:
+        return refusal_response(outcome.refusal)
+    cards = outcome.cards
+    return Response(200, _encode(_Cards(cards, outcome.system_actions)), (JSON,)) if cards else _NO_CARDS

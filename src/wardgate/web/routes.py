@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from wardgate.domain.feedback import OfferedReasons
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.discovery import discovery_document
+from wardgate.web.feedback import FeedbackReader
 from wardgate.web.wire import WireService
 
 HookHandler = Callable[[HookCall], Awaitable[HookOutcome]]
@@ -21,6 +23,7 @@ _SLASHES = re.compile("//+")
 class Place(Enum):
     DISCOVERY = auto()
     SERVICE = auto()
+    FEEDBACK = auto()
     LIVE = auto()
     READY = auto()
 
@@ -28,6 +31,7 @@ class Place(Enum):
 ALLOWED = {
     Place.DISCOVERY: ("GET", "HEAD", "OPTIONS"),
     Place.SERVICE: ("POST", "OPTIONS"),
+    Place.FEEDBACK: ("POST", "OPTIONS"),
     Place.LIVE: ("GET", "HEAD"),
     Place.READY: ("GET", "HEAD"),
 }
@@ -47,6 +51,7 @@ class Service:
 
     wire: WireService
     offers: Mapping[str, Offer]
+    feedback: FeedbackReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,9 @@ class Routes:
             "/health/ready": Route(Place.READY),
         }
         for service_id, plans in catalog.services.items():
-            self._routes[f"{self._services}/{service_id}"] = Route(Place.SERVICE, _service(service_id, plans, handler))
+            service, path = _service(service_id, plans, handler), f"{self._services}/{service_id}"
+            self._routes[path] = Route(Place.SERVICE, service)
+            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service)
 
     def find(self, path: str) -> Route | None:
         return self._routes.get(path) or self._routes.get(_tidy(path))
@@ -80,7 +87,10 @@ class Routes:
 
 def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:
     wire = WireService(service_id, {hook: ContextReader(plan) for hook, plan in plans.items()})
-    return Service(wire, {hook: Offer(plan, handler(plan)) for hook, plan in plans.items()})
+    offers = {hook: Offer(plan, handler(plan)) for hook, plan in plans.items()}
+    cards = [release.card for plan in plans.values() for release in plan.releases.values()]
+    reasons = OfferedReasons(reason for card in cards for reason in card.override_reasons)
+    return Service(wire, offers, FeedbackReader(service_id, reasons))
 
 
 def _tidy(path: str) -> str:

@@ -1,7 +1,6 @@
-"""Bytes → `HookRequest`: each check once, cheapest first, and nothing decoded that nobody reads.
+"""Bytes → `HookRequest`: each check once, and nothing decoded that nobody reads.
 
-Order: nesting, UTF-8, JSON, then the elements as CDS Hooks 2.0.1 lists them ("HTTP Request"). What is refused
-is refused with a sentence of our own: a parser's message might quote what it met.
+First what makes a body JSON, then the elements as CDS Hooks 2.0.1 lists them ("HTTP Request").
 """
 
 import re
@@ -14,9 +13,8 @@ from wardgate.domain.clients import Client
 from wardgate.domain.errors import BadRequest, PatientMismatch
 from wardgate.domain.hooks import FhirAccess, HookRequest
 from wardgate.web.context_fields import ContextReader
-from wardgate.web.depth import deeper_than
+from wardgate.web.json_body import decode_body
 
-_BOM = b"\xef\xbb\xbf"
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # any version: Epic sends 1 (trap T-25)
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:%]+(?:/[\x21-\x7e]*)?", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header after `Bearer`
@@ -49,8 +47,6 @@ _TYPES = {
     "fhirAuthorization.patient": "a string",
     "prefetch": "an object",
 }
-_ERROR_PATH = re.compile(r"at `\$\.([A-Za-z_.]+)`$")
-_ERROR_BYTE = re.compile(r"\(byte (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class WireService:
 
 def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> HookRequest:
     """Raises BadRequest or PatientMismatch, naming the first element at fault."""
-    wire = _decode_body(body, max_depth)
+    wire = decode_body(body, max_depth, _decode, _TYPES)
     hook = _hook(wire, service)
     instance = wire.hook_instance
     if instance is None:
@@ -87,36 +83,6 @@ def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> 
         fhir_server=server,
         access=_access(wire.fhir_authorization, server, client, context.patient_id),
     )
-
-
-def _decode_body(body: bytes, max_depth: int) -> _Body:
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
-    if deeper_than(max_depth, body):
-        raise BadRequest(f"The body is nested deeper than {max_depth} levels.")
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec does not look into what it skips or keeps raw
-        return _decode(body)
-    except UnicodeDecodeError:
-        raise BadRequest("The body is not valid UTF-8.") from None
-    except msgspec.ValidationError as error:
-        raise _wrong_type(error) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(error) from None
-
-
-def _wrong_type(error: msgspec.ValidationError) -> BadRequest:
-    path = _ERROR_PATH.search(str(error))
-    element = path.group(1) if path else None
-    if element not in _TYPES:
-        return BadRequest("The body must be a JSON object.")
-    return BadRequest(f"{element} must be {_TYPES[element]}.", element)
-
-
-def _malformed(error: Exception) -> BadRequest:
-    place = _ERROR_BYTE.search(str(error))
-    return BadRequest("The body is not well-formed JSON" + (f" (byte {place.group(1)})." if place else "."))
 
 
 def _hook(wire: _Body, service: WireService) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from wardgate.adapters.files.actions import prove_for_clients
 from wardgate.adapters.files.library import Ground, Library, ground_of, misnamed, shown, yaml_files
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
@@ -102,7 +103,7 @@ def _read_cards_and_rules(ground: Ground, library: Library) -> None:
     for path in yaml_files(ground.path("cards")):
         card = library.yaml(path, CardFile)
         if card is not None:
-            library.findings += not_active(card.document, "card")
+            prove_for_clients(library, ground, card)
     for path in yaml_files(ground.path("rules")):
         library.yaml(path, Rule)
 

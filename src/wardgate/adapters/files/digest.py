@@ -29,7 +29,12 @@ def release_digest(
         "rules": dict(rules),
         "services": deciding,
     }
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+    return digest_of(content)
+
+
+def digest_of(data: Any) -> str:
+    """`sha256:` and 64 hex digits, of the plain data of a file."""
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(data)).hexdigest()
 
 
 def _deciding(service: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,14 @@ _FOLDERS = {
 }
 
 
+class Taker(msgspec.Struct, frozen=True):
+    """A client, as far as cards are concerned."""
+
+    name: str
+    profile: str
+    system_actions: bool
+
+
 class Ground(msgspec.Struct, frozen=True):
     """What the other files need of `wardgate.yaml`. None: wrong there, so that nothing is proved from it here."""
 
@@ -39,7 +47,10 @@ class Ground(msgspec.Struct, frozen=True):
     attributes: frozenset[str]
     sites_known: bool
     """Whether the site of every call can be determined."""
+    takers: tuple[Taker, ...]
     paths: dict[str, str]
+    cds_hooks: str
+    """What discovery speaks; the newest where that is wrong."""
 
     def path(self, kind: str) -> Path:
         return self.folder / self.paths[kind]
@@ -52,7 +63,7 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
     """
     data: dict[str, Any] = document.data
     hosts, paths, feeds = data.get("model_hosts"), data.get("paths"), data.get("sources")
-    attributes = data.get("attributes")
+    attributes, discovery = data.get("attributes"), data.get("discovery", {})
     clients = data.get("clients")
     sited = isinstance(clients, list) and all(isinstance(client, dict) and "site" in client for client in clients)
     named = paths if isinstance(paths, dict) else {}
@@ -65,8 +76,20 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
         feeds=frozenset(feeds) if isinstance(feeds, dict) else None,
         attributes=frozenset(attributes) if isinstance(attributes, dict) else frozenset(),
         sites_known=sited or not readable or (isinstance(attributes, dict) and "site" in attributes),
+        takers=tuple(_taker(client) for client in clients if isinstance(client, dict))
+        if isinstance(clients, list)
+        else (),
         paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+        cds_hooks="2.0"
+        if readable and isinstance(discovery, dict) and discovery.get("cds_hooks", "2.0") == "2.0"
+        else "3.0",
     )
+
+
+def _taker(client: dict[str, Any]) -> Taker:
+    profile = client.get("profile")
+    name = client["name"] if _is_text(client.get("name")) else "a client"
+    return Taker(name, profile if isinstance(profile, str) else "standard", client.get("system_actions") is True)
 
 
 def _is_text(value: object) -> bool:

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from wardgate.adapters.files.library import Ground, Library, shown, yaml_files
+from wardgate.adapters.files.endpoints import endpoint_of, prove_endpoint, shape_of
+from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_features import Features
@@ -19,7 +18,8 @@ from wardgate.domain.features.check import check_schema
 from wardgate.domain.features.derived import dependants
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
 from wardgate.domain.features.sources import PATIENT, SOURCES
-from wardgate.domain.inference.endpoint import Endpoint, InputSpec, ProbePlan, Protocol
+from wardgate.domain.findings import Finding
+from wardgate.domain.inference.endpoint import Endpoint, ProbePlan, Shape
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -97,6 +97,16 @@ def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
     return _Schemas(by_version, complete)
 
 
+def read_schema(path: Path) -> tuple[Schema | None, list[Finding]]:
+    """One schema file alone, without the configuration around it; None where it is not sound. With every error."""
+    library, name = Library(), shown(path)
+    ground = ground_of(Document(name, {}, {}), path, readable=False)
+    sheet = library.yaml(path, Features)
+    schema = None if sheet is None else _checked(ground, library, sheet)
+    errors = [finding for finding in library.findings if not finding.warning]
+    return (None if errors else schema), errors
+
+
 def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema:
     document, features = sheet.document, sheet.wire
     schema = features.schema_()
@@ -151,7 +161,7 @@ def _read_release(ground: Ground, library: Library, path: Path, model: str, sche
         return None
     release = sheet.wire
     _prove_names(library, sheet, path, model)
-    _prove_endpoint(ground, library, sheet)
+    prove_endpoint(ground, library, sheet)
     _prove_evidence(library, sheet, path.parent)
     _prove_range(library, sheet)
     probes = _read_probes(library, sheet, path.parent)
@@ -161,7 +171,7 @@ def _read_release(ground: Ground, library: Library, path: Path, model: str, sche
     if schema is None or schema.broken or probes is None or any(not f.warning for f in library.findings[before:]):
         return ReadRelease(sheet, schema, None)
     return ReadRelease(
-        sheet, schema, SoundParts(probes.document, _endpoint(release), _probe_plan(release, probes.wire))
+        sheet, schema, SoundParts(probes.document, endpoint_of(release), _probe_plan(release, probes.wire))
     )
 
 
@@ -172,42 +182,6 @@ def _prove_names(library: Library, sheet: Sheet[Release], path: Path, model: str
     if sheet.wire.model != model:
         remedy = f"write {model}, or move the file"
         library.found(sheet.document, ("model",), "not the model whose folder the file stands in", remedy)
-
-
-def _prove_endpoint(ground: Ground, library: Library, sheet: Sheet[Release]) -> None:
-    document, endpoint = sheet.document, sheet.wire.endpoint
-    if endpoint.protocol != "oip":
-        what = f"not built yet: the protocol {endpoint.protocol}"
-        library.found(document, ("endpoint", "protocol"), what, "use oip, the Open Inference Protocol, version 2")
-    at: Place = ("endpoint", "url")
-    url = _split(endpoint.url)
-    if url is None:
-        remedy = "write scheme, host and port, and a path where there is one, such as http://127.0.0.1:8082"
-        library.found(document, at, "not an absolute http or https URL", remedy)
-        return
-    if ground.model_hosts is not None and url.netloc not in ground.model_hosts:
-        what = f"{url.netloc} is not on the list of model hosts"
-        remedy = f'add "{url.netloc}" to `model_hosts` in {ground.document.file}, or mend the URL'
-        library.found(document, at, what, remedy)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-        library.found(document, at, "plain http to another machine", "write https; plain http is for loopback only")
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
-    return parts if sound and not parts.query and not parts.fragment and url == url.strip() else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> None:
@@ -254,11 +228,20 @@ def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> No
         if name not in schema.broken:
             for what, remedy in _input_problems(name, number, inputs, schema, fill_unknown):
                 library.found(document, (*at, "order", number), what, remedy)
-    for key, named in (("fill", inputs.fill), ("clip", inputs.clip)):
+    for key, named in (("fill", inputs.fill), ("clip", inputs.clip), ("datatypes", inputs.datatypes)):
         for name in named:
             if name not in inputs.order:
                 remedy = did_you_mean(name, inputs.order, "name an input of `order`")
                 library.found(document, (*at, key, name), "not an input of the model", remedy)
+    if inputs.datatypes and shape_of(sheet.wire.endpoint) is Shape.ROW:
+        what, remedy = "a row has one datatype", "declare `shape: named`, or one `datatype` for all"
+        library.found(document, (*at, "datatypes"), what, remedy)
+    numbers = [("fill", name, value) for name, value in inputs.fill.items()]
+    numbers += [("clip", name, bound) for name, bounds in inputs.clip.items() for bound in bounds]
+    for key, name, value in numbers:
+        if not _fits(value, datatype := inputs.datatype_of(name)):
+            what, remedy = f"{value:g} is not a value of the datatype {datatype}", "mend it, or the input's datatype"
+            library.found(document, (*at, key, name), what, remedy)
     for name, (low, high) in inputs.clip.items():
         if low >= high:
             library.found(document, (*at, "clip", name), "the bounds do not ascend", "write [lowest, highest]")
@@ -278,6 +261,12 @@ def _prove_inputs(library: Library, sheet: Sheet[Release], schema: Schema) -> No
         elif name in expressions.RESERVED:
             what, remedy = "an output with the name of a word of the expression language", "rename the output"
             library.found(document, ("endpoint", "outputs", name), what, remedy)
+
+
+def _fits(value: float, datatype: str) -> bool:
+    if datatype == "BOOL":
+        return value in (0, 1)
+    return value.is_integer() or not datatype.startswith("INT")
 
 
 def _input_problems(
@@ -311,6 +300,10 @@ def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet
     if probes is not None:
         for number, _ in enumerate(probes.wire.root):
             _prove_probe(library, sheet.wire, probes, number)
+        if all(probe.outputs.get("score") in (0, 1) for probe in probes.wire.root):
+            what = "every score is 0 or 1: the endpoint could answer class labels instead of a risk, and pass"
+            remedy = "add a probe whose score lies between; where it is a class, ask for its probability"
+            library.found(probes.document, (0, "outputs", "score"), what, remedy, warning=True)
     return probes
 
 
@@ -321,6 +314,10 @@ def _prove_probe(library: Library, release: Release, probes: Sheet[Probes], numb
     if missing and not probes.lacks(number, "inputs"):
         what = f"no value for {', '.join(missing)}"
         library.found(document, (number, "inputs"), what, "give every input of `order` a value")
+    for name, given in probe.inputs.items():
+        if name in order and not _fits(given, datatype := release.endpoint.inputs.datatype_of(name)):
+            what = f"not a value of the datatype {datatype}: the gateway would not send it"
+            library.found(document, (number, "inputs", name), what, "mend the value, or the input's datatype")
     if "score" not in probe.outputs and not probes.lacks(number, "outputs"):
         library.found(document, (number, "outputs"), "no score", "add what this very model answers")
     for name, value in probe.outputs.items():
@@ -341,23 +338,6 @@ def _prove_probe(library: Library, release: Release, probes: Sheet[Probes], numb
 
 
 # --- plans ----------------------------------------------------------------------------------------------------------
-
-
-def _endpoint(release: Release) -> Endpoint:
-    endpoint, inputs = release.endpoint, release.endpoint.inputs
-    outputs = {name: output.spec() for name, output in endpoint.outputs.items()}
-    return Endpoint(
-        protocol=Protocol(endpoint.protocol),
-        url=endpoint.url.rstrip("/"),
-        model_name=endpoint.model_name,
-        model_version=endpoint.model_version,
-        timeout=endpoint.timeout,
-        concurrency=endpoint.concurrency,
-        inputs=InputSpec(inputs.tensor, inputs.shape, inputs.datatype, inputs.order, inputs.fill, inputs.clip),
-        score=outputs.pop("score"),
-        contributions=outputs.pop("contributions", None),
-        others=outputs,
-    )
 
 
 def _probe_plan(release: Release, probes: Probes) -> ProbePlan:

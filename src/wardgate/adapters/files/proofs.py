@@ -1,21 +1,18 @@
-"""What no file can prove alone: a service against its hook, prefetch, model, card and rules."""
+"""What no file can prove alone: a service against its hook, prefetch, model and card."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import BandEntry, CardFile
 from wardgate.adapters.files.wire_release import Release
-from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS
 from wardgate.domain.documents import Document, Place, did_you_mean
-from wardgate.domain.expressions import Scope, Type
 from wardgate.domain.features.coverage import (
     codes_of,
     covered_codes,
@@ -26,7 +23,7 @@ from wardgate.domain.features.coverage import (
 )
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
 from wardgate.domain.features.sources import CONTEXT, SOURCES
-from wardgate.domain.hooks import HOOKS
+from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.inference.calibration import Identity
 
 _REVERSE_DNS = re.compile(r"[a-z][a-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)+")
@@ -39,6 +36,7 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         otherwise = f"use {', '.join(HOOKS)}, or a reverse domain name for a hook of your own"
         remedy = did_you_mean(wire.hook, list(HOOKS), otherwise)
         library.found(document, ("hook",), "no hook of this name (CDS Hooks, HK-1)", remedy)
+    _prove_context(library, service)
     if wire.risk_tier == "high" and wire.absence_means is None and not service.lacks("absence_means"):
         what = "a service of tier high must declare `absence_means`"
         remedy = "add `absence_means: nothing`, or screened_negative where no card would be read as no risk"
@@ -52,6 +50,25 @@ def prove_service(ground: Ground, library: Library, service: Sheet[Service]) -> 
         what = "no card is shown to a call whose site is not known, and there may be such calls"
         remedy = f"give every client a `site` in {ground.document.file}, or declare `attributes: {{site: …}}` there"
         library.found(document, ("threshold", "sites"), what, remedy, warning=True)
+
+
+_KINDS = {"patientId": FieldKind.ID, "encounterId": FieldKind.ID, "userId": FieldKind.REFERENCE}
+"""Context fields that mean the same in every hook."""
+
+
+def _prove_context(library: Library, service: Sheet[Service]) -> None:
+    document, wire = service.document, service.wire
+    if wire.context and wire.hook in HOOKS:
+        what = f"the context of {wire.hook} is that of the CDS Hooks library"
+        library.found(document, ("context",), what, "remove the key: only a hook of your own declares its context")
+        return
+    for name, entry in wire.context.items():
+        place: Place = ("context", name, "kind")
+        if name == "patientId":
+            library.found(document, ("context", name), "every call carries its patient", "remove it")
+        elif name in _KINDS and entry.kind is not _KINDS[name]:
+            what = f"{name} is of one kind in every hook"
+            library.found(document, place, what, f"write `kind: {_KINDS[name]}`, or give the field another name")
 
 
 def _prove_cohort(ground: Ground, library: Library, service: Sheet[Service]) -> None:
@@ -143,7 +160,7 @@ def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: f
 def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile], release: Sheet[Release]) -> None:
     """Bands ascend, and every score that is shown has one."""
     bands, threshold = card.wire.bands, service.wire.threshold
-    _prove_ascending(library, card.document, bands)
+    prove_ascending(library, card.document, bands)
     if service.lacks("threshold") or card.lacks("bands"):
         return
     lowest = min(band.from_ for band in bands)
@@ -167,7 +184,7 @@ def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile]
         library.found(card.document, ("bands", 0, "from"), what, remedy)
 
 
-def _prove_ascending(library: Library, document: Document, bands: Sequence[BandEntry]) -> None:
+def prove_ascending(library: Library, document: Document, bands: Sequence[BandEntry]) -> None:
     for number in range(1, len(bands)):
         if bands[number].from_ <= bands[number - 1].from_:
             what = "the band does not start above the one before"
@@ -217,29 +234,3 @@ def prove_timeout(library: Library, sheet: Sheet[Service], release: Sheet[Releas
         what = f"the attempt may take as long as the whole call ({service.deadline:g} s, service {service.id})"
         remedy = "shorten it: an attempt is cut at the deadline in any case"
         library.found(release.document, ("endpoint", "timeout"), what, remedy, warning=True)
-
-
-def prove_rule(library: Library, rule: Sheet[Rule], scope: Scope, doubtful: Collection[str]) -> None:
-    """A rule of the ladder speaks of features alone; what mentions a doubtful one cannot be judged."""
-    document, wire = rule.document, rule.wire
-    if wire.population is not None and not mentions(wire.population, doubtful):
-        expression(library, document, ("population",), wire.population, scope)
-    if wire.expression is not None and not mentions(wire.expression, doubtful):
-        expression(library, document, ("expression",), wire.expression, scope, Type.NUMBER)
-    for number, points in enumerate(wire.points or ()):
-        place: Place = ("points", number, "feature")
-        if points.feature in doubtful:
-            continue
-        if scope.names.get(points.feature) is None:
-            remedy = did_you_mean(points.feature, sorted(scope.names), "name a feature of the schema")
-            library.found(document, place, f"no feature is called {points.feature}", remedy)
-        elif scope.names[points.feature] is not Type.NUMBER:
-            library.found(document, place, f"{points.feature} is no number", "use `expression` with if(c, a, b)")
-    _prove_ascending(library, document, wire.bands)
-    if (
-        wire.threshold is not None
-        and not rule.lacks("bands")
-        and min(band.from_ for band in wire.bands) > wire.threshold
-    ):
-        what = f"the lowest band begins above the threshold ({wire.threshold:g})"
-        library.found(document, ("bands", 0, "from"), what, f"begin it at {wire.threshold:g} or below")

@@ -1,11 +1,13 @@
 """One service file with its model, card and rules: proved against each other and compiled."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 import msgspec
 from pydantic import BaseModel
 
+from wardgate.adapters.files.actions import prove_actions, tell
 from wardgate.adapters.files.digest import release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
@@ -17,38 +19,43 @@ from wardgate.adapters.files.proofs import (
     prove_coverage,
     prove_limitations,
     prove_rollout,
-    prove_rule,
     prove_service,
     prove_timeout,
 )
+from wardgate.adapters.files.rules import compile_rung, decimals_of
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import CardFile
 from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service
-from wardgate.domain.cards.compile import compile_card
+from wardgate.domain.cards.compile import compile_card, compile_rule_card
 from wardgate.domain.cards.plan import CardPlan
-from wardgate.domain.cards.spec import Limitation, ReleaseFacts
+from wardgate.domain.cards.samples import acting_samples
+from wardgate.domain.cards.spec import CardProblem, Limitation, ReleaseFacts, RuleSpec
 from wardgate.domain.context.prefetch import PrefetchKey, TemplateError, parse_template
+from wardgate.domain.decisions.ladder import Ladder, RuleRung
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclusion, Rules, Threshold
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
 from wardgate.domain.features.schema import Use
 from wardgate.domain.features.sources import CONTEXT
-from wardgate.domain.hooks import HOOKS
+from wardgate.domain.hooks import HOOKS, FieldKind
+from wardgate.domain.hooks.library import tokens_of
 from wardgate.domain.plans import ReleasePlan, ServicePlan
 
 W = TypeVar("W", bound=BaseModel)
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a service file names, as far as it can be read. `family`: the data of all files of its id."""
+    """What a service file names, as far as it can be read. `family`: the data of all files of its id; `cds_hooks`: the
+    version that discovery speaks."""
 
     service: Sheet[Service]
     model: Model | None
     card: Sheet[CardFile] | None
     rules: Mapping[str, Sheet[Rule]]
     family: Sequence[Mapping[str, object]]
+    cds_hooks: str
 
 
 def parts_of(
@@ -65,12 +72,16 @@ def parts_of(
         prove_rollout(ground, library, service, model)
     card = _named(ground, library, service, "cards", wire.card, ("card",), CardFile)
     named = {step.rule: number for number, step in enumerate(wire.fallback) if step.rule is not None}
+    for number, step in enumerate(wire.fallback[:-1]):
+        if step.none:
+            what = "the ladder ends here, and what follows is never reached"
+            library.found(document, ("fallback", number), what, "move `none` to the end, or remove it", warning=True)
     rules = {
         name: _named(ground, library, service, "rules", name, ("fallback", number, "rule"), Rule)
         for name, number in named.items()
     }
     readable = {name: rule for name, rule in rules.items() if rule is not None}
-    return Parts(service, model, card, readable, [document.data for document in family])
+    return Parts(service, model, card, readable, [document.data for document in family], ground.cds_hooks)
 
 
 def _named(
@@ -87,7 +98,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     """None where anything is wrong; all of it is told."""
     before = _errors(library)
     wire = parts.service.wire
-    prefetch = compile_prefetch(library, parts.service)
+    prefetch = compile_prefetch(library, parts.service, parts.cds_hooks)
     if parts.model is None:
         return None
     versions = tuple(dict.fromkeys((wire.rollout.champion, *_others(wire))))
@@ -110,6 +121,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         risk_tier=wire.risk_tier,
         names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
         releases=releases,
+        context=wire.fields(),
         context_fields=_context_fields(releases.values()),
     )
 
@@ -133,23 +145,31 @@ def _others(wire: Service) -> tuple[str, ...]:
     return (*(() if challenger is None else (challenger.release,)), *wire.rollout.shadow)
 
 
-def compile_prefetch(library: Library, service: Sheet[Service]) -> tuple[PrefetchKey, ...]:
+def compile_prefetch(library: Library, service: Sheet[Service], cds_hooks: str) -> tuple[PrefetchKey, ...]:
     """The keys whose templates are legal for the hook; what is wrong with the others is told."""
     wire, document = service.wire, service.document
     for number, name in enumerate(wire.required_prefetch):
         if name not in wire.prefetch and not service.lacks("prefetch"):
             remedy = did_you_mean(name, list(wire.prefetch), "name a key of `prefetch`")
             library.found(document, ("required_prefetch", number), f"there is no prefetch key {name}", remedy)
-    hook = HOOKS.get(wire.hook)
-    tokens = None if hook is None else hook.token_names()
+    tokens = _tokens(service)
     keys = []
     for name, template in wire.prefetch.items():
         try:
-            keys.append(parse_template(name, template, tokens, name in wire.required_prefetch))
+            keys.append(parse_template(name, template, tokens, name in wire.required_prefetch, cds_hooks))
         except TemplateError as error:
             what, _, remedy = str(error).partition("; ")
             library.found(document, ("prefetch", name), what, remedy or "see docs/context.md")
     return tuple(keys)
+
+
+def _tokens(service: Sheet[Service]) -> Mapping[str, FieldKind] | None:
+    """The context fields that a template may name; None: any, since nobody has said which there are."""
+    hook = HOOKS.get(service.wire.hook)
+    if hook is not None:
+        return hook.tokens()
+    declared = service.wire.fields()
+    return tokens_of(declared) if declared and not service.lacks("context") else None
 
 
 class _Compiler:
@@ -179,13 +199,16 @@ class _Compiler:
         if len(self._prefetch) == len(parts.service.wire.prefetch) and not self._service.lacks("prefetch"):
             # with a broken key, a code that nobody asks for may be that key's
             prove_coverage(self._library, self._document, self._prefetch, release.schema.schema)
-        for rule in parts.rules.values():
-            prove_rule(self._library, rule, self._scope(), self._doubtful())
+        rungs = {
+            name: compile_rung(self._library, name, rule, self._scope(), self._doubtful())
+            for name, rule in parts.rules.items()
+        }
         if parts.card is None:
             self._expressions()
             return None
         rules = self._rules(release.schema, parts.card)
         card = self._card(release.schema, parts.card, rules)
+        rule_cards = {} if card is None else self._rule_cards(release.schema, parts.card, rules, rungs)
         sound = release.sound
         if sound is None or card is None or _errors(self._library) > before:
             return None
@@ -210,6 +233,8 @@ class _Compiler:
             score_range=wire.score_range,
             calibration=wire.calibration.calibration(),
             card=card,
+            ladder=self._ladder(rungs),
+            rule_cards=rule_cards,
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
@@ -282,14 +307,39 @@ class _Compiler:
             limitations=tuple(Limitation(entry.text, entry.check) for entry in wire.limitations),
             score_range=wire.score_range,
         )
-        plan = compile_card(card.wire.spec(), schema.by_name, facts, rules)
+        plan = self._told(compile_card(card.wire.spec(), schema.by_name, facts, rules), card.document)
+        if plan is not None:
+            samples = acting_samples(schema.by_name, facts, rules)
+            prove_actions(self._library, card, plan, self._service.wire.hook, samples)
+        return plan
+
+    def _ladder(self, rungs: Mapping[str, RuleRung | None]) -> Ladder:
+        """Down to where it says `none`."""
+        steps = takewhile(lambda step: not step.none, self._service.wire.fallback)
+        reached = (rungs.get(step.rule) for step in steps if step.rule is not None)
+        return tuple(dict.fromkeys(rung for rung in reached if rung is not None))
+
+    def _rule_cards(
+        self, schema: Schema, card: Sheet[CardFile], rules: Rules, rungs: Mapping[str, RuleRung | None]
+    ) -> dict[str, CardPlan]:
+        """By rule: its texts and bands; source, links, override reasons and label are those of the service's card."""
+        plans = {}
+        for name, rung in rungs.items():
+            sheet = self._parts.rules[name]
+            if rung is None:
+                continue
+            wire = sheet.wire
+            spec = RuleSpec(wire.title or name, wire.summary, wire.detail, decimals_of(wire), rung)
+            release = self._release.sheet.wire
+            facts = ReleaseFacts(release.model, release.version, rung.score.features)
+            plan = self._told(compile_rule_card(spec, card.wire.spec(), schema.by_name, facts, rules), sheet.document)
+            if plan is not None:
+                plans[name] = plan
+        return plans
+
+    def _told(self, plan: CardPlan | Sequence[CardProblem], document: Document) -> CardPlan | None:
         if isinstance(plan, CardPlan):
             return plan
         for problem in plan:
-            what = f"line {problem.line} of the template: {problem.what}" if problem.line else problem.what
-            self._library.found(card.document, _place(problem.key), what, problem.remedy)
+            tell(self._library, document, problem)
         return None
-
-
-def _place(key: str) -> Place:
-    return tuple(int(step) if step.isdigit() else step for step in key.split("."))

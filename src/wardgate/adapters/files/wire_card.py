@@ -2,19 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from pydantic import Field
 
-from wardgate.adapters.files.wire import Number, Text, Whole, Wire
+from wardgate.adapters.files.wire import Flag, Number, Text, Whole, Wire
 from wardgate.domain.cards.card import Coding, Link, Source
 from wardgate.domain.cards.spec import (
     DEFERRED,
     FALLBACK_LABEL,
     UNAVAILABLE,
+    ActionSpec,
     CardSpec,
     NoticeSpec,
     OverrideClass,
     OverrideReason,
+    SuggestionSpec,
+    SystemActionSpec,
 )
 from wardgate.domain.decisions.rules import Band
 
@@ -55,9 +57,47 @@ class LinkEntry(Wire):
     url: Text
     type: Literal["absolute", "smart"] = "absolute"
     appContext: Text | None = None
+    """For a SMART app. A template that says nothing of the patient: card.uuid, release.model, release.version."""
+    autolaunchable: Flag = False
+    """The EHR may launch it at once and never show the card; only on a fresh result of the model."""
 
     def link(self) -> Link:
-        return Link(self.label, self.url, self.type, self.appContext)
+        return Link(self.label, self.url, self.type, self.appContext, self.autolaunchable)
+
+
+class ActionEntry(Wire):
+    type: Literal["create", "update", "delete"]
+    description: Text
+    """What the clinician reads of it."""
+    resource: dict[str, Any] | None = None
+    """Of a create or an update: the whole FHIR resource; its strings are templates."""
+    resourceId: Text | None = None
+    """Of a delete: Type/id; a template."""
+
+    def action(self) -> ActionSpec:
+        return ActionSpec(self.type, self.description, self.resource, self.resourceId)
+
+
+class SuggestionEntry(Wire):
+    label: Text
+    isRecommended: Flag = False
+    """Selected beforehand, where the client does that."""
+    bands: tuple[Text, ...] = ()
+    """The bands whose cards carry it; absent: all of them."""
+    actions: Annotated[tuple[ActionEntry, ...], Field(min_length=1)]
+    """They belong together: all of them happen, or none."""
+
+    def suggestion(self) -> SuggestionSpec:
+        actions = tuple(action.action() for action in self.actions)
+        return SuggestionSpec(self.label, actions, self.isRecommended, self.bands)
+
+
+class SystemActionEntry(ActionEntry):
+    bands: tuple[Text, ...] = ()
+    """The bands whose cards it goes with; absent: all of them."""
+
+    def system_action(self) -> SystemActionSpec:
+        return SystemActionSpec(self.action(), self.bands)
 
 
 class OverrideEntry(Wire):
@@ -107,8 +147,12 @@ class CardFile(Wire):
     unavailable: Notice | None = None
     """The notice where the model is not available."""
     fallback: Label | None = None
-    suggestions: tuple[dict[str, Any], ...] = ()
-    """As the standard writes them."""
+    suggestions: tuple[SuggestionEntry, ...] = ()
+    """What the clinician may accept; as the standard writes them, without uuid, which wardgate gives."""
+    selectionBehavior: Literal["any", "at-most-one"] = "any"
+    """Of the suggestions."""
+    systemActions: tuple[SystemActionEntry, ...] = ()
+    """What the EHR does by itself; only for clients with `system_actions: true`."""
     names: dict[str, Text] = {}
     """By feature: what clinicians call it."""
 
@@ -125,5 +169,7 @@ class CardFile(Wire):
             unavailable=UNAVAILABLE if self.unavailable is None else self.unavailable.spec(),
             fallback_label=FALLBACK_LABEL if self.fallback is None else self.fallback.label,
             names=self.names,
-            suggestions=tuple(msgspec.Raw(msgspec.json.encode(suggestion)) for suggestion in self.suggestions),
+            suggestions=tuple(suggestion.suggestion() for suggestion in self.suggestions),
+            selection_behavior=self.selectionBehavior,
+            system_actions=tuple(each.system_action() for each in self.systemActions),
         )

@@ -2,21 +2,39 @@
 
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
-from wardgate.adapters.files.wire import SHA256, Count, Duration, Name, Number, Range, Text, Whole, Wire
+from wardgate.adapters.files.wire import SHA256, Count, Duration, Name, Number, Range, Text, Whole, Wire, matching
 from wardgate.domain.documents import Wrong
 from wardgate.domain.inference.calibration import Calibration, Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import OutputSpec, Probe, Shape
 
+Datatype = Literal["FP64", "FP32", "FP16", "INT64", "INT32", "BOOL"]
+
+_POINTER = r"(?:/(?:[^~/]|~[01])*)+"
+POINTER = matching(
+    _POINTER,
+    "not a JSON Pointer (RFC 6901)",
+    "write /key/key/0 from the root of the reply; ~1 stands for a / in a key, ~0 for a ~",
+)
+PATH = matching(r"/[!-~]*", "not a path", "write it from the root of the host, such as /health")
+
+
+def is_pointer(text: str) -> bool:
+    return re.fullmatch(_POINTER, text) is not None
+
 
 class Inputs(Wire):
     tensor: Text = "features"
-    """The input tensor of shape row; shape named calls each tensor after its feature."""
-    shape: Shape = Shape.ROW
-    datatype: Literal["FP64", "FP32", "FP16", "INT64", "INT32", "BOOL"] = "FP64"
+    """Of oip: the input tensor of shape row; shape named calls each tensor after its feature."""
+    shape: Shape | None = None
+    """Of oip (default row) and mlflow (default named: with the names of its columns)."""
+    datatype: Datatype = "FP64"
+    """What is not whole for INT, or not 0 or 1 for BOOL, is not sent."""
+    datatypes: dict[str, Datatype] = {}
+    """By feature, where it is not `datatype`; not for shape row."""
     order: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The features that leave for the model, and no other."""
     fill: dict[str, Number] = {}
@@ -24,11 +42,15 @@ class Inputs(Wire):
     clip: dict[str, Range] = {}
     """By feature: bounds that a value is moved to."""
 
+    def datatype_of(self, name: str) -> str:
+        return self.datatypes.get(name, self.datatype)
+
 
 class Output(Wire):
     tensor: Text
+    """Of oip. Of mlflow the column, or `predictions` where it has no name; of json a JSON Pointer into the reply."""
     index: Annotated[Whole, Field(ge=0)] | None = None
-    """In the last dimension. Absent: the tensor holds one number."""
+    """In the last dimension. Absent: one number stands there. Not of json, whose pointer says it."""
 
     def spec(self) -> OutputSpec:
         return OutputSpec(self.tensor, self.index)
@@ -44,14 +66,31 @@ def _with_score(value: object) -> object:
     return value
 
 
+def _document(value: object) -> object:
+    if value is not None and not isinstance(value, dict | list):
+        raise Wrong("not a document", "write a mapping or a list, with $NAME where the input NAME belongs")
+    return value
+
+
 class EndpointEntry(Wire):
     protocol: Literal["oip", "mlflow", "json"] = "oip"
-    """oip: the Open Inference Protocol, version 2."""
+    """oip: the Open Inference Protocol, version 2; mlflow: MLflow's scoring server; json: a declared request
+    ([protocols.md](protocols.md))."""
     url: Text
     """Its host must be in `model_hosts`; plain http only on loopback."""
-    model_name: Text
-    model_version: Text
-    """In the path of each call, and checked in the reply."""
+    model_name: Text | None = None
+    """Of oip, required: in the path of each call, and checked in the reply."""
+    model_version: Text | None = None
+    """Of oip, required: in the path of each call, and checked in the reply. Of json: checked where `version_at`
+    says. Of mlflow: for the reader; the probes alone prove it."""
+    version_at: Annotated[str, POINTER] | None = None
+    """Of json: where the reply names its version, as a JSON Pointer."""
+    request: Annotated[Any, BeforeValidator(_document)] = None
+    """Of json: the document that is sent; a text `$age` is replaced by the number of the input age, `$$` at the start
+    of a text is one `$`. Absent: one object with each input under its name."""
+    ready: Annotated[str, PATH] | None = None
+    """Of json: a path on the same host that answers 2xx while the model is ready. Absent: the URL itself is asked,
+    and any answer below 500 will do."""
     timeout: Duration = 0.2
     """Of one attempt."""
     concurrency: Count = 32
@@ -60,8 +99,8 @@ class EndpointEntry(Wire):
     outputs: Annotated[
         dict[str, Annotated[Output, BeforeValidator(_by_name)]], BeforeValidator(_with_score), Field(min_length=1)
     ]
-    """By name: a tensor, or {tensor, index}. `score` is required; `contributions` is in the order of `order`;
-    further ones (`uncertainty`) may be named in `defer`."""
+    """By name: a tensor, or {tensor, index}. `score` is required; `contributions` is in the order of `order`, or an
+    object by its names (mlflow, json); further ones (`uncertainty`) may be named in `defer`."""
 
 
 class ProbesEntry(Wire):

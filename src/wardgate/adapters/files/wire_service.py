@@ -7,6 +7,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from wardgate.adapters.files.wire import SERVICE_ID, Duration, Flag, Name, Number, Text, Wire, matching
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.documents import Wrong, did_you_mean
+from wardgate.domain.hooks import ContextField, FieldKind
+from wardgate.domain.hooks.library import custom_fields
 from wardgate.domain.outcomes import DEFERRAL_REASONS, Reason
 
 _REASONS = sorted(reason.value for reason in DEFERRAL_REASONS)
@@ -145,11 +147,23 @@ class Owner(Wire):
     """A path or a URL; printed, not opened."""
 
 
+_FIELD = matching(r"[A-Za-z][A-Za-z0-9]*", "not the name of a context field", "write it in letters and digits")
+
+
+class ContextEntry(Wire):
+    kind: FieldKind
+    """id; reference (`Type/id`); references (an array of them); resource (one, or a Bundle); list (of resources)"""
+    required: Flag = False
+    """Whether a call without it is refused."""
+
+
 class Service(Wire):
     id: Annotated[str, SERVICE_ID]
     """The last segment of the service's URL. Files may share it, with different hooks and one model."""
     hook: Text
     """A hook of the CDS Hooks library, or one of your own as a reverse domain name."""
+    context: dict[Annotated[str, _FIELD], ContextEntry] = {}
+    """By field, for a hook of your own: what its calls carry besides `patientId`. Absent: any field may be named."""
     title: Text
     description: Text
     usage_requirements: Text | None = None
@@ -191,3 +205,8 @@ class Service(Wire):
     """Where the service begins when the store holds nothing for it."""
     risk_tier: Literal["low", "medium", "high"] = "medium"
     owner: Owner = Owner()
+
+    def fields(self) -> tuple[ContextField, ...]:
+        """The context of a hook of one's own; () where nothing is declared of it."""
+        declared = [(name, entry.kind, entry.required) for name, entry in self.context.items()]
+        return custom_fields(declared) if declared else ()

@@ -1,1 +1,1 @@
-"""HTTP out: one client port, and the protocols spoken over it (FHIR, Open Inference Protocol)."""
+"""HTTP out: one client port, and what is spoken over it: FHIR, and the model protocols."""

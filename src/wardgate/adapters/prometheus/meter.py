@@ -24,6 +24,12 @@ class PrometheusMeter:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._feedback = Counter(
+            "wardgate_feedback",
+            "What became of cards, as reported.",
+            ("service_id", "outcome", "override"),
+            registry=self.registry,
+        )
         self._dropped = Counter(
             "wardgate_resources_dropped", "Resources that did not count.", ("cause",), registry=self.registry
         )
@@ -68,6 +74,9 @@ class PrometheusMeter:
     ) -> None:
         self._count(service_id, hook, mode, arm, outcome, reason, step).inc()
         self._time(service_id, hook, outcome).observe(seconds)
+
+    def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
+        self._feedback.labels(service_id, outcome, override).inc()
 
     def resource_dropped(self, cause: str, count: int) -> None:
         self._dropped.labels(cause).inc(count)

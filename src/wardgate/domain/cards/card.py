@@ -21,6 +21,21 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     url: str
     type: str  # absolute | smart
     app_context: str | None = None
+    autolaunchable: bool = False
+
+
+class Action(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    type: str  # create | update | delete
+    description: str
+    resource: msgspec.Raw | None = None  # the JSON object, encoded once (ACT-3)
+    resource_id: str | None = None
+
+
+class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    label: str
+    uuid: str
+    actions: tuple[Action, ...]
+    is_recommended: bool = False
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -31,3 +46,5 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     detail: str | None = None
     links: tuple[Link, ...] = ()
     override_reasons: tuple[Coding, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    selection_behavior: str | None = None  # at-most-one | any; there where suggestions are (CARD-9)

@@ -3,26 +3,38 @@
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
+import msgspec
 from jinja2 import TemplateError
 
 from wardgate.domain.cards import samples
+from wardgate.domain.cards.actions import ActionPlans, compile_actions
 from wardgate.domain.cards.card import Card, Link, Source
 from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.language import LONGEST_OUTPUT, Template, TemplateProblem, Vocabulary, compile_template
-from wardgate.domain.cards.parts import Parts, parts_of_deferral, parts_of_notice, parts_of_score
-from wardgate.domain.cards.plan import CardPlan, Face
+from wardgate.domain.cards.parts import Parts, parts_of_deferral, parts_of_notice, parts_of_rule, parts_of_score
+from wardgate.domain.cards.plan import CardPlan, Face, LinkPlan
 from wardgate.domain.cards.render import LONGEST_LABEL, LONGEST_SUMMARY, label_of, one_line, render, render_notice
+from wardgate.domain.cards.rule import rule_certainty_text
 from wardgate.domain.cards.scene import (
     BUILTIN,
     Scene,
     SceneFacts,
     vocabulary_of_deferral,
     vocabulary_of_label,
+    vocabulary_of_link,
     vocabulary_of_notice,
     vocabulary_of_score,
 )
 from wardgate.domain.cards.shapes import Shape, shape_of
-from wardgate.domain.cards.spec import INDICATORS, CardProblem, CardSpec, NoticeSpec, OverrideReason, ReleaseFacts
+from wardgate.domain.cards.spec import (
+    INDICATORS,
+    CardProblem,
+    CardSpec,
+    NoticeSpec,
+    OverrideReason,
+    ReleaseFacts,
+    RuleSpec,
+)
 from wardgate.domain.cards.text import Prepared, clean
 from wardgate.domain.cards.wording import calibration_text, certainty_text, not_checked_text
 from wardgate.domain.decisions.rules import Band, Rules
@@ -38,10 +50,53 @@ def compile_card(
     problems = list(_problems(spec, features))
     templates = _Templates(spec, {name: shape_of(f, spec.names.get(name)) for name, f in features.items()})
     problems += templates.problems
+    actions = compile_actions(spec, templates.shapes)
+    if isinstance(actions, list):
+        return problems + actions
     if problems:
         return problems
-    plan = _plan(spec, templates, release, rules)
+    plan = _plan(spec, templates, actions, release, rules)
     return list(_sampled(plan, features, release, rules)) or plan
+
+
+def compile_rule_card(
+    spec: RuleSpec, card: CardSpec, features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules
+) -> CardPlan | list[CardProblem]:
+    """The card of a rule that stands in for the model; `card` is the service's, and is sound. The inputs of `release`
+    are the rule's. There are no actions on it (law 10)."""
+    rung = spec.rung
+    own = msgspec.structs.replace(
+        card, bands=rung.bands, summary=spec.summary, detail=spec.detail, precision=spec.precision
+    )
+    problems = list(_band_problems(own.bands))
+    templates = _Templates(own, {name: shape_of(f, own.names.get(name)) for name, f in features.items()})
+    problems += templates.problems
+    if problems:
+        return problems
+    plan = _rule_plan(
+        _plan(own, templates, ActionPlans(), release, msgspec.structs.replace(rules, bands=rung.bands)), spec
+    )
+    found = (_tried(plan, "", render, call) for call in samples.rule_samples(features, spec.rung))
+    problem = next((each for each in found if each is not None), None)
+    return plan if problem is None else [problem]
+
+
+def _rule_plan(plan: CardPlan, spec: RuleSpec) -> CardPlan:
+    """What a rule's card says of itself, in place of what a model's would."""
+    summary, detail, rung = plan.score.summary, plan.score.detail, spec.rung
+    printed = _prints(detail)
+    facts = msgspec.structs.replace(
+        plan.facts,
+        rule=spec.title,
+        certainty={
+            (rung.threshold, None if band is None else band.name): Prepared(rule_certainty_text(band, rung))
+            for band in (*rung.bands, None)
+        },
+    )
+    parts, if_cut = parts_of_rule(printed, summary.prints), parts_of_rule(printed, _NOTHING)
+    return msgspec.structs.replace(
+        plan, facts=facts, score=msgspec.structs.replace(plan.score, parts=parts, if_cut=if_cut)
+    )
 
 
 class _Templates:
@@ -56,6 +111,13 @@ class _Templates:
         self.deferred = self._pair("deferred", spec.deferred, deferral)
         self.unavailable = self._pair("unavailable", spec.unavailable, vocabulary_of_notice())
         self.label = self._one("fallback.label", spec.fallback_label, vocabulary_of_label())
+        self.links = [self._link(f"links.{number}", link) for number, link in enumerate(spec.links)]
+
+    def _link(self, key: str, link: Link) -> LinkPlan:
+        quiet = msgspec.structs.replace(link, autolaunchable=False)
+        if link.app_context is None or not _is_template(link.app_context):
+            return LinkPlan(link, quiet, None)
+        return LinkPlan(link, quiet, self._one(f"{key}.appContext", link.app_context, vocabulary_of_link()))
 
     def _pair(self, key: str, spec: NoticeSpec, vocabulary: Vocabulary) -> tuple[Template, Template | None]:
         summary = self._one(f"{key}.summary", spec.summary, vocabulary)
@@ -76,7 +138,7 @@ class _Templates:
         return template
 
 
-def _plan(spec: CardSpec, templates: _Templates, release: ReleaseFacts, rules: Rules) -> CardPlan:
+def _plan(spec: CardSpec, templates: _Templates, actions: ActionPlans, release: ReleaseFacts, rules: Rules) -> CardPlan:
     summary, detail = templates.summary, templates.detail
     printed = _prints(detail)
     percent = _in_percent(templates, release)
@@ -97,7 +159,14 @@ def _plan(spec: CardSpec, templates: _Templates, release: ReleaseFacts, rules: R
         links=spec.links,
         codings=tuple(reason.coding for reason in spec.override_reasons),
         override_reasons=spec.override_reasons,
+        told_links=tuple(templates.links) if any(map(_depends, templates.links)) else (),
+        actions=actions if actions.suggestions or actions.system_actions else None,
     )
+
+
+def _depends(link: LinkPlan) -> bool:
+    """Whether the link is another one from card to card."""
+    return link.app_context is not None or link.link.autolaunchable
 
 
 def _face(pair: tuple[Template, Template | None], parts: Callable[[frozenset[str]], Parts], indicator: str) -> Face:
@@ -190,6 +259,13 @@ def _problems(spec: CardSpec, features: Mapping[str, FeatureSpec]) -> Iterable[C
     yield from _source_problems(spec.source)
     for number, link in enumerate(spec.links):
         yield from _link_problems(f"links.{number}", link)
+    yield from _launch_problems(spec)
+    for number, suggestion in enumerate(spec.suggestions):
+        yield from _literal(f"suggestions.{number}.label", suggestion.label)
+        for inner, action in enumerate(suggestion.actions):
+            yield from _literal(f"suggestions.{number}.actions.{inner}.description", action.description)
+    for number, system in enumerate(spec.system_actions):
+        yield from _literal(f"systemActions.{number}.description", system.action.description)
     yield from _override_problems(spec.override_reasons)
     for name in spec.names:
         if name not in features:
@@ -226,6 +302,8 @@ def _source_problems(source: Source) -> Iterable[CardProblem]:
         yield from _absolute("source.icon", source.icon)
     if source.topic is not None and not (source.topic.system and source.topic.code):
         yield CardProblem("source.topic", "a topic is a Coding with system and code", "give both")
+    elif source.topic is not None:
+        yield from _literal("source.topic.code", source.topic.code)
 
 
 def _link_problems(key: str, link: Link) -> Iterable[CardProblem]:
@@ -235,6 +313,16 @@ def _link_problems(key: str, link: Link) -> Iterable[CardProblem]:
         yield CardProblem(f"{key}.type", "no such link type", "use absolute or smart")
     elif link.type == "absolute" and link.app_context is not None:
         yield CardProblem(f"{key}.appContext", "an absolute link has no appContext (LNK-2)", "leave it out")
+
+
+def _launch_problems(spec: CardSpec) -> Iterable[CardProblem]:
+    """A card whose app is launched by itself may never be seen (LNK-3, trap T-26), so nothing may be lost with it."""
+    launched = [number for number, link in enumerate(spec.links) if link.autolaunchable]
+    for number in launched[1:]:
+        yield CardProblem(f"links.{number}.autolaunchable", "the second app that launches itself", "keep one")
+    if launched and spec.suggestions:
+        key, what = f"links.{launched[0]}.autolaunchable", "a card that may never be seen has suggestions (LNK-3)"
+        yield CardProblem(key, what, "leave them to the app, or do without the launch")
 
 
 def _override_problems(reasons: tuple[OverrideReason, ...]) -> Iterable[CardProblem]:
@@ -250,8 +338,12 @@ def _override_problems(reasons: tuple[OverrideReason, ...]) -> Iterable[CardProb
 def _literal(key: str, text: str) -> Iterable[CardProblem]:
     if not text.strip() or clean(text) != text:
         yield CardProblem(key, "the text is empty or not one line of visible characters", "write one line")
-    elif "{{" in text or "{%" in text:
+    elif _is_template(text):
         yield CardProblem(key, "this text is no template", "write it as it shall be read")
+
+
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 def _absolute(key: str, url: str) -> Iterable[CardProblem]:

@@ -53,6 +53,8 @@ class Absent:
 
 
 ABSENT = Absent()
+GAP = Absent("\0")
+"""A value that is not there, in the string of a resource: the string that would hold it is left out (`has_gap`)."""
 
 
 class Table:
@@ -115,6 +117,19 @@ class Template(msgspec.Struct, frozen=True):
 
 def compile_template(source: str, vocabulary: Vocabulary, markdown: bool) -> Template:
     """Raises TemplateProblem. `markdown`: what the template prints is escaped for Markdown, else made plain."""
+    return _compiled(source, vocabulary, write_markdown if markdown else write_plain)
+
+
+def compile_string(source: str, vocabulary: Vocabulary) -> Template:
+    """A string of a resource, plain; what it gives has a gap where a value is not there. Raises TemplateProblem."""
+    return _compiled(source, vocabulary, write_or_gap)
+
+
+def has_gap(text: str) -> bool:
+    return GAP.text in text
+
+
+def _compiled(source: str, vocabulary: Vocabulary, write: Callable[[object], str]) -> Template:
     if len(source) > LONGEST_SOURCE:
         raise TemplateProblem(f"the template is longer than {LONGEST_SOURCE:,} characters", "shorten it")
     try:
@@ -122,7 +137,7 @@ def compile_template(source: str, vocabulary: Vocabulary, markdown: bool) -> Tem
     except TemplateSyntaxError as error:
         what = f"the template does not parse: {error.message}"
         raise TemplateProblem(what, "mend the template's syntax", error.lineno) from None
-    compiler = _Compiler(vocabulary, write_markdown if markdown else write_plain)
+    compiler = _Compiler(vocabulary, write)
     render = compiler.block(tree.body)
     prints = compiler.prints(tree.body)
     return Template(render, frozenset(compiler.reads), frozenset(prints), compiler.percent)
@@ -142,6 +157,12 @@ def text_of(value: object) -> str:
 
 def write_plain(value: object) -> str:
     return clean(text_of(value))
+
+
+def write_or_gap(value: object) -> str:
+    """Plain text, but for a gap: `clean` would take it for a control character of the chart."""
+    text = text_of(value)
+    return GAP.text if has_gap(text) else clean(text)
 
 
 def write_markdown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wardgate.domain.cards.actions import ActionPlans
 from wardgate.domain.cards.card import Coding, Link, Source
 from wardgate.domain.cards.language import Template
 from wardgate.domain.cards.parts import Parts
@@ -20,8 +21,17 @@ class Face(msgspec.Struct, frozen=True):
     indicator: str
 
 
+class LinkPlan(msgspec.Struct, frozen=True):
+    """`quiet` is the link where nothing acts: an app is never launched by itself for less than a fresh result."""
+
+    link: Link
+    quiet: Link
+    app_context: Template | None
+
+
 class CardPlan(msgspec.Struct, frozen=True):
-    """`override_reasons` keep their classes for feedback; `codings` are what goes on the wire, with scores only."""
+    """`override_reasons` keep their classes for feedback; `codings` are what goes on the wire, with scores only.
+    `links` are the same on every card, unless `told_links` are there. `actions` None: the card has none."""
 
     facts: SceneFacts
     score: Face
@@ -32,3 +42,5 @@ class CardPlan(msgspec.Struct, frozen=True):
     links: tuple[Link, ...]
     codings: tuple[Coding, ...]
     override_reasons: tuple[OverrideReason, ...]
+    told_links: tuple[LinkPlan, ...] = ()
+    actions: ActionPlans | None = None

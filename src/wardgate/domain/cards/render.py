@@ -1,11 +1,13 @@
 """Make a card: pure, and the same bytes for the same facts (law 5)."""
 
 import re
-from hashlib import sha1
-from uuid import UUID
 
-from wardgate.domain.cards.card import Card, Coding
+import msgspec
+
+from wardgate.domain.cards.actions import ActionPlans
+from wardgate.domain.cards.card import Action, Card, Coding, Link
 from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.identity import card_id
 from wardgate.domain.cards.plan import CardPlan, Face
 from wardgate.domain.cards.scene import Scene
 from wardgate.domain.cards.text import clean, shorten
@@ -16,9 +18,6 @@ LONGEST_SUMMARY = 139
 
 LONGEST_LABEL = 100
 _BLANK = re.compile(r"\n{3,}")
-
-_CARDS = UUID("9d3c0f5e-53d0-5b0e-8d3b-3f5f6f0a2c71")
-"""The namespace of card ids; changing it changes every card's id."""
 
 
 def render(plan: CardPlan, facts: CardFacts) -> Card:
@@ -39,6 +38,11 @@ def render_notice(plan: CardPlan, facts: CardFacts) -> Card:
     return _card(plan, plan.notice, facts, plan.notice.indicator, ())
 
 
+def system_actions(plan: CardPlan, facts: CardFacts) -> tuple[Action, ...]:
+    """What the EHR shall do by itself; nothing but beside a card that acts (law 10)."""
+    return plan.actions.by_system(Scene(plan.facts, facts)) if plan.actions is not None and facts.acts else ()
+
+
 def _card(plan: CardPlan, face: Face, facts: CardFacts, indicator: str, codings: tuple[Coding, ...]) -> Card:
     scene = Scene(plan.facts, facts)
     label = "" if facts.step is Step.MODEL or facts.step is Step.NONE else label_of(plan, scene)
@@ -46,14 +50,31 @@ def _card(plan: CardPlan, face: Face, facts: CardFacts, indicator: str, codings:
     summary = label + shorten(whole, LONGEST_SUMMARY - len(label))
     parts = face.parts if len(summary) == len(label) + len(whole) else face.if_cut
     detail = "\n\n".join([*([] if face.detail is None else [_tidy(face.detail.render(scene))]), *parts.text(scene)])
-    return Card(
+    card = Card(
         uuid=card_id(facts.decision_id, facts.ordinal),
         summary=summary,
         indicator=indicator,
         source=plan.source,
         detail=detail,
-        links=plan.links,
+        links=_links(plan, scene) if plan.told_links else plan.links,
         override_reasons=codings,
+    )
+    return card if plan.actions is None or not facts.acts else _acting(card, plan.actions, scene)
+
+
+def _acting(card: Card, actions: ActionPlans, scene: Scene) -> Card:
+    suggestions = actions.suggested(scene)
+    if not suggestions:
+        return card
+    return msgspec.structs.replace(card, suggestions=suggestions, selection_behavior=actions.selection_behavior)
+
+
+def _links(plan: CardPlan, scene: Scene) -> tuple[Link, ...]:
+    acts = scene.call.acts
+    return tuple(
+        link if told.app_context is None else msgspec.structs.replace(link, app_context=told.app_context.render(scene))
+        for told in plan.told_links
+        for link in (told.link if acts else told.quiet,)
     )
 
 
@@ -61,13 +82,6 @@ def _tidy(text: str) -> str:
     """One blank line where a template and a table each brought theirs."""
     text = text.strip()
     return _BLANK.sub("\n\n", text) if "\n\n\n" in text else text
-
-
-def card_id(decision_id: str, ordinal: int) -> str:
-    """A UUID of version 5 (RFC 9562, 5.5) under wardgate's namespace, made of the decision id: lower case."""
-    digest = sha1(_CARDS.bytes + f"{decision_id}/{ordinal}".encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def label_of(plan: CardPlan, scene: Scene) -> str:

@@ -1,17 +1,21 @@
 """What templates see: one `Scene` for one card, a method for each name, each worked out when it is asked for."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from wardgate.domain.cards import tables
 from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.identity import card_id
 from wardgate.domain.cards.inputs import INPUT_ROW, Input, Inputs
-from wardgate.domain.cards.language import ABSENT, Absent, Frame, Get, Vocabulary
+from wardgate.domain.cards.language import ABSENT, GAP, Absent, Frame, Get, Vocabulary
+from wardgate.domain.cards.rule import Part, Parts, rule_text
 from wardgate.domain.cards.score import Share, score_of
 from wardgate.domain.cards.shapes import (
     LOOKS,
     NOTHING,
+    OWN_LOOKS,
     Look,
     Shape,
     earlier_text,
@@ -21,13 +25,14 @@ from wardgate.domain.cards.shapes import (
     value_text,
 )
 from wardgate.domain.cards.tables import KNOWN_ROW, MISSING_ROW, KnownRow, MissingRow, Rows
-from wardgate.domain.cards.text import Markdown, Prepared, exact, exact_percent, plain, time_text
+from wardgate.domain.cards.text import Markdown, Prepared, date_text, exact, exact_percent, plain, time_text
 from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text, unanswered_text
 from wardgate.domain.decisions.decide import REASON_OF_MARK, facts_of
 from wardgate.domain.expressions import Expression
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Outcome, Reason
+from wardgate.domain.scores import Counted
 from wardgate.domain.units import describe_age
 
 DAY = 86400.0
@@ -50,6 +55,7 @@ class SceneFacts(msgspec.Struct, frozen=True):
     questions: tuple[tuple[str, Expression], ...]
     certainty: Mapping[tuple[float | None, str | None], Prepared]
     rules: Mapping[str, str]
+    rule: str | None = None  # what a clinician calls the rule whose card this is
 
 
 class Scene(Frame):
@@ -92,8 +98,12 @@ class Scene(Frame):
         """A vector that ends early (another patient's) has no features at all."""
         return self.call.vector.values.get(name) or FeatureValue(name, None, Mark.MISSING)
 
-    def reasons(self) -> Inputs:
-        """What the score was computed from: by contribution where the model gives them, else in the model's order."""
+    def reasons(self) -> Inputs | Parts:
+        """What the score was computed from: by contribution where the model gives them, else in the model's order; of
+        a rule's points, item by item."""
+        fallback = self.call.decision.fallback
+        if fallback is not None and fallback.points.items:
+            return Parts([self._part(counted) for counted in fallback.points.items], self.call.zone)
         if self._reasons is None:
             prediction = self.call.prediction
             effects = {} if prediction is None else prediction.contributions or {}
@@ -105,6 +115,18 @@ class Scene(Frame):
             inputs = [Input(shapes[name], self.found(name), changed.get(name), effects.get(name)) for name in names]
             self._reasons = Inputs(inputs, self.call.zone)
         return self._reasons
+
+    def _part(self, counted: Counted) -> Part:
+        item = counted.item
+        about = item.reads[0] if item.reads else None
+        shape, found = (None, None) if about is None else (self.plan.shapes[about], self.found(about))
+        return Part(item.display, counted.points, shape, found)
+
+    def rule_text(self) -> str:
+        fallback = self.call.decision.fallback
+        if fallback is None or self.plan.rule is None:
+            return ""
+        return rule_text(self.plan.rule, self.plan.model, self.plan.version, fallback.reason)
 
     # the hand-off of a deferral
 
@@ -210,6 +232,18 @@ class Scene(Frame):
     def valid_until(self) -> Markdown:
         return Markdown(time_text(valid_until(self.plan, self.call), self.call.zone))
 
+    # for machines
+
+    def card_uuid(self) -> str:
+        return card_id(self.call.decision_id, self.call.ordinal)
+
+    def now(self) -> str:
+        """An instant as FHIR writes it, with the client's offset."""
+        return datetime.fromtimestamp(self.call.computed_at, self.call.zone).isoformat(timespec="seconds")
+
+    def today(self) -> str:
+        return date_text(self.call.computed_at, self.call.zone)
+
 
 def valid_until(plan: SceneFacts, call: CardFacts) -> float:
     """Epoch seconds until when a card may be believed: until its first input outgrows `within`, a day at most.
@@ -264,6 +298,26 @@ _LISTS = {"reasons": INPUT_ROW, "missing": MISSING_ROW, "known": KNOWN_ROW}
 BUILTIN = frozenset({*_SCORED, *_HANDED_OFF})
 """The names that mean something else than a feature."""
 
+_IDS = ("patientId", "encounterId", "userId")
+_USERS = ("userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId")
+_LAUNCHED: Kind = {"card": {"uuid": Scene.card_uuid}, "release": _COMMON["release"]}
+
+
+def _token(name: str) -> Get:
+    return lambda scene: scene.call.tokens.get(name, GAP)
+
+
+_PROPOSED: Kind = {
+    **_LAUNCHED,
+    "context": {name: _token(name) for name in _IDS},
+    **{name: _token(name) for name in _USERS},
+    "now": Scene.now,
+    "today": Scene.today,
+    "score": Scene.score,
+    "band": Scene.band,
+}
+BUILTIN_OF_RESOURCES = frozenset(_PROPOSED)
+
 _NO_SCORE = dict.fromkeys(
     ("score", "band", "threshold", "certainty", "reasons", "valid_until"),
     "say nothing of a score where there is none; reason, missing, known and advice are there",
@@ -286,14 +340,48 @@ def vocabulary_of_label() -> Vocabulary:
     return _vocabulary(_STEP, {}, _NO_SCORE)
 
 
+def vocabulary_of_link() -> Vocabulary:
+    """`appContext` says nothing of the patient: an app gets the patient by its launch."""
+    return _vocabulary(_LAUNCHED, {}, {})
+
+
+def vocabulary_of_resource(shapes: Mapping[str, Shape]) -> Vocabulary:
+    """No string of the chart goes back into it: ids that were checked, times, numbers, words of the configuration.
+
+    What is not there is a gap. A name of the language comes before a feature of that name.
+    """
+    names = {name: _gapped(found) for name, found in {**_features(shapes, OWN_LOOKS), **_PROPOSED}.items()}
+    return Vocabulary(names, {}, frozenset(_numbers(shapes) | {"score"}))
+
+
+def _gapped(found: Get | Mapping[str, Get]) -> Get | Mapping[str, Get]:
+    if not callable(found):
+        return {name: _or_gap(get) for name, get in found.items()}
+    return _or_gap(found)
+
+
+def _or_gap(get: Get) -> Get:
+    def value(scene: Scene) -> object:
+        found = get(scene)
+        return GAP if isinstance(found, Absent) else found
+
+    return value
+
+
 def _vocabulary(kind: Kind, shapes: Mapping[str, Shape], instead: Mapping[str, str]) -> Vocabulary:
     """A name of the language comes before a feature of that name; `compile.py` refuses a template that says it."""
-    features: Kind = {
-        name: {look: _looker(shape, see) for look, see in LOOKS.items()} for name, shape in shapes.items()
-    }
-    numbers = {f"{name}.value" for name, shape in shapes.items() if shape.numeric} | {"score", "threshold"}
+    features = _features(shapes, LOOKS)
+    numbers = _numbers(shapes) | {"score", "threshold"}
     lists = {name: rows for name, rows in _LISTS.items() if name in kind}
     return Vocabulary({**features, **kind}, lists, frozenset(numbers), instead)
+
+
+def _features(shapes: Mapping[str, Shape], looks: Mapping[str, Look]) -> Kind:
+    return {name: {look: _looker(shape, see) for look, see in looks.items()} for name, shape in shapes.items()}
+
+
+def _numbers(shapes: Mapping[str, Shape]) -> set[str]:
+    return {f"{name}.value" for name, shape in shapes.items() if shape.numeric}
 
 
 def _looker(shape: Shape, see: Look) -> Get:

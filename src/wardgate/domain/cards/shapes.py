@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wardgate.domain.cards.language import ABSENT, Absent
+from wardgate.domain.cards.language import ABSENT, GAP, Absent
 from wardgate.domain.cards.score import Shown
 from wardgate.domain.cards.text import (
     Markdown,
@@ -45,6 +45,7 @@ class Shape(msgspec.Struct, frozen=True):
     declared_unit: str | None
     codes: Mapping[float | bool, str]
     whole_steps: bool  # an age: never rounded up to a birthday that has not been
+    derived: bool  # worked out: no more digits than anybody measured
     dated: bool
     within: float | None
     window: str | None  # `within` in words
@@ -54,7 +55,9 @@ class Shape(msgspec.Struct, frozen=True):
     def text(self, value: Value) -> str:
         """The value alone, in plain text: codes and raw strings may come from outside."""
         if type(value) is float and not self.codes:
-            return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps and abs(value) < 1e6 else value)
+            if self.whole_steps and abs(value) < 1e6:
+                return plain(math.floor(round(value * 10, 6)) / 10)
+            return plain(round(value, 1) if self.derived and abs(value) >= 10 else value)
         if isinstance(value, str):
             return outside(value)
         if value in self.codes:
@@ -75,6 +78,7 @@ def shape_of(spec: FeatureSpec, display: str | None) -> Shape:
         declared_unit=spec.unit,
         codes=_codes(spec),
         whole_steps=spec.as_ is not None,
+        derived=spec.derive is not None,
         dated=spec.source != "Patient",
         within=spec.within,
         window=window_text(spec.within) if spec.within is not None else None,
@@ -141,6 +145,27 @@ LOOKS: Mapping[str, Look] = {
 }
 """A feature in a template: `value` alone, `unit`, `text` (both, or what stands in the chart instead), `age` (`3 days`),
 `date`, `mark` (why there is no value; false where there is one), `trend` (false where there is no other value)."""
+
+
+def _own_value(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    """A number, a mapped code, yes or no; never a string of the chart, which may be anything."""
+    value = _value(shape, found, zone)
+    return GAP if isinstance(value, str) else value
+
+
+def _own_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> object:
+    if found.value is None or isinstance(found.value, str):
+        return GAP
+    return f"{shape.text(found.value)} {shape.unit}".rstrip()
+
+
+OWN_LOOKS: Mapping[str, Look] = {
+    **{look: LOOKS[look] for look in ("name", "age", "date", "trend")},
+    "value": _own_value,
+    "unit": lambda shape, found, zone: shape.unit,
+    "text": _own_text,
+}
+"""A feature in a resource that goes into the chart: only what was read as a value, in the words of the schema."""
 
 
 def trend_text(shape: Shape, found: FeatureValue, zone: ZoneInfo) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from wardgate.domain.cards.card import Coding, Link, Source
+from wardgate.domain.decisions.ladder import RuleRung
 from wardgate.domain.decisions.rules import Band
 from wardgate.domain.inference.calibration import Calibration, Identity
 
@@ -37,16 +39,40 @@ class NoticeSpec(msgspec.Struct, frozen=True):
     indicator: str = "info"
 
 
+class ActionSpec(msgspec.Struct, frozen=True):
+    """One action. `resource` is the file's document, its strings templates; `resource_id` is a template."""
+
+    type: str
+    description: str
+    resource: Mapping[str, Any] | None = None
+    resource_id: str | None = None
+
+
+class SuggestionSpec(msgspec.Struct, frozen=True):
+    """`bands` name those whose cards carry it; empty: every score's card."""
+
+    label: str
+    actions: tuple[ActionSpec, ...]
+    is_recommended: bool = False
+    bands: tuple[str, ...] = ()
+
+
+class SystemActionSpec(msgspec.Struct, frozen=True):
+    action: ActionSpec
+    bands: tuple[str, ...] = ()
+
+
 DEFERRED = NoticeSpec("Not calculated: {{ reason.display }}")
 UNAVAILABLE = NoticeSpec("Not available at the moment: {{ reason.display }}")
 FALLBACK_LABEL = "{{ step.display }}{% if step.age %}, {{ step.age }} old{% endif %}: "
 
 
 class CardSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One card file. Strings that may hold `{{ }}`: `summary` and `detail` (of the three kinds), `fallback_label`.
+    """One card file. Strings that may hold `{{ }}`: `summary` and `detail` (of the three kinds), `fallback_label`,
+    `appContext` of links, and those of the resources of actions.
 
     `precision` is `precision.score`, the decimals of the score's number (0 to 12). `names` is what a clinician
-    calls a feature, where the feature's own name will not do. `suggestions` are kept as read: not active yet.
+    calls a feature, where the feature's own name will not do.
     """
 
     bands: tuple[Band, ...]
@@ -60,7 +86,9 @@ class CardSpec(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: NoticeSpec = UNAVAILABLE
     fallback_label: str = FALLBACK_LABEL
     names: Mapping[str, str] = {}
-    suggestions: tuple[msgspec.Raw, ...] = ()
+    suggestions: tuple[SuggestionSpec, ...] = ()
+    selection_behavior: str = "any"
+    system_actions: tuple[SystemActionSpec, ...] = ()
 
 
 class Limitation(msgspec.Struct, frozen=True):
@@ -79,6 +107,19 @@ class ReleaseFacts(msgspec.Struct, frozen=True):
     calibration: Calibration = Identity()
     limitations: tuple[Limitation, ...] = ()
     score_range: tuple[float, float] | None = None
+
+
+class RuleSpec(msgspec.Struct, frozen=True):
+    """The texts of a rule of the ladder; `title` is what a clinician calls it, `precision` the decimals of its score.
+
+    The rest of its card is the service's card: source, links, override reasons, label.
+    """
+
+    title: str
+    summary: str
+    detail: str | None
+    precision: int
+    rung: RuleRung
 
 
 class CardProblem(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ client, or as `urn:uuid:` inside a Bundle (FHIR R4, 2.3.0 and Bundle 3.1.6.1). I
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from wardgate.domain.context.fhir import Document, Event, Participant, Reference, Resource
 from wardgate.domain.context.record import Dropped
@@ -18,6 +18,15 @@ _REFERENCE = re.compile(
 _URN = "urn:uuid:"
 
 NO_ALIASES: frozenset[str] = frozenset()
+
+
+def patient_named(reference: str, bases: Collection[str]) -> str | None:
+    """The id of the Patient that is named, relative or under one of `bases`; None: another type or base, or nobody
+    that is sure."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None or match["type"] != "Patient" or not (match["base"] is None or match["base"] in bases):
+        return None
+    return match["id"]
 
 
 class Owner:

@@ -1,10 +1,13 @@
 """Prefetch templates (CDS Hooks 2.0.1, "Prefetch Template"): parsed once at start, filled once a call."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from urllib.parse import quote, unquote
 
 import msgspec
+
+from wardgate.domain.hooks import FieldKind
 
 USER_TOKENS: frozenset[str] = frozenset(
     {"userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId"}
@@ -14,6 +17,8 @@ USER_TOKENS: frozenset[str] = frozenset(
 
 class PrefetchKey(msgspec.Struct, frozen=True):
     """One declared key. `parts` are literal text and token names in turn: text, token, text, ..., text.
+
+    A token is a context field, a user id, or a date: `today()` with the days to add, as in `today()-90`.
 
     `parameters` are the search's (name, value) pairs as written, percent-decoded, tokens left in place;
     empty for an instance read.
@@ -33,6 +38,9 @@ class TemplateError(ValueError):
 
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
+_DATE = "today()"
+_DATE_TOKEN = re.compile(r"today\(\)(?: ([+-]) (\d{1,5}) days)?")
+_REFERENCES = (FieldKind.REFERENCE, FieldKind.REFERENCES)
 _CONTEXT_TOKEN = re.compile(r"context\.([A-Za-z][A-Za-z0-9]*)")
 _TYPE = re.compile(r"[A-Z][A-Za-z]+")
 _PARAMETER = re.compile(r"_?[a-z][A-Za-z0-9-]*")
@@ -55,31 +63,47 @@ _ENCODINGS = {character: f"%{ord(character):02X}" for character in '| +"<>#[]\\^
 _DOTS = frozenset({".", ".."})
 
 
-def parse_template(name: str, template: str, hook_tokens: frozenset[str] | None, required: bool) -> PrefetchKey:
+def parse_template(
+    name: str, template: str, hook_tokens: Mapping[str, FieldKind] | None, required: bool, cds_hooks: str = "2.0"
+) -> PrefetchKey:
     """`hook_tokens`: the context fields that the hook marks as tokens; None: a hook of nobody's library, any field.
 
     Raises TemplateError for what clients need not understand (PF-7 to PF-9): a key that one of them answers
-    wrongly is worse than one that cannot be written.
+    wrongly is worse than one that cannot be written. Dates are understood from CDS Hooks 3.0 on (PF-10).
     """
-    parts = _split(template, hook_tokens)
+    parts = _split(template, hook_tokens, cds_hooks)
     path, question, query = template.partition("?")
-    if question:
-        return PrefetchKey(name, template, _search_type(path), False, parts, _parameters(query, path), required)
-    return PrefetchKey(name, template, _read_type(path), True, parts, (), required)
+    if not question:
+        return PrefetchKey(name, template, _read_type(path, parts, hook_tokens), True, parts, (), required)
+    kind, parameters = _search_type(path), _parameters(query)
+    if kind in _OF_ONE_PATIENT and all(is_date(token) for token in parts[1::2]):
+        raise TemplateError("a search that names no token asks for everybody; add patient={{context.patientId}}")
+    return PrefetchKey(name, template, kind, False, parts, parameters, required)
 
 
-def fill(key: PrefetchKey, tokens: Mapping[str, str]) -> str | None:
+def is_date(token: str) -> bool:
+    """Whether a token of `parts` is a date, which the gateway computes, rather than a value of the context."""
+    return token.startswith(_DATE)
+
+
+def fill(key: PrefetchKey, tokens: Mapping[str, str], today: Callable[[], date]) -> str | None:
     """The URL relative to the FHIR base; None where a token has no value, so that the key cannot be asked.
 
-    Every value is percent-encoded. `.` and `..` match the grammar of FHIR ids and would climb in a path.
+    Every value is percent-encoded. `.` and `..` match the grammar of FHIR ids and would climb in a path. `today` is
+    the date where the client is, asked for only where the key names one.
     """
     filled = list(key.parts)
     for index in range(1, len(filled), 2):
-        value = tokens.get(filled[index])
+        token = filled[index]
+        value = _date(token, today()) if is_date(token) else tokens.get(token)
         if not value or (key.read and value in _DOTS):
             return None
         filled[index] = quote(value, safe="")
     return "".join(filled)
+
+
+def _date(token: str, today: date) -> str:
+    return (today + timedelta(days=int(token.removeprefix(_DATE) or 0))).isoformat()
 
 
 def names_context(key: PrefetchKey) -> str | None:
@@ -91,23 +115,29 @@ def names_context(key: PrefetchKey) -> str | None:
     return field if key.read or filters == ["_id"] else None
 
 
-def _split(template: str, hook_tokens: frozenset[str] | None) -> tuple[str, ...]:
+def _split(template: str, hook_tokens: Mapping[str, FieldKind] | None, cds_hooks: str) -> tuple[str, ...]:
     parts = _TOKEN.split(template)
     if any("{" in text or "}" in text for text in parts[::2]):
         raise TemplateError("a brace without its partner; tokens are written {{context.patientId}}")
-    return tuple(_token(part, hook_tokens) if index % 2 else part for index, part in enumerate(parts))
+    return tuple(_token(part, hook_tokens, cds_hooks) if index % 2 else part for index, part in enumerate(parts))
 
 
-def _token(text: str, hook_tokens: frozenset[str] | None) -> str:
+def _token(text: str, hook_tokens: Mapping[str, FieldKind] | None, cds_hooks: str) -> str:
     if text in USER_TOKENS:
         return text
     if text != text.strip():
         raise TemplateError("spaces inside a token; write {{context.patientId}} without them")
+    if text.startswith(_DATE):
+        return _date_token(text, cds_hooks)
+    if text.startswith("%"):
+        raise TemplateError(
+            "a reference to another prefetch key, which is experimental in CDS Hooks 3.0; write the query out"
+        )
     match = _CONTEXT_TOKEN.fullmatch(text)
     if match is None:
         raise TemplateError(
             "a token that is neither context.<field> nor a user id; write {{context.<field>}} or one of "
-            f"{', '.join(sorted(USER_TOKENS))} (dates are filtered by a feature's `within`)"
+            f"{', '.join(sorted(USER_TOKENS))}"
         )
     if hook_tokens is not None and match[1] not in hook_tokens:
         allowed = ", ".join(f"context.{field}" for field in sorted(hook_tokens))
@@ -115,15 +145,32 @@ def _token(text: str, hook_tokens: frozenset[str] | None) -> str:
     return match[1]
 
 
-def _read_type(path: str) -> str:
-    kind, slash, instance = path.partition("/")
-    if not slash or not _TYPE.fullmatch(kind) or not _TOKEN.fullmatch(instance):
+def _date_token(text: str, cds_hooks: str) -> str:
+    match = _DATE_TOKEN.fullmatch(text)
+    if match is None:
+        raise TemplateError("not a date that clients understand; write {{today()}} or {{today() - 90 days}}")
+    if cds_hooks == "2.0":
+        raise TemplateError(
+            'a date token, which clients understand from CDS Hooks 3.0 on; set `discovery: {cds_hooks: "3.0"}`, '
+            "or leave it out and filter dates by a feature's `within`"
+        )
+    sign, days = match.groups(default="")
+    return f"{_DATE}{sign}{days}"
+
+
+def _read_type(path: str, parts: tuple[str, ...], hook_tokens: Mapping[str, FieldKind] | None) -> str:
+    kind = path.partition("/")[0]
+    if not _TYPE.fullmatch(kind) or len(parts) != 3 or (parts[0], parts[2]) != (f"{kind}/", "") or is_date(parts[1]):
         raise TemplateError(
             "neither an instance read nor a search on one type; write Patient/{{context.patientId}} or "
             "Observation?patient={{context.patientId}}&..."
         )
-    if instance == "{{context.userId}}":
+    if parts[1] == "userId":
         raise TemplateError("context.userId holds a type and an id; read Practitioner/{{userPractitionerId}} instead")
+    if hook_tokens is not None and hook_tokens.get(parts[1]) in _REFERENCES:
+        raise TemplateError(
+            f"context.{parts[1]} holds a type and an id; search with it, as in Task?focus={{{{context.{parts[1]}}}}}"
+        )
     return kind
 
 
@@ -133,7 +180,7 @@ def _search_type(path: str) -> str:
     return path
 
 
-def _parameters(query: str, kind: str) -> tuple[tuple[str, str], ...]:
+def _parameters(query: str) -> tuple[tuple[str, str], ...]:
     pairs: dict[str, str] = {}
     for part in query.split("&"):
         written, equals, value = part.partition("=")
@@ -147,8 +194,6 @@ def _parameters(query: str, kind: str) -> tuple[tuple[str, str], ...]:
             )
         _check_value(base, value)
         pairs[written] = unquote(value)
-    if kind in _OF_ONE_PATIENT and not any("{{" in value for value in pairs.values()):
-        raise TemplateError("a search that names no token asks for everybody; add patient={{context.patientId}}")
     return tuple(pairs.items())
 
 

@@ -1,13 +1,32 @@
-"""A release's endpoint as its file declares it; adapters translate it to a protocol's wire."""
+"""A release's endpoint as its file declares it; adapters translate it to a protocol's wire (docs/protocols.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 
-class Protocol(StrEnum):
-    OIP = "oip"
+class Oip(msgspec.Struct, frozen=True):
+    """The Open Inference Protocol, version 2. Name and version stand in the path and are checked in the reply."""
+
+    model_name: str
+    model_version: str
+
+
+class Mlflow(msgspec.Struct, frozen=True):
+    """MLflow's scoring server: `/invocations`. Its reply names no version, so that probes alone prove it."""
+
+
+class PlainJson(msgspec.Struct, frozen=True):
+    """A POST of the declared request to the URL itself; outputs are JSON Pointers (RFC 6901) into the reply.
+
+    In `request` a text `$name` stands for the input of that name, `$$` at the start of a text for one `$`.
+    """
+
+    request: Any
+    ready: str | None = None  # a path on the same host, answered with 2xx where the model is ready
+    version: tuple[str, str] | None = None  # pointer, and the version that must stand there
 
 
 class Shape(StrEnum):
@@ -18,30 +37,34 @@ class Shape(StrEnum):
 class InputSpec(msgspec.Struct, frozen=True):
     tensor: str
     shape: Shape
-    datatype: str  # FP64 | FP32 | INT64 | INT32 | BOOL
+    datatype: str  # FP64 | FP32 | FP16 | INT64 | INT32 | BOOL
     order: tuple[str, ...]
     fill: Mapping[str, float]
     clip: Mapping[str, tuple[float, float]]
+    datatypes: Mapping[str, str] = {}  # by input, where it is not `datatype`; never for a row
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
-    """Where a number stands in the reply: a tensor by name, `index` in its last dimension."""
+    """Where a number stands in the reply: `name` is a tensor (oip), a column (mlflow), or a JSON Pointer (json);
+    `index` counts in its last dimension."""
 
-    tensor: str
+    name: str
     index: int | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    protocol: Protocol
+    protocol: Oip | Mlflow | PlainJson
     url: str  # no trailing slash
-    model_name: str
-    model_version: str
     timeout: float  # seconds
     concurrency: int
     inputs: InputSpec
     score: OutputSpec
     contributions: OutputSpec | None = None
     others: Mapping[str, OutputSpec] = {}  # further declared outputs, e.g. uncertainty
+
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        contributions = () if self.contributions is None else (self.contributions,)
+        return (self.score, *self.others.values(), *contributions)
 
 
 class ModelReply(msgspec.Struct, frozen=True):

@@ -25,6 +25,10 @@ def test_the_sound_tree_is_sound(tmp_path: Path) -> None:
     assert _found(tmp_path) == []
 
 
+def _own(context: str) -> Edit:
+    return ("hook: patient-view\n", f"hook: com.example.pump-alarm\ncontext: {context}\n")
+
+
 ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     # the prefetch
     ("features", ('["9318-7"]', '["9318-7", "14959-1"]'), "service", 7, "prefetch.labs", "14959-1"),
@@ -55,6 +59,35 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ("service", ("%7C33914-3", "|33914-3"), "service", 7, "prefetch.labs", "percent-encoded"),
     ("service", ("[patient, labs]", "[patient, labz]"), "service", 9, "required_prefetch.1", "labz"),
     ("service", ("hook: patient-view", "hook: patient-veiw"), "service", 2, "hook", "hook"),
+    (
+        "service",
+        (
+            "problems: Condition?patient={{context.patientId}}",
+            "problems: Condition?patient={{context.patientId}}&onset-date=ge{{today() - 90 days}}",
+        ),
+        "service",
+        8,
+        "prefetch.problems",
+        "CDS Hooks 3.0",
+    ),
+    ("service", ("id: kidney-failure\n", "id: kidney/failure\n"), "service", 1, "id", "stands in a URL"),
+    # the context of a hook of one's own
+    ("service", ("title: Kid", "context: {pumpId: {kind: id}}\ntitle: Kid"), "service", 3, "context", "library"),
+    ("service", _own("{patientId: {kind: id}}"), "service", 3, "context.patientId", "its patient"),
+    ("service", _own("{userId: {kind: id}}"), "service", 3, "context.userId.kind", "kind in every hook"),
+    ("service", _own("{pump.id: {kind: id}}"), "service", 3, "context.pump.id", "context field"),
+    ("service", _own("{pumpId: {kind: text}}"), "service", 3, "context.pumpId.kind", "references"),
+    (
+        "service",
+        [
+            _own("{pumpId: {kind: id}}"),
+            ("problems: Condition?patient={{context.patientId}}", "problems: Condition?patient={{context.pump}}"),
+        ],
+        "service",
+        9,
+        "prefetch.problems",
+        "context.pumpId",
+    ),
     # expressions
     ("service", ("egfr < 60", "egrf < 60"), "service", 17, "population", "column 15"),
     (
@@ -126,7 +159,6 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ("release", ("127.0.0.1:8082", "127.0.0.1:8099"), "release", 5, "endpoint.url", "model hosts"),
     ("release", ("http://127.0.0.1:8082", "http://models.example"), "release", 5, "endpoint.url", ""),
     ("release", ("http://127.0.0.1:8082", "127.0.0.1:8082"), "release", 5, "endpoint.url", "URL"),
-    ("release", ("protocol: oip", "protocol: mlflow"), "release", 4, "endpoint.protocol", "not built yet"),
     (
         "release",
         ("[age, male, egfr, uacr]", "[age, male, egfr, uacc]"),
@@ -256,6 +288,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
 """File that is edited, edit; file, line, key and a word of the finding."""
 
 
+@pytest.mark.requirement("DIS-7", "HK-1", "PF-8")
 @pytest.mark.parametrize(
     ("edited", "edit", "file", "line", "key", "word"),
     ERRORS,
@@ -540,3 +573,37 @@ def test_an_output_that_no_rule_could_name_is_an_error(tmp_path: Path) -> None:
     edit = ("contributions: contributions}", "contributions: contributions, missing: spare}")
     findings = survey(sound_config(tmp_path, release=edit)).findings
     assert [finding.key for finding in findings if not finding.warning] == ["endpoint.outputs.missing"]
+
+
+def test_date_tokens_are_sound_where_discovery_speaks_3_0(tmp_path: Path) -> None:
+    """They are an error in 2.0; the warning is that of any parameter by which a server may leave something out."""
+    dated = ("&code=http", "&date=ge{{today() - 400 days}}&code=http")
+    speaks = ("listen:", 'discovery: {cds_hooks: "3.0"}\nlisten:')
+    findings = _found(tmp_path, service=dated, wardgate=("\nlisten:", f"\n{speaks[1]}"))
+
+    assert [finding for finding in findings if not finding.warning] == []
+    assert any(
+        finding.key == "prefetch.labs" and "CDS Hooks 3.0" in finding.what
+        for finding in _found(tmp_path, service=dated)
+    )
+
+
+def test_a_hook_of_ones_own_is_compiled_with_its_context(tmp_path: Path) -> None:
+    """Patient, encounter and user may come in any hook; the rest is what the service declares."""
+    edits = [
+        _own("{pumpId: {kind: id, required: true}}"),
+        (
+            "Condition?patient={{context.patientId}}",
+            "Condition?patient={{context.patientId}}&asserter={{context.pumpId}}",
+        ),
+    ]
+    catalog = survey(sound_config(tmp_path, service=edits)).catalog
+    assert catalog is not None
+    plan = catalog.services["kidney-failure"]["com.example.pump-alarm"]
+
+    assert [(field.name, field.required) for field in plan.context] == [
+        ("patientId", True),
+        ("encounterId", False),
+        ("userId", False),
+        ("pumpId", True),
+    ]

@@ -10,7 +10,7 @@ from tests.fakes.model import ENDPOINT
 from tests.fakes.raw_server import http_answer, raw_server
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpReply
-from wardgate.adapters.http.oip import OipClient, parse_reply
+from wardgate.adapters.http.model_client import HttpModelClient, read_reply, wire_of
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, OutputSpec, Shape
 from wardgate.domain.inference.prediction import ModelInputs
@@ -35,52 +35,44 @@ def _score(**changes: Any) -> dict[str, Any]:
     return _body(outputs=[{"name": "risk_2y", "shape": [1, 1], "datatype": "FP64", "data": [0.25]} | changes])
 
 
-def _parse(body: dict[str, Any] | bytes, status: int = 200, endpoint: Endpoint = ENDPOINT) -> ModelReply:
+def _parse(body: dict[str, Any] | bytes, endpoint: Endpoint = ENDPOINT) -> ModelReply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return parse_reply(HttpReply(status, "application/json", raw), endpoint)
+    return read_reply(HttpReply(200, "application/json", raw), wire_of(endpoint))
 
 
 async def test_a_row_goes_out_as_one_tensor_with_the_version_in_the_path() -> None:
-    """One FP64 tensor [1, n], flat, in declared order, to the versioned URL."""
+    """One FP64 tensor [1, n], flat, in declared order, to the versioned URL; the declared outputs are asked for."""
     async with raw_server(http_answer("200 OK", json.dumps(_body()).encode())) as server:
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
         http = AiohttpClient()
-        reply = await OipClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
+        reply = await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
         await http.close()
     head, body = server.requests[0]
     assert head.startswith(b"POST /v2/models/kfre/versions/1/infer ")
     assert json.loads(body) == {
-        "inputs": [{"name": "features", "shape": [1, 4], "datatype": "FP64", "data": [70.0, 1.0, 30.0, 300.0]}]
+        "inputs": [{"name": "features", "shape": [1, 4], "datatype": "FP64", "data": [70.0, 1.0, 30.0, 300.0]}],
+        "outputs": [{"name": "risk_2y"}, {"name": "contributions"}],
     }
     assert reply == ModelReply(0.25, (0.1, 0.2, 0.3, 0.4), {})
 
 
 async def test_named_tensors_go_out_one_for_each_feature() -> None:
-    """Shape `named`: a tensor [1, 1] a feature, named after it; whole numbers as integers for INT64."""
+    """Shape `named`: a tensor [1, 1] a feature, named after it, in its own datatype."""
     async with raw_server(http_answer("200 OK", json.dumps(_body()).encode())) as server:
-        inputs = msgspec.structs.replace(ENDPOINT.inputs, shape=Shape.NAMED, datatype="INT64")
+        inputs = msgspec.structs.replace(
+            ENDPOINT.inputs, shape=Shape.NAMED, datatype="INT64", datatypes={"egfr": "FP64"}
+        )
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url, inputs=inputs)
         http = AiohttpClient()
-        await OipClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
+        await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
         await http.close()
     sent = json.loads(server.requests[0][1])["inputs"]
-    assert [(t["name"], t["shape"], t["data"]) for t in sent] == [
-        ("age", [1, 1], [70]),
-        ("male", [1, 1], [1]),
-        ("egfr", [1, 1], [30]),
-        ("uacr", [1, 1], [300]),
+    assert [(t["name"], t["shape"], t["datatype"], repr(t["data"])) for t in sent] == [
+        ("age", [1, 1], "INT64", "[70]"),
+        ("male", [1, 1], "INT64", "[1]"),
+        ("egfr", [1, 1], "FP64", "[30.0]"),
+        ("uacr", [1, 1], "INT64", "[300]"),
     ]
-
-
-async def test_a_host_that_is_not_listed_is_never_called() -> None:
-    """The list is checked again where the call leaves, not only where the configuration is read."""
-    async with raw_server(http_answer("200 OK", b"{}")) as server:
-        endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
-        http = AiohttpClient()
-        with pytest.raises(ModelUnavailable):
-            await OipClient(http, frozenset({"127.0.0.1:1"})).infer(endpoint, INPUTS)
-        await http.close()
-    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -144,35 +136,8 @@ def test_each_unusable_reply_has_its_reason(body: dict[str, Any] | bytes, reason
     assert caught.value.reason is reason
 
 
-@pytest.mark.parametrize(
-    "status, reason",
-    [(400, Reason.MODEL_REFUSED), (404, Reason.MODEL_REFUSED), (500, Reason.MODEL_ERROR), (302, Reason.MODEL_ERROR)],
-)
-def test_an_error_status_drops_the_body_unread(status: int, reason: Reason) -> None:
-    """Upstream error bodies echo inputs and stack traces: nothing of them is kept."""
-    with pytest.raises(ModelUnavailable) as caught:
-        _parse(b"ValueError: MARIA-MUSTER 70", status=status)
-    assert caught.value.reason is reason and "MARIA" not in repr(caught.value)
-
-
 def test_contributions_of_another_length_are_refused() -> None:
     """A vector that does not fit the inputs cannot be laid to them."""
     outputs = [*_body()["outputs"][:1], {"name": "contributions", "shape": [1, 3], "data": [1, 2, 3]}]
     with pytest.raises(ModelUnavailable, match="reply_shape"):
         _parse(_body(outputs=outputs))
-
-
-async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> None:
-    """Also over another endpoint of the same host: they share its connections."""
-    heard: list[str] = []
-    async with raw_server(http_answer("200 OK", json.dumps(_body()).encode())) as server:
-        endpoint, other = (msgspec.structs.replace(ENDPOINT, url=server.url, timeout=t) for t in (0.1, 0.2))
-        http = AiohttpClient()
-        client = OipClient(http, frozenset({server.url[7:]}))
-        client.watch(endpoint, lambda surely: heard.append(f"endpoint {surely}"))
-        client.watch(other, lambda surely: heard.append(f"other {surely}"))
-        await client.ready(endpoint)
-        assert heard == ["endpoint True", "other True"]
-        await client.infer(other, INPUTS)
-        assert heard == ["endpoint True", "other True"], "the connection was an old one"
-        await http.close()

@@ -1,0 +1,1 @@
+"""Exports: charts as files (Bundles, bulk NDJSON) in, tables as files out."""

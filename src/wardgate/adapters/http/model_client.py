@@ -1,0 +1,86 @@
+"""Asking a model over HTTP, whatever its protocol: send, tell failures apart, watch connections."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
+from wardgate.adapters.http.mlflow import mlflow_wire
+from wardgate.adapters.http.model_wire import ModelWire
+from wardgate.adapters.http.oip import oip_wire
+from wardgate.adapters.http.plain_json import plain_json_wire
+from wardgate.domain.errors import ModelUnavailable
+from wardgate.domain.inference.endpoint import Endpoint, Mlflow, ModelReply, Oip, PlainJson
+from wardgate.domain.inference.prediction import ModelInputs
+from wardgate.domain.outcomes import Reason
+
+_MAX_REPLY = 1024 * 1024
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+
+_REASONS: dict[HttpFailure, Reason] = {
+    HttpFailure.UNREACHABLE: Reason.MODEL_UNREACHABLE,
+    HttpFailure.TIMEOUT: Reason.MODEL_TIMEOUT,
+    HttpFailure.TRUNCATED: Reason.REPLY_TRUNCATED,
+    HttpFailure.TOO_LARGE: Reason.REPLY_TOO_LARGE,
+}
+
+
+class HttpModelClient:
+    """Meets `gateway.ports.ModelClient`. A host that is not in `model_hosts` is never called."""
+
+    def __init__(self, http: HttpClient, model_hosts: frozenset[str]) -> None:
+        self._http = http
+        self._hosts = model_hosts
+        self._prepared: dict[int, tuple[Endpoint, ModelWire]] = {}
+        self._watching: dict[str, list[Callable[[bool], None]]] = {}
+
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        wire = self._prepare(endpoint)
+        return read_reply(await self._send(endpoint, "POST", wire.infer_url, wire.body(inputs.values)), wire)
+
+    async def ready(self, endpoint: Endpoint) -> bool:
+        wire = self._prepare(endpoint)
+        return (await self._send(endpoint, "GET", wire.ready_url, None)).status in wire.ready
+
+    def watch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
+        """Meets `gateway.probes.Watch`. By host: the connections to it are shared by all its endpoints."""
+        self._watching.setdefault(urlsplit(endpoint.url).netloc, []).append(reconnected)
+
+    async def _send(self, endpoint: Endpoint, method: str, url: str, body: bytes | None) -> HttpReply:
+        try:
+            reply = await self._http.send(method, url, _HEADERS, body, None, _MAX_REPLY)
+        except HttpError as error:
+            raise ModelUnavailable(_REASONS[error.kind]) from None
+        if reply.fresh is not False:
+            for reconnected in self._watching.get(urlsplit(endpoint.url).netloc, ()):
+                reconnected(reply.fresh is True)
+        return reply
+
+    def _prepare(self, endpoint: Endpoint) -> ModelWire:
+        # Keyed by identity: the endpoint is kept beside it, so the id cannot be reused while it is here.
+        known = self._prepared.get(id(endpoint))
+        if known is not None:
+            return known[1]
+        if urlsplit(endpoint.url).netloc not in self._hosts:
+            raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
+        wire = wire_of(endpoint)
+        self._prepared[id(endpoint)] = (endpoint, wire)
+        return wire
+
+
+def wire_of(endpoint: Endpoint) -> ModelWire:
+    """The one table of protocols."""
+    match endpoint.protocol:
+        case Oip() as protocol:
+            return oip_wire(endpoint, protocol)
+        case Mlflow():
+            return mlflow_wire(endpoint)
+        case PlainJson() as protocol:
+            return plain_json_wire(endpoint, protocol)
+
+
+def read_reply(reply: HttpReply, wire: ModelWire) -> ModelReply:
+    """Raises ModelUnavailable with the first thing that is wrong: status, then version, shape, finiteness."""
+    if reply.status != 200:
+        # The body may echo the patient's inputs or a stack trace: it is dropped unread.
+        raise ModelUnavailable(Reason.MODEL_REFUSED if 400 <= reply.status < 500 else Reason.MODEL_ERROR)
+    return wire.read(reply.body)

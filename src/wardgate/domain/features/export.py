@@ -1,0 +1,74 @@
+"""From what an export holds of one patient to her record: as a hook call that asked for all of it (law 9).
+
+Each resource is put into a searchset Bundle of its type and decoded, assigned and made one of each by the very code
+that reads a prefetch. An export answers every key: what is not in it is missing, not unobtained.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from wardgate.domain.context.assemble import Answer, assemble
+from wardgate.domain.context.ownership import Owner
+from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.context.record import KeyState, PatientRecord
+from wardgate.domain.context.resources import Page, decode_value
+from wardgate.domain.features.schema import FeatureSchema
+
+NOWHERE = 0
+"""`Entry.bundle` of what stood in no Bundle."""
+
+UNKNOWN = ""
+"""`Entry.kind` of what may be of any type."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One resource as it stood in the export, whole. `full_url` holds inside its Bundle only."""
+
+    kind: str
+    bundle: int
+    full_url: str | None
+    raw: bytes
+
+
+def export_keys(schema: FeatureSchema) -> tuple[PrefetchKey, ...]:
+    """One key for each type that the schema reads, and the Patient: each asks for all that there is."""
+    kinds = {spec.source for spec in schema.features} & _SEARCHED
+    return tuple(PrefetchKey(kind, "", kind, False, (), (), True) for kind in ("Patient", *sorted(kinds)))
+
+
+_SEARCHED = frozenset({"Observation", "Condition"})
+
+
+def record_of(owner: Owner, entries: Sequence[Entry], keys: Iterable[PrefetchKey]) -> PatientRecord:
+    """`entries` are all that may be this patient's; whose each one is, is decided here once more (law 11)."""
+    answers = [Answer(key, _pages(key.resource_type, entries), KeyState.OBTAINED) for key in keys]
+    return assemble(answers, owner, None, wrong_patient=False)
+
+
+def _pages(kind: str, entries: Sequence[Entry]) -> list[Page]:
+    """One for each Bundle, with the Patient in it, whose fullUrl the others may name."""
+    by_bundle: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind in (kind, UNKNOWN):
+            by_bundle.setdefault(entry.bundle, []).append(entry)
+    if kind != "Patient":
+        for entry in entries:
+            if entry.kind == "Patient" and entry.bundle != NOWHERE and entry.bundle in by_bundle:
+                by_bundle[entry.bundle].append(entry)
+    return [page for each in by_bundle.values() for page in _decoded(kind, each)]
+
+
+def _decoded(kind: str, entries: Sequence[Entry]) -> list[Page]:
+    """A Bundle with more misfits than a call has time for is read entry by entry: an export has time."""
+    page = decode_value(_bundle(entries), kind)
+    if page is not None:
+        return [page]
+    pages = (decode_value(_bundle([entry]), kind) for entry in entries)
+    return [page if page is not None else Page([], [], [], [], unreadable=1) for page in pages]
+
+
+def _bundle(entries: Iterable[Entry]) -> bytes:
+    return b'{"resourceType":"Bundle","type":"searchset","entry":[%b]}' % b",".join(
+        b'{"fullUrl":%b,"resource":%b}' % (msgspec.json.encode(entry.full_url), entry.raw) for entry in entries
+    )
