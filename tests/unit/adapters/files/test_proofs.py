@@ -212,7 +212,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "fill",
     ),
     # features
-    ("features", ("from: Condition", "from: MedicationRequest"), "features", 21, "features.4.from", "not built yet"),
+    ("features", ("from: Condition", "from: MedicationRequest"), "service", 5, "prefetch", "not covered"),
     (
         "features",
         ("  - name: has_dialysis\n", "  - {name: half, derive: egfr / two, use: rule_only}\n  - name: has_dialysis\n"),
