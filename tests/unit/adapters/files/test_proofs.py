@@ -70,6 +70,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "prefetch.problems",
         "CDS Hooks 3.0",
     ),
+    ("service", ("id: kidney-failure\n", "id: kidney/failure\n"), "service", 1, "id", "stands in a URL"),
     # the context of a hook of one's own
     ("service", ("title: Kid", "context: {pumpId: {kind: id}}\ntitle: Kid"), "service", 3, "context", "library"),
     ("service", _own("{patientId: {kind: id}}"), "service", 3, "context.patientId", "its patient"),
@@ -281,6 +282,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
 """File that is edited, edit; file, line, key and a word of the finding."""
 
 
+@pytest.mark.requirement("DIS-7", "HK-1", "PF-8")
 @pytest.mark.parametrize(
     ("edited", "edit", "file", "line", "key", "word"),
     ERRORS,
