@@ -59,6 +59,7 @@ async def test_a_whole_prefetch_costs_no_read() -> None:
     assert set(record.keys.values()) == {KeyState.OBTAINED}
 
 
+@pytest.mark.requirement("PF-3", "FA-1", "FA-2", "INV-9")
 async def test_only_the_missing_keys_are_read() -> None:
     """The service fills what the EHR left out, with the token of the call (PF-3, FA-2)."""
     fhir = FakeFhir(dict(SERVER))
@@ -85,6 +86,7 @@ STATES: dict[str, tuple[object, bool]] = {
 }
 
 
+@pytest.mark.requirement("PF-1", "PF-4", "INV-9")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("required", [False, True])
 @pytest.mark.parametrize("server", ["none", "works", "fails"])
@@ -113,6 +115,7 @@ async def test_the_four_states_with_and_without_a_server(state: str, required: b
         assert record.keys["labs"] is KeyState.UNOBTAINED and ids(record) == []
 
 
+@pytest.mark.requirement("PF-5", "RSP-7")
 async def test_a_required_key_that_is_clinically_empty_is_no_412() -> None:
     """Obtained, and there is nothing: that is an answer (PF-5, T-5)."""
     fhir = FakeFhir({PATIENT_URL: patient(), LABS_URL: bundle(operation_outcome("warning"))})
@@ -153,6 +156,7 @@ def pages(count: int, *, base: str = BASE, start: str = LABS_URL) -> dict[str, o
     }
 
 
+@pytest.mark.requirement("PF-6")
 async def test_every_page_is_read() -> None:
     """A search is as long as its last page says (PF-6, T-13)."""
     fhir = FakeFhir(pages(5))
@@ -170,6 +174,7 @@ async def test_the_pages_of_a_prefetched_bundle_are_read_too() -> None:
     assert fhir.urls == [f"{BASE}/Observation?page=2", f"{BASE}/Observation?page=3"]
 
 
+@pytest.mark.requirement("PF-6")
 @pytest.mark.parametrize("sorted_by_template", [True, False])
 async def test_paging_is_bounded(sorted_by_template: bool) -> None:
     """Beyond the bound the key is partial: the newest part where the order proves it, else of unknown order."""
@@ -224,6 +229,7 @@ async def test_a_loop_of_pages_ends(to: str) -> None:
     assert len(fhir.asked) == 2 and record.keys["labs"] is KeyState.PARTIAL_NEWEST
 
 
+@pytest.mark.requirement("FA-4")
 @pytest.mark.parametrize(
     "link",
     [
@@ -253,6 +259,7 @@ async def test_the_token_never_follows_a_foreign_link(link: object, prefetched: 
 # Time and tasks
 
 
+@pytest.mark.requirement("INV-8")
 async def test_reads_leave_the_model_its_share_of_the_deadline() -> None:
     """Each read gets what is left until the reserve begins."""
     fhir = FakeFhir(dict(SERVER))

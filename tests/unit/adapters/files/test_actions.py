@@ -43,6 +43,7 @@ def test_a_change_of_a_suggestion_is_another_release(tmp_path: Path) -> None:
     assert len(digests) == 3
 
 
+@pytest.mark.requirement("GEN-5")
 @pytest.mark.parametrize(
     ("old", "new", "key", "what"),
     [
@@ -93,6 +94,7 @@ def test_an_id_that_is_not_there_in_every_call(tmp_path: Path) -> None:
     assert told(path) == []
 
 
+@pytest.mark.requirement("SUG-5", "ACT-1", "CARD-9")
 @pytest.mark.parametrize(
     ("old", "new", "key", "what"),
     [
@@ -123,6 +125,7 @@ def test_where_nothing_can_validate_the_check_says_so_once(tmp_path: Path, monke
     assert found(sound_config(tmp_path / "b")) == []
 
 
+@pytest.mark.requirement("RSP-8")
 def test_system_actions_that_nobody_takes(tmp_path: Path) -> None:
     """RSP-8: a warning, since they are only sent where that was agreed."""
     (finding,) = found(acting_config(tmp_path, extra=SYSTEM))

@@ -70,6 +70,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "prefetch.problems",
         "CDS Hooks 3.0",
     ),
+    ("service", ("id: kidney-failure\n", "id: kidney/failure\n"), "service", 1, "id", "stands in a URL"),
     # the context of a hook of one's own
     ("service", ("title: Kid", "context: {pumpId: {kind: id}}\ntitle: Kid"), "service", 3, "context", "library"),
     ("service", _own("{patientId: {kind: id}}"), "service", 3, "context.patientId", "its patient"),
@@ -212,8 +213,23 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "fill",
     ),
     # features
-    ("features", ("from: Condition", "from: MedicationRequest"), "features", 21, "features.4.from", "not built yet"),
-    ("features", ("    take: any\n", "    derive: egfr * 2\n"), "features", 23, "features.4.derive", "not built yet"),
+    ("features", ("from: Condition", "from: MedicationRequest"), "service", 5, "prefetch", "not covered"),
+    (
+        "features",
+        ("  - name: has_dialysis\n", "  - {name: half, derive: egfr / two, use: rule_only}\n  - name: has_dialysis\n"),
+        "features",
+        20,
+        "features.4.derive",
+        "two is neither a feature",
+    ),
+    (
+        "features",
+        ("  - name: has_dialysis\n    from: Condition\n", "  - name: has_dialysis\n"),
+        "features",
+        20,
+        "features.4.from",
+        "required",
+    ),
     (
         "features",
         ("    take: any\n", "    engine: fhirpath\n    take: any\n"),
@@ -266,6 +282,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
 """File that is edited, edit; file, line, key and a word of the finding."""
 
 
+@pytest.mark.requirement("DIS-7", "HK-1", "PF-8")
 @pytest.mark.parametrize(
     ("edited", "edit", "file", "line", "key", "word"),
     ERRORS,
