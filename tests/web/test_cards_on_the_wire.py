@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FakeGateway
@@ -31,6 +33,9 @@ def faults(answer: dict[str, Any]) -> list[str]:
     return problems_of_call(200, "application/json", json.dumps(answer).encode())
 
 
+@pytest.mark.requirement(
+    "RSP-1", "RSP-3", "CARD-9", "CARD-10", "CARD-11", "SUG-4", "ACT-2", "ACT-3", "ACT-4", "LNK-1", "LNK-2"
+)
 async def test_an_answer_with_everything_is_valid(tmp_path: Path) -> None:
     """RSP-1, RSP-3, CARD-1 to CARD-11, SUG-1 to SUG-5, ACT-1 to ACT-4, LNK-1 to LNK-3: all of it in one answer."""
     whole = await answer(tmp_path)
@@ -48,6 +53,7 @@ async def test_an_answer_with_everything_is_valid(tmp_path: Path) -> None:
     assert all("extension" not in each and "class" not in each for each in (card, *card["overrideReasons"]))
 
 
+@pytest.mark.requirement("RSP-3", "GEN-3")
 async def test_the_other_answers_are_valid(tmp_path: Path) -> None:
     """A lower band, a deferral, no card: nothing empty stands in any of them (GEN-3, T-2, T-16)."""
     low, deferred = await answer(tmp_path / "a", 0.15), await answer(tmp_path / "b", uacr=None)

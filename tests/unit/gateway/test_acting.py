@@ -54,6 +54,7 @@ async def test_a_suggestion_is_about_the_patient_and_user_of_the_call(config: Pa
     assert resource["encounter"] == {"reference": "Encounter/e1"}
 
 
+@pytest.mark.requirement("RSP-3", "RSP-8")
 async def test_system_actions_go_to_a_client_that_agreed_to_them(config: Path) -> None:
     """RSP-3, RSP-8: beside the cards for one, and no such key for another."""
     assert "systemActions" not in await answered(gateway(config))
