@@ -47,11 +47,11 @@ export function cardView(card, answered, now, actions) {
     head,
     summary,
     expired && h("p", { class: "over" }, "This card has outlived its data. Call again before you act on it."),
-    typeof card.detail === "string" && h("div", { class: "detail" }, markdown(card.detail)),
     suggestions(card, expired, actions),
+    answers(card, actions),
+    typeof card.detail === "string" && h("div", { class: "detail" }, markdown(card.detail)),
     links(card, actions),
     source(card.source),
-    answers(card, actions),
   );
 }
 

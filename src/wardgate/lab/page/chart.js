@@ -45,7 +45,7 @@ export async function loadChart(fhir, id) {
 export function chartView(chart, asked, changed, now, edit) {
   const vital = (each) => list(each.category).some((category) => codesOf(category).includes("vital-signs"));
   const tests = grouped(chart.observations.found);
-  const wanted = tests.filter((test) => test.codes.some((code) => asked.has(code)));
+  const wanted = tests.filter((test) => test.codes.some((code) => asked.has(code))).sort((one, other) => other.values.length - one.values.length);
   const rest = tests.filter((test) => !wanted.includes(test));
   const vitals = rest.filter((test) => vital(test.values[0]));
   const others = rest.filter((test) => !vitals.includes(test));
