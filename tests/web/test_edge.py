@@ -54,7 +54,7 @@ async def test_the_call_carries_its_plan_id_and_clocks() -> None:
 
 
 async def test_an_answer_may_say_how_long_each_stage_took() -> None:
-    """Server-Timing: the spine's names, milliseconds, the outcome; readable for a page of a listed origin; off by default."""
+    """Server-Timing: the spine's names, milliseconds, the outcome; for a page of a listed origin; off by default."""
 
     def slowly(call: HookCall) -> HookOutcome:
         call.stages.append(("gather", call.started + 0.0125))

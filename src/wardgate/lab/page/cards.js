@@ -128,7 +128,7 @@ function suggestions(card, expired, actions) {
       h(
         "li",
         {},
-        h("button", { type: "button", class: "main", disabled: expired, onclick: () => actions.accept(card, suggestion) }, String(suggestion?.label ?? "Accept")),
+        h("button", { type: "button", class: suggestion?.isRecommended === true || offered.length === 1 ? "main" : "", disabled: expired, onclick: () => actions.accept(card, suggestion) }, String(suggestion?.label ?? "Accept")),
         suggestion?.isRecommended === true && h("span", { class: "tag" }, "recommended"),
         h("span", { class: "quiet-text" }, list(suggestion?.actions).map((action) => action?.description).filter(Boolean).join("; ")),
       ),

@@ -247,7 +247,7 @@ function editObservation(observation, label, edit) {
       h(
         "div",
         { class: "fields" },
-        components.length > 0 ? parts : [field("comparator", "Reported as", comparator), field("value", "Value", value), field("unit", "Unit", unit), h("datalist", { id: "edit-units" }, units.map((each) => h("option", { value: each }, prettyUnit(each))))],
+        components.length > 0 ? parts : [field("value", "Value", value), field("unit", "Unit", unit), field("comparator", "Reported as", comparator), h("datalist", { id: "edit-units" }, units.map((each) => h("option", { value: each }, prettyUnit(each))))],
         field("measured", "Measured", measured),
         field("status", "Status", status),
       ),
