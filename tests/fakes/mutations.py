@@ -13,11 +13,13 @@ from typing import Any
 from tests.fakes.charts import bundle, lab, patient, problem
 from tests.fakes.gateway import FHIR
 from tests.fakes.hooks import CONTEXTS, FORMER, hook_request
+from tests.fakes.many_hooks import OWN_HOOK
 from tests.fakes.markers import MARKER, plant
 
 Json = dict[str, Any]
 Holder = dict[str, Any] | list[Any]
 
+_CONTEXTS: dict[str, Json] = {**CONTEXTS, OWN_HOOK: {"patientId": "p1", "pumpId": "d1", "settings": {"a": ["b"]}}}
 _CARD = "9368d37b-283f-44a0-93ea-547cebab93ed"
 _NUMBERS: tuple[float, ...] = (0, -1, 1, 0.1, 1e308, -1e308, 1e-320, 2**63, -(2**63) - 1, 10**40, 3.0, 18, 65, 999)
 _TEXTS = (
@@ -45,8 +47,8 @@ def call(chance: random.Random) -> Json:
     if chance.random() < 0.1:
         hook, context, _ = chance.choice(FORMER)
     else:
-        hook = chance.choice(("patient-view", *CONTEXTS))
-        context = CONTEXTS[hook]
+        hook = chance.choice(("patient-view", *_CONTEXTS))
+        context = _CONTEXTS[hook]
     body = hook_request(hook, context)
     if chance.random() < 0.8:
         body["prefetch"] = {"patient": patient(), "labs": labs(chance), "problems": problems(chance)}
