@@ -37,6 +37,7 @@ _TEXTS = (
     MARKER * 500,
 )
 _ODD = ("2026", "2026-11", "2026-11-10T08:00:00", "0001-01-01", "9999-12-31T23:59:60Z", "24:00", "< 5", "1e400", "NaN")
+_LONG = 2000
 _SHAPES: tuple[Any, ...] = (None, True, False, "", [], {}, [[]], [None], {"": None}, {"resourceType": "Patient"})
 _OTHERS: tuple[Any, ...] = ({"reference": "Patient/p2"}, "Patient/p2", "p2", {"reference": "#p1"}, {"reference": 5})
 _RENAMED = ("extension", "_birthDate", "valueString", "valueCodeableConcept", "component", "contained", "id", "subject")
@@ -162,7 +163,8 @@ def _odd(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, A
 
 
 def _listed(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
-    holder[key] = [holder[key]] * chance.choice((1, 2, 50))
+    few = len(json.dumps(holder[key])) > _LONG  # many of many of many would be a test of this machine alone
+    holder[key] = [holder[key]] * chance.choice((1, 2, 3 if few else 50))
 
 
 def _wrapped(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
@@ -181,7 +183,7 @@ def _renamed(holder: Any, key: Any, chance: random.Random, places: list[tuple[An
 
 def _transplanted(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
     other, its = chance.choice(places)
-    if isinstance(other, dict) or its < len(other):
+    if (isinstance(other, dict) or its < len(other)) and len(places) < _LONG:
         holder[key] = copy.deepcopy(other.get(its) if isinstance(other, dict) else other[its])
 
 
