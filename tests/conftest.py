@@ -19,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     named = os.environ.get("WARDGATE_CORPUS") or None  # noqa: TID251
     parser.addoption("--corpus", default=named, help="a folder of real requests and patients to try as well")
     parser.addoption("--fuzz", type=int, default=10_000, help="how many mutated bodies the fuzz test sends")
+    parser.addoption("--agreement", default=None, help="a folder in which npm has installed tests/agreement")
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ class Demo:
             )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.head = [self.line() for _ in range(5)]
-        self.urls = dict(line.split(" ", 1) for line in self.head[:4])
+        self.head = [self.line() for _ in range(6)]
+        self.urls = dict(line.split(" ", 1) for line in self.head[:5])
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError):  # closed by the test
@@ -111,7 +111,7 @@ def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Pat
     """Addresses and `ready` as the contract says, a scored card at once, cards on the terminal, a clean end."""
     port = _free_port()
     demo = start(port)
-    assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "ready"]
+    assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "simulator", "ready"]
     assert demo.urls["gateway"] == f"http://127.0.0.1:{port}"
     assert not any(url.endswith("/") for url in demo.urls.values())
     shown = demo.output_until("Ctrl-C")  # its own calls are done: on two busy cores they compete with ours

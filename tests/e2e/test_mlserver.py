@@ -24,6 +24,22 @@ outputs: {{score: {output}}}
 """
 
 
+def _plain(url: str, version: str) -> str:
+    """The same server as `protocol: json` sees it."""
+    return f"""
+protocol: json
+url: {url}/v2/models/risk{version}/infer
+ready: /v2/health/ready
+model_version: "1"
+version_at: /model_version
+request:
+  inputs: [{{name: x, shape: [1, 4], datatype: FP64, data: [$age, $male, $egfr, $uacr]}}]
+  outputs: [{{name: predict_proba}}]
+inputs: {{order: [age, male, egfr, uacr]}}
+outputs: {{score: /outputs/0/data/1}}
+"""
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Versions 1, 2 and `named` of one model, side by side in one process."""
@@ -42,12 +58,14 @@ def services(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "second": Release(_endpoint(server, "2"), SECOND),
         "named": Release(_endpoint(server, "0-named", inputs=", shape: named, datatypes: {male: BOOL}"), FIRST),
         "labels": Release(_endpoint(server, "1", output="predict"), FIRST),
+        "plain": Release(_plain(server, "/versions/1"), FIRST),
+        "plain-newest": Release(_plain(server, ""), FIRST),
         "other-version": Release(_endpoint(server, "2"), FIRST),
         "no-version": Release(_endpoint(server, "3"), FIRST),
         "short": Release(_endpoint(server, "1").replace(", uacr", ""), FIRST),
     }
     with gateway(tmp_path_factory.mktemp("config"), releases) as running:
-        for name in ("first", "second", "named"):
+        for name in ("first", "second", "named", "plain"):
             running.wait_for(name, "passed")
         yield running
 
@@ -57,9 +75,10 @@ def _infer(server: str, path: str, **request: Any) -> tuple[int, Any]:
     return ask(f"{server}/v2/models/risk{path}/infer", {"inputs": [tensor]} | request)
 
 
-@pytest.mark.parametrize("service, model", [("first", FIRST), ("second", SECOND), ("named", FIRST)])
+@pytest.mark.parametrize("service, model", [("first", FIRST), ("second", SECOND), ("named", FIRST), ("plain", FIRST)])
 def test_each_release_gets_its_own_version_on_its_card(services: RunningGateway, service: str, model: Logistic) -> None:
-    """Two versions of one name stand side by side in one process; one takes a row, one named inputs."""
+    """Two versions of one name stand side by side in one process; one takes a row, one named inputs,
+    and one is asked as if it spoke JSON of its own."""
     (score,) = services.scores(service, *PATIENT)
     assert score == pytest.approx(model.risk(*PATIENT), abs=1e-9)
 
@@ -83,6 +102,7 @@ def test_whoever_asks_for_nothing_gets_class_labels(server: str) -> None:
     [
         ("labels", "probe_failed"),  # the label 0 for a risk of 0.0998
         ("other-version", "probe_failed"),  # a version that is there, and another model
+        ("plain-newest", "probe_failed"),  # version 2 stands where the reply says its version
         ("no-version", "probe_pending"),
         ("short", "probe_pending"),
     ],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
+from wardgate.domain.context.drafts import decode_drafts
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.paging import is_newest_first, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
@@ -52,7 +53,9 @@ class Gatherer:
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
-        record = assemble(answers, owner, request.encounter_id, wrong_patient)
+        fields = call.plan.context_fields
+        drafts = decode_drafts(request.context, fields) if fields else None
+        record = assemble(answers, owner, request.encounter_id, wrong_patient, drafts)
         for cause, count in record.dropped.items():
             self._meter.resource_dropped(cause, count)
         return record

@@ -10,12 +10,14 @@ from wardgate.adapters.files.endpoints import endpoint_of, prove_endpoint, shape
 from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
-from wardgate.adapters.files.wire_features import BUILT_SOURCES, Features
+from wardgate.adapters.files.wire_features import Features
 from wardgate.adapters.files.wire_release import Inputs, Probes, Release
 from wardgate.domain import expressions
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.features.check import check_schema
+from wardgate.domain.features.derived import dependants
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Use
+from wardgate.domain.features.sources import PATIENT, SOURCES
 from wardgate.domain.findings import Finding
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan, Shape
 
@@ -110,7 +112,7 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
     schema = features.schema_()
     broken = {schema.features[number].name for number in _unbuilt(library, sheet)}
     broken |= {spec.name for number, spec in enumerate(schema.features) if sheet.lacks("features", number)}
-    readable = _without(schema, broken)
+    readable = _without(schema, dependants(schema.features, broken))
     places = {spec.name: number for number, spec in reversed(list(enumerate(schema.features)))}
     for problem in check_schema(readable) if readable.features else ():
         broken.add(problem.feature)
@@ -124,7 +126,8 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
                 library.found(document, ("features", number, "source"), "no such source", remedy)
     library.findings += not_active(document, "features")
     by_name = {spec.name: spec for spec in schema.features}
-    return Schema(document, _without(schema, broken), by_name, frozenset(broken))
+    all_broken = dependants(schema.features, broken)
+    return Schema(document, _without(schema, all_broken), by_name, all_broken)
 
 
 def _without(schema: FeatureSchema, names: Collection[str]) -> FeatureSchema:
@@ -137,16 +140,9 @@ def _unbuilt(library: Library, sheet: Sheet[Features]) -> set[int]:
     for number, feature in enumerate(sheet.wire.features):
         at: Place = ("features", number)
         problems: list[tuple[str, str, str]] = []
-        if feature.derive is not None:
-            problems.append(
-                ("derive", "not built yet: derived features", "declare what the model takes, from a resource")
-            )
-        elif feature.from_ is None:
-            problems.append(("from", "`from` is required", f"add `from:` with one of {', '.join(BUILT_SOURCES)}"))
-        elif feature.from_ not in BUILT_SOURCES:
-            problems.append(
-                ("from", f"not built yet: features from {feature.from_}", f"use {', '.join(BUILT_SOURCES)}")
-            )
+        if feature.from_ is None and feature.derive is None and not sheet.lacks("features", number, "from"):
+            remedy = f"add `from:` with one of {', '.join([PATIENT, *SOURCES])}, or `derive:`"
+            problems.append(("from", "`from` is required", remedy))
         if feature.engine is not None:
             problems.append(("engine", "not built yet: general FHIRPath", "use code, or a path in dots"))
         for key, what, remedy in problems:
@@ -306,7 +302,7 @@ def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet
             _prove_probe(library, sheet.wire, probes, number)
         if all(probe.outputs.get("score") in (0, 1) for probe in probes.wire.root):
             what = "every score is 0 or 1: the endpoint could answer class labels instead of a risk, and pass"
-            remedy = "add a probe whose score lies between; ask for probabilities ({tensor: predict_proba, index: 1})"
+            remedy = "add a probe whose score lies between; where it is a class, ask for its probability"
             library.found(probes.document, (0, "outputs", "score"), what, remedy, warning=True)
     return probes
 

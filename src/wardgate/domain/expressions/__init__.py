@@ -1,6 +1,6 @@
 """The small typed language of `population`, `exclusions`, `defer` and rules (docs/expressions.md)."""
 
-from wardgate.domain.expressions.compile import Expression, compile_expression
+from wardgate.domain.expressions.compile import Expression, compile_expression, words_in
 from wardgate.domain.expressions.language import (
     Environment,
     ExpressionError,
@@ -21,4 +21,5 @@ __all__ = [
     "Scope",
     "Type",
     "compile_expression",
+    "words_in",
 ]

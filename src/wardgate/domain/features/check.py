@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import inf, isfinite
 
@@ -10,22 +10,26 @@ import msgspec
 
 from wardgate.domain import expressions
 from wardgate.domain.context.paths import compile_path
+from wardgate.domain.expressions import ExpressionError, Scope, compile_expression
 from wardgate.domain.features.candidates import NEVER, normal
-from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.derived import in_order, inputs_of, scope_of
+from wardgate.domain.features.schema import LENGTH, FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.sources import CARRIERS, CONTEXT, FIELDS, PATIENT, SOURCES
 from wardgate.domain.features.ucum import spellings
+from wardgate.domain.features.values import QUALIFIED
 
 RESERVED = expressions.RESERVED | {"deceased", "score"}
 """Names that expressions use themselves, and the built-in ones."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SOURCES = ("Observation", "Condition", "Patient")
+_FROM = (*(name for name in SOURCES if name != CONTEXT), PATIENT, CONTEXT)
 _DATES = ("birthDate", "deceasedDateTime", "start", "end", "valueDate", "valueDateTime")
+_READINGS = {PATIENT: ("years", "whole_years"), "Encounter": ("hours", "days")}
 _COUNTING = (Take.COUNT, Take.ANY)
 _CHOOSING = (Take.LATEST, Take.EARLIEST)
-_KNOWN_STATUSES = {
-    "Observation": frozenset({"registered", "preliminary", "final", "amended", "corrected", "unknown"}),
-    "Condition": frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown"}),
-}
+_CODED = ("Observation", "Condition")
+"""Without a code nothing says what is measured, or which illness is meant."""
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 class SchemaProblem(msgspec.Struct, frozen=True):
@@ -53,9 +57,36 @@ def check_schema(schema: FeatureSchema) -> list[SchemaProblem]:
         if number > 1:
             problems.append(SchemaProblem(name, "name", f"the name stands {number} times", "rename all but one"))
     for spec in schema.features:
-        for rule in _RULES:
+        for rule in _RULES if spec.derive is None else _DERIVED_RULES:
             problems.extend(SchemaProblem(spec.name, *problem) for problem in rule(spec))
-    return problems
+    return [*problems, *_derivations(schema)]
+
+
+def _derivations(schema: FeatureSchema) -> Iterable[SchemaProblem]:
+    """What is wrong with `derive`, seen together: names, types, and who waits for whom."""
+    scope, by_name = scope_of(schema), {spec.name: spec for spec in schema.features}
+    _, waiting = in_order(schema.features)
+    for spec in schema.features:
+        if spec.derive is None:
+            continue
+        for what, remedy in _derivation(spec, scope, by_name):
+            yield SchemaProblem(spec.name, "derive", what, remedy)
+        if spec in waiting:
+            names = ", ".join(other.name for other in waiting)
+            yield SchemaProblem(spec.name, "derive", f"{names} wait for one another", "derive one from other features")
+
+
+def _derivation(spec: FeatureSpec, scope: Scope, by_name: Mapping[str, FeatureSpec]) -> Iterable[tuple[str, str]]:
+    try:
+        names = compile_expression(spec.derive or "", scope, spec.yields).names
+    except ExpressionError as error:
+        yield f"at column {error.column} of the expression: {error.what}", error.remedy
+        return
+    if not names:
+        yield "it speaks of no feature", "derive it from features of this schema"
+    for name in inputs_of(spec, names):
+        if by_name[name].use is Use.COHORT_ONLY and spec.use is not Use.COHORT_ONLY:
+            yield f"{name} is cohort_only, and so is what is derived from it", "declare use: cohort_only here as well"
 
 
 def _name(spec: FeatureSpec) -> _Problems:
@@ -65,17 +96,40 @@ def _name(spec: FeatureSpec) -> _Problems:
         yield "name", "the name is reserved for expressions", "rename it"
 
 
+def _derived(spec: FeatureSpec) -> _Problems:
+    """The expression says where the value comes from; nothing else may."""
+    others = {
+        "from": spec.source,
+        "code": spec.codes,
+        "path": spec.path,
+        "as": spec.as_,
+        "within": spec.within,
+        "max_lag": spec.max_lag,
+        "source": spec.feed,
+        "statuses": spec.statuses,
+        "convert": spec.convert,
+        "map": spec.map,
+    }
+    for key, value in others.items():
+        if value:
+            yield key, "a derived feature comes from its expression alone", "remove it, or declare it for an input"
+    if spec.take is not Take.LATEST:
+        yield "take", "a derived feature has one value", "remove it, or declare it for an input"
+    if spec.type is FeatureType.CODE:
+        yield "type", "no expression yields a code", "use type: number or type: boolean"
+
+
 def _source(spec: FeatureSpec) -> _Problems:
-    if spec.source not in _SOURCES:
-        yield "from", "features cannot come from there", f"use one of {', '.join(_SOURCES)}"
+    if spec.source not in _FROM:
+        yield "from", "features cannot come from there", f"use one of {', '.join(_FROM)}"
 
 
 def _code(spec: FeatureSpec) -> _Problems:
-    if spec.source == "Patient":
+    if spec.reads_document:
         if spec.codes:
-            yield "code", "a Patient has no code", "use path"
+            yield "code", f"the {spec.source} that a path reads has no code to choose it by", "remove one of the two"
         return
-    if not spec.codes:
+    if not spec.codes and spec.source in _CODED:
         yield "code", f"no code says which {spec.source} counts", "add code: {system: ..., any: [...]}"
     for codes in spec.codes:
         if not codes.system.strip():
@@ -85,40 +139,62 @@ def _code(spec: FeatureSpec) -> _Problems:
 
 
 def _path(spec: FeatureSpec) -> _Problems:
-    if spec.source != "Patient":
-        if spec.path is not None:
-            yield "path", "a path reads the Patient only", "use code, which also finds components"
-        return
-    if spec.path is None:
+    if spec.source == CONTEXT:
+        yield from _context_field(spec.path)
+    elif spec.source == "DocumentReference":
+        if spec.path not in (None, LENGTH):
+            yield "path", "of a document only its length is read, never its text", f"write path: {LENGTH}"
+    elif spec.source == PATIENT and spec.path is None:
         yield "path", "a feature from Patient needs one", "add path, such as birthDate"
-        return
-    try:
-        compile_path(spec.path)
-    except ValueError as error:
-        yield "path", "not a path", str(error)
+    elif spec.reads_document:
+        try:
+            compile_path(spec.path or "")
+        except ValueError as error:
+            yield "path", "not a path", str(error)
+    elif spec.path is not None:
+        yield "path", "a path reads the Patient or the Encounter only", "use code, which also finds components"
+
+
+def _context_field(path: str | None) -> _Problems:
+    known = ", ".join(sorted(CARRIERS))
+    if path is None:
+        yield "path", "a feature from context needs the field that it reads", f"add path: one of {known}"
+    elif not _FIELD.fullmatch(path) or (path in FIELDS and path not in CARRIERS):
+        yield "path", "no field of a hook's context that holds resources", f"use one of {known}"
 
 
 def _dates(spec: FeatureSpec) -> _Problems:
     last = (spec.path or "").rpartition(".")[2]
+    readings = _READINGS.get(spec.source, ()) if spec.reads_document else ()
     if spec.as_ is None:
-        if last in _DATES and spec.type is FeatureType.NUMBER:
-            yield "as", "a date is not a number", "add as: years or as: whole_years"
+        if readings and last in _DATES and spec.type is FeatureType.NUMBER:
+            yield "as", "a date is not a number", f"add as: {' or as: '.join(readings)}"
         return
-    if spec.as_ not in ("years", "whole_years"):
-        yield "as", "no such reading of a date", "use years or whole_years"
-    if spec.source != "Patient" or last not in _DATES:
-        yield "as", "only a date of the Patient can be read in years", "remove it, or let path end in a date"
+    if not readings or last not in _DATES:
+        yield "as", "only a date of the Patient or of the Encounter can be read so", "remove it, or let path end in one"
+    elif spec.as_ not in readings:
+        yield "as", f"no reading of a date of the {spec.source}", f"use {' or '.join(readings)}"
     if spec.type is not FeatureType.NUMBER:
-        yield "type", "years are a number", "use type: number"
+        yield "type", "a span of time is a number", "use type: number"
 
 
 def _take(spec: FeatureSpec) -> _Problems:
-    if spec.source == "Condition" and spec.take not in _COUNTING:
-        yield "take", "a Condition has no value to take", "use any or count"
-    elif spec.source == "Patient" and spec.take is not Take.LATEST:
-        yield "take", "a Patient has one value of each kind", "remove it"
-    elif spec.source == "Observation" and spec.take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
-        yield "take", f"{spec.take.value} needs numbers", "use latest or earliest, or a map to numbers"
+    take = spec.take
+    if spec.reads_document:
+        if take is not Take.LATEST:
+            yield "take", f"a path reads one value of the {spec.source}", "remove it"
+    elif spec.source == "Condition":
+        if take not in _COUNTING:
+            yield "take", "a Condition has no value to take", "use any or count"
+    elif spec.source == "Observation" or spec.reads_length:
+        if take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
+            yield "take", f"{take.value} needs numbers", "use latest or earliest, or a map to numbers"
+    elif take in _COUNTING or spec.source not in SOURCES:
+        return
+    elif take not in _CHOOSING or (take is Take.EARLIEST and spec.source == CONTEXT):
+        yield "take", f"{take.value} needs numbers, and a {spec.source} has codes", "use any, count or latest"
+    elif spec.type is FeatureType.NUMBER:
+        yield "type", f"what is {take.value} is a code", "add type: code and a map, or use take: any or count"
 
 
 def _is_numeric(spec: FeatureSpec) -> bool:
@@ -140,10 +216,10 @@ def _counting(spec: FeatureSpec) -> _Problems:
 
 
 def _statuses(spec: FeatureSpec) -> _Problems:
-    if spec.statuses is None:
+    if spec.statuses is None or spec.source not in _FROM:
         return
-    known = _KNOWN_STATUSES.get(spec.source)
-    if known is None:
+    known = frozenset[str]() if spec.reads_document else SOURCES[spec.source].statuses
+    if not known:
         yield "statuses", f"a {spec.source} has none", "remove it"
         return
     if not spec.statuses:
@@ -158,7 +234,7 @@ def _statuses(spec: FeatureSpec) -> _Problems:
 def _unit(spec: FeatureSpec) -> _Problems:
     if spec.unit is not None and (not spec.unit or any(letter.isspace() for letter in spec.unit)):
         yield "unit", "not a UCUM unit", "write it without spaces, such as mg/dL"
-    if spec.unit is not None and spec.source == "Observation" and spec.type is not FeatureType.NUMBER:
+    if spec.unit is not None and spec.source != PATIENT and spec.type is not FeatureType.NUMBER:
         yield "unit", f"a {spec.type.value} has no unit", "remove it"
     if not spec.convert:
         return
@@ -202,16 +278,26 @@ def _map(spec: FeatureSpec) -> _Problems:
         yield "map", "a boolean is mapped to true or false", "use true and false, or type: code"
     if not all(isfinite(value) for value in spec.map.values()):
         yield "map", "a value is not a finite number", "mend it"
+    for code in spec.map:
+        system, bar, alone = code.rpartition(QUALIFIED)
+        if bar and spec.reads_document:
+            yield "map", "what a path reads has no system", "write the code alone"
+        elif bar and not (system.strip() and alone.strip()):
+            yield "map", "not a system and a code", "write system|code, or the code alone"
 
 
 def _bounds(spec: FeatureSpec) -> _Problems:
     for key, seconds in (("within", spec.within), ("max_lag", spec.max_lag)):
         if seconds is not None and not 0 < seconds < inf:
             yield key, "a duration above 0 is needed", "write it with a unit, such as 365d"
-        if seconds is not None and spec.source == "Patient":
-            yield key, "a Patient's fields have no time", "remove it"
+        if seconds is not None and (spec.reads_document or spec.source == CONTEXT):
+            yield key, f"what is read from {_home(spec)} has no time of its own", "remove it"
     if spec.max_missing is not None and not 0 <= spec.max_missing <= 1:
         yield "max_missing", "a share lies between 0 and 1", "write 0.10 for a tenth"
+
+
+def _home(spec: FeatureSpec) -> str:
+    return "the context" if spec.source == CONTEXT else f"the {spec.source}"
 
 
 def _bins(spec: FeatureSpec) -> _Problems:
@@ -238,3 +324,5 @@ _RULES: tuple[Callable[[FeatureSpec], Iterable[tuple[str, str, str]]], ...] = (
     _bounds,
     _bins,
 )
+
+_DERIVED_RULES = (_name, _derived, _unit, _plausible, _bounds, _bins)

@@ -213,8 +213,23 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "fill",
     ),
     # features
-    ("features", ("from: Condition", "from: MedicationRequest"), "features", 21, "features.4.from", "not built yet"),
-    ("features", ("    take: any\n", "    derive: egfr * 2\n"), "features", 23, "features.4.derive", "not built yet"),
+    ("features", ("from: Condition", "from: MedicationRequest"), "service", 5, "prefetch", "not covered"),
+    (
+        "features",
+        ("  - name: has_dialysis\n", "  - {name: half, derive: egfr / two, use: rule_only}\n  - name: has_dialysis\n"),
+        "features",
+        20,
+        "features.4.derive",
+        "two is neither a feature",
+    ),
+    (
+        "features",
+        ("  - name: has_dialysis\n    from: Condition\n", "  - name: has_dialysis\n"),
+        "features",
+        20,
+        "features.4.from",
+        "required",
+    ),
     (
         "features",
         ("    take: any\n", "    engine: fhirpath\n    take: any\n"),

@@ -164,7 +164,7 @@ def test_windows_and_times() -> None:
     """A span in the unit it was written in; instants on the client's calendar and clock."""
     assert [window_text(s) for s in (365 * 86400, 86400, 43200, 600, 30, 0.5)] == [
         "365 days",
-        "1 day",
+        "24 h",
         "12 h",
         "10 min",
         "30 s",

@@ -16,7 +16,9 @@ def test_extraction_is_what_the_definition_says(seed: int) -> None:
     """Every feature of four generated charts has the value, mark, time, text and trend of the reference."""
     for number in range(4):
         draw = Draw(seed + number)
-        assert disagreement(draw.schema(), draw.chart(), draw.patient()) == {}, seed + number
+        chart, drafts = draw.chart(), draw.drafts()
+        differing = disagreement(draw.schema(), chart, draw.patient(), encounter=draw.encounter(), drafts=drafts)
+        assert differing == {}, seed + number
 
 
 KEYS = (

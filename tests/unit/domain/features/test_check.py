@@ -44,7 +44,7 @@ def test_sound_features_have_no_problem(spec: FeatureSpec) -> None:
     [
         (LAB, {"name": "eGFR"}, "name"),
         (LAB, {"name": "1x"}, "name"),
-        (LAB, {"source": "Encounter"}, "from"),
+        (LAB, {"source": "Procedure"}, "from"),
         (LAB, {"codes": ()}, "code"),
         (LAB, {"codes": (CodeSet(" ", frozenset({"a"})),)}, "code"),
         (LAB, {"codes": (CodeSet("s", frozenset()),)}, "code"),

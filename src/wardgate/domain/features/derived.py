@@ -1,0 +1,90 @@
+"""Features that are computed from other features: `derive: "(sbp + 2 * dbp) / 3"`.
+
+The expression is of the language that rules are written in. What it says is unknown leaves the feature without a
+value, with the mark of the first input that has none.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+
+from wardgate.domain.expressions import Expression, Scope, compile_expression, words_in
+from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
+from wardgate.domain.features.vector import FeatureValue, Mark
+
+Derive = Callable[[Mapping[str, FeatureValue]], FeatureValue]
+"""From the values of all features before it."""
+
+_TIMED = frozenset({"Observation", "MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference"})
+
+
+def inputs_of(spec: FeatureSpec, names: Iterable[str]) -> tuple[str, ...]:
+    """The features that a derived one speaks of, in the order of its text; none of any other."""
+    known = frozenset(names)
+    return tuple(word for word in words_in(spec.derive or "") if word in known)
+
+
+def in_order(specs: Sequence[FeatureSpec]) -> tuple[list[FeatureSpec], list[FeatureSpec]]:
+    """The derived features, each behind its inputs; and those that cannot be, since they wait for one another."""
+    waiting = {spec.name: spec for spec in specs if spec.derive is not None}
+    ordered: list[FeatureSpec] = []
+    while ready := [spec for spec in waiting.values() if not inputs_of(spec, waiting)]:
+        ordered += ready
+        for spec in ready:
+            del waiting[spec.name]
+    return ordered, list(waiting.values())
+
+
+def dependants(specs: Sequence[FeatureSpec], names: Iterable[str]) -> frozenset[str]:
+    """`names`, and every derived feature that speaks of one of them, also by way of another."""
+    found = frozenset(names)
+    while more := {spec.name for spec in specs if spec.name not in found and inputs_of(spec, found)}:
+        found |= more
+    return found
+
+
+def timed_of(schema: FeatureSchema) -> frozenset[str]:
+    """The features whose `age_of` is defined: a derived one where all its inputs are such."""
+    timed = {spec.name for spec in schema.features if spec.source in _TIMED and not spec.reads_document}
+    names = [spec.name for spec in schema.features]
+    for spec in in_order(schema.features)[0]:
+        if (inputs := inputs_of(spec, names)) and timed.issuperset(inputs):
+            timed.add(spec.name)
+    return frozenset(timed)
+
+
+def scope_of(schema: FeatureSchema) -> Scope:
+    """What the expression of a derived feature may speak of: features alone."""
+    return Scope({spec.name: spec.yields for spec in schema.features}, timed=timed_of(schema))
+
+
+def compile_derived(spec: FeatureSpec, scope: Scope) -> Derive:
+    """Raises ExpressionError for what `check_schema` reports."""
+    expression: Expression = compile_expression(spec.derive or "", scope, spec.yields)
+    inputs = inputs_of(spec, expression.names)
+    name, unit, evaluate = spec.name, spec.unit, expression.evaluate
+    low, high = spec.plausible or (-inf, inf)
+
+    def derive(values: Mapping[str, FeatureValue]) -> FeatureValue:
+        used = [values[name] for name in inputs]
+        at, age = _oldest(used)
+        late = any(value.late for value in used)
+        result = evaluate(values)
+        if result is None:
+            blamed = next((value for value in used if value.value is None), None)
+            mark = Mark.NOT_NUMERIC if blamed is None else blamed.mark  # else it was divided by zero, or is too large
+            unobtained = blamed is not None and blamed.unobtained
+            return FeatureValue(name, None, mark, at, age, unit, unobtained=unobtained, late=late)
+        if isinstance(result, float) and not low <= result <= high:
+            return FeatureValue(name, None, Mark.IMPLAUSIBLE, at, age, unit, late=late)
+        return FeatureValue(name, result, None, at, age, unit, late=late)
+
+    return derive
+
+
+def _oldest(values: Iterable[FeatureValue]) -> tuple[float | None, float | None]:
+    """Time and age of the oldest input that has a time: the result is no fresher."""
+    oldest: FeatureValue | None = None
+    for value in values:
+        if value.at is not None and (oldest is None or oldest.at is None or value.at < oldest.at):
+            oldest = value
+    return (None, None) if oldest is None else (oldest.at, oldest.age)
