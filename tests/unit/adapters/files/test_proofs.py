@@ -607,3 +607,21 @@ def test_a_hook_of_ones_own_is_compiled_with_its_context(tmp_path: Path) -> None
         ("userId", False),
         ("pumpId", True),
     ]
+
+
+_SETTINGS = "  - {name: alarms, from: context, path: settings, take: count, use: rule_only}\n"
+
+
+def test_a_context_feature_needs_a_field_that_its_own_hook_declares(tmp_path: Path) -> None:
+    """Where the context is declared, it is the whole context; where it is not, any field may come."""
+    features = ('version: "2026.03"\nfeatures:\n', f'version: "2026.03"\nfeatures:\n{_SETTINGS}')
+    told = {
+        context: [
+            (finding.key, finding.remedy) for finding in _found(tmp_path, features=features, service=_own(context))
+        ]
+        for context in ("{}", "{settings: {kind: resource}}", "{pumpId: {kind: id}}")
+    }
+
+    assert told["{}"] == told["{settings: {kind: resource}}"] == []
+    ((key, remedy),) = told["{pumpId: {kind: id}}"]
+    assert key == "hook" and "context: {settings: {kind: resource}}" in remedy
