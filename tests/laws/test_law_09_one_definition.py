@@ -28,7 +28,7 @@ def test_a_call_and_an_export_give_the_same_vector(seed: int) -> None:
     """Prefetch of three searches at a time, or one whole export read with `as_of` of that time: no difference."""
     draw = Draw(seed)
     extractor = compile_schema(draw.schema(), KEYS)
-    chart = [{**resource, "subject": {"reference": "Patient/p"}} for resource in draw.chart()]
+    chart = chart_of(draw, "p")
     then = NOW - draw.random.randrange(10) * 43_200
     online = extractor.extract(in_a_call([r for r in chart if not is_later(r, then)]), then, BERLIN)
     offline = extractor.extract(from_an_export(chart), then, BERLIN)
@@ -40,12 +40,11 @@ def test_a_call_and_a_row_of_the_table_agree(seed: int) -> None:
     """The same chart as prefetch of a call, and as files that `wardgate features` reads, at several clocks."""
     draw = Draw(seed)
     schema = draw.schema()
-    chart = [{**resource, "subject": {"reference": "Patient/p"}} for resource in draw.chart()]
+    chart = chart_of(draw, "p")
     clocks = [NOW - days * 43_200 for days in (0, 3, draw.random.randrange(10))]
     extractor = compile_schema(schema, KEYS)
-    names = [spec.name for spec in schema.features]
     calls = [
-        row_of("p", extractor.extract(in_a_call([r for r in chart if not is_later(r, t)]), t, BERLIN), names)
+        row_of("p", extractor.extract(in_a_call([r for r in chart if not is_later(r, t)]), t, BERLIN), extractor)
         for t in clocks
     ]
     with TemporaryDirectory() as folder:
@@ -55,13 +54,23 @@ def test_a_call_and_a_row_of_the_table_agree(seed: int) -> None:
     assert not extraction.reader.losses.counts and not extraction.tally.dropped
 
 
+def chart_of(draw: Draw, patient: str) -> list[Json]:
+    """Each resource in one version; an export shows the last one alone."""
+    return [
+        {**resource, "id": f"m{resource['id']}" if is_medicine(resource) else f"{patient}{number}"}
+        | ({} if is_medicine(resource) else {"subject": {"reference": f"Patient/{patient}"}})
+        for number, resource in enumerate(draw.chart())
+    ]
+
+
 def written(draw: Draw, chart: list[Json], folder: Path) -> list[Path]:
     """As one Bundle, or as bulk files by type, among other patients' resources in any order."""
-    strangers = [{**resource, "subject": {"reference": "Patient/q"}} for resource in draw.chart()]
+    strangers = [resource for resource in chart_of(draw, "q") if resource["resourceType"] != "Medication"]
     everybody = [*chart, *strangers] if draw.chance(0.5) else [*strangers, *chart]
     if draw.chance(0.3):
         return [bundle_file(folder / "all.json", *everybody, PATIENT)]
-    kinds = draw.random.sample(("Observation", "Condition"), 2)
+    kinds = list(dict.fromkeys(resource["resourceType"] for resource in everybody))
+    draw.random.shuffle(kinds)
     files = [ndjson(folder / f"{kind}.ndjson", *(r for r in everybody if r["resourceType"] == kind)) for kind in kinds]
     return [*files, ndjson(folder / "Patient.ndjson", PATIENT)]
 
@@ -80,33 +89,41 @@ def test_a_result_of_tomorrow_changes_nothing_today() -> None:
 
 
 def is_later(resource: Json, then: float) -> bool:
-    """Whether it cannot have been in the chart yet, by the time that the definition reads."""
-    period = resource.get("effectivePeriod") or {}
-    onset = resource.get("onsetPeriod") or {}
-    observed = [
-        resource.get("effectiveDateTime"),
-        resource.get("effectiveInstant"),
-        period.get("end"),
-        period.get("start"),
-    ]
-    began = [
-        resource.get("onsetDateTime"),
-        onset.get("start"),
-        resource.get("recordedDate"),
-        resource.get("assertedDate"),
-    ]
-    times = observed if resource["resourceType"] == "Observation" else began
-    at = instant(next((time for time in times if time), None), BERLIN)
-    return at is not None and at > then + 300
+    """Whether it cannot have been in the chart yet, by the times that the definition reads."""
+    periods = {name: resource.get(name) or {} for name in ("effectivePeriod", "onsetPeriod", "period")}
+    effective, onset, stay = periods.values()
+    taken = (resource.get("effectiveDateTime"), effective.get("start"), effective.get("end"))
+    begun, known = {
+        "Observation": (
+            (taken[0], resource.get("effectiveInstant"), taken[2], taken[1]),
+            (resource.get("issued"),),
+        ),
+        "Condition": (
+            (resource.get("onsetDateTime"), onset.get("start"), resource.get("recordedDate")),
+            (resource.get("recordedDate"), resource.get("assertedDate")),
+        ),
+        "MedicationRequest": ((resource.get("authoredOn"),), ()),
+        "MedicationStatement": ((*taken, resource.get("dateAsserted")), (resource.get("dateAsserted"),)),
+        "Encounter": ((stay.get("start"), stay.get("end")), ()),
+        "DocumentReference": ((resource.get("date"), resource.get("indexed"), resource.get("created")), ()),
+        "Medication": ((), ()),
+    }[resource["resourceType"]]
+    given = (next(filter(None, times), None) for times in (begun, known))
+    return any(at is not None and at > then + 300 for at in (instant(time, BERLIN) for time in given))
+
+
+def is_medicine(resource: Json) -> bool:
+    return bool(resource["resourceType"] == "Medication")
 
 
 def in_a_call(chart: list[Json]) -> PatientRecord:
-    """Three prefetch values: a Patient and two search sets."""
-    by_key = {
-        "labs": [resource for resource in chart if resource["resourceType"] == "Observation"],
-        "problems": [resource for resource in chart if resource["resourceType"] == "Condition"],
-    }
-    return assembled(lambda name: PATIENT if name == "patient" else bundle("searchset", by_key[name]))
+    """A Patient and a search set for each other key; medicines stand beside the orders and statements of them."""
+
+    def found(key: str) -> list[Json]:
+        kind = next(one.resource_type for one in KEYS if one.name == key)
+        return [r for r in chart if r["resourceType"] == kind or (is_medicine(r) and kind.startswith("Medication"))]
+
+    return assembled(lambda name: PATIENT if name == "patient" else bundle("searchset", found(name)))
 
 
 def from_an_export(chart: list[Json]) -> PatientRecord:

@@ -18,7 +18,7 @@ import msgspec
 
 from wardgate.domain.context.lenient import UNDECODABLE, items_of
 from wardgate.domain.context.ownership import patient_named
-from wardgate.domain.features.export import NOWHERE, UNKNOWN, Entry
+from wardgate.domain.features.export import MEDICATION, NOWHERE, UNKNOWN, Entry
 
 MAX_RESOURCE = 32 * 1024 * 1024
 """Bytes of one NDJSON line."""
@@ -26,7 +26,6 @@ MAX_RESOURCE = 32 * 1024 * 1024
 MAX_BUNDLE = 256 * 1024 * 1024
 """Bytes of one file that is read at once, unpacked."""
 
-MEDICATION = "Medication"
 SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 _PLACES = 3
 _REPORT_EVERY = 500

@@ -14,6 +14,7 @@ from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
 from wardgate.domain.features.schema import FeatureSchema
+from wardgate.domain.features.sources import CONTEXT, PATIENT, SOURCES
 
 NOWHERE = 0
 """`Entry.bundle` of what stood in no Bundle."""
@@ -32,12 +33,23 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def export_keys(schema: FeatureSchema) -> tuple[PrefetchKey, ...]:
-    """One key for each type that the schema reads, and the Patient: each asks for all that there is."""
-    kinds = {spec.source for spec in schema.features} & _SEARCHED
-    return tuple(PrefetchKey(kind, "", kind, False, (), (), True) for kind in ("Patient", *sorted(kinds)))
+    """One key for each type that the schema reads, and the Patient: each asks for all that there is.
+
+    None asks for what only a call has, its Encounter and what its context carries: features of these are unobtained.
+    """
+    kinds = {spec.source for spec in schema.features if spec.source in SOURCES and not spec.reads_document}
+    return tuple(PrefetchKey(kind, "", kind, False, (), (), True) for kind in (PATIENT, *sorted(kinds - {CONTEXT})))
 
 
-_SEARCHED = frozenset({"Observation", "Condition"})
+def types_of(keys: Iterable[PrefetchKey]) -> frozenset[str]:
+    """The types of all resources that bear on the answers of these keys."""
+    types = frozenset(key.resource_type for key in keys)
+    return types if types.isdisjoint(_REFERRING) else types | {MEDICATION}
+
+
+MEDICATION = "Medication"
+_REFERRING = frozenset({"MedicationRequest", "MedicationStatement"})
+"""What may say which medicine it means in a resource of its own."""
 
 
 def record_of(owner: Owner, entries: Sequence[Entry], keys: Iterable[PrefetchKey]) -> PatientRecord:
@@ -47,15 +59,16 @@ def record_of(owner: Owner, entries: Sequence[Entry], keys: Iterable[PrefetchKey
 
 
 def _pages(kind: str, entries: Sequence[Entry]) -> list[Page]:
-    """One for each Bundle, with the Patient in it, whose fullUrl the others may name."""
+    """One for each Bundle, with the Patient and the Medications in it, whose fullUrls the others may name."""
     by_bundle: dict[int, list[Entry]] = {}
     for entry in entries:
         if entry.kind in (kind, UNKNOWN):
             by_bundle.setdefault(entry.bundle, []).append(entry)
-    if kind != "Patient":
-        for entry in entries:
-            if entry.kind == "Patient" and entry.bundle != NOWHERE and entry.bundle in by_bundle:
-                by_bundle[entry.bundle].append(entry)
+    for entry in entries:
+        if entry.kind == MEDICATION and kind in _REFERRING:
+            by_bundle.setdefault(entry.bundle, []).append(entry)
+        elif entry.kind == PATIENT != kind and entry.bundle != NOWHERE and entry.bundle in by_bundle:
+            by_bundle[entry.bundle].append(entry)
     return [page for each in by_bundle.values() for page in _decoded(kind, each)]
 
 
