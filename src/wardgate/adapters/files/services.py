@@ -35,6 +35,7 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
+from wardgate.domain.features.evaluated import whole_types
 from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.hooks.library import tokens_of
@@ -109,7 +110,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         title=wire.title,
         description=wire.description,
         usage_requirements=wire.usage_requirements,
-        prefetch=prefetch,
+        prefetch=_as_read(prefetch, releases.values()),
         deadline=wire.deadline,
         risk_tier=wire.risk_tier,
         names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
@@ -117,6 +118,12 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),
     )
+
+
+def _as_read(prefetch: Sequence[PrefetchKey], releases: Iterable[ReleasePlan]) -> tuple[PrefetchKey, ...]:
+    """With those marked whose resources an expression reads whole."""
+    types = frozenset[str]().union(*(whole_types(release.extractor.schema) for release in releases))
+    return tuple(msgspec.structs.replace(key, whole=key.resource_type in types) for key in prefetch)
 
 
 def _context_fields(releases: Iterable[ReleasePlan]) -> tuple[str, ...]:

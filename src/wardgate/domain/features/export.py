@@ -13,6 +13,7 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
+from wardgate.domain.features.evaluated import whole_types
 from wardgate.domain.features.schema import FeatureSchema
 from wardgate.domain.features.sources import CONTEXT, PATIENT, SOURCES
 
@@ -38,7 +39,11 @@ def export_keys(schema: FeatureSchema) -> tuple[PrefetchKey, ...]:
     None asks for what only a call has, its Encounter and what its context carries: features of these are unobtained.
     """
     kinds = {spec.source for spec in schema.features if spec.source in SOURCES and not spec.reads_document}
-    return tuple(PrefetchKey(kind, "", kind, False, (), (), True) for kind in (PATIENT, *sorted(kinds - {CONTEXT})))
+    whole = whole_types(schema)
+    return tuple(
+        PrefetchKey(kind, "", kind, False, (), (), True, kind in whole)
+        for kind in (PATIENT, *sorted(kinds - {CONTEXT}))
+    )
 
 
 def types_of(keys: Iterable[PrefetchKey]) -> frozenset[str]:
@@ -54,13 +59,13 @@ _REFERRING = frozenset({"MedicationRequest", "MedicationStatement"})
 
 def record_of(owner: Owner, entries: Sequence[Entry], keys: Iterable[PrefetchKey]) -> PatientRecord:
     """`entries` are all that may be this patient's; whose each one is, is decided here once more (law 11)."""
-    answers = [Answer(key, _pages(key.resource_type, entries), KeyState.OBTAINED) for key in keys]
+    answers = [Answer(key, _pages(key, entries), KeyState.OBTAINED) for key in keys]
     return assemble(answers, owner, None, wrong_patient=False)
 
 
-def _pages(kind: str, entries: Sequence[Entry]) -> list[Page]:
+def _pages(key: PrefetchKey, entries: Sequence[Entry]) -> list[Page]:
     """One for each Bundle, with the Patient and the Medications in it, whose fullUrls the others may name."""
-    by_bundle: dict[int, list[Entry]] = {}
+    kind, by_bundle = key.resource_type, dict[int, list[Entry]]()
     for entry in entries:
         if entry.kind in (kind, UNKNOWN):
             by_bundle.setdefault(entry.bundle, []).append(entry)
@@ -69,15 +74,15 @@ def _pages(kind: str, entries: Sequence[Entry]) -> list[Page]:
             by_bundle.setdefault(entry.bundle, []).append(entry)
         elif entry.kind == PATIENT != kind and entry.bundle != NOWHERE and entry.bundle in by_bundle:
             by_bundle[entry.bundle].append(entry)
-    return [page for each in by_bundle.values() for page in _decoded(kind, each)]
+    return [page for each in by_bundle.values() for page in _decoded(key, each)]
 
 
-def _decoded(kind: str, entries: Sequence[Entry]) -> list[Page]:
+def _decoded(key: PrefetchKey, entries: Sequence[Entry]) -> list[Page]:
     """A Bundle with more misfits than a call has time for is read entry by entry: an export has time."""
-    page = decode_value(_bundle(entries), kind)
+    page = decode_value(_bundle(entries), key.resource_type, key.whole)
     if page is not None:
         return [page]
-    pages = (decode_value(_bundle([entry]), kind) for entry in entries)
+    pages = (decode_value(_bundle([entry]), key.resource_type, key.whole) for entry in entries)
     return [page if page is not None else Page([], [], [], [], unreadable=1) for page in pages]
 
 
