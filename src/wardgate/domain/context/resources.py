@@ -127,15 +127,15 @@ def decode_value(raw: Bytes, resource_type: str, whole: bool = False) -> Page | 
         return None
 
 
-def decode_field(raw: Bytes) -> Page | None:
+def decode_field(raw: msgspec.Raw) -> Page | None:
     """What a field of the hook's context holds: a Bundle, one resource, or a list of them, of whatever types."""
+    kind = _kind(raw)
     try:
-        try:
-            items = items_of(raw)
-        except UNDECODABLE:
-            return _decoded(raw, _kind(raw) or "")
-        return _page_of([_RawEntry(resource=item) for item in items], None)
-    except Hopeless:
+        if kind == "Bundle":
+            return _decoded(raw, kind)
+        resources = [raw] if kind is not None else items_of(raw)
+        return _page_of([_RawEntry(resource=resource) for resource in resources], None)
+    except (Hopeless, *UNDECODABLE):
         return None
 
 

@@ -5,7 +5,8 @@ share what is found: status, time and value are looked at once for all of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from zoneinfo import ZoneInfo
 
@@ -39,27 +40,21 @@ _RANK = {"amended": 1, "corrected": 2}
 _NO_CODE = ("", "")
 _TIME = itemgetter(0)
 _DAY = 86400.0
+_EPOCH = date(1970, 1, 1)
 
 
 class Moment:
     """The clock of one extraction, and the zone in which times without offset are read."""
 
-    __slots__ = ("_settled", "_today", "as_of", "horizon", "times", "zone")
+    __slots__ = ("_today", "as_of", "horizon", "settled", "times", "zone")
 
     def __init__(self, as_of: float, zone: ZoneInfo) -> None:
         self.as_of = as_of
         self.zone = zone
         self.horizon = as_of + CLOCK_SKEW
         self.times: dict[str, float] = {}  # parsed before: all tests of one specimen share one
-        self._settled: str | None = None
+        self.settled = _date_of(int(as_of // _DAY) - 2)  # what is written with an earlier date is past in every zone
         self._today: date | None = None
-
-    @property
-    def settled(self) -> str:
-        """A date so long before now that a time written with an earlier one lies before now in every zone."""
-        if self._settled is None:
-            self._settled = datetime.fromtimestamp(self.as_of - 2 * _DAY, UTC).date().isoformat()
-        return self._settled
 
     @property
     def today(self) -> date:
@@ -74,6 +69,12 @@ class Moment:
             return True
         at = parse_instant(text, self.zone)
         return at is None or at <= self.horizon
+
+
+@lru_cache(maxsize=1024)
+def _date_of(day: int) -> str:
+    """Of a day since 1970."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
 
 
 Gather = Callable[[Sequence[Found], Moment], Findings]

@@ -32,19 +32,30 @@ __all__ = ["Extractor", "SchemaProblem", "check_schema", "compile_schema"]
 _OBTAINED = KeyState.OBTAINED  # looking up a member of an enum costs more than the comparison
 _NOTHING = (Mark.MISSING, Mark.STALE)
 
-_Group = tuple[str, str, frozenset[Code], tuple[str, ...] | None]
-"""Home, source, codes and statuses: features that share them share what is found."""
+
+class _Group(NamedTuple):
+    """Features that share all this share what is found."""
+
+    home: str
+    measured: bool  # they read the length of its documents
+    source: str
+    codes: frozenset[Code]
+    statuses: tuple[str, ...] | None
+
+    @property
+    def kind(self) -> EventKind | None:
+        return SOURCES[self.source].kind
 
 
 class _Home(NamedTuple):
     """What is gathered from one place of the record: a type's resources, or a context field's."""
 
     name: str
+    measured: bool
     sorter: CodeIndex
+    groups: tuple[_Group, ...]
     gathers: tuple[Gather, ...]
-    first: int  # the number of its first group
     kind: EventKind | None
-    measured: bool  # a feature reads the length of its documents
 
 
 def compile_schema(schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> "Extractor":
@@ -79,8 +90,8 @@ class Extractor:
         self.schema = schema
         found = [spec for spec in schema.features if spec.derive is None and not _is_apart(spec)]
         groups = list(dict.fromkeys(_group_of(spec) for spec in found))
-        groups.sort(key=lambda group: (_kind_of(group) is not None, group[0]))  # in the order in which they are filled
-        homes = _homes(groups, found)
+        groups.sort(key=lambda group: (group.kind is not None, *group[:2]))  # in the order in which they are filled
+        homes = _homes(groups)
         self._groups = groups
         self._slim = [home for home in homes if home.kind is None]
         self._events = [(home, home.kind) for home in homes if home.kind is not None]
@@ -195,12 +206,13 @@ class Extractor:
         self, unknown: Mapping[str, tuple[_Home, list[Found]]], moment: Moment, values: dict[str, FeatureValue]
     ) -> None:
         """A medicine whose name is not there may be the one that is asked for: what would it say then?"""
-        for name, group, reduce in self._by_code:
-            home, _, codes, _ = self._groups[group]
-            if home not in unknown or not codes or values[name].value is True:
+        for name, number, reduce in self._by_code:
+            group = self._groups[number]
+            if group.home not in unknown or not group.codes or values[name].value is True:
                 continue
-            place, nameless = unknown[home]
-            possible = reduce(*place.gathers[group - place.first](nameless, moment), moment.as_of)
+            home, nameless = unknown[group.home]
+            gather = home.gathers[home.groups.index(group)]
+            possible = reduce(*gather(nameless, moment), moment.as_of)
             if possible.value or possible.mark not in (None, *_NOTHING):
                 values[name] = self._unobtained[name]
 
@@ -252,19 +264,13 @@ def _is_apart(spec: FeatureSpec) -> bool:
 
 
 def _group_of(spec: FeatureSpec) -> _Group:
-    return spec.home, spec.source, codes_of(spec), spec.statuses
+    return _Group(spec.home, spec.reads_length, spec.source, codes_of(spec), spec.statuses)
 
 
-def _kind_of(group: _Group) -> EventKind | None:
-    return SOURCES[group[1]].kind
-
-
-def _homes(groups: Sequence[_Group], specs: Sequence[FeatureSpec]) -> list[_Home]:
+def _homes(groups: Sequence[_Group]) -> list[_Home]:
     homes = []
-    for name in dict.fromkeys(group[0] for group in groups):
-        own = [group for group in groups if group[0] == name]
-        gathers = tuple(SOURCES[source].gather(codes, statuses) for _, source, codes, statuses in own)
-        measured = any(spec.home == name and spec.reads_length for spec in specs)
-        sorter = CodeIndex([codes for _, _, codes, _ in own])
-        homes.append(_Home(name, sorter, gathers, groups.index(own[0]), _kind_of(own[0]), measured))
+    for name, measured in dict.fromkeys(group[:2] for group in groups):
+        own = tuple(group for group in groups if group[:2] == (name, measured))
+        gathers = tuple(SOURCES[group.source].gather(group.codes, group.statuses) for group in own)
+        homes.append(_Home(name, measured, CodeIndex([group.codes for group in own]), own, gathers, own[0].kind))
     return homes
