@@ -16,7 +16,6 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.record import KeyState
 from wardgate.domain.context.resources import decode_value
 from wardgate.domain.features.compile import compile_schema
-from wardgate.domain.features.evaluated import whole_types
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take
 
 SYSTOLIC = "component.where(code.coding.exists(system = 'http://loinc.org' and code = '8480-6')).value"
@@ -37,7 +36,7 @@ def test_a_call_and_a_row_of_the_table_agree_on_real_charts(corpus: Path | None)
         pytest.skip("no corpus: give its folder with --corpus")
     clocks = [instant(year, BERLIN) or 0.0 for year in ("2012", "2020-06", "2026-11-25")]
     rows, extraction = extracted(plan_of(SCHEMA, corpus / "patients", as_of=clocks), run_bytes=1024 * 1024)
-    keys = [msgspec.structs.replace(key, whole=key.resource_type in whole_types(SCHEMA)) for key in KEYS]
+    keys = [msgspec.structs.replace(key, whole=True) for key in KEYS]
     extractor = compile_schema(SCHEMA, keys)
     calls = []
     for path in sorted((corpus / "patients").glob("*.json.gz")):

@@ -18,7 +18,6 @@ from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import decode_value
 from wardgate.domain.features.compile import compile_schema
-from wardgate.domain.features.evaluated import whole_types
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 
 EVALUATED = (
@@ -39,7 +38,7 @@ def test_a_row_is_what_a_call_computes(seed: int) -> None:
     schema = FeatureSchema("1", (*draw.schema().features, *EVALUATED))
     chart = in_one_version(draw)
     clocks = [NOW - days * 43_200 for days in (0, 3, draw.random.randrange(10))]
-    keys = [msgspec.structs.replace(key, whole=key.resource_type in whole_types(schema)) for key in KEYS]
+    keys = [msgspec.structs.replace(key, whole=True) for key in KEYS]
     extractor = compile_schema(schema, keys)
     calls = []
     for clock in clocks:

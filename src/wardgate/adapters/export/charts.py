@@ -31,7 +31,7 @@ _PLACES = 3
 _REPORT_EVERY = 500
 _BOM = b"\xef\xbb\xbf"
 _URN = "urn:uuid:"
-_MEDICATION = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?")
+_MEDICATION = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?|urn:uuid:([^/\s]+)")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,256}")
 _NEVER_SURE = ""
 
@@ -307,9 +307,10 @@ def _owned(owner: str, head: _Head | None, entry: Entry) -> Iterator[Read]:
     yield Owned(owner, entry)
     called = head.medicationReference if head is not None else None
     reference = called.get("reference") if isinstance(called, dict) else None
-    if isinstance(reference, str):
-        match = _MEDICATION.fullmatch(reference)
-        yield Wants(owner, match[1] if match is not None else _in_bundle(entry.bundle, reference))
+    if isinstance(reference, str) and (match := _MEDICATION.fullmatch(reference)) is not None:
+        yield Wants(owner, match[1] or match[2])
+        if match[2] is not None:
+            yield Wants(owner, _in_bundle(entry.bundle, reference))
 
 
 def _in_bundle(bundle: int, url: str) -> str:

@@ -35,7 +35,7 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
-from wardgate.domain.features.evaluated import whole_types
+from wardgate.domain.features.evaluated import reads_whole
 from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.hooks.library import tokens_of
@@ -121,9 +121,9 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
 
 
 def _as_read(prefetch: Sequence[PrefetchKey], releases: Iterable[ReleasePlan]) -> tuple[PrefetchKey, ...]:
-    """With those marked whose resources an expression reads whole."""
-    types = frozenset[str]().union(*(whole_types(release.extractor.schema) for release in releases))
-    return tuple(msgspec.structs.replace(key, whole=key.resource_type in types) for key in prefetch)
+    """Marked where an expression of one of these releases reads whole resources."""
+    whole = any(reads_whole(release.extractor.schema) for release in releases)
+    return tuple(msgspec.structs.replace(key, whole=whole) for key in prefetch)
 
 
 def _context_fields(releases: Iterable[ReleasePlan]) -> tuple[str, ...]:

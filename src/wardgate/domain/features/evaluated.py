@@ -126,6 +126,7 @@ class Evaluated:
         return self._evaluate(document, steps)
 
 
-def whole_types(schema: FeatureSchema) -> frozenset[str]:
-    """The types of which expressions read whole resources; the Patient is whole in any case."""
-    return frozenset(spec.source for spec in schema.features if spec.expression is not None and spec.source != PATIENT)
+def reads_whole(schema: FeatureSchema) -> bool:
+    """Whether an expression reads whole resources; the Patient is whole in any case. Then all keys are read so: what
+    counts is the union of what they hold, and each may hold resources of any type."""
+    return any(spec.expression is not None and spec.source != PATIENT for spec in schema.features)

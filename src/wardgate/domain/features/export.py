@@ -13,7 +13,7 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
-from wardgate.domain.features.evaluated import whole_types
+from wardgate.domain.features.evaluated import reads_whole
 from wardgate.domain.features.schema import FeatureSchema
 from wardgate.domain.features.sources import CONTEXT, PATIENT, SOURCES
 
@@ -39,10 +39,9 @@ def export_keys(schema: FeatureSchema) -> tuple[PrefetchKey, ...]:
     None asks for what only a call has, its Encounter and what its context carries: features of these are unobtained.
     """
     kinds = {spec.source for spec in schema.features if spec.source in SOURCES and not spec.reads_document}
-    whole = whole_types(schema)
+    whole = reads_whole(schema)
     return tuple(
-        PrefetchKey(kind, "", kind, False, (), (), True, kind in whole)
-        for kind in (PATIENT, *sorted(kinds - {CONTEXT}))
+        PrefetchKey(kind, "", kind, False, (), (), True, whole) for kind in (PATIENT, *sorted(kinds - {CONTEXT}))
     )
 
 
