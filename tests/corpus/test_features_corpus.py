@@ -10,17 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.exports import extracted, plan_of
-from tests.fakes.features_bundles import BERLIN, KEYS, SNOMED, disagreement, event, extract, lab
+from tests.fakes.features_bundles import BERLIN, SNOMED, disagreement, event, extract, lab
 from tests.fakes.features_reference import Json, instant
-from wardgate.adapters.export.tables import row_of
-from wardgate.domain.context.assemble import Answer, assemble
 from wardgate.domain.context.fhir import SLIM, Event, Resource
 from wardgate.domain.context.lenient import Unreadable, lenient_resource
-from wardgate.domain.context.ownership import Owner
-from wardgate.domain.context.record import KeyState
-from wardgate.domain.context.resources import decode_value
-from wardgate.domain.features.compile import compile_schema
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 
 DAY = 86400.0
@@ -96,27 +89,6 @@ def test_the_extractor_agrees_with_the_reference_on_real_charts(charts: list[tup
             vector = extract(SCHEMA, resources, patient, as_of=as_of)
             seen.update(name for name, found in vector.values.items() if found.value not in (None, 0.0, False))
     assert seen
-
-
-def test_a_call_and_a_row_of_the_table_agree_on_real_charts(corpus: Path | None, tmp_path: Path) -> None:
-    """Each Bundle of `patients` as prefetch of a call for its Patient, and the folder as an export, at three clocks."""
-    if corpus is None:
-        pytest.skip("no corpus: give its folder with --corpus")
-    clocks = [instant(year, BERLIN) or 0.0 for year in ("2012", "2020-06", "2026-11-25")]
-    rows, extraction = extracted(plan_of(SCHEMA, corpus / "patients", as_of=clocks), run_bytes=1024 * 1024)
-    extractor = compile_schema(SCHEMA, KEYS)
-    names = [spec.name for spec in SCHEMA.features]
-    calls = []
-    for path in sorted((corpus / "patients").glob("*.json.gz")):
-        raw = gzip.decompress(path.read_bytes())
-        pages = [(key, decode_value(raw, key.resource_type)) for key in KEYS]
-        answers = [Answer(key, [page], KeyState.OBTAINED) for key, page in pages if page is not None]
-        (patient,) = answers[0].pages[0].patients
-        record = assemble(answers, Owner(patient["id"], None, frozenset()), None, wrong_patient=False)
-        calls += [row_of(patient["id"], extractor.extract(record, at, BERLIN), names) for at in clocks]
-    assert sorted(rows, key=str) == sorted(calls, key=str)
-    assert extraction.tally.marks.total() == len(rows) * len(names) > 0
-    assert any(mark == "value" and name == "egfr" for name, mark in extraction.tally.marks)
 
 
 def test_every_code_of_the_corpus_can_be_a_feature(charts: list[tuple[Json | None, list[Json]]]) -> None:

@@ -3,16 +3,12 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.exports import bundle_file, extracted, ndjson, plan_of
 from tests.fakes.features_bundles import BERLIN, KEYS, NOW, Draw
 from tests.fakes.features_reference import Json, instant
-from wardgate.adapters.export.tables import row_of
 from wardgate.domain.context.assemble import Answer, assemble
 from wardgate.domain.context.fhir import SLIM
 from wardgate.domain.context.ownership import Owner
@@ -40,37 +36,6 @@ def test_a_call_and_an_export_give_the_same_vector(seed: int) -> None:
     online = extractor.extract(in_a_call([r for r in chart if not is_later(r, then)]), then, BERLIN)
     offline = extractor.extract(from_an_export(chart), then, BERLIN)
     assert online == offline
-
-
-@given(st.integers(0, 2**32))
-def test_a_call_and_a_row_of_the_table_agree(seed: int) -> None:
-    """The same chart as prefetch of a call, and as files that `wardgate features` reads, at several clocks."""
-    draw = Draw(seed)
-    schema = draw.schema()
-    chart = [{**resource, "subject": {"reference": "Patient/p"}} for resource in draw.chart()]
-    clocks = [NOW - days * 43_200 for days in (0, 3, draw.random.randrange(10))]
-    extractor = compile_schema(schema, KEYS)
-    names = [spec.name for spec in schema.features]
-    calls = [
-        row_of("p", extractor.extract(in_a_call([r for r in chart if not is_later(r, t)]), t, BERLIN), names)
-        for t in clocks
-    ]
-    with TemporaryDirectory() as folder:
-        files = written(draw, chart, Path(folder))
-        rows, extraction = extracted(plan_of(schema, *files, as_of=clocks))
-    assert rows == calls
-    assert not extraction.reader.losses.counts and not extraction.tally.dropped
-
-
-def written(draw: Draw, chart: list[Json], folder: Path) -> list[Path]:
-    """As one Bundle, or as bulk files by type, among other patients' resources in any order."""
-    strangers = [{**resource, "subject": {"reference": "Patient/q"}} for resource in draw.chart()]
-    everybody = [*chart, *strangers] if draw.chance(0.5) else [*strangers, *chart]
-    if draw.chance(0.3):
-        return [bundle_file(folder / "all.json", *everybody, PATIENT)]
-    kinds = draw.random.sample(("Observation", "Condition"), 2)
-    files = [ndjson(folder / f"{kind}.ndjson", *(r for r in everybody if r["resourceType"] == kind)) for kind in kinds]
-    return [*files, ndjson(folder / "Patient.ndjson", PATIENT)]
 
 
 def test_a_result_of_tomorrow_changes_nothing_today() -> None:
