@@ -9,6 +9,7 @@ import yaml
 
 from tests.fakes.gateway import DEMO
 from wardgate.adapters.files.catalog import load
+from wardgate.domain.inference.endpoint import Oip
 from wardgate.lab.models import MODELS
 
 RELEASES = sorted(DEMO.parent.glob("models/*/releases/*.yaml"))
@@ -37,5 +38,6 @@ def test_both_releases_of_the_second_service_can_be_the_champion(tmp_path: Path)
         service.write_text(service.read_text().replace('champion: "1.0.0"', f'champion: "{version}"'))
         found[version] = load(folder / "wardgate.yaml").catalog.services["deterioration"]["patient-view"].releases
     first, second = found["1.0.0"]["1.0.0"], found["1.1.0"]["1.1.0"]
-    assert (first.endpoint.model_version, second.endpoint.model_version) == ("1", "2")
+    protocols = first.endpoint.protocol, second.endpoint.protocol
+    assert [each.model_version for each in protocols if isinstance(each, Oip)] == ["1", "2"]
     assert first.digest != second.digest and [rung.name for rung in second.ladder] == ["news2"]
