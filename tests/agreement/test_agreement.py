@@ -111,7 +111,8 @@ def test_both_find_the_same_in_the_same_order(
     ours: Ask, theirs: Ask, resources: Mapping[str, Sequence[Resource]]
 ) -> None:
     """Hundreds of searches by patient, code, category, status, date and id: the same ids, sorted by the same dates."""
-    disagreements, explained, found, sorted_lists = [], 0, 0, 0
+    disagreements: list[object] = []
+    explained = found = sorted_lists = 0
     for kind, parameters in generate(resources, _SEARCHES, seed=20):
         asked = [pair for pair in parameters if pair[0] != "_count"]
         mine, other = ours(kind, parameters), theirs(kind, [*asked, ("_count", "1000")])

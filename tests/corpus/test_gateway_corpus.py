@@ -65,7 +65,8 @@ def folder(corpus: Path | None) -> Path:
 @pytest.fixture
 def gateway(tmp_path: Path) -> FakeGateway:
     """At every hook of the library; bodies may be as large as charts get."""
-    return FakeGateway(many_hooks(tmp_path), site="hospital_a", options=EdgeOptions(max_body=64 * 1024**2))
+    options = EdgeOptions(max_body=64 * 1024**2)
+    return FakeGateway(many_hooks(tmp_path), site="hospital_a", options=options, system_actions=True)
 
 
 def files(*folders: Path, kind: str = "") -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,8 @@
 """A real MLServer with sklearn models, from a hook call to the card, and each habit of it that could mislead."""
 
+import json
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +117,16 @@ def test_what_is_not_the_pinned_model_shows_nothing(services: RunningGateway, se
 
 
 def test_a_wrong_shape_is_a_plain_text_500_with_a_stack_trace(server: str, services: RunningGateway) -> None:
-    """As it is set by default; of all that, the gateway keeps the status."""
+    """As it is set by default; of all that, the gateway keeps the status. The connection is closed unannounced."""
     tensor = {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": [70.0, 1.0, 30.0]}
-    status, text = ask(f"{server}/v2/models/risk/versions/1/infer", {"inputs": [tensor]})
-    assert status == 500 and text.startswith("Traceback") and "4 features" in text
+    connection = HTTPConnection(server.removeprefix("http://"), timeout=5)
+    body = json.dumps({"inputs": [tensor]})
+    connection.request("POST", "/v2/models/risk/versions/1/infer", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    assert answer.status == 500 and text.startswith("Traceback") and "4 features" in text
+    assert connection.sock is not None and connection.sock.recv(1) == b"", "kept by the client, closed by the server"
+    connection.close()
     wait_until(lambda: 'wardgate_probes_total{model="short",result="model_error"' in services.metrics())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.fakes.processes import ask, free_port, line_from, process
@@ -21,6 +21,7 @@ _FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 _CARD = "#cards article"
+_KIDNEY = "#cards section:has-text('Kidney failure risk')"
 
 
 @dataclass
@@ -82,6 +83,15 @@ def _edit(page: Page, test: str) -> None:
     page.locator("#chart tbody tr", has_text=test).first.get_by_role("button", name="Edit").click()
 
 
+def _body(request: Request) -> Any:
+    return json.loads(request.post_data or "")
+
+
+def _show_call(page: Page, name: str) -> None:
+    option = page.locator("#wire-exchange option", has_text=name).first
+    page.get_by_label("Which call").select_option(option.get_attribute("value"))
+
+
 def _requests(page: Page, path: str) -> list[Request]:
     found: list[Request] = []
     page.on("request", lambda each: found.append(each) if each.method == "POST" and each.url.endswith(path) else None)
@@ -103,6 +113,7 @@ def test_a_card_from_pick_to_override(page: Page, demo: Demo) -> None:
     expect(card.locator(".detail table")).to_be_visible()
     expect(card.get_by_role("link", name="The equation")).to_have_attribute("rel", "noopener noreferrer")
     expect(page.locator("#announcer")).to_contain_text("warning: Kidney failure risk")
+    _show_call(page, "kidney-failure")
     for stage in ("gather", "extract", "predict", "render", "total"):
         expect(page.locator("#wire .legend")).to_contain_text(stage)
     feedback = _requests(page, "/feedback")
@@ -111,7 +122,7 @@ def test_a_card_from_pick_to_override(page: Page, demo: Demo) -> None:
     page.get_by_label("Comment").fill("seen last week")
     page.get_by_role("dialog").get_by_role("button", name="Override").click()
     expect(card).to_contain_text("Overridden: Already under nephrology. Feedback sent.")
-    [sent] = [each.post_data_json["feedback"][0] for each in feedback]
+    [sent] = [_body(each)["feedback"][0] for each in feedback]
     assert sent["outcome"] == "overridden"
     assert sent["overrideReason"] == {
         "reason": {"code": "already-referred", "system": "https://wardgate.example/cds/override"},
@@ -159,6 +170,21 @@ def test_a_chart_that_changes_changes_the_card(page: Page, demo: Demo) -> None:
     expect(page.get_by_role("button", name="Reset this chart")).to_have_count(0)
 
 
+def test_a_suggestion_of_the_demo_is_accepted(page: Page, demo: Demo) -> None:
+    """What the service suggests lands among the draft orders, and the gateway takes the feedback."""
+    _open(page, demo, "advanced-05")
+    page.get_by_role("button", name="Refer to nephrology").click()
+    expect(page.locator(_CARD)).to_contain_text("Accepted: Refer to nephrology. Feedback sent.")
+    expect(page.locator("#chart .orders li")).to_have_count(1)
+
+
+def test_the_second_service_answers_beside_the_first(page: Page, demo: Demo) -> None:
+    """A chart is opened once and every service that listens is asked; the most severe card stands first."""
+    _open(page, demo, "ward-sepsis")
+    expect(page.locator("#cards section h2").first).to_contain_text("Deterioration on the ward")
+    expect(page.locator(f"{_CARD} h3").first).to_contain_text("Risk of death in hospital")
+
+
 def test_old_labs_are_told_apart_from_none(page: Page, demo: Demo) -> None:
     """All of a test 400 days old: stale is not missing."""
     _open(page, demo, "stale-labs")
@@ -178,9 +204,10 @@ def test_a_card_expires_with_the_clock(page: Page, demo: Demo) -> None:
 
 
 def test_no_card_is_not_nothing(page: Page, demo: Demo) -> None:
-    """An empty answer is said in words: silence is never mistaken for safety."""
+    """An empty answer is said in words, with the gateway's reason: silence is never mistaken for safety."""
     _open(page, demo, "on-dialysis")
-    expect(page.locator("#cards .nothing")).to_contain_text("No card.")
+    expect(page.locator(f"{_KIDNEY} .nothing")).to_contain_text("No card.")
+    expect(page.locator(f"{_KIDNEY} .nothing")).to_contain_text("out_of_scope / exclusion")
 
 
 def test_how_it_calls_is_a_choice(page: Page, demo: Demo) -> None:
@@ -193,7 +220,7 @@ def test_how_it_calls_is_a_choice(page: Page, demo: Demo) -> None:
     page.get_by_label("Encounter").select_option(index=1)
     page.get_by_role("button", name="Call", exact=True).click()
     expect(page.locator(f"{_CARD} h3")).to_contain_text("49.4 %")
-    first, second = [each.post_data_json for each in calls]
+    first, second = [_body(each) for each in calls]
     assert set(first["prefetch"]) == {"patient", "labs", "problems"}
     assert "fhirAuthorization" not in first
     assert "prefetch" not in second
@@ -201,7 +228,7 @@ def test_how_it_calls_is_a_choice(page: Page, demo: Demo) -> None:
     assert second["context"]["encounterId"]
     page.get_by_label("User").select_option("Patient (herself)")
     page.get_by_role("button", name="Call", exact=True).click()
-    expect(page.locator("#cards .nothing")).to_be_visible()
+    expect(page.locator(f"{_KIDNEY} .nothing")).to_contain_text("out_of_scope / audience")
 
 
 def test_the_wire_can_be_read_and_copied(page: Page, demo: Demo) -> None:
@@ -209,6 +236,7 @@ def test_the_wire_can_be_read_and_copied(page: Page, demo: Demo) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     _open(page, demo, "advanced-05")
     page.get_by_role("button", name="On the wire").click()
+    _show_call(page, "kidney-failure")
     request, response = page.locator("#wire pre").all()
     assert json.loads(request.inner_text())["hook"] == "patient-view"
     assert json.loads(response.inner_text())["cards"][0]["indicator"] == "warning"
@@ -485,10 +513,10 @@ def test_a_gateway_that_fails_is_said_so(
 
 def test_the_time_of_each_stage_is_read_from_the_answer(page: Page, demo: Demo, fake: FakeGateway) -> None:
     """Names and durations of Server-Timing, quoted texts too, in the order of the header."""
-    fake.timing = 'gather;dur=1.25, odd;desc="a, \\"b\\"; c", predict;dur=3, total;dur=4.5'
+    fake.timing = 'gather;dur=1.25, outcome;desc="off/\\"b\\", c", predict;dur=3, total;dur=4.5'
     _show(page, demo, fake)
     expect(page.locator("#wire .legend li")).to_have_text(["gather 1.25", "predict 3.00", "total 4.50"])
-    expect(page.locator("#cards .nothing")).to_contain_text('a, "b"; c')
+    expect(page.locator("#cards .nothing")).to_contain_text('The service is switched off. (off / "b", c)')
     assert page.locator("#wire .piece").count() == 2
 
 

@@ -170,7 +170,7 @@ class Draw:
         kinds = [*[self.observation] * 6, *[self.condition] * 2, self.order, self.statement, self.stay, self.document]
         resources = [self.one(*kinds)() for _ in range(self.random.randrange(20))]
         for number, resource in enumerate(resources):
-            resource["id"] = f"r{number * 5 % 16:02d}"
+            resource["id"] = f"r{number * 5 % 21:02d}"
         return [*resources, *self.medicines()]
 
     def drafts(self) -> dict[str, list[Json]]:

@@ -13,11 +13,13 @@ from typing import Any
 from tests.fakes.charts import bundle, lab, patient, problem
 from tests.fakes.gateway import FHIR
 from tests.fakes.hooks import CONTEXTS, FORMER, hook_request
+from tests.fakes.many_hooks import OWN_HOOK
 from tests.fakes.markers import MARKER, plant
 
 Json = dict[str, Any]
 Holder = dict[str, Any] | list[Any]
 
+_CONTEXTS: dict[str, Json] = {**CONTEXTS, OWN_HOOK: {"patientId": "p1", "pumpId": "d1", "settings": {"a": ["b"]}}}
 _CARD = "9368d37b-283f-44a0-93ea-547cebab93ed"
 _NUMBERS: tuple[float, ...] = (0, -1, 1, 0.1, 1e308, -1e308, 1e-320, 2**63, -(2**63) - 1, 10**40, 3.0, 18, 65, 999)
 _TEXTS = (
@@ -35,6 +37,7 @@ _TEXTS = (
     MARKER * 500,
 )
 _ODD = ("2026", "2026-11", "2026-11-10T08:00:00", "0001-01-01", "9999-12-31T23:59:60Z", "24:00", "< 5", "1e400", "NaN")
+_LONG = 2000
 _SHAPES: tuple[Any, ...] = (None, True, False, "", [], {}, [[]], [None], {"": None}, {"resourceType": "Patient"})
 _OTHERS: tuple[Any, ...] = ({"reference": "Patient/p2"}, "Patient/p2", "p2", {"reference": "#p1"}, {"reference": 5})
 _RENAMED = ("extension", "_birthDate", "valueString", "valueCodeableConcept", "component", "contained", "id", "subject")
@@ -45,8 +48,8 @@ def call(chance: random.Random) -> Json:
     if chance.random() < 0.1:
         hook, context, _ = chance.choice(FORMER)
     else:
-        hook = chance.choice(("patient-view", *CONTEXTS))
-        context = CONTEXTS[hook]
+        hook = chance.choice(("patient-view", *_CONTEXTS))
+        context = _CONTEXTS[hook]
     body = hook_request(hook, context)
     if chance.random() < 0.8:
         body["prefetch"] = {"patient": patient(), "labs": labs(chance), "problems": problems(chance)}
@@ -160,7 +163,8 @@ def _odd(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, A
 
 
 def _listed(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
-    holder[key] = [holder[key]] * chance.choice((1, 2, 50))
+    few = len(json.dumps(holder[key])) > _LONG  # many of many of many would be a test of this machine alone
+    holder[key] = [holder[key]] * chance.choice((1, 2, 3 if few else 50))
 
 
 def _wrapped(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
@@ -179,7 +183,7 @@ def _renamed(holder: Any, key: Any, chance: random.Random, places: list[tuple[An
 
 def _transplanted(holder: Any, key: Any, chance: random.Random, places: list[tuple[Any, Any]]) -> None:
     other, its = chance.choice(places)
-    if isinstance(other, dict) or its < len(other):
+    if (isinstance(other, dict) or its < len(other)) and len(places) < _LONG:
         holder[key] = copy.deepcopy(other.get(its) if isinstance(other, dict) else other[its])
 
 

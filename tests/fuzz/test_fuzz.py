@@ -10,7 +10,9 @@ import gc
 import json
 import random
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -54,6 +56,7 @@ class Fuzz:
         gateway.reader.delegate = self.fhir
         self.statuses: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.acted = 0
         self.warm = 0
 
     async def batch(self, seed: int, count: int) -> None:
@@ -73,6 +76,7 @@ class Fuzz:
         path = f"/cds-services/{SERVICE}" + ("/feedback" if reports else "")
         reply = await ask(self.gateway.edge, "POST", path, body, JSON)
         self.statuses[reply.status] += 1
+        self.acted += b'"systemActions"' in reply.body
         judge = problems_of_feedback if reports else problems_of_call
         assert reply.status < 500, (seed, reply.status)
         assert judge(reply.status, reply.headers["content-type"], reply.body) == [], seed
@@ -81,15 +85,24 @@ class Fuzz:
 
 
 def unquoted(reply: Reply) -> str:
-    """All that left, without the cells in which a card shows a measurement as it stands in the chart: the one place
-    where a text from outside is meant to be read, by whoever opened that chart."""
+    """All that left, without what a card is meant to quote: a measurement as it stands in the chart, for whoever opened
+    that chart, and in a draft order the ids of the call, which have the form of ids."""
     if reply.status != 200:
         return reply.everything()
     document = reply.json()
     for card in document.get("cards", ()):
         rows = [line.split(" | ") for line in card.get("detail", "").splitlines()]
         card["detail"] = "\n".join(" | ".join(row[:1] + row[2:] if len(row) > 2 else row) for row in rows)
+        for suggestion in card.get("suggestions", ()):
+            _without_ids(suggestion["actions"])
+    _without_ids(document.get("systemActions", ()))
     return f"{reply.headers} {json.dumps(document, ensure_ascii=False)}"
+
+
+def _without_ids(actions: Iterable[dict[str, Any]]) -> None:
+    for action in actions:
+        for name in ("subject", "encounter", "requester"):
+            action["resource"].pop(name, None)
 
 
 def resident() -> int:
@@ -102,7 +115,7 @@ def resident() -> int:
 @pytest.mark.requirement("INV-2", "INV-6", "HK-2", "RSP-1", "GEN-1", "GEN-3", "SEC-17")
 def test_no_body_breaks_the_gateway(tmp_path: Path, fuzzed: int) -> None:
     """Whatever comes: an answer that is valid, without a word of what came; and nothing stays behind."""
-    fuzz = Fuzz(FakeGateway(many_hooks(tmp_path), site="hospital_a"))
+    fuzz = Fuzz(FakeGateway(many_hooks(tmp_path), site="hospital_a", system_actions=True))
     batches = -(-fuzzed // BATCH)
     with asyncio.Runner() as runner:
 
@@ -118,4 +131,6 @@ def test_no_body_breaks_the_gateway(tmp_path: Path, fuzzed: int) -> None:
     assert resident() - fuzz.warm < _GROWTH
     assert fuzz.statuses.keys() >= {200, 400, 412}, fuzz.statuses
     assert fuzz.reasons.keys() >= {"threshold_met", "below_threshold", "population", "input_missing", "input_stale"}
-    print(f"\n{fuzz.statuses.total():,} bodies: {dict(fuzz.statuses)}, {len(fuzz.reasons)} reasons")
+    assert fuzz.acted > 0
+    total, reasons = fuzz.statuses.total(), len(fuzz.reasons)
+    print(f"\n{total:,} bodies: {dict(fuzz.statuses)}, {reasons} reasons, {fuzz.acted:,} with actions")

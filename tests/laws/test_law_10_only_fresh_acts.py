@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.acting import SYSTEM, acting_config
-from tests.fakes.answers import faults
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.model import FakeModel
+from tests.fakes.validator import problems_of_call
 from tests.unit.domain.cards.kidney import BANDS, compiled, prediction, shown
 from wardgate.domain.cards.card import Action, Card, Link, Source
 from wardgate.domain.cards.render import render, render_notice, system_actions
@@ -183,7 +183,7 @@ async def test_what_an_ehr_is_sent_acts_only_where_a_score_was_shown(
     reply = await gateway.call(body(egfr, uacr))
     _, _, _, _, outcome, _, step = gateway.meter.calls[-1]
     acts = set(acting_parts(reply.json())) if reply.status == 200 else set()
-    assert faults(reply.json()) == [] if reply.status == 200 else True
+    assert problems_of_call(reply.status, "application/json", reply.body) == []
     if outcome == "shown" and step == "model" and recorded:
         assert acts == ({"suggestions", "systemActions"} if takes else {"suggestions"})
     else:

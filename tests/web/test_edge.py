@@ -56,7 +56,7 @@ async def test_the_call_carries_its_plan_id_and_clocks() -> None:
 
 
 async def test_an_answer_may_say_how_long_each_stage_took() -> None:
-    """Server-Timing with the spine's names and milliseconds, readable for a page of a listed origin; off by default."""
+    """Server-Timing: the spine's names, milliseconds, the outcome; for a page of a listed origin; off by default."""
 
     def slowly(call: HookCall) -> HookOutcome:
         call.stages.append(("gather", call.started + 0.0125))
@@ -66,7 +66,9 @@ async def test_an_answer_may_say_how_long_each_stage_took() -> None:
 
     house = House(answer=slowly, options=EdgeOptions(server_timing=True))
     reply = await post(house, body(), FROM_BROWSER)
-    assert reply.headers["server-timing"] == "gather;dur=12.5, predict;dur=87.5, total;dur=110.0"
+    assert reply.headers["server-timing"] == (
+        'gather;dur=12.5, predict;dur=87.5, total;dur=110.0, outcome;desc="below_threshold/below_threshold"'
+    )
     assert reply.headers["access-control-expose-headers"] == "server-timing"
     assert reply.body == b'{"cards":[]}'
     assert "server-timing" not in (await post(House(), body())).headers

@@ -155,13 +155,13 @@ class _Reads:
         self._bytes_left -= len(body)
         if self._bytes_left < 0 or self._clock.monotonic() >= self._until:
             return None  # what came too late, or is too much, is not even decoded
-        return decode_value(body, key.resource_type)
+        return decode_value(body, key.resource_type, key.whole)
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     """What the EHR sent for a key. Another patient's chart ends the call at once (trap T-21)."""
     raw = request.prefetch.get(key.name)
-    page = None if raw is None else decode_value(raw, key.resource_type)
+    page = None if raw is None else decode_value(raw, key.resource_type, key.whole)
     if page is None:
         return Answer(key, [], KeyState.UNOBTAINED)
     verdict = agreement(key, page, owner, request.encounter_id)

@@ -77,7 +77,7 @@ def preflight(methods: str = "GET, POST, OPTIONS") -> Reply:
         204,
         headers={
             "access-control-allow-methods": methods,
-            "access-control-allow-headers": "authorization, content-type, accept, prefer",
+            "access-control-allow-headers": "authorization, *",
             "access-control-max-age": "600",
         },
     )

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.fakes.acting import SYSTEM, acting_config
-from tests.fakes.answers import faults
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.model import FakeModel
+from tests.fakes.validator import problems_of_call
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.records import DecisionRecord
 
@@ -54,6 +54,7 @@ async def test_a_suggestion_is_about_the_patient_and_user_of_the_call(config: Pa
     assert resource["encounter"] == {"reference": "Encounter/e1"}
 
 
+@pytest.mark.requirement("RSP-3", "RSP-8")
 async def test_system_actions_go_to_a_client_that_agreed_to_them(config: Path) -> None:
     """RSP-3, RSP-8: beside the cards for one, and no such key for another."""
     assert "systemActions" not in await answered(gateway(config))
@@ -120,4 +121,4 @@ async def test_the_demo_suggests_what_fits_the_band(score: float, suggested: lis
     (card,) = reply.json()["cards"]
     assert [(each["label"], each.get("isRecommended", False)) for each in card["suggestions"]] == suggested
     subjects = {a["resource"]["subject"]["reference"] for each in card["suggestions"] for a in each["actions"]}
-    assert subjects == {"Patient/p1"} and faults(reply.json()) == []
+    assert subjects == {"Patient/p1"} and problems_of_call(200, "application/json", reply.body) == []

@@ -1,13 +1,17 @@
 """Gathering: what was sent, what is read besides, what is refused, and what never happens."""
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.calls import CLIENT
 from tests.fakes.clock import FakeClock
 from tests.fakes.context_fhir import (
     ACCESS,
@@ -26,8 +30,10 @@ from tests.fakes.context_fhir import (
     patient,
 )
 from tests.fakes.meter import FakeMeter
+from wardgate.domain.context.prefetch import parse_template
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired, Refusal
+from wardgate.domain.hooks import HOOKS
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer, GatherOptions
 
@@ -67,6 +73,20 @@ async def test_only_the_missing_keys_are_read() -> None:
     assert sorted(fhir.urls) == [PROBLEMS_URL, LABS_URL]
     assert {access for access, _, _ in fhir.asked} == {ACCESS}
     assert ids(record) == ["read"] and set(record.keys.values()) == {KeyState.OBTAINED}
+
+
+@pytest.mark.requirement("PF-10")
+@pytest.mark.parametrize(("zone", "day"), [("UTC", "2025-12-31"), ("Europe/Vienna", "2026-01-01")])
+async def test_a_date_is_that_of_the_calls_clock_where_the_client_is(zone: str, day: str) -> None:
+    """At 23:30 in London it is tomorrow in Vienna; the date is asked of the call's clock, and of no other."""
+    template = "Observation?patient={{context.patientId}}&date=le{{today()}}"
+    fhir = FakeFhir()
+    client = dataclasses.replace(CLIENT, zone=ZoneInfo(zone))
+    call = call_for({"labs": LABS}, access=ACCESS, client=client)
+    key = parse_template("labs", template, HOOKS["patient-view"].tokens(), required=False, cds_hooks="3.0")
+    plan = msgspec.structs.replace(call.plan, prefetch=(key,))
+    await gather(dataclasses.replace(call, plan=plan, now=1_767_223_800.0), fhir)
+    assert fhir.urls == [f"{BASE}/Observation?patient=p1&date=le{day}"]
 
 
 async def test_undeclared_keys_are_never_looked_at() -> None:

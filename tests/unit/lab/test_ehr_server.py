@@ -1,6 +1,8 @@
 """The server of the simulator page: what it hands out, to whom, and what its policy lets the page reach."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import httpx2
@@ -106,6 +108,14 @@ def test_no_file_of_the_page_names_another_host() -> None:
         for name in allowed:
             text = text.replace(name, "")
         assert "http:/" + "/" not in text and "https:/" + "/" not in text, file.name
+
+
+def test_the_libraries_are_the_published_files() -> None:
+    """Byte for byte those that docs/dependencies.md names; their licences are beside them."""
+    stated = set(re.findall(r"`([0-9a-f]{64})`", (_PAGE.parents[3] / "docs" / "dependencies.md").read_text()))
+    libraries = list((_PAGE / "vendor").glob("*.js"))
+    assert {hashlib.sha256(each.read_bytes()).hexdigest() for each in libraries} == stated
+    assert all(each.with_suffix(".LICENSE.txt").is_file() for each in libraries)
 
 
 def test_a_process_of_its_own() -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from wardgate.domain.context.lenient import UNDECODABLE, items_of
 from wardgate.domain.context.ownership import patient_named
-from wardgate.domain.features.export import NOWHERE, UNKNOWN, Entry
+from wardgate.domain.features.export import MEDICATION, NOWHERE, UNKNOWN, Entry
 
 MAX_RESOURCE = 32 * 1024 * 1024
 """Bytes of one NDJSON line."""
@@ -26,13 +26,12 @@ MAX_RESOURCE = 32 * 1024 * 1024
 MAX_BUNDLE = 256 * 1024 * 1024
 """Bytes of one file that is read at once, unpacked."""
 
-MEDICATION = "Medication"
 SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 _PLACES = 3
 _REPORT_EVERY = 500
 _BOM = b"\xef\xbb\xbf"
 _URN = "urn:uuid:"
-_MEDICATION = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?")
+_MEDICATION = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?|urn:uuid:([^/\s]+)")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,256}")
 _NEVER_SURE = ""
 
@@ -308,9 +307,10 @@ def _owned(owner: str, head: _Head | None, entry: Entry) -> Iterator[Read]:
     yield Owned(owner, entry)
     called = head.medicationReference if head is not None else None
     reference = called.get("reference") if isinstance(called, dict) else None
-    if isinstance(reference, str):
-        match = _MEDICATION.fullmatch(reference)
-        yield Wants(owner, match[1] if match is not None else _in_bundle(entry.bundle, reference))
+    if isinstance(reference, str) and (match := _MEDICATION.fullmatch(reference)) is not None:
+        yield Wants(owner, match[1] or match[2])
+        if match[2] is not None:
+            yield Wants(owner, _in_bundle(entry.bundle, reference))
 
 
 def _in_bundle(bundle: int, url: str) -> str:

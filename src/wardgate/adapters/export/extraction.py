@@ -20,7 +20,7 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.features.compile import Extractor
-from wardgate.domain.features.export import Entry, record_of
+from wardgate.domain.features.export import Entry, record_of, types_of
 from wardgate.domain.times import parse_instant
 
 _CLOCK = struct.Struct("<d")
@@ -69,7 +69,7 @@ class Extraction:
     """One run: `collect` first, then `rows`. Close it with its sorter."""
 
     def __init__(self, plan: Plan, sorter: Sorter) -> None:
-        self.reader = Reader(frozenset(key.resource_type for key in plan.keys), plan.bases)
+        self.reader = Reader(types_of(plan.keys), plan.bases)
         self.tally = Tally()
         self.items = 0
         self._plan = plan
@@ -152,9 +152,9 @@ class Extraction:
         name = key[:cut].hex() if cut else patient
         for clock in clocks:
             vector = plan.extractor.extract(record, clock, plan.zone)
-            row = row_of(name, vector, names)
+            row = row_of(name, vector, plan.extractor)
             tally.rows += 1
-            tally.marks.update(zip(names, (str(mark or "value") for mark in row[4::3]), strict=True))
+            tally.marks.update(zip(names, (str(mark or "value") for mark in row[4::4]), strict=True))
             yield row
 
 

@@ -104,7 +104,7 @@ def prove_coverage(
         missing = uncovered(spec, prefetch)
         if missing:
             place, remedy = _where_to_ask(spec, prefetch, missing)
-            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(missing)}", remedy)
+            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(spec, missing)}", remedy)
     for key in prefetch:
         names = [spec.name for spec in schema.features if spec.derive is None and serves(key, spec)]
         if finds_no_references(key) and names:
@@ -118,20 +118,31 @@ def prove_coverage(
             library.found(document, ("prefetch", key.name), what, remedy, warning=True)
 
 
-def _listed(missing: Iterable[str]) -> str:
+def _listed(spec: FeatureSpec, missing: Iterable[str]) -> str:
+    if spec.reads_document:
+        return f"no key asks for the {spec.source} of the call"
+    if not spec.codes:
+        return f"no key asks for every {spec.source}"
     return "no key asks for " + ", ".join(sorted(missing))
 
 
 def prove_context(library: Library, service: Sheet[Service], schema: FeatureSchema) -> None:
-    """The hook carries what features read of its context; of a hook outside the library nothing is known."""
-    hook = HOOKS.get(service.wire.hook)
+    """The hook carries what features read of its context; of one's own hook, that is what the service declares."""
+    hook, declared = HOOKS.get(service.wire.hook), service.wire.fields()
+    fields = {field.name: field.kind for field in (declared if hook is None else hook.fields)}
     for spec in schema.features:
-        if hook is None or spec.source != CONTEXT or any(field.name == spec.path for field in hook.fields):
+        if spec.source != CONTEXT or spec.path in fields or not fields or service.lacks("context"):
             continue
-        carrying = [name for name, one in HOOKS.items() if any(field.name == spec.path for field in one.fields)]
-        what = f"the feature {spec.name} is read from context.{spec.path}, which {hook.name} does not carry"
-        others = f"use {' or '.join(carrying)}, or " if carrying else ""
-        library.found(service.document, ("hook",), what, f"{others}a release whose features do without it")
+        what = f"the feature {spec.name} is read from context.{spec.path}, which {service.wire.hook} does not carry"
+        remedy = f"{_carrying(spec.path, hook is None)}a release whose features do without it"
+        library.found(service.document, ("hook",), what, remedy)
+
+
+def _carrying(path: str | None, own: bool) -> str:
+    if own:
+        return f"declare `context: {{{path}: {{kind: resource}}}}`, or use "
+    hooks = [name for name, hook in HOOKS.items() if any(field.name == path for field in hook.fields)]
+    return f"use {' or '.join(hooks)}, or " if hooks else "use "
 
 
 def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: frozenset[str]) -> tuple[Place, str]:

@@ -37,6 +37,8 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
+from wardgate.domain.features.evaluated import reads_whole
+from wardgate.domain.features.schema import Use
 from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.hooks.library import tokens_of
@@ -115,7 +117,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         title=wire.title,
         description=wire.description,
         usage_requirements=wire.usage_requirements,
-        prefetch=prefetch,
+        prefetch=_as_read(prefetch, releases.values()),
         deadline=wire.deadline,
         risk_tier=wire.risk_tier,
         names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
@@ -123,6 +125,12 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),
     )
+
+
+def _as_read(prefetch: Sequence[PrefetchKey], releases: Iterable[ReleasePlan]) -> tuple[PrefetchKey, ...]:
+    """Marked where an expression of one of these releases reads whole resources."""
+    whole = any(reads_whole(release.extractor.schema) for release in releases)
+    return tuple(msgspec.structs.replace(key, whole=whole) for key in prefetch)
 
 
 def _context_fields(releases: Iterable[ReleasePlan]) -> tuple[str, ...]:
@@ -237,10 +245,12 @@ class _Compiler:
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
+        specs = self._extractor.schema.features
+        hidden = frozenset(spec.name for spec in specs if spec.use is Use.COHORT_ONLY)
         if not outputs:
-            return Scope(self._names, frozenset(), self._timed)
+            return Scope(self._names, frozenset(), self._timed, hidden)
         declared = frozenset(self._release.sheet.wire.endpoint.outputs) - {"contributions"}
-        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
+        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed, hidden)
 
     def _doubtful(self) -> frozenset[str]:
         """Names of which too little is known to judge what mentions them."""

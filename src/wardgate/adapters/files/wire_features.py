@@ -76,6 +76,7 @@ class Feature(Wire):
     derive: Text | None = None
     """An expression over other features, instead of `from`."""
     engine: Literal["fhirpath"] | None = None
+    """`path` is general FHIRPath, over each whole resource that counts."""
 
     def spec(self) -> FeatureSpec:
         return FeatureSpec(
@@ -83,7 +84,7 @@ class Feature(Wire):
             source=self.from_ or "",
             codes=tuple(CodeSet(codes.system, frozenset(codes.any)) for codes in self.code),
             take=self.take,
-            path=self.path,
+            path=self.path if self.engine is None else None,
             as_=self.as_,
             within=self.within,
             max_lag=self.max_lag,
@@ -100,6 +101,7 @@ class Feature(Wire):
             max_missing=self.max_missing,
             bins=self.bins,
             derive=self.derive,
+            expression=None if self.engine is None else self.path or "",
         )
 
 

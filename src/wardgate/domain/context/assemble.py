@@ -90,7 +90,12 @@ def assemble(
         dropped=dropped,
         wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
         doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
+        wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
     )
+
+
+def _wholes(answer: Answer) -> Iterator[tuple[int, msgspec.Raw]]:
+    return (item for page in answer.pages for item in page.wholes.items())
 
 
 def _doubtful(answers: Sequence[Answer], pile: "_Pile") -> frozenset[str]:

@@ -13,6 +13,7 @@ from wardgate.domain.context.paths import compile_path
 from wardgate.domain.expressions import ExpressionError, Scope, compile_expression
 from wardgate.domain.features.candidates import NEVER, normal
 from wardgate.domain.features.derived import in_order, inputs_of, scope_of
+from wardgate.domain.features.fhirpath import problem_of
 from wardgate.domain.features.schema import LENGTH, FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.sources import CARRIERS, CONTEXT, FIELDS, PATIENT, SOURCES
 from wardgate.domain.features.ucum import spellings
@@ -29,6 +30,8 @@ _COUNTING = (Take.COUNT, Take.ANY)
 _CHOOSING = (Take.LATEST, Take.EARLIEST)
 _CODED = ("Observation", "Condition")
 """Without a code nothing says what is measured, or which illness is meant."""
+_WHOLE = ("Observation", "Condition", "MedicationRequest", "MedicationStatement", "Encounter", PATIENT)
+"""What an expression may read whole: of a document never the text, and of a draft only what it orders."""
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
@@ -102,6 +105,7 @@ def _derived(spec: FeatureSpec) -> _Problems:
         "from": spec.source,
         "code": spec.codes,
         "path": spec.path,
+        "engine": spec.expression is not None,
         "as": spec.as_,
         "within": spec.within,
         "max_lag": spec.max_lag,
@@ -129,7 +133,7 @@ def _code(spec: FeatureSpec) -> _Problems:
         if spec.codes:
             yield "code", f"the {spec.source} that a path reads has no code to choose it by", "remove one of the two"
         return
-    if not spec.codes and spec.source in _CODED:
+    if not spec.codes and spec.source in _CODED and spec.expression is None:
         yield "code", f"no code says which {spec.source} counts", "add code: {system: ..., any: [...]}"
     for codes in spec.codes:
         if not codes.system.strip():
@@ -139,7 +143,9 @@ def _code(spec: FeatureSpec) -> _Problems:
 
 
 def _path(spec: FeatureSpec) -> _Problems:
-    if spec.source == CONTEXT:
+    if spec.expression is not None:
+        yield from _expression(spec.source, spec.expression)
+    elif spec.source == CONTEXT:
         yield from _context_field(spec.path)
     elif spec.source == "DocumentReference":
         if spec.path not in (None, LENGTH):
@@ -153,6 +159,13 @@ def _path(spec: FeatureSpec) -> _Problems:
             yield "path", "not a path", str(error)
     elif spec.path is not None:
         yield "path", "a path reads the Patient or the Encounter only", "use code, which also finds components"
+
+
+def _expression(source: str, expression: str) -> _Problems:
+    if source not in _WHOLE:
+        yield "engine", f"FHIRPath does not read {source}", f"it reads {', '.join(_WHOLE)}"
+    elif (problem := problem_of(expression)) is not None:
+        yield "path", *problem
 
 
 def _context_field(path: str | None) -> _Problems:
@@ -170,7 +183,7 @@ def _dates(spec: FeatureSpec) -> _Problems:
         if readings and last in _DATES and spec.type is FeatureType.NUMBER:
             yield "as", "a date is not a number", f"add as: {' or as: '.join(readings)}"
         return
-    if not readings or last not in _DATES:
+    if not readings or (last not in _DATES and spec.expression is None):
         yield "as", "only a date of the Patient or of the Encounter can be read so", "remove it, or let path end in one"
     elif spec.as_ not in readings:
         yield "as", f"no reading of a date of the {spec.source}", f"use {' or '.join(readings)}"
@@ -183,10 +196,10 @@ def _take(spec: FeatureSpec) -> _Problems:
     if spec.reads_document:
         if take is not Take.LATEST:
             yield "take", f"a path reads one value of the {spec.source}", "remove it"
-    elif spec.source == "Condition":
+    elif spec.source == "Condition" and spec.expression is None:
         if take not in _COUNTING:
             yield "take", "a Condition has no value to take", "use any or count"
-    elif spec.source == "Observation" or spec.reads_length:
+    elif spec.source == "Observation" or spec.reads_length or spec.expression is not None:
         if take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
             yield "take", f"{take.value} needs numbers", "use latest or earliest, or a map to numbers"
     elif take in _COUNTING or spec.source not in SOURCES:
@@ -238,7 +251,7 @@ def _unit(spec: FeatureSpec) -> _Problems:
         yield "unit", f"a {spec.type.value} has no unit", "remove it"
     if not spec.convert:
         return
-    if spec.unit is None or spec.source != "Observation":
+    if spec.unit is None or (spec.source != "Observation" and spec.expression is None):
         yield "convert", "there is no unit to convert to", "declare unit, from Observation"
         return
     taken = set(spellings(spec.unit))

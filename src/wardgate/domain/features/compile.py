@@ -17,6 +17,7 @@ from wardgate.domain.features.candidates import Code, CodeIndex, Findings, Found
 from wardgate.domain.features.check import SchemaProblem, check_schema
 from wardgate.domain.features.coverage import codes_of, keys_by_code, needs_of
 from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
+from wardgate.domain.features.evaluated import Evaluated
 from wardgate.domain.features.events import EventKind, found_in
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.patient import compile_document, is_deceased
@@ -73,6 +74,7 @@ class Extractor:
         "_by_encounter",
         "_by_patient",
         "_derived",
+        "_evaluated",
         "_events",
         "_groups",
         "_keys",
@@ -86,7 +88,7 @@ class Extractor:
 
     def __init__(self, schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> None:
         self.schema = schema
-        found = [spec for spec in schema.features if spec.derive is None and not spec.reads_document]
+        found = [spec for spec in schema.features if spec.derive is None and not _is_apart(spec)]
         groups = list(dict.fromkeys(_group_of(spec) for spec in found))
         groups.sort(key=lambda group: (group.kind is not None, *group[:2]))  # in the order in which they are filled
         homes = _homes(groups)
@@ -99,12 +101,14 @@ class Extractor:
         documents = [(spec, compile_document(spec)) for spec in schema.features if spec.reads_document]
         self._by_patient = [(spec.name, read) for spec, read in documents if spec.source == "Patient"]
         self._by_encounter = [(spec.name, read) for spec, read in documents if spec.source == "Encounter"]
+        whole = [spec for spec in schema.features if spec.expression is not None and not spec.reads_document]
+        self._evaluated = [Evaluated(spec) for spec in whole]
         scope = scope_of(schema)
         self._derived: list[tuple[str, Derive]] = [
             (spec.name, compile_derived(spec, scope)) for spec in in_order(schema.features)[0]
         ]
         self._lags = [(spec, groups.index(_group_of(spec))) for spec in found if spec.max_lag is not None]
-        self.lagging = tuple(spec.name for spec, _ in self._lags)
+        self.lagging = tuple(spec.name for spec in schema.features if spec.max_lag is not None)
         self._unobtained = {spec.name: missing(spec, unobtained=True) for spec in schema.features}
         self._watch = [_Watch(spec, prefetch) for spec in schema.features if spec.derive is None]
         uncovered = any(not keys for watch in self._watch for keys in watch.needs)
@@ -123,12 +127,15 @@ class Extractor:
         for name, group, reduce in self._by_code:
             dated, undated = findings[group]
             values[name] = reduce(dated, undated, as_of)
+        evaluated: dict[str, Findings] = {}
+        for feature in self._evaluated:
+            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment)
         for name, read in self._by_patient:
             values[name] = read(record.patient or {}, moment)
         for name, read in self._by_encounter:
             values[name] = read(record.encounter or {}, moment)
         if not self._all_obtained(record.keys):
-            self._hide_unobtained(record, findings, values)
+            self._hide_unobtained(record, findings, evaluated, values)
         if record.doubtful:
             self._hide_doubtful(record.doubtful, values)
         if unknown:
@@ -168,13 +175,19 @@ class Extractor:
         return True
 
     def _hide_unobtained(
-        self, record: PatientRecord, findings: Sequence[Findings], values: dict[str, FeatureValue]
+        self,
+        record: PatientRecord,
+        findings: Sequence[Findings],
+        evaluated: Mapping[str, Findings],
+        values: dict[str, FeatureValue],
     ) -> None:
         groups = {name: group for name, group, _ in self._by_code}
         for watch in self._watch:
             name = watch.spec.name
             if name in groups:
                 known = watch.is_known(record.keys, findings[groups[name]])
+            elif name in evaluated:
+                known = watch.is_known(record.keys, evaluated[name])
             else:
                 document = record.patient if watch.spec.source == "Patient" else record.encounter
                 known = document is not None or watch.is_known(record.keys, ([], []))
@@ -243,6 +256,11 @@ class _Watch:
             return frozenset[str]().union(*self.needs) if dated else frozenset()
         pairs = {pair for _, holder, _ in dated for pair in codes_matched(holder, self._codes)}
         return frozenset[str]().union(*(self._by_code[f"{system}|{code}"] for system, code in pairs))
+
+
+def _is_apart(spec: FeatureSpec) -> bool:
+    """Whether it does not come from codes and the slim shapes of resources alone."""
+    return spec.reads_document or spec.expression is not None
 
 
 def _group_of(spec: FeatureSpec) -> _Group:

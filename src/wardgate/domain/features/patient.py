@@ -6,14 +6,16 @@ from math import inf, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wardgate.domain.context.fhir import Document
+from wardgate.domain.context.fhir import Document, Resource
 from wardgate.domain.context.paths import compile_path
 from wardgate.domain.features.candidates import Moment
+from wardgate.domain.features.fhirpath import UNREADABLE, Exhausted, Steps, compile_fhirpath, holder_of
 from wardgate.domain.features.schema import FeatureSpec, FeatureType
 from wardgate.domain.features.takes import missing
 from wardgate.domain.features.values import (
     NOT_NUMERIC,
     Reading,
+    compile_read,
     plain_number,
     read_number,
     shorten,
@@ -34,8 +36,8 @@ _IMPLAUSIBLE: Reading = (None, Mark.IMPLAUSIBLE)
 
 def compile_document(spec: FeatureSpec) -> ReadDocument:
     """ValueError where the path does not compile (`check_schema` reports it before)."""
-    path = compile_path(spec.path or "")
-    convert = _converter(spec)
+    path = compile_path(spec.path or "") if spec.expression is None else _evaluator(spec.expression)
+    convert = _converter(spec) if spec.expression is None or spec.as_ is not None else _reader(spec)
     nothing = missing(spec)
 
     def read(document: Document, moment: Moment) -> FeatureValue:
@@ -46,6 +48,24 @@ def compile_document(spec: FeatureSpec) -> ReadDocument:
         return FeatureValue(spec.name, value, mark, unit=spec.unit, shown=None if mark is None else _shown(raw))
 
     return read
+
+
+def _evaluator(expression: str) -> Callable[[Document], Any]:
+    evaluate = compile_fhirpath(expression)
+
+    def path(document: Document) -> Any:
+        try:
+            return evaluate(document, Steps())
+        except Exhausted:
+            return UNREADABLE
+
+    return path
+
+
+def _reader(spec: FeatureSpec) -> Callable[[Any, Moment], Reading]:
+    """What an expression yields may be more than a text or a number: it is read as a value of an Observation is."""
+    read = compile_read(spec)
+    return lambda raw, moment: read(holder_of(Resource(), raw))
 
 
 def _converter(spec: FeatureSpec) -> Callable[[Any, Moment], Reading]:

@@ -66,6 +66,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_missing: float | None = None
     bins: tuple[float, ...] = ()
     derive: str | None = None
+    expression: str | None = None  # the `path` key where `engine: fhirpath` reads it
 
     @property
     def home(self) -> str:

@@ -171,16 +171,31 @@ function answerView(answer) {
     head,
     answer.outdated && h("p", { class: "over" }, "The chart was changed after this answer. Call again."),
     answer.problem && problem(answer.problem),
-    !answer.problem && cards.length === 0 && h("p", { class: "nothing" }, h("strong", {}, "No card."), " The service had nothing to show for this patient and this user: no finding, or the patient is outside of what it is for.", why(answer.exchange)),
+    !answer.problem && cards.length === 0 && h("p", { class: "nothing" }, why(answer.exchange)),
     cards.map((card) => cardView(card, state.handled.get(card), now(), { accept: (...of) => accept(answer, ...of), override: (...of) => override(answer, ...of), launch: (link) => showLaunch(link, state.settings.fhir) })),
     list(answer.exchange.body?.systemActions).length > 0 && h("p", { class: "told" }, `${answer.exchange.body.systemActions.length} system actions in the answer; this EHR does not apply them.`),
   );
 }
 
-// A gateway that shows its timing may say in words what it decided.
+const WHY = {
+  below_threshold: "A score was computed; it is below the threshold from which the service shows a card.",
+  out_of_scope: "The patient or the user is outside of what the service is for.",
+  deferred: "The gateway did not let the model answer, and the rule that says so shows no card.",
+  withheld: "A card was computed and deliberately not shown.",
+  suppressed: "The same card was shown a short while ago.",
+  unavailable: "A score was wanted and could not be had.",
+  off: "The service is switched off.",
+};
+
+// An EHR cannot know why a list is empty. A gateway that shows its timing says so beside it, as a code.
 function why(exchange) {
-  const said = exchange.stages.filter((stage) => stage.description).map((stage) => stage.description);
-  return said.length > 0 && h("span", { class: "quiet-text" }, ` The gateway says: ${said.join(", ")}.`);
+  const code = exchange.stages.find((stage) => stage.name === "outcome")?.description ?? "";
+  const [outcome, reason] = code.split("/");
+  return [
+    h("strong", {}, "No card. "),
+    WHY[outcome] ?? "The service had nothing to show for this patient and this user: no finding, or the patient is outside of what it is for.",
+    code && h("span", { class: "quiet-text" }, ` (${outcome === reason ? outcome : `${outcome} / ${reason}`})`),
+  ];
 }
 
 function problem(text) {

@@ -47,11 +47,11 @@ export function cardView(card, answered, now, actions) {
     head,
     summary,
     expired && h("p", { class: "over" }, "This card has outlived its data. Call again before you act on it."),
-    typeof card.detail === "string" && h("div", { class: "detail" }, markdown(card.detail)),
     suggestions(card, expired, actions),
+    answers(card, actions),
+    typeof card.detail === "string" && h("div", { class: "detail" }, markdown(card.detail)),
     links(card, actions),
     source(card.source),
-    answers(card, actions),
   );
 }
 
@@ -128,7 +128,7 @@ function suggestions(card, expired, actions) {
       h(
         "li",
         {},
-        h("button", { type: "button", class: "main", disabled: expired, onclick: () => actions.accept(card, suggestion) }, String(suggestion?.label ?? "Accept")),
+        h("button", { type: "button", class: suggestion?.isRecommended === true || offered.length === 1 ? "main" : "", disabled: expired, onclick: () => actions.accept(card, suggestion) }, String(suggestion?.label ?? "Accept")),
         suggestion?.isRecommended === true && h("span", { class: "tag" }, "recommended"),
         h("span", { class: "quiet-text" }, list(suggestion?.actions).map((action) => action?.description).filter(Boolean).join("; ")),
       ),

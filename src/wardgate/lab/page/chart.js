@@ -45,7 +45,7 @@ export async function loadChart(fhir, id) {
 export function chartView(chart, asked, changed, now, edit) {
   const vital = (each) => list(each.category).some((category) => codesOf(category).includes("vital-signs"));
   const tests = grouped(chart.observations.found);
-  const wanted = tests.filter((test) => test.codes.some((code) => asked.has(code)));
+  const wanted = tests.filter((test) => test.codes.some((code) => asked.has(code))).sort((one, other) => other.values.length - one.values.length);
   const rest = tests.filter((test) => !wanted.includes(test));
   const vitals = rest.filter((test) => vital(test.values[0]));
   const others = rest.filter((test) => !vitals.includes(test));
@@ -247,7 +247,7 @@ function editObservation(observation, label, edit) {
       h(
         "div",
         { class: "fields" },
-        components.length > 0 ? parts : [field("comparator", "Reported as", comparator), field("value", "Value", value), field("unit", "Unit", unit), h("datalist", { id: "edit-units" }, units.map((each) => h("option", { value: each }, prettyUnit(each))))],
+        components.length > 0 ? parts : [field("value", "Value", value), field("unit", "Unit", unit), field("comparator", "Reported as", comparator), h("datalist", { id: "edit-units" }, units.map((each) => h("option", { value: each }, prettyUnit(each))))],
         field("measured", "Measured", measured),
         field("status", "Status", status),
       ),
