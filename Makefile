@@ -63,8 +63,10 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
+# FUZZ says how many mutated bodies are sent; a million take some ten minutes.
+FUZZ ?= 1000000
 proof: setup system-packages model-servers
-	$(BIN)/python -m pytest -q --hypothesis-profile proof
+	$(BIN)/python -m pytest -q --hypothesis-profile proof --fuzz $(FUZZ)
 
 bench: setup
 	$(BIN)/python -m bench

@@ -23,4 +23,6 @@ def ended_as_written(gateway: FakeGateway, reply: Reply, expected: dict[str, Any
         assert card["indicator"] == expected.get("indicator", card["indicator"])
         assert all(part in text for part in expected.get("says", [])), text
         assert not any(part in text for part in expected.get("silent_about", [])), text
+        suggested = [suggestion["label"] for suggestion in card.get("suggestions", [])]
+        assert suggested == expected.get("suggests", suggested)
         assert card["uuid"] in record.card_uuids

@@ -32,6 +32,7 @@ def _body(case: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.requirement("PF-12")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 async def test_a_case_ends_as_written(case: dict[str, Any]) -> None:
     """Outcome, reason, and what the card says and does not say; the record and the metric agree."""

@@ -1,8 +1,9 @@
 """The cases in `deterioration.json`: an inpatient, and what the clinician gets. Written to be read by a clinician.
 
-Unless a case says otherwise: a man of 70, well, everything charted at 8:00 of 21 November 2026, labs of 6:00; it is
-9:00. `vitals`, `labs`: what is otherwise; null: not charted; [value, time]: charted then. `problems`: ICD-10-CM codes.
-`model`: how the model fails. The configuration is the demo's; the model is the one of the lab.
+Unless a case says otherwise: a man of 70 in hospital, well, everything charted at 8:00 of 21 November 2026, labs of
+6:00; it is 9:00. `vitals`, `labs`: what is otherwise; null: not charted; [value, time]: charted then. `problems`:
+ICD-10-CM codes. `stay`: the status of the stay; null: none. `model`: how the model fails. The configuration is the
+demo's; the model is the one of the lab.
 """
 
 import json
@@ -66,6 +67,14 @@ def _problem(code: str) -> dict[str, Any]:
     return problem(code) | {"code": {"coding": [coding]}}
 
 
+def _stays(status: str | None) -> list[dict[str, Any]]:
+    if status is None:
+        return []
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
+    stay = {"resourceType": "Encounter", "id": "e1", "status": status, "class": coding}
+    return [{**stay, "subject": {"reference": "Patient/p1"}, "period": {"start": "2026-11-18T10:00:00Z"}}]
+
+
 def body_of(case: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {
         "hook": "patient-view",
@@ -76,6 +85,7 @@ def body_of(case: dict[str, Any]) -> dict[str, Any]:
             "vitals": _charted(_WELL | case.get("vitals", {}), "2026-11-21T08:00:00Z"),
             "labs": _charted(_LABS | case.get("labs", {}), "2026-11-21T06:00:00Z"),
             "problems": bundle(*(_problem(code) for code in case.get("problems", []))),
+            "stays": bundle(*_stays(case.get("stay", "in-progress"))),
         },
     }
     for key in case.get("without", []):

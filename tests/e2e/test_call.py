@@ -59,6 +59,15 @@ def test_no_card_is_explained(demo: _Demo) -> None:
     assert "out_of_scope / exclusion" in done.stdout
 
 
+def test_an_admin_listener_that_is_not_there_leaves_the_reason_open(
+    demo: _Demo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The call itself is answered all the same."""
+    admin = "http://127.0.0.1:1"
+    assert call.run("kidney-failure", "on-dialysis", demo.gateway, demo.fhir, admin=admin) == 0
+    assert "No card. The service had nothing to show" in capsys.readouterr().out
+
+
 def test_json_prints_both_sides(demo: _Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """Request and response, whole, for a program to read."""
     assert call.run("kidney-failure", "advanced-05", demo.gateway, demo.fhir, json_output=True) == 0

@@ -1,5 +1,6 @@
 """Charts as they come: generated resources and schemas with everything that real ones get wrong."""
 
+import base64
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tests.fakes.features_reference import Answer, Json, Reference
-from wardgate.domain.context.fhir import Resource
+from wardgate.domain.context.fhir import SLIM, Event, Resource
 from wardgate.domain.context.prefetch import PrefetchKey
-from wardgate.domain.context.record import KeyState, PatientRecord
+from wardgate.domain.context.record import KeyState, PatientRecord, home_in_context
+from wardgate.domain.expressions import Type
 from wardgate.domain.features.compile import check_schema, compile_schema
 from wardgate.domain.features.schema import CodeSet, FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.vector import FeatureVector
@@ -34,7 +36,10 @@ def key(name: str, resource_type: str, read: bool = False, **parameters: str) ->
 
 
 PATIENT, LABS, PROBLEMS = key("patient", "Patient", read=True), key("labs", "Observation"), key("problems", "Condition")
-KEYS = (PATIENT, LABS, PROBLEMS)
+EVENTS = tuple(
+    key(name, name) for name in ("MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference")
+)
+KEYS = (PATIENT, LABS, PROBLEMS, *EVENTS)
 
 
 def lab(name: str = "x", codes: tuple[str, ...] = ("1-1",), **other: Any) -> FeatureSpec:
@@ -48,14 +53,24 @@ def record_of(
     patient: Json | None = None,
     states: dict[str, KeyState] | None = None,
     doubtful: frozenset[str] = frozenset(),
+    encounter: Json | None = None,
+    drafts: dict[str, list[Json]] | None = None,
 ) -> PatientRecord:
     """The record as decoding yields it: through JSON into the slim structs."""
-    decoded = [msgspec.json.decode(msgspec.json.encode(resource), type=Resource) for resource in resources]
     by_type: dict[str, tuple[Resource, ...]] = {}
-    for resource in decoded:
-        by_type[resource.resourceType] = (*by_type.get(resource.resourceType, ()), resource)
-    known = states if states is not None else {key.name: KeyState.OBTAINED for key in KEYS}
-    return PatientRecord(patient, None, by_type, known, {}, False, doubtful)
+    for resource in resources:
+        kind = resource["resourceType"]
+        by_type[kind] = (*by_type.get(kind, ()), decoded(resource))
+    known = dict(states) if states is not None else {key.name: KeyState.OBTAINED for key in KEYS}
+    for field, resources in (drafts or {}).items():
+        by_type[home_in_context(field)] = tuple(map(decoded, resources))
+        known[home_in_context(field)] = KeyState.OBTAINED
+    return PatientRecord(patient, encounter, by_type, known, {}, False, doubtful)
+
+
+def decoded(resource: Json) -> Resource:
+    shape: type[Resource] = Resource if resource["resourceType"] in SLIM else Event
+    return msgspec.json.decode(msgspec.json.encode(resource), type=shape)
 
 
 def extract(
@@ -67,9 +82,12 @@ def extract(
     as_of: float = NOW,
     zone: ZoneInfo = BERLIN,
     doubtful: frozenset[str] = frozenset(),
+    encounter: Json | None = None,
+    drafts: dict[str, list[Json]] | None = None,
 ) -> FeatureVector:
     assert check_schema(schema) == []
-    return compile_schema(schema, keys).extract(record_of(resources, patient, states, doubtful), as_of, zone)
+    record = record_of(resources, patient, states, doubtful, encounter, drafts)
+    return compile_schema(schema, keys).extract(record, as_of, zone)
 
 
 def disagreement(
@@ -80,13 +98,15 @@ def disagreement(
     states: dict[str, KeyState] | None = None,
     as_of: float = NOW,
     zone: ZoneInfo = BERLIN,
+    encounter: Json | None = None,
+    drafts: dict[str, list[Json]] | None = None,
 ) -> dict[str, tuple[Answer, Answer]]:
     """Where the extractor and the reference differ: by feature what each of them says."""
-    vector = extract(schema, resources, patient, keys, states, as_of, zone)
+    vector = extract(schema, resources, patient, keys, states, as_of, zone, encounter=encounter, drafts=drafts)
     known = {
         name: state.value for name, state in (states or dict.fromkeys(map(_name, keys), KeyState.OBTAINED)).items()
     }
-    reference = Reference(resources, patient, list(keys), known, as_of, zone)
+    reference = Reference(resources, patient, list(keys), known, as_of, zone, encounter, drafts)
     expected = reference.extract(schema)
     found = {name: _answer_of(vector, name) for name in vector.values}
     differing = {name: (found[name], expected[name]) for name in expected if not _same(found[name], expected[name])}
@@ -110,6 +130,7 @@ def _answer_of(vector: FeatureVector, name: str) -> Answer:
         "shown": value.shown,
         "unobtained": value.unobtained,
         "trend": [(point.at, point.value) for point in value.trend],
+        "late": value.late,
     }
 
 
@@ -146,11 +167,15 @@ class Draw:
     # Resources
 
     def chart(self) -> list[Json]:
-        kinds = [self.observation, self.observation, self.observation, self.condition]
-        resources = [self.one(*kinds)() for _ in range(self.random.randrange(16))]
+        kinds = [*[self.observation] * 6, *[self.condition] * 2, self.order, self.statement, self.stay, self.document]
+        resources = [self.one(*kinds)() for _ in range(self.random.randrange(20))]
         for number, resource in enumerate(resources):
-            resource["id"] = f"r{number * 5 % 16:02d}"
-        return resources
+            resource["id"] = f"r{number * 5 % 21:02d}"
+        return [*resources, *self.medicines()]
+
+    def drafts(self) -> dict[str, list[Json]]:
+        fields = [field for field in DRAFTS if self.chance(0.8)]
+        return {field: [self.draft() for _ in range(self.random.randrange(4))] for field in fields}
 
     def time(self) -> str:
         """Near one another, so that times meet, and in every spelling; some are no times."""
@@ -264,6 +289,83 @@ class Draw:
             ),
         }
 
+    def medicines(self) -> list[Json]:
+        kinds = [{"resourceType": "Medication", "id": name, "code": self.concept(*CODES)} for name in ("m1", "m2")]
+        return [medicine for medicine in kinds if self.chance(0.6)]
+
+    def medicine(self) -> Json:
+        if self.chance(0.6):
+            return {"medicationCodeableConcept": self.concept(*CODES)}
+        reference = self.one(
+            "Medication/m1", "Medication/m1", "urn:uuid:m2", "#a", "#b", "https://e/Medication/m2", "x"
+        )
+        contained = {"contained": [{"resourceType": "Medication", "id": "a", "code": self.concept(*CODES)}]}
+        return {"medicationReference": {"reference": reference}, **contained} if self.chance(0.9) else {}
+
+    def order(self) -> Json:
+        return {
+            "resourceType": "MedicationRequest",
+            **self.identity(),
+            **self.fields(0.95, status=lambda: self.one(*["active"] * 6, "Active ", "completed", "draft", "cancelled")),
+            **self.fields(
+                0.9, intent=lambda: self.one(*["order"] * 6, "proposal", " Plan", "option", "instance-order")
+            ),
+            **self.fields(0.1, doNotPerform=lambda: self.chance(0.5)),
+            **self.fields(0.9, authoredOn=self.time),
+            **self.medicine(),
+        }
+
+    def statement(self) -> Json:
+        return {
+            "resourceType": "MedicationStatement",
+            **self.identity(),
+            **self.fields(0.95, status=lambda: self.one(*["active"] * 6, "recorded", "not-taken", "completed")),
+            **self.fields(0.2, taken=lambda: self.one("y", "n", "N ", "unk")),
+            **self.fields(0.5, effectiveDateTime=self.time, effectivePeriod=self.period, dateAsserted=self.time),
+            **self.medicine(),
+        }
+
+    def stay(self) -> Json:
+        return {
+            "resourceType": "Encounter",
+            **self.identity(),
+            **self.fields(0.95, status=lambda: self.one(*["finished"] * 4, "in-progress", "planned", "cancelled")),
+            **self.fields(0.9, period=self.period),
+            "class": self.one(self.coding(*CODES), {"coding": [self.coding(*CODES)]}, [self.concept(*CODES)]),
+            **self.fields(0.5, type=lambda: [self.concept(*CODES) for _ in range(self.one(1, 2))]),
+        }
+
+    def document(self) -> Json:
+        return {
+            "resourceType": "DocumentReference",
+            **self.identity(),
+            **self.fields(0.95, status=lambda: self.one(*["current"] * 4, "superseded", "entered-in-error")),
+            **self.fields(0.2, docStatus=lambda: self.one("final", "entered-in-error", "preliminary")),
+            **self.fields(0.6, date=self.time, indexed=self.time, created=self.time),
+            **self.fields(0.95, type=lambda: self.concept(*CODES)),
+            "content": [{"attachment": self.attachment()} for _ in range(self.one(0, 1, 1, 1, 2))],
+        }
+
+    def attachment(self) -> Json:
+        text = base64.b64encode(b"x" * self.random.randrange(40)).decode()
+        data = self.one(text, text, f"{text[:8]}\r\n{text[8:]}", f" {text}", "not base64!", "")
+        return self.fields(0.6, size=lambda: self.one(5, 12, 0, "7", "many", -1, " "), data=lambda: data)
+
+    def draft(self) -> Json:
+        concept = self.one("code", "vaccineCode", "codeCodeableConcept", "itemCodeableConcept", "serviceType", "type")
+        return {
+            "resourceType": self.one("MedicationRequest", "ServiceRequest"),
+            **self.identity(),
+            **self.fields(0.9, status=lambda: self.one(*["draft"] * 4, "active", "stopped", "Entered-in-Error")),
+            **self.fields(0.1, doNotPerform=lambda: self.chance(0.5)),
+            **self.one({concept: self.concept(*CODES)}, self.medicine()),
+        }
+
+    def encounter(self) -> Json | None:
+        if self.chance(0.2):
+            return None
+        return {"resourceType": "Encounter", "class": self.coding("yes", "no"), "period": self.period()}
+
     def status(self, *codes: str) -> Any:
         code = self.one(*codes)
         concept = {"coding": [{"code": self.one(*codes)} for _ in range(self.one(0, 1, 1, 2))], "text": code}
@@ -292,12 +394,16 @@ class Draw:
     # Schemas
 
     def schema(self) -> FeatureSchema:
-        drawers = [self.number, self.number, self.number, self.coded, self.counted, self.problem]
+        drawers = [*[self.number] * 3, self.coded, self.counted, self.problem, self.event, self.event, self.length]
         coded = [self.one(*drawers)(f"f{i}") for i in range(self.random.randint(1, 8))]
-        return FeatureSchema("1", (*PATIENT_FEATURES, *coded))
+        drafts = [self.drafted(f"d{i}") for i in range(self.random.randrange(3))]
+        derived = [self.derived(f"x{i}", coded) for i in range(self.random.randrange(3))]
+        features = [*PATIENT_FEATURES, *ENCOUNTER_FEATURES, *coded, *drafts, *derived]
+        return FeatureSchema("1", tuple(self.random.sample(features, len(features))))
 
     def common(self) -> dict[str, Any]:
         return {
+            "max_lag": self.one(None, None, 0.25 * DAY, 2 * DAY),
             "codes": self.one(("1-1",), ("2-2",), ("1-1", "2-2"), CODES),
             "within": self.one(None, None, 2 * DAY, 0.5 * DAY, 6 * DAY, 400 * DAY),
             "statuses": self.one(None, None, None, ("final",), ("Preliminary", "corrected", "final")),
@@ -329,6 +435,45 @@ class Draw:
         common = {**self.common(), "statuses": self.one(None, None, ("active",), ("resolved", "Inactive"))}
         return lab(name, source="Condition", take=self.one(Take.ANY, Take.COUNT), **common)
 
+    def event(self, name: str) -> FeatureSpec:
+        source = self.one(
+            "MedicationRequest", "MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference"
+        )
+        statuses = {"MedicationRequest": ("Active", "completed"), "Encounter": ("finished",)}.get(source)
+        common = {**self.common(), "statuses": self.one(None, None, statuses)}
+        if self.chance(0.2):
+            common["codes"] = ()
+        return self.of_codes(name, source, common)
+
+    def of_codes(self, name: str, source: str, common: dict[str, Any]) -> FeatureSpec:
+        if common["codes"] and self.chance(0.5):
+            take = Take.LATEST if source == "context" else self.one(Take.LATEST, Take.EARLIEST)
+            table = self.one({"1-1": 1, "2-2": 2}, {f"{LOINC}|1-1": 1, "2-2": 2, f"{LOCAL}|1-1": 3})
+            return lab(name, source=source, take=take, type=FeatureType.CODE, map=table, **common)
+        return event(name, source, take=self.one(Take.ANY, Take.COUNT), **common)
+
+    def length(self, name: str) -> FeatureSpec:
+        take = self.one(Take.LATEST, Take.EARLIEST, Take.SUM, Take.MAX, Take.MEAN, Take.DELTA)
+        common = {**self.common(), "statuses": None}
+        return event(name, "DocumentReference", path="length", take=take, plausible=self.one(None, (1, 30)), **common)
+
+    def drafted(self, name: str) -> FeatureSpec:
+        common = {"codes": self.one((), ("1-1",), ("1-1", "2-2")), "path": self.one(*DRAFTS)}
+        return self.of_codes(name, "context", common)
+
+    def derived(self, name: str, specs: list[FeatureSpec]) -> FeatureSpec:
+        numbers = [spec.name for spec in specs if spec.yields is Type.NUMBER] + ["whole_age"]
+        a, b = self.one(*numbers), self.one(*numbers)
+        text = self.one(f"({a} + 2 * {b}) / 3", f"{a} / ({b} - {a})", f"max({a}, {b}) - 3", f"-{a} * 1e300 * {b}")
+        return FeatureSpec(name=name, derive=text, plausible=self.one(None, None, (-5, 40)))
+
+
+def event(name: str, source: str, codes: tuple[str, ...] = (), **other: Any) -> FeatureSpec:
+    """A feature by codes, or by none."""
+    return FeatureSpec(name=name, source=source, codes=(CodeSet(LOINC, frozenset(codes)),) if codes else (), **other)
+
+
+DRAFTS = ("draftOrders", "selections")
 
 _SPELLINGS = (
     "%Y-%m-%dT%H:%M:%S+00:00",
@@ -418,4 +563,10 @@ PATIENT_FEATURES = (
     FeatureSpec(name="plain", source="Patient", path="active", type=FeatureType.BOOLEAN),
     FeatureSpec(name="state", source="Patient", path="address.state", type=FeatureType.CODE, use=Use.RULE_ONLY),
     FeatureSpec(name="first", source="Patient", path="address[0].state", type=FeatureType.CODE, use=Use.RULE_ONLY),
+)
+
+ENCOUNTER_FEATURES = (
+    FeatureSpec(name="hours", source="Encounter", path="period.start", as_="hours"),
+    FeatureSpec(name="days", source="Encounter", path="period.end", as_="days", plausible=(0, 3)),
+    FeatureSpec(name="kind", source="Encounter", path="class.code", type=FeatureType.CODE, map={"yes": 1, "no": 0}),
 )

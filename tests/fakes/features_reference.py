@@ -4,8 +4,10 @@ It shares nothing with `wardgate.domain.features` but the schema's types and the
 two disagree, one of them or the page is wrong.
 """
 
+import base64
 import datetime as dt
 import math
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
 
 Json = dict[str, Any]
 Answer = dict[str, Any]
-"""value, mark, at, age, shown, unobtained, trend."""
+"""value, mark, at, age, shown, unobtained, trend, late."""
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -30,28 +32,64 @@ class Reference:
         states: dict[str, str],
         as_of: float,
         zone: ZoneInfo,
+        encounter: Json | None = None,
+        drafts: dict[str, list[Json]] | None = None,
     ) -> None:
+        """`drafts` by field of the hook's context."""
         self.resources = resources
         self.patient = patient
+        self.encounter = encounter
+        self.drafts = drafts or {}
         self.keys = keys
         self.states = states
         self.as_of = as_of
         self.zone = zone
 
     def extract(self, schema: FeatureSchema) -> dict[str, Answer]:
-        return {spec.name: self.feature(spec) for spec in schema.features}
+        found = {spec.name: self.feature(spec) for spec in schema.features if spec.derive is None}
+        waiting = [spec for spec in schema.features if spec.derive is not None]
+        while waiting:
+            spec = waiting.pop(0)
+            names = [word for word in re.findall(r"[a-z_0-9]+", spec.derive or "") if word in by_name(schema)]
+            if all(name in found for name in names):
+                found[spec.name] = derived(spec, {name: found[name] for name in names})
+            else:
+                waiting.append(spec)
+        return found
 
     def feature(self, spec: FeatureSpec) -> Answer:
         if spec.source == "Patient":
-            return self.patient_feature(spec)
-        candidates = self.observations(spec) if spec.source == "Observation" else self.conditions(spec)
+            return self.document_feature(spec, self.patient)
+        if spec.source == "Encounter" and spec.path is not None:
+            return self.document_feature(spec, self.encounter)
+        candidates = self.candidates(spec)
         if not self.was_obtained(spec, candidates):
             return answer(mark="missing", unobtained=True)
-        return self.take(spec, candidates)
+        found = self.take(spec, [c for c in candidates if not c["nameless"]])
+        if found["value"] is not True and spec.codes:
+            guess = self.take(spec, [c for c in candidates if c["nameless"]])
+            if guess["value"] not in (None, 0.0, False) or guess["mark"] not in (None, "missing", "stale"):
+                return answer(mark="missing", unobtained=True)
+        return found
+
+    def candidates(self, spec: FeatureSpec) -> list[Json]:
+        if spec.source == "Observation":
+            return self.observations(spec)
+        return self.conditions(spec) if spec.source == "Condition" else self.events(spec)
 
     # What is seen
 
     def was_obtained(self, spec: FeatureSpec, candidates: list[Json]) -> bool:
+        if spec.source == "context":
+            return spec.path in self.drafts
+        if not spec.codes:
+            return any(
+                self.states.get(key.name) == "obtained"
+                for key in self.keys
+                if key.resource_type == spec.source
+                and not key.read
+                and not any(name.split(":")[0] in CODE_PARAMETERS[spec.source] for name, _ in key.parameters)
+            )
         wanted = [(s.system, code) for s in spec.codes for code in s.any]
         for system, code in wanted:
             asking = [key for key in self.keys if asks_for(key, spec.source, system, code)]
@@ -82,6 +120,8 @@ class Reference:
             status = tidy(resource.get("status"))
             if status not in allowed or status in ("entered-in-error", "cancelled"):
                 continue
+            if self.is_ahead(resource.get("issued")):
+                continue
             for part in [resource, *(resource.get("component") or [])]:
                 codes = matching(part.get("code"), spec)
                 if codes and part.get("dataAbsentReason") is None and kinds_of(part):
@@ -93,9 +133,14 @@ class Reference:
                             "position": position,
                             "at": self.observed(resource),
                             "rank": {"corrected": 2, "amended": 1}.get(status, 0),
+                            "nameless": False,
                         }
                     )
         return self.settle(candidates)
+
+    def is_ahead(self, text: str | None) -> bool:
+        at = instant(text, self.zone)
+        return at is not None and at > self.as_of + 300
 
     def observed(self, resource: Json) -> float | None:
         period = resource.get("effectivePeriod") or {}
@@ -141,6 +186,13 @@ class Reference:
     # take
 
     def take(self, spec: FeatureSpec, candidates: list[Json]) -> Answer:
+        found = self.taken(spec, candidates)
+        dated = [c for c in candidates if c["at"] is not None]
+        if spec.take.value not in ("latest", "earliest"):
+            dated = [c for c in dated if spec.within is None or self.as_of - c["at"] <= spec.within]
+        return found | {"late": self.is_late(spec, dated, found["at"])}
+
+    def taken(self, spec: FeatureSpec, candidates: list[Json]) -> Answer:
         take = spec.take.value
         dated = [c for c in candidates if c["at"] is not None]
         undated = [c for c in candidates if c["at"] is None]
@@ -210,6 +262,23 @@ class Reference:
         at = candidates[0]["at"] if candidates else None
         return answer(at=at, age=None if at is None else max(0.0, self.as_of - at), **known)
 
+    def is_late(self, spec: FeatureSpec, window: list[Json], selected: float | None) -> bool:
+        """The selected one of latest and earliest; of any other take, one of those that it rests on."""
+        if spec.max_lag is None or selected is None:
+            return False
+        if spec.take.value in ("latest", "earliest"):
+            window = [c for c in window if c["at"] == selected][-1:]
+        return any(self.lag(c) > spec.max_lag for c in window)
+
+    def lag(self, candidate: Json) -> float:
+        resource = candidate["resource"]
+        issued = instant(resource.get("issued"), self.zone)
+        updated = instant((resource.get("meta") or {}).get("lastUpdated"), self.zone)
+        if issued is None and (updated is None or updated > self.as_of + 300):
+            return 0.0
+        came = issued if issued is not None else updated
+        return float((came or 0.0) - candidate["at"])
+
     # Condition
 
     def conditions(self, spec: FeatureSpec) -> list[Json]:
@@ -226,6 +295,8 @@ class Reference:
                 counts = any(status in allowed for status in clinical)
             else:
                 counts = spec.statuses is None and not self.abated(resource)
+            if self.is_ahead(resource.get("recordedDate") or resource.get("assertedDate")):
+                continue
             if counts:
                 candidates.append(
                     {
@@ -235,6 +306,7 @@ class Reference:
                         "position": position,
                         "at": self.began(resource),
                         "rank": 0,
+                        "nameless": False,
                     }
                 )
         return self.settle(candidates)
@@ -261,14 +333,106 @@ class Reference:
                 return instant(text, self.zone)
         return None
 
-    # Patient
+    # Medicines, Encounters, documents, drafts
 
-    def patient_feature(self, spec: FeatureSpec) -> Answer:
-        if self.patient is None:
-            asking = [key for key in self.keys if key.resource_type == "Patient"]
+    def events(self, spec: FeatureSpec) -> list[Json]:
+        drafts = spec.source == "context"
+        resources = self.drafts.get(spec.path or "", []) if drafts else self.resources
+        candidates = []
+        for position, resource in enumerate(resources):
+            if not drafts and resource.get("resourceType") != spec.source:
+                continue
+            if not self.counts(spec, resource):
+                continue
+            concept = self.concept_of(spec.source, resource)
+            codes = matching(concept, spec)
+            if spec.codes and concept is not None and not codes:
+                continue
+            part: Json = {} if concept is None else {"valueCodeableConcept": concept}
+            if spec.path == "length" and (length := length_of(resource)) is not None:
+                part["valueInteger"] = length
+            candidates.append(
+                {
+                    "codes": codes or [("", "")],
+                    "part": part,
+                    "resource": resource,
+                    "position": position,
+                    "at": self.as_of if drafts else self.event_time(spec.source, resource),
+                    "rank": 0,
+                    "nameless": concept is None and bool(spec.codes),
+                }
+            )
+        return candidates if drafts else self.settle(candidates)
+
+    def counts(self, spec: FeatureSpec, resource: Json) -> bool:
+        status = tidy(resource.get("status"))
+        if resource.get("doNotPerform") is True and spec.source in ("MedicationRequest", "context"):
+            return False
+        if spec.source == "context":
+            return status not in ("entered-in-error", "cancelled", "revoked", "stopped")
+        if status not in [tidy(text) for text in spec.statuses or USUAL[spec.source]]:
+            return False
+        match spec.source:
+            case "MedicationRequest":
+                return tidy(resource.get("intent")) not in ("proposal", "plan", "option")
+            case "MedicationStatement":
+                return tidy(resource.get("taken")) != "n" and not self.is_ahead(resource.get("dateAsserted"))
+            case "DocumentReference":
+                return tidy(resource.get("docStatus")) != "entered-in-error"
+        return True
+
+    def event_time(self, source: str, resource: Json) -> float | None:
+        span = resource.get("period") if source == "Encounter" else resource.get("effectivePeriod")
+        start, end = (span or {}).get("start"), (span or {}).get("end")
+        texts = {
+            "MedicationRequest": [resource.get("authoredOn")],
+            "MedicationStatement": [resource.get("effectiveDateTime"), start, end, resource.get("dateAsserted")],
+            "Encounter": [start, end],
+            "DocumentReference": [resource.get("date"), resource.get("indexed"), resource.get("created")],
+        }[source]
+        for text in texts:
+            if text:
+                return instant(text, self.zone)
+        return None
+
+    def concept_of(self, source: str, resource: Json) -> Json | None:
+        """All codes in one concept; None where they stand in a Medication that is not there."""
+        if source == "Encounter":
+            classes = as_list(resource.get("class"))
+            codings = [coding for one in classes for coding in one.get("coding") or [one]]
+            return joined([{"coding": codings}, *as_list(resource.get("type"))])
+        if source == "DocumentReference":
+            return joined(as_list(resource.get("type")))
+        medicine: Json | None = resource.get("medicationCodeableConcept")
+        if medicine is None and resource.get("medicationReference") is not None:
+            medicine = self.medicine(resource, resource["medicationReference"].get("reference") or "")
+            if medicine is None:
+                return None
+        if source != "context":
+            return medicine or {}
+        names = ("code", "vaccineCode", "codeCodeableConcept", "itemCodeableConcept")
+        others = [resource[name] for name in names if resource.get(name) is not None]
+        return joined([medicine or {}, *others, *as_list(resource.get("serviceType")), *as_list(resource.get("type"))])
+
+    def medicine(self, resource: Json, reference: str) -> Json | None:
+        if reference.startswith("#"):
+            inside = [one for one in resource.get("contained") or [] if one.get("id") == reference[1:]]
+            return inside[0].get("code") if inside else None
+        name = reference.split("/_history/")[0]
+        if not name.startswith("urn:uuid:") and "Medication/" not in name:
+            return None
+        known = [one for one in self.resources if one.get("resourceType") == "Medication"]
+        named = [one for one in known if one.get("id") == name.removeprefix("urn:uuid:").split("/")[-1]]
+        return named[-1].get("code") if named else None
+
+    # Patient, and the Encounter of the call
+
+    def document_feature(self, spec: FeatureSpec, document: Json | None) -> Answer:
+        if document is None:
+            asking = [key for key in self.keys if key.resource_type == spec.source and spec.source == "Patient"]
             asked = any(self.states.get(key.name) == "obtained" for key in asking)
             return answer(mark="missing", unobtained=not asked)
-        raw: Any = self.patient
+        raw: Any = document
         for step in (spec.path or "").replace("]", "").split("."):
             name, _, index = step.partition("[")
             raw = raw.get(name) if isinstance(raw, dict) else None
@@ -286,6 +450,11 @@ class Reference:
         return answer(value=value, mark=mark, shown=shortened(shown) if mark else None)
 
     def patient_value(self, spec: FeatureSpec, raw: Any) -> tuple[Any, str | None]:
+        if spec.as_ in ("hours", "days"):
+            at = instant(raw, self.zone) if isinstance(raw, str) else None
+            if at is None or at > self.as_of + 300:
+                return None, "not_numeric" if at is None else "implausible"
+            return bounded(spec, max(0.0, self.as_of - at) / (3600 if spec.as_ == "hours" else 86400), None)
         if spec.as_ is not None:
             return bounded(spec, *self.years(spec.as_, raw))
         if spec.type.value == "number":
@@ -348,14 +517,79 @@ def answer(
         "shown": shown,
         "unobtained": unobtained,
         "trend": [],
+        "late": False,
     }
+
+
+def by_name(schema: FeatureSchema) -> dict[str, FeatureSpec]:
+    return {spec.name: spec for spec in schema.features}
+
+
+def derived(spec: FeatureSpec, inputs: dict[str, Answer]) -> Answer:
+    """What Python says of the same text, for expressions that it reads alike."""
+    timed = sorted((a for a in inputs.values() if a["at"] is not None), key=lambda a: float(a["at"]))
+    when = {"at": timed[0]["at"], "age": timed[0]["age"]} if timed else {}
+    late = {"late": any(a["late"] for a in inputs.values())}
+    blamed = next((a for a in inputs.values() if a["value"] is None), None)
+    if blamed is not None:
+        return answer(mark=blamed["mark"], unobtained=blamed["unobtained"], **when) | late
+    names = {name: a["value"] for name, a in inputs.items()}
+    try:
+        value = eval(spec.derive or "", {"__builtins__": {"max": max, "min": min}}, names)
+    except ZeroDivisionError:
+        value = math.nan
+    if not math.isfinite(value):
+        return answer(mark="not_numeric", **when) | late
+    value, mark = bounded(spec, value, None)
+    return answer(value=value, mark=mark, **when) | late
+
+
+USUAL = {
+    "MedicationRequest": ["active"],
+    "MedicationStatement": ["active", "recorded"],
+    "Encounter": "arrived triaged in-progress onleave finished on-hold discharged completed".split(),
+    "DocumentReference": ["current"],
+}
+CODE_PARAMETERS = {
+    "Observation": ("code", "combo-code", "component-code"),
+    "Condition": ("code",),
+    "MedicationRequest": ("code",),
+    "MedicationStatement": ("code",),
+    "Encounter": ("class", "type"),
+    "DocumentReference": ("type",),
+}
+
+
+def as_list(value: Any) -> list[Json]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def joined(concepts: list[Json]) -> Json:
+    codings = [coding for one in concepts for coding in one.get("coding") or []]
+    return {"coding": codings, "text": next((one["text"] for one in concepts if one.get("text")), None)}
+
+
+def length_of(resource: Json) -> float | None:
+    for content in resource.get("content") or []:
+        attachment = content.get("attachment") or {}
+        size, data = attachment.get("size"), attachment.get("data")
+        if size is not None and str(size).strip():
+            number, mark = text_number(size) if isinstance(size, str) else (float(size), None)
+            if mark is None and number is not None and 0 <= number < math.inf:
+                return number
+        elif isinstance(data, str) and data.strip():
+            try:
+                return float(len(base64.b64decode("".join(data.split()), altchars=b"-_", validate=True)))
+            except ValueError:
+                continue
+    return None
 
 
 def asks_for(key: PrefetchKey, source: str, system: str, code: str) -> bool:
     if key.resource_type != source or key.read:
         return False
     for name, value in key.parameters:
-        if name.split(":")[0] in ("code", "combo-code", "component-code"):
+        if name.split(":")[0] in CODE_PARAMETERS[source]:
             listed = [token.strip() for token in value.split(",")]
             if ":" in name or not any(token in (f"{system}|{code}", code, f"{system}|") for token in listed):
                 return False
@@ -438,6 +672,10 @@ def read(spec: FeatureSpec, part: Json) -> tuple[Any, str | None]:
             return None, "not_numeric"
     if "concept" in kinds:
         codes = codes_of(part["valueCodeableConcept"])
+        if any("|" in code for code in spec.map or {}):
+            codings = part["valueCodeableConcept"].get("coding") or []
+            pairs = [((c.get("system") or "").strip(), (c.get("code") or "").strip()) for c in codings]
+            codes = [text for system, code in pairs if code for text in (f"{system}|{code}", code)]
     elif "string" in kinds:
         codes = [part["valueString"].strip()]
     elif "boolean" in kinds:

@@ -13,6 +13,7 @@ class FakeMeter:
     feedback: list[tuple[str, str, str]] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     adjusted: list[tuple[str, str]] = field(default_factory=list)
+    late: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     probes: list[Reason | None] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -31,6 +32,9 @@ class FakeMeter:
 
     def input_adjusted(self, model: str, feature: str, how: str) -> None:
         self.adjusted.append((feature, how))
+
+    def input_late(self, model: str, feature: str) -> None:
+        self.late.append((model, feature))
 
     def contributions_absent(self, model: str, version: str) -> None:
         self.absent += 1

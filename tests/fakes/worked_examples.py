@@ -179,6 +179,7 @@ prefetch:
   patient: Patient/{{{{context.patientId}}}}
   labs: Observation?patient={{{{context.patientId}}}}&code={asked}
   problems: Condition?patient={{{{context.patientId}}}}
+  stays: Encounter?patient={{{{context.patientId}}}}
 required_prefetch: [patient, labs]
 model: {id_}
 card: {id_}
@@ -253,6 +254,7 @@ def _cards(
                 "patient": patient,
                 "labs": _bundle(observations),
                 "problems": _bundle([_hypercapnia()] if hypercapnic else []),
+                "stays": _bundle([]),
             },
         },
     )

@@ -18,7 +18,7 @@ Stage = Callable[[str, int], Callable[[int], None]]
 _LOSSES = {
     Loss.NOT_FHIR: "unreadable as FHIR",
     Loss.TOO_LARGE: "longer than a resource can be",
-    Loss.NO_ID: "Patients without an id",
+    Loss.NO_ID: "without an id",
     Loss.NO_SUBJECT: "without a patient that is sure",
     Loss.OTHER_SERVER: "with a patient on a server that --fhir-server does not name",
 }

@@ -48,6 +48,7 @@ class ServicePlan(msgspec.Struct, frozen=True):
     names_sites: bool
     releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
     context: tuple[ContextField, ...] = ()  # of a hook outside the library, where the service declares it
+    context_fields: tuple[str, ...] = ()  # whose resources a feature of one of these releases reads
 
 
 class Catalog(msgspec.Struct, frozen=True):

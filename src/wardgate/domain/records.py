@@ -19,7 +19,10 @@ class RecommendationType(StrEnum):
 
 
 class InputFact(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one feature stood: its mark, the bin its value fell in (0 = below the first edge), its age in steps."""
+    """How one feature stood: its mark, the bin its value fell in (0 = below the first edge), its age in steps.
+
+    `late`: it came later than its feed has promised.
+    """
 
     name: str
     mark: str | None = None
@@ -27,6 +30,7 @@ class InputFact(msgspec.Struct, frozen=True, omit_defaults=True):
     age_step: str | None = None
     filled: bool = False
     clipped: bool = False
+    late: bool = False
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
+from wardgate.domain.context.drafts import decode_drafts
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.paging import is_newest_first, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
@@ -52,7 +53,9 @@ class Gatherer:
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
-        record = assemble(answers, owner, request.encounter_id, wrong_patient)
+        fields = call.plan.context_fields
+        drafts = decode_drafts(request.context, fields) if fields else None
+        record = assemble(answers, owner, request.encounter_id, wrong_patient, drafts)
         for cause, count in record.dropped.items():
             self._meter.resource_dropped(cause, count)
         return record
@@ -152,13 +155,13 @@ class _Reads:
         self._bytes_left -= len(body)
         if self._bytes_left < 0 or self._clock.monotonic() >= self._until:
             return None  # what came too late, or is too much, is not even decoded
-        return decode_value(body, key.resource_type)
+        return decode_value(body, key.resource_type, key.whole)
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     """What the EHR sent for a key. Another patient's chart ends the call at once (trap T-21)."""
     raw = request.prefetch.get(key.name)
-    page = None if raw is None else decode_value(raw, key.resource_type)
+    page = None if raw is None else decode_value(raw, key.resource_type, key.whole)
     if page is None:
         return Answer(key, [], KeyState.UNOBTAINED)
     verdict = agreement(key, page, owner, request.encounter_id)

@@ -65,6 +65,9 @@ class HookFlow:
         assignment = assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
         release = call.plan.releases[assignment.release]
         vector = release.extractor.extract(record, call.now, call.request.client.zone)
+        for name in release.extractor.lagging:
+            if vector.values[name].late:
+                self._meter.input_late(release.model, name)
         self._stage(call, "extract")
         prediction: Prediction | None = None
         decision = may_we(release.rules, vector, call.request.user_type, record.wrong_patient)

@@ -76,6 +76,10 @@ class Meter(Protocol):
         """`how` is `filled` or `clipped`."""
         ...
 
+    def input_late(self, model: str, feature: str) -> None:
+        """It took longer to become available than its feed has promised."""
+        ...
+
     def contributions_absent(self, model: str, version: str) -> None:
         """Declared by the release and not in the reply."""
         ...

@@ -89,6 +89,7 @@ def _inputs(
                 age_step(feature.age) if feature.age is not None else None,
                 spec.name in filled,
                 spec.name in clipped,
+                feature.late,
             )
         )
     return tuple(facts)

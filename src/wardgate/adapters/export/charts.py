@@ -18,7 +18,7 @@ import msgspec
 
 from wardgate.domain.context.lenient import UNDECODABLE, items_of
 from wardgate.domain.context.ownership import patient_named
-from wardgate.domain.features.export import NOWHERE, UNKNOWN, Entry
+from wardgate.domain.features.export import MEDICATION, NOWHERE, UNKNOWN, Entry
 
 MAX_RESOURCE = 32 * 1024 * 1024
 """Bytes of one NDJSON line."""
@@ -31,6 +31,7 @@ _PLACES = 3
 _REPORT_EVERY = 500
 _BOM = b"\xef\xbb\xbf"
 _URN = "urn:uuid:"
+_MEDICATION = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?|urn:uuid:([^/\s]+)")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,256}")
 _NEVER_SURE = ""
 
@@ -50,7 +51,7 @@ class Loss(StrEnum):
 
     NOT_FHIR = "not_fhir"
     TOO_LARGE = "too_large"
-    NO_ID = "no_id"
+    NO_ID = "no_id"  # a Patient or a Medication
     NO_SUBJECT = "no_subject"
     OTHER_SERVER = "other_server"
 
@@ -84,6 +85,7 @@ class _Head(msgspec.Struct, gc=False):
     id: Any = None
     subject: Any = None
     patient: Any = None
+    medicationReference: Any = None
 
 
 class _BundleEntry(msgspec.Struct):
@@ -99,8 +101,29 @@ _head: Callable[[bytes | msgspec.Raw], _Head] = msgspec.json.Decoder(_Head).deco
 _bundle: Callable[[bytes | msgspec.Raw], _Bundle] = msgspec.json.Decoder(_Bundle).decode
 _bundle_entry: Callable[[bytes | msgspec.Raw], _BundleEntry] = msgspec.json.Decoder(_BundleEntry).decode
 
-Owned = tuple[str, Entry]
-"""The patient's id and one resource that may be hers."""
+
+class Owned(NamedTuple):
+    """One resource, and the id of the patient whose it may be."""
+
+    patient: str
+    entry: Entry
+
+
+class Medicine(NamedTuple):
+    """A Medication is nobody's: it goes to whoever `Wants` it by one of its `names`."""
+
+    names: tuple[str, ...]
+    entry: Entry
+
+
+class Wants(NamedTuple):
+    """A patient's resource refers to the Medication of this name."""
+
+    patient: str
+    name: str
+
+
+Read = Owned | Medicine | Wants
 
 Aliases = Mapping[str, str]
 """Ids of Patients by their fullUrl in the same Bundle; `_NEVER_SURE` where it stands for several."""
@@ -137,7 +160,7 @@ class Reader:
         self._bases = bases
         self._bundles = NOWHERE
 
-    def read(self, path: Path, advance: Callable[[int], None]) -> Iterator[Owned]:
+    def read(self, path: Path, advance: Callable[[int], None]) -> Iterator[Read]:
         """`advance` is told from time to time how many bytes of the file were read since. Raises Unusable."""
         told = 0
 
@@ -160,7 +183,7 @@ class Reader:
         except OSError as error:
             raise Unusable(path, f"cannot be read ({error.strerror})", "mend that, or leave the file out") from None
 
-    def _lines(self, stream: IO[bytes], path: Path, report: Callable[[], None]) -> Iterator[Owned]:
+    def _lines(self, stream: IO[bytes], path: Path, report: Callable[[], None]) -> Iterator[Read]:
         for number, line in enumerate(_bounded_lines(stream), 1):
             if line is None:
                 self.losses.add(Loss.TOO_LARGE, Place(path, number))
@@ -169,7 +192,7 @@ class Reader:
             if number % _REPORT_EVERY == 0:
                 report()
 
-    def _file(self, stream: IO[bytes], path: Path) -> Iterator[Owned]:
+    def _file(self, stream: IO[bytes], path: Path) -> Iterator[Read]:
         raw = stream.read(MAX_BUNDLE + 1)
         if len(raw) > MAX_BUNDLE:
             remedy = "export as NDJSON, which is read line by line"
@@ -181,7 +204,7 @@ class Reader:
             raise Unusable(path, "not a JSON object", "mend or remove it; one resource a line is .ndjson") from None
         yield from self._resource(raw, Place(path))
 
-    def _resource(self, raw: bytes, place: Place) -> Iterator[Owned]:
+    def _resource(self, raw: bytes, place: Place) -> Iterator[Read]:
         """One that stands alone, or a Bundle."""
         try:
             head = _head(raw)
@@ -194,39 +217,54 @@ class Reader:
             self.losses.add(Loss.NOT_FHIR, place)
         elif self._is_wanted(head):
             self.resources += 1
-            owner = self._owner_of(head, {})
-            if isinstance(owner, Loss):
+            entry = Entry(head.resourceType, NOWHERE, None, raw)
+            if head.resourceType == MEDICATION:
+                yield from self._medicine(head, entry, place)
+            elif isinstance(owner := self._owner_of(head, {}), Loss):
                 self.losses.add(owner, place)
             else:
-                yield owner, Entry(head.resourceType, NOWHERE, None, raw)
+                yield from _owned(owner, head, entry)
 
     def _is_wanted(self, head: _Head) -> bool:
         wanted = head.resourceType in self._kinds
         self.others += not wanted
         return wanted
 
-    def _entries(self, raw: bytes, place: Place) -> Iterator[Owned]:
+    def _entries(self, raw: bytes, place: Place) -> Iterator[Read]:
         """Those of one Bundle. Where it holds one Patient alone, it is her chart: what names nobody, or cannot be
         read, is kept for her record, which doubts its counts then, as in a hook call."""
         self._bundles += 1
         wanted: list[tuple[_Head | None, _BundleEntry, Place]] = []
-        for head, entry, at in self._read_entries(raw, place):
+        for head, found, at in self._read_entries(raw, place):
             if head is None or self._is_wanted(head):
-                wanted.append((head, entry, at))
+                wanted.append((head, found, at))
         self.resources += len(wanted)
-        patients = [(head, entry) for head, entry, _ in wanted if head is not None and head.resourceType == "Patient"]
+        patients = [(head, found) for head, found, _ in wanted if head is not None and head.resourceType == "Patient"]
         aliases = _aliases_of(patients)
         only = self._owner_of(patients[0][0], {}) if len(patients) == 1 else None
-        for head, entry, at in wanted:
+        for head, found, at in wanted:
+            kind = UNKNOWN if head is None else head.resourceType
+            url = found.fullUrl if isinstance(found.fullUrl, str) else None
+            entry = Entry(kind, self._bundles, url, bytes(found.resource))
+            if head is not None and kind == MEDICATION:
+                yield from self._medicine(head, entry, at)
+                continue
             owner = Loss.NOT_FHIR if head is None else self._owner_of(head, aliases)
             if owner in (Loss.NO_SUBJECT, Loss.NOT_FHIR) and only is not None and not isinstance(only, Loss):
                 owner = only
             if isinstance(owner, Loss):
                 self.losses.add(owner, at)
             else:
-                kind = UNKNOWN if head is None else head.resourceType
-                url = entry.fullUrl if isinstance(entry.fullUrl, str) else None
-                yield owner, Entry(kind, self._bundles, url, bytes(entry.resource))
+                yield from _owned(owner, head, entry)
+
+    def _medicine(self, head: _Head, entry: Entry, place: Place) -> Iterator[Read]:
+        names = [] if entry.full_url is None else [_in_bundle(entry.bundle, entry.full_url)]
+        if isinstance(head.id, str):
+            names.append(head.id)
+        if names:
+            yield Medicine(tuple(names), entry)
+        else:
+            self.losses.add(Loss.NO_ID, place)
 
     def _read_entries(self, raw: bytes, place: Place) -> Iterator[tuple[_Head | None, _BundleEntry, Place]]:
         """None: a resource that cannot be read. An entry without a resource is a request of a transaction."""
@@ -263,6 +301,21 @@ class Reader:
         if (patient := patient_named(reference, self._bases)) is not None:
             return patient
         return Loss.OTHER_SERVER if "://" in reference else Loss.NO_SUBJECT
+
+
+def _owned(owner: str, head: _Head | None, entry: Entry) -> Iterator[Read]:
+    yield Owned(owner, entry)
+    called = head.medicationReference if head is not None else None
+    reference = called.get("reference") if isinstance(called, dict) else None
+    if isinstance(reference, str) and (match := _MEDICATION.fullmatch(reference)) is not None:
+        yield Wants(owner, match[1] or match[2])
+        if match[2] is not None:
+            yield Wants(owner, _in_bundle(entry.bundle, reference))
+
+
+def _in_bundle(bundle: int, url: str) -> str:
+    """A name that no id can be."""
+    return f"{bundle} {url}"
 
 
 def _bounded_lines(stream: IO[bytes]) -> Iterator[bytes | None]:

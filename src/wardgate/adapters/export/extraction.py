@@ -13,19 +13,20 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wardgate.adapters.export.charts import Reader, Unusable
+from wardgate.adapters.export.charts import Medicine, Owned, Reader, Unusable, Wants
 from wardgate.adapters.export.sorting import Sorter
 from wardgate.adapters.export.tables import Cell, row_of
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.features.compile import Extractor
-from wardgate.domain.features.export import Entry, record_of
+from wardgate.domain.features.export import Entry, record_of, types_of
 from wardgate.domain.times import parse_instant
 
 _CLOCK = struct.Struct("<d")
 _ENTRY_TAG, _CLOCK_TAG = b"e", b"t"
-_PSEUDONYM_BYTES = 16
+_MEDICINE, _WANTED = b"0", b"1"
+_DIGEST_BYTES = 16
 _EARLIEST, _LATEST = -5e9, 8e9  # 1811 to 2223
 
 Advance = Callable[[int], None]
@@ -68,7 +69,7 @@ class Extraction:
     """One run: `collect` first, then `rows`. Close it with its sorter."""
 
     def __init__(self, plan: Plan, sorter: Sorter) -> None:
-        self.reader = Reader(frozenset(key.resource_type for key in plan.keys), plan.bases)
+        self.reader = Reader(types_of(plan.keys), plan.bases)
         self.tally = Tally()
         self.items = 0
         self._plan = plan
@@ -80,9 +81,29 @@ class Extraction:
         if self._plan.dates is not None:
             for patient, at in read_dates(self._plan.dates, self._plan.zone):
                 self._add(patient, _CLOCK_TAG + _CLOCK.pack(at))
-        for path in self._plan.files:
-            for patient, entry in self.reader.read(path, advance):
-                self._add(patient, _ENTRY_TAG + encode(entry))
+        with Sorter() as medicines:
+            for path in self._plan.files:
+                for read in self.reader.read(path, advance):
+                    match read:
+                        case Owned():
+                            self._add(read.patient, _ENTRY_TAG + encode(read.entry))
+                        case Medicine():
+                            for name in read.names:
+                                medicines.add(_digest(name) + _MEDICINE, encode(read.entry))
+                        case Wants():
+                            medicines.add(_digest(read.name) + _WANTED + read.patient.encode(), b"")
+            self._hand_out(medicines)
+
+    def _hand_out(self, medicines: Sorter) -> None:
+        """Each Medication to each patient who wants it: of one name, all Medications come before all patients."""
+        medicine, entries = b"", list[bytes]()
+        for key, values in medicines.groups():
+            name, role, patient = key[:_DIGEST_BYTES], key[_DIGEST_BYTES:][:1], key[_DIGEST_BYTES + 1 :]
+            if role == _MEDICINE:
+                medicine, entries = name, list(values)
+            elif name == medicine:
+                for entry in entries:
+                    self._add(patient.decode(), _ENTRY_TAG + entry)
 
     def _add(self, patient: str, value: bytes) -> None:
         self._sorter.add(self._key(patient), value)
@@ -96,7 +117,7 @@ class Extraction:
         key = self._plan.pseudonym_key
         if key is None:
             return b""
-        return hashlib.blake2b(patient.encode(), key=key, digest_size=_PSEUDONYM_BYTES).digest()
+        return hashlib.blake2b(patient.encode(), key=key, digest_size=_DIGEST_BYTES).digest()
 
     def rows(self, advance: Advance) -> Iterator[list[Cell]]:
         """One for each patient and clock; `advance` is told how many of `items` were used."""
@@ -117,7 +138,7 @@ class Extraction:
         self, key: bytes, entries: Sequence[Entry], dates: Sequence[float], names: Sequence[str]
     ) -> Iterator[list[Cell]]:
         plan, tally = self._plan, self.tally
-        cut = 0 if plan.pseudonym_key is None else _PSEUDONYM_BYTES
+        cut = 0 if plan.pseudonym_key is None else _DIGEST_BYTES
         patient = key[cut:].decode()
         if not any(entry.kind == "Patient" for entry in entries):
             tally.dates_of_nobody += len(dates)
@@ -131,10 +152,14 @@ class Extraction:
         name = key[:cut].hex() if cut else patient
         for clock in clocks:
             vector = plan.extractor.extract(record, clock, plan.zone)
-            row = row_of(name, vector, names)
+            row = row_of(name, vector, plan.extractor)
             tally.rows += 1
-            tally.marks.update(zip(names, (str(mark or "value") for mark in row[4::3]), strict=True))
+            tally.marks.update(zip(names, (str(mark or "value") for mark in row[4::4]), strict=True))
             yield row
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 def clock_of(text: str, zone: ZoneInfo) -> float | None:

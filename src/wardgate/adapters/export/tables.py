@@ -7,7 +7,7 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -46,22 +46,25 @@ _KINDS: Mapping[Type, type[float] | type[bool] | type[str]] = {
 
 
 def columns_of(extractor: Extractor) -> tuple[Column, ...]:
-    """The key, then value, mark and age in seconds of each feature."""
-    types, _ = extractor.scope()
+    """The key, then value, mark, age in seconds and lateness of each feature."""
     columns = [Column(PATIENT, str), Column(AS_OF, datetime), Column(DECEASED, bool)]
     for spec in extractor.schema.features:
-        columns.append(Column(spec.name, _KINDS[types[spec.name]]))
+        columns.append(Column(spec.name, _KINDS[spec.yields]))
         columns.append(Column(f"{spec.name}.mark", str))
         columns.append(Column(f"{spec.name}.age", float))
+        columns.append(Column(f"{spec.name}.late", bool))
     return tuple(columns)
 
 
-def row_of(patient: str, vector: FeatureVector, names: Iterable[str]) -> list[Cell]:
-    """In the order of `columns_of`. A missing value that may be there all the same has the mark `unobtained`."""
+def row_of(patient: str, vector: FeatureVector, extractor: Extractor) -> list[Cell]:
+    """In the order of `columns_of`. A missing value that may be there all the same has the mark `unobtained`; whether
+    it is late is empty where no `max_lag` says what late is, or nothing was selected."""
     cells: list[Cell] = [patient, datetime.fromtimestamp(vector.as_of, UTC), vector.deceased]
-    for found in map(vector.values.__getitem__, names):
+    for spec in extractor.schema.features:
+        found = vector.values[spec.name]
         mark = None if found.mark is None else "unobtained" if found.unobtained else found.mark.value
-        cells += (found.value, mark, found.age)
+        late = found.late if spec.max_lag is not None and found.at is not None else None
+        cells += (found.value, mark, found.age, late)
     return cells
 
 

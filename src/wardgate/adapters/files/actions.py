@@ -53,7 +53,7 @@ def prove_for_clients(library: Library, ground: Ground, card: Sheet[CardFile]) -
     for taker in ground.takers:
         if taker.profile in PROFILES:
             for problem in profile_problems(spec, PROFILES[taker.profile], taker.system_actions):
-                named = msgspec.structs.replace(problem, what=f"{problem.what} ({taker.name})")
+                named = msgspec.structs.replace(problem, what=f"{problem.what} (client {taker.name})")
                 if not card.lacks(*place_of(problem.key)):
                     tell(library, card.document, named)
     if spec.system_actions and not any(taker.system_actions for taker in ground.takers):

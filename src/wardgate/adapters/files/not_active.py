@@ -49,7 +49,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("clients.*.algorithms", _given, "tokens are not verified"),
         ("clients.*.audiences", _given, "tokens are not verified"),
         ("clients.*.replay", _given, "tokens are not verified"),
-        ("sources", _given, "feeds are not watched"),
         ("stores.hot", _redis, "everything is kept in memory"),
         ("stores.durable", _given, "records are kept in memory"),
         ("stores.spool", _given, "records are kept in memory"),
@@ -73,7 +72,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("rollout.preview", _given, "nobody sees a silent card"),
     ),
     "features": (
-        ("features.*.max_lag", _given, "the lag of the source is not watched"),
         ("features.*.max_missing", _given, "missing values are not watched"),
         ("features.*.cohort", _given, "there are no rollups"),
     ),

@@ -13,8 +13,16 @@ from wardgate.adapters.files.wire_service import Service
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS
 from wardgate.domain.documents import Document, Place, did_you_mean
-from wardgate.domain.features.coverage import codes_of, covered_codes, narrowing, uncovered
+from wardgate.domain.features.coverage import (
+    codes_of,
+    covered_codes,
+    finds_no_references,
+    narrowing,
+    serves,
+    uncovered,
+)
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
+from wardgate.domain.features.sources import CONTEXT, SOURCES
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.inference.calibration import Identity
 
@@ -96,9 +104,13 @@ def prove_coverage(
         missing = uncovered(spec, prefetch)
         if missing:
             place, remedy = _where_to_ask(spec, prefetch, missing)
-            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(missing)}", remedy)
+            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(spec, missing)}", remedy)
     for key in prefetch:
-        names = [spec.name for spec in schema.features if covered_codes(key, spec)]
+        names = [spec.name for spec in schema.features if spec.derive is None and serves(key, spec)]
+        if finds_no_references(key) and names:
+            what = f"by code, only requests that name the medicine themselves are found, for {', '.join(names)}"
+            remedy = "search without code: then a medicine that is only referred to is met, and never taken for absent"
+            library.found(document, ("prefetch", key.name), what, remedy, warning=True)
         narrow = narrowing(key)
         if narrow and names:
             what = f"{', '.join(narrow)} may leave out what {', '.join(names)} should see"
@@ -106,19 +118,48 @@ def prove_coverage(
             library.found(document, ("prefetch", key.name), what, remedy, warning=True)
 
 
-def _listed(missing: Iterable[str]) -> str:
+def _listed(spec: FeatureSpec, missing: Iterable[str]) -> str:
+    if spec.reads_document:
+        return f"no key asks for the {spec.source} of the call"
+    if not spec.codes:
+        return f"no key asks for every {spec.source}"
     return "no key asks for " + ", ".join(sorted(missing))
 
 
+def prove_context(library: Library, service: Sheet[Service], schema: FeatureSchema) -> None:
+    """The hook carries what features read of its context; of one's own hook, that is what the service declares."""
+    hook, declared = HOOKS.get(service.wire.hook), service.wire.fields()
+    fields = {field.name: field.kind for field in (declared if hook is None else hook.fields)}
+    for spec in schema.features:
+        if spec.source != CONTEXT or spec.path in fields or not fields or service.lacks("context"):
+            continue
+        what = f"the feature {spec.name} is read from context.{spec.path}, which {service.wire.hook} does not carry"
+        remedy = f"{_carrying(spec.path, hook is None)}a release whose features do without it"
+        library.found(service.document, ("hook",), what, remedy)
+
+
+def _carrying(path: str | None, own: bool) -> str:
+    if own:
+        return f"declare `context: {{{path}: {{kind: resource}}}}`, or use "
+    hooks = [name for name, hook in HOOKS.items() if any(field.name == path for field in hook.fields)]
+    return f"use {' or '.join(hooks)}, or " if hooks else "use "
+
+
 def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: frozenset[str]) -> tuple[Place, str]:
-    if spec.source == "Patient":
-        return ("prefetch",), "add `patient: Patient/{{context.patientId}}`"
+    if spec.reads_document:
+        token = {"Patient": "patientId", "Encounter": "encounterId"}[spec.source]
+        return ("prefetch",), f"add `{spec.source.lower()}: {spec.source}/{{{{context.{token}}}}}`"
+    if not spec.codes:
+        return ("prefetch",), f"add a key: {spec.source}?patient={{{{context.patientId}}}}"
+    parameters = SOURCES[spec.source].parameters
     encoded = ",".join(quote(code, safe="/:.-") for code in sorted(missing))
     fitting = [key for key in prefetch if key.resource_type == spec.source and not key.read]
-    filtering = [key for key in fitting if any(name == "code" for name, _ in key.parameters)]
+    filtering = {key: name for key in fitting for name, _ in key.parameters if name in parameters}
     if filtering:
         best = max(filtering, key=lambda key: len(covered_codes(key, spec)))
-        return ("prefetch", best.name), f"add to its code parameter: {encoded}"
+        return ("prefetch", best.name), f"add to its {filtering[best]} parameter: {encoded}"
+    if "code" not in parameters:
+        return ("prefetch",), f"add a key: {spec.source}?patient={{{{context.patientId}}}}"
     all_codes = ",".join(quote(f"{system}|{code}", safe="/:.-") for system, code in sorted(codes_of(spec)))
     return ("prefetch",), f"add a key: {spec.source}?patient={{{{context.patientId}}}}&code={all_codes}"
 

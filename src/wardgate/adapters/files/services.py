@@ -1,6 +1,6 @@
 """One service file with its model, card and rules: proved against each other and compiled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from wardgate.adapters.files.models import Model, ReadRelease, Schema
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.proofs import (
     prove_bands,
+    prove_context,
     prove_coverage,
     prove_limitations,
     prove_rollout,
@@ -36,6 +37,9 @@ from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclu
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
+from wardgate.domain.features.evaluated import reads_whole
+from wardgate.domain.features.schema import Use
+from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.hooks.library import tokens_of
 from wardgate.domain.plans import ReleasePlan, ServicePlan
@@ -113,13 +117,25 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         title=wire.title,
         description=wire.description,
         usage_requirements=wire.usage_requirements,
-        prefetch=prefetch,
+        prefetch=_as_read(prefetch, releases.values()),
         deadline=wire.deadline,
         risk_tier=wire.risk_tier,
         names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
         releases=releases,
         context=wire.fields(),
+        context_fields=_context_fields(releases.values()),
     )
+
+
+def _as_read(prefetch: Sequence[PrefetchKey], releases: Iterable[ReleasePlan]) -> tuple[PrefetchKey, ...]:
+    """Marked where an expression of one of these releases reads whole resources."""
+    whole = any(reads_whole(release.extractor.schema) for release in releases)
+    return tuple(msgspec.structs.replace(key, whole=whole) for key in prefetch)
+
+
+def _context_fields(releases: Iterable[ReleasePlan]) -> tuple[str, ...]:
+    specs = [spec for release in releases for spec in release.extractor.schema.features]
+    return tuple(dict.fromkeys(spec.path for spec in specs if spec.source == CONTEXT and spec.path is not None))
 
 
 def _readable(model: Model, versions: Sequence[str]) -> Sequence[str]:
@@ -186,6 +202,7 @@ class _Compiler:
             return None
         self._extractor: Extractor = compile_schema(release.schema.schema, self._prefetch)
         self._names, self._timed = self._extractor.scope()
+        prove_context(self._library, self._service, release.schema.schema)
         if len(self._prefetch) == len(parts.service.wire.prefetch) and not self._service.lacks("prefetch"):
             # with a broken key, a code that nobody asks for may be that key's
             prove_coverage(self._library, self._document, self._prefetch, release.schema.schema)
@@ -228,10 +245,12 @@ class _Compiler:
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
+        specs = self._extractor.schema.features
+        hidden = frozenset(spec.name for spec in specs if spec.use is Use.COHORT_ONLY)
         if not outputs:
-            return Scope(self._names, frozenset(), self._timed)
+            return Scope(self._names, frozenset(), self._timed, hidden)
         declared = frozenset(self._release.sheet.wire.endpoint.outputs) - {"contributions"}
-        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
+        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed, hidden)
 
     def _doubtful(self) -> frozenset[str]:
         """Names of which too little is known to judge what mentions them."""

@@ -8,8 +8,6 @@ from wardgate.adapters.files.wire import Duration, Flag, Number, Range, Share, T
 from wardgate.domain.documents import Wrong
 from wardgate.domain.features.schema import CodeSet, FeatureSchema, FeatureSpec, FeatureType, Take, Use
 
-BUILT_SOURCES = ("Observation", "Condition", "Patient")
-
 
 class Codes(Wire):
     system: Text
@@ -50,23 +48,23 @@ class Feature(Wire):
     within: Duration | None = None
     """By effective time. Absent: no limit."""
     max_lag: Duration | None = None
-    """Effective to available; the contract with the source."""
+    """Effective to available, the contract with the source; what took longer is used, and noted as late."""
     source: Text | None = None
-    """Who owns the feed."""
+    """Who owns the feed: a name of `sources` in wardgate.yaml, where there are any."""
     statuses: tuple[Text, ...] | None = None
-    """Absent: final, amended, corrected of an Observation; active, recurrence, relapse of a Condition."""
+    """Absent: the usual ones of the resource (docs/features.md)."""
     unit: Text | None = None
-    """UCUM."""
+    """UCUM; of a derived feature or a length a label."""
     convert: dict[str, Number] = {}
     """Factors from other units; a unit that is not here is a quality mark."""
     plausible: Range | None = None
     type: FeatureType = FeatureType.NUMBER
     map: dict[str, Annotated[float | bool, PlainValidator(_meaning)]] | None = None
-    """What codes mean."""
+    """What codes mean: `code`, or `system|code` where codes of several systems must be told apart."""
     path: Text | None = None
-    """In dots, from Patient."""
-    as_: Annotated[Literal["years", "whole_years"] | None, Field(alias="as")] = None
-    """How a date is read."""
+    """In dots, from Patient or the call's Encounter; `length` of a DocumentReference; a field of the context."""
+    as_: Annotated[Literal["years", "whole_years", "hours", "days"] | None, Field(alias="as")] = None
+    """How a date is read: years, whole_years of the Patient's; hours, days since one of the Encounter's."""
     required: Flag = False
     """An optional feature of the model needs `fill` in the release."""
     use: Use = Use.MODEL
@@ -78,6 +76,7 @@ class Feature(Wire):
     derive: Text | None = None
     """An expression over other features, instead of `from`."""
     engine: Literal["fhirpath"] | None = None
+    """`path` is general FHIRPath, over each whole resource that counts."""
 
     def spec(self) -> FeatureSpec:
         return FeatureSpec(
@@ -85,7 +84,7 @@ class Feature(Wire):
             source=self.from_ or "",
             codes=tuple(CodeSet(codes.system, frozenset(codes.any)) for codes in self.code),
             take=self.take,
-            path=self.path,
+            path=self.path if self.engine is None else None,
             as_=self.as_,
             within=self.within,
             max_lag=self.max_lag,
@@ -102,6 +101,7 @@ class Feature(Wire):
             max_missing=self.max_missing,
             bins=self.bins,
             derive=self.derive,
+            expression=None if self.engine is None else self.path or "",
         )
 
 

@@ -42,6 +42,12 @@ class PrometheusMeter:
             ("model", "feature", "how"),
             registry=self.registry,
         )
+        self._late = Counter(
+            "wardgate_inputs_late",
+            "Values that took longer to become available than their source has promised.",
+            ("model", "feature"),
+            registry=self.registry,
+        )
         self._absent = Counter(
             "wardgate_contributions_absent",
             "Replies without the declared contributions.",
@@ -80,6 +86,9 @@ class PrometheusMeter:
 
     def input_adjusted(self, model: str, feature: str, how: str) -> None:
         self._adjusted.labels(model, feature, how).inc()
+
+    def input_late(self, model: str, feature: str) -> None:
+        self._late.labels(model, feature).inc()
 
     def contributions_absent(self, model: str, version: str) -> None:
         self._absent.labels(model, version).inc()

@@ -86,6 +86,6 @@ def _band_text(band: Band | None, bands: Iterable[Band]) -> str:
     if band is None:
         return "Below the lowest band."
     above = [other.start for other in bands if other.start > band.start and other.single is None]
-    upper = f" to below {exact(min(above))}" if above else " and above"
+    upper = f" to below {exact(min(above))} points" if above else " points and above"
     alone = f", {exact(band.single)} of them from one item alone" if band.single is not None else ""
-    return f"Band {band.name}: {exact(band.start)}{upper} points{alone}."
+    return f"Band {band.name}: {exact(band.start)}{upper}{alone}."

@@ -1,15 +1,16 @@
 """From decoded pages to one patient's record: agreement with the context, ownership, one of each resource."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from enum import Enum
 
 import msgspec
 
+from wardgate.domain.context.drafts import DRAFT_ORDERS, SELECTIONS, Drafts
 from wardgate.domain.context.fhir import Document, Resource
 from wardgate.domain.context.ownership import NO_ALIASES, Owner
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
-from wardgate.domain.context.record import Dropped, KeyState, PatientRecord
+from wardgate.domain.context.record import Dropped, KeyState, PatientRecord, home_in_context
 from wardgate.domain.context.resources import Page
 from wardgate.domain.times import parse_full_instant
 
@@ -17,7 +18,9 @@ WRONG_PATIENT_AT = 3
 """So many resources of somebody else, and nothing of this chart is believed (DESIGN, "Context and patient")."""
 
 _NONE: frozenset[str] = frozenset()
-_ABOUT_PATIENTS = frozenset({"Observation", "Condition", "Encounter", "MedicationRequest", "MedicationStatement"})
+_ABOUT_PATIENTS = frozenset(
+    {"Observation", "Condition", "Encounter", "MedicationRequest", "MedicationStatement", "DocumentReference"}
+)
 """Types that count as dropped when they name no subject; a Medication or a Location never has one."""
 
 
@@ -59,28 +62,45 @@ def _worst(verdicts: list[Dropped | None]) -> Agreement:
     return Agreement.UNSURE if any(verdicts) else Agreement.AGREES
 
 
-def assemble(answers: Sequence[Answer], owner: Owner, encounter_id: str | None, wrong_patient: bool) -> PatientRecord:
-    """`wrong_patient`: it is known already that a resource was read that is not what the context names."""
+def assemble(
+    answers: Sequence[Answer],
+    owner: Owner,
+    encounter_id: str | None,
+    wrong_patient: bool,
+    drafts: Drafts | None = None,
+) -> PatientRecord:
+    """`wrong_patient`: it is known already that a resource was read that is not what the context names.
+
+    `drafts`: what the context carries, where a feature reads it.
+    """
     pile = _Pile(owner)
     for answer in answers:
         for page in answer.pages:
             pile.add(page)
+    resources, keys = pile.resources(), {answer.key.name: answer.state for answer in answers}
+    if drafts is not None:
+        pile.add_drafts(drafts, resources, keys)
     dropped = pile.dropped()
     encounter = None if encounter_id is None else pile.encounters.get(encounter_id)
     return PatientRecord(
         patient=pile.patient,
         encounter=encounter if ("Encounter", encounter_id) not in pile.rejected else None,
-        resources=pile.resources(),
-        keys={answer.key.name: answer.state for answer in answers},
+        resources=resources,
+        keys=keys,
         dropped=dropped,
         wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
-        doubtful=_doubtful(answers, pile) if dropped else _NONE,
+        doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
+        wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
     )
+
+
+def _wholes(answer: Answer) -> Iterator[tuple[int, msgspec.Raw]]:
+    return (item for page in answer.pages for item in page.wholes.items())
 
 
 def _doubtful(answers: Sequence[Answer], pile: "_Pile") -> frozenset[str]:
     unreadable = {answer.key.resource_type for answer in answers if any(page.unreadable for page in answer.pages)}
-    return frozenset(unreadable | pile.without_subject())
+    return frozenset(unreadable | pile.without_subject() | pile.unsure)
 
 
 class _Pile:
@@ -94,6 +114,7 @@ class _Pile:
         self.patient: Document | None = None
         self.encounters: dict[str, Document] = {}
         self.rejected: dict[tuple[str, str | None], Dropped] = {}
+        self.unsure: set[str] = set()  # context fields of which something is missing that was named or sent
         self._owner = owner
         self._chosen: dict[str, dict[str, Resource]] = {}  # by type, then by id
         self._without_id: list[Resource] = []
@@ -121,6 +142,40 @@ class _Pile:
                 held[found] = resource  # the plain case of nearly every resource
             else:
                 self._consider(resource, self._owner.verdict(resource, aliases), held)
+
+    def add_drafts(self, drafts: Drafts, resources: dict[str, tuple[Resource, ...]], keys: dict[str, KeyState]) -> None:
+        """Each field under a name of its own: a draft is no resource of the chart, whatever its type and id."""
+        for field, page in drafts.pages.items():
+            home = home_in_context(field)
+            keys[home] = KeyState.UNOBTAINED if page is None else KeyState.OBTAINED
+            resources[home] = tuple(self._drafts_of(home, page, resources)) if page is not None else ()
+        if drafts.selections is not None:
+            self._select(drafts.selections, resources, keys)
+
+    def _drafts_of(self, home: str, page: Page, resources: dict[str, tuple[Resource, ...]]) -> Iterator[Resource]:
+        aliases = self._owner.aliases(page)
+        self._lost.extend([(home, Dropped.UNREADABLE)] * page.unreadable)
+        if page.unreadable:
+            self.unsure.add(home)
+        for draft in page.resources:
+            if draft.resourceType == "Medication":  # sent along with the orders that refer to it
+                resources["Medication"] = (*resources.get("Medication", ()), draft)
+                continue
+            verdict = self._owner.verdict_on_draft(draft, aliases)
+            if verdict is None:
+                yield draft
+            else:
+                self._lost.append((home, verdict))
+
+    def _select(
+        self, chosen: frozenset[str], resources: dict[str, tuple[Resource, ...]], keys: dict[str, KeyState]
+    ) -> None:
+        home, orders = home_in_context(SELECTIONS), home_in_context(DRAFT_ORDERS)
+        named = {f"{draft.resourceType}/{draft.id}": draft for draft in resources[orders]}
+        resources[home] = tuple(draft for name, draft in named.items() if name in chosen)
+        keys[home] = keys[orders]
+        if not chosen <= named.keys():
+            self.unsure.add(home)
 
     def resources(self) -> dict[str, tuple[Resource, ...]]:
         rejected = self.rejected

@@ -105,6 +105,71 @@ class Resource(msgspec.Struct, gc=False):
     assertedDate: str | None = None
 
 
+class Contained(msgspec.Struct, gc=False):
+    """What a resource brings along and refers to as `#id`: of use where it is a Medication."""
+
+    id: str | None = None
+    code: CodeableConcept | None = None
+
+
+class EncounterClass(msgspec.Struct, gc=False):
+    """A Coding in STU3 and R4, a CodeableConcept in R5."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+    coding: list[Coding] | None = None
+
+
+class Attachment(msgspec.Struct, gc=False):
+    """`data` is base64 in JSON, never decoded: only its length counts."""
+
+    size: float | str | None = None
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class Content(msgspec.Struct, gc=False):
+    attachment: Attachment | None = None
+
+
+class Participant(msgspec.Struct, gc=False):
+    actor: Reference | None = None
+
+
+class Event(Resource, gc=False):
+    """All other types share a longer shape, so that the many Observations of a chart do not pay for it."""
+
+    type: list[CodeableConcept] | CodeableConcept | None = None  # Encounter; DocumentReference
+    contained: list[Contained] | None = None
+    # MedicationRequest, MedicationStatement
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    taken: str | None = None  # STU3
+    authoredOn: str | None = None
+    dateAsserted: str | None = None
+    # Encounter
+    class_: list[EncounterClass] | EncounterClass | None = msgspec.field(default=None, name="class")
+    period: Period | None = None
+    # DocumentReference; `indexed` and `created` are STU3
+    docStatus: str | None = None
+    date: str | None = None
+    indexed: str | None = None
+    created: str | None = None
+    content: list[Content] | None = None
+    # what only drafts are: Immunization, DeviceRequest, SupplyRequest, Appointment, Task
+    vaccineCode: CodeableConcept | None = None
+    codeCodeableConcept: CodeableConcept | None = None
+    itemCodeableConcept: CodeableConcept | None = None
+    serviceType: list[CodeableConcept] | CodeableConcept | None = None
+    participant: list[Participant] | None = None
+    for_: Reference | None = msgspec.field(default=None, name="for")
+
+
+SLIM = frozenset({"Observation", "Condition"})
+"""The types that `Resource` is enough for."""
+
 OTHER_VALUES = {
     "valueRange": "a range",
     "valueRatio": "a ratio",

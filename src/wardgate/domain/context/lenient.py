@@ -2,19 +2,21 @@
 
 Some fields may not simply fall away, because without them a resource would say more than it does:
 
-- subject, patient, focus: whose resource this is (law 11); unreadable ones cost the resource;
-- verificationStatus, clinicalStatus: modifier elements (FHIR R4, 2.1.0.2): the same;
+- subject, patient, focus, for, participant: whose resource this is (law 11); unreadable ones cost the resource;
+- verificationStatus, clinicalStatus, docStatus, doNotPerform, intent, taken: modifier elements (FHIR R4, 2.1.0.2),
+  and what stands beside them: the same;
 - dataAbsentReason, comparator: an unreadable one still says "this is not a plain value", so a mark stays;
 - values: an unreadable one still says that there is one, so that an older result does not stand in for it.
 """
 
 import types
 from collections.abc import Callable
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from wardgate.domain.context.fhir import CodeableConcept, Component, Document, Quantity, Resource
+from wardgate.domain.context import fhir
+from wardgate.domain.context.fhir import CodeableConcept, Component, Document, Event, Quantity, Resource
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """All that decoding raises, whatever the bytes are."""
@@ -24,7 +26,12 @@ MISFITS = 2000
 somebody keeps has more than a few to a resource. Without a bound, two megabytes of them would take seconds (law 1).
 """
 
-_BINDING = frozenset({"subject", "patient", "focus", "verificationStatus", "clinicalStatus"})
+_BINDING = frozenset(
+    {
+        *("subject", "patient", "focus", "for", "participant"),
+        *("verificationStatus", "clinicalStatus", "docStatus", "doNotPerform", "intent", "taken"),
+    }
+)
 _UNREADABLE = "?"
 
 T = TypeVar("T")
@@ -32,11 +39,14 @@ T = TypeVar("T")
 fields_of: Callable[[bytes | msgspec.Raw], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 items_of: Callable[[bytes | msgspec.Raw], list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _any: Callable[[bytes | msgspec.Raw], Any] = msgspec.json.Decoder().decode
-_resource: Callable[[bytes | msgspec.Raw], Resource] = msgspec.json.Decoder(Resource).decode
+_event: Callable[[bytes | msgspec.Raw], Event] = msgspec.json.Decoder(Event).decode
 _decoders: dict[Any, Callable[[bytes | msgspec.Raw], Any]] = {}
-_hints: dict[type, dict[str, Any]] = {
-    kind: get_type_hints(kind) for kind in msgspec.Struct.__subclasses__() if kind.__module__ == Resource.__module__
+_fields_by_name: dict[type, dict[str, tuple[str, Any]]] = {
+    kind: {field.encode_name: (field.name, field.type) for field in msgspec.structs.fields(kind)}
+    for kind in vars(fhir).values()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 }
+"""Of each shape: by its name in JSON, a field's name and type."""
 
 
 class Unreadable(Exception):
@@ -62,15 +72,15 @@ class Patience:
             raise Hopeless
 
 
-def lenient_resource(raw: bytes | msgspec.Raw, patience: Patience | None = None) -> Resource:
+def lenient_resource(raw: bytes | msgspec.Raw, patience: Patience | None = None) -> Event:
     """The resource without what could not be read of it; Unreadable where it must not count at all.
 
     Raises Hopeless. Without `patience` it is a value of its own.
     """
     try:
-        return _resource(raw)
+        return _event(raw)
     except UNDECODABLE:
-        return _struct(raw, Resource, patience or Patience())
+        return _struct(raw, Event, patience or Patience())
 
 
 def lenient_document(raw: bytes | msgspec.Raw) -> Document:
@@ -93,34 +103,36 @@ def _value(raw: msgspec.Raw, kind: Any, patience: Patience) -> Any:
         return _first_of(raw, get_args(kind), patience)
     if get_origin(kind) is list:
         return _list(raw, get_args(kind)[0], patience)
-    if kind in _hints:
+    if kind in _fields_by_name:
         return _struct(raw, kind, patience)
     raise Unreadable
 
 
 def _struct(raw: bytes | msgspec.Raw, kind: type[T], patience: Patience) -> T:
     kept: dict[str, Any] = {}
-    hints = _hints[kind]
+    fields = _fields_by_name[kind]
     for name, value in _fields(raw).items():
-        if name not in hints:
+        if name not in fields:
             continue
+        attribute, wanted = fields[name]
         try:
-            kept[name] = _value(value, hints[name], patience)
+            kept[attribute] = _value(value, wanted, patience)
         except Unreadable:
-            if kind is Resource and name in _BINDING:
+            if issubclass(kind, Resource) and name in _BINDING:
                 raise
             _leave_mark(kept, kind, name)
     return kind(**kept)
 
 
 def _leave_mark(kept: dict[str, Any], kind: type, name: str) -> None:
-    if name == "dataAbsentReason" and kind in (Resource, Component):
+    coded = kind is Component or issubclass(kind, Resource)
+    if name == "dataAbsentReason" and coded:
         kept[name] = CodeableConcept()
     elif name == "comparator" and kind is Quantity:
         kept[name] = _UNREADABLE
     elif name == "value" and kind is Quantity:
         kept[name] = _UNREADABLE
-    elif name.startswith("value") and kind in (Resource, Component):
+    elif name.startswith("value") and coded:
         kept["valueUnreadable"] = True
 
 

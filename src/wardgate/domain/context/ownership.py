@@ -6,9 +6,9 @@ client, or as `urn:uuid:` inside a Bundle (FHIR R4, 2.3.0 and Bundle 3.1.6.1). I
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
-from wardgate.domain.context.fhir import Document, Reference, Resource
+from wardgate.domain.context.fhir import Document, Event, Participant, Reference, Resource
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.context.resources import Page
 
@@ -43,14 +43,27 @@ class Owner:
     def verdict(self, resource: Resource, aliases: frozenset[str] = NO_ALIASES) -> Dropped | None:
         """Why this resource does not count; None: it is this patient's. `aliases` are her fullUrls in its Bundle."""
         subject = resource.subject if resource.subject is not None else resource.patient
-        if subject is None:
-            return Dropped.NO_SUBJECT
+        if subject is None:  # a medicine belongs to nobody, and a reference to it counts only from what is hers
+            return None if resource.resourceType == "Medication" else Dropped.NO_SUBJECT
         cause = self._of(subject, aliases)
         if cause is None and resource.subject is not None and resource.patient is not None:
             cause = self._of(resource.patient, aliases)
         if cause is None and resource.focus and any(self._of(focus, aliases) for focus in resource.focus):
             return Dropped.OTHER_FOCUS
         return cause
+
+    def verdict_on_draft(self, draft: Resource, aliases: frozenset[str] = NO_ALIASES) -> Dropped | None:
+        """Of what the context carries: an Appointment is of the patients who take part, a Task is for somebody."""
+        if isinstance(draft, Event):
+            if draft.resourceType == "Appointment":
+                return self._of_all(_patients_in(draft.participant), aliases)
+            if draft.resourceType == "Task" and draft.for_ is not None:
+                return self._of(draft.for_, aliases)
+        return self.verdict(draft, aliases)
+
+    def _of_all(self, references: Sequence[Reference], aliases: frozenset[str]) -> Dropped | None:
+        causes = {self._of(reference, aliases) for reference in references} or {Dropped.NO_SUBJECT}
+        return Dropped.OTHER_PATIENT if Dropped.OTHER_PATIENT in causes else next(filter(None, causes), None)
 
     def verdict_on_patient(self, document: Document) -> Dropped | None:
         found = document.get("id")
@@ -84,3 +97,14 @@ class Owner:
         same_base = base is None or base == self._server or base in self._listed
         same = same_base and match["type"] == "Patient" and match["id"] == self.patient_id
         return None if same else Dropped.OTHER_PATIENT
+
+
+def _patients_in(participants: Iterable[Participant] | None) -> list[Reference]:
+    """Practitioners and rooms take part as well; whoever is named by a type that is not Patient is none."""
+    actors = [one.actor for one in participants or () if one.actor is not None and one.actor.reference is not None]
+    return [actor for actor in actors if _may_be_patient(actor.reference or "")]
+
+
+def _may_be_patient(text: str) -> bool:
+    match = _REFERENCE.fullmatch(text)
+    return match["type"] == "Patient" if match is not None else True

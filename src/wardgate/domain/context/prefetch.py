@@ -31,6 +31,7 @@ class PrefetchKey(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...]
     required: bool
+    whole: bool = False  # a feature reads more of these resources than their slim shapes hold
 
 
 class TemplateError(ValueError):

@@ -26,15 +26,22 @@ class Dropped(StrEnum):
     UNREADABLE = "unreadable"
 
 
+def home_in_context(field: str) -> str:
+    """Under which name the record holds what a field of the hook's context carries."""
+    return f"context.{field}"
+
+
 class PatientRecord(msgspec.Struct, frozen=True):
     """This patient's resources: one of each type and id, nobody else's.
 
     `patient` and `encounter` are whole documents, None where they were not obtained or do not exist.
-    `resources` holds the slim resources by type (Observation, Condition).
+    `resources` holds them by type, and drafts by the field of the hook's context that carries them
+    (`context.draftOrders`); `keys` likewise. A Medication is nobody's, and stands there for others to refer to.
     `wrong_patient`: three resources of somebody else were met, or a resource that the context names and
     that wardgate fetched itself was somebody else's. Then there is no score (law 11).
     `doubtful`: the types of which something was dropped that may be this patient's all the same, because it could
     not be read or names no subject. That none of a kind was found proves nothing then.
+    `wholes`: the JSON of resources by identity (`id()`), of the keys that are read whole.
     """
 
     patient: Document | None
@@ -44,3 +51,4 @@ class PatientRecord(msgspec.Struct, frozen=True):
     dropped: Mapping[Dropped, int]
     wrong_patient: bool
     doubtful: frozenset[str] = frozenset()
+    wholes: Mapping[int, msgspec.Raw] = {}

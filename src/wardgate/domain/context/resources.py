@@ -4,15 +4,16 @@ The four states of a key (CDS Hooks 2.0.1, "Prefetch Template"; trap T-3) stay a
 here), null, an error, and a Bundle without entries. Nothing here raises for what the JSON holds: what
 cannot be used is None, and then the key counts as unobtained.
 
-The fast path decodes a whole Bundle once, into slim structs; only what does not fit is looked at twice.
+The fast path decodes a whole Bundle once, into slim structs where the key asks for a type that these are enough for;
+only what does not fit is looked at twice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from wardgate.domain.context.fhir import Document, Resource
+from wardgate.domain.context.fhir import SLIM, Document, Event, Reference, Resource
 from wardgate.domain.context.lenient import (
     UNDECODABLE,
     Hopeless,
@@ -41,18 +42,32 @@ class Page(msgspec.Struct):
     full_urls: list[str | None]
     next: str | None = None
     unreadable: int = 0
+    urns: dict[str, Event] = {}  # the Medications of this Bundle by their `urn:uuid:` fullUrl
+    wholes: dict[int, msgspec.Raw] = {}  # the JSON of resources by identity, where they were decoded one by one
 
 
 _ABSENT = msgspec.Raw()  # `Raw | None` is no type that msgspec can decode: it expects null then
 
 
-class _Entry(msgspec.Struct):
+class _SlimEntry(msgspec.Struct):
     resource: Resource | None = None
+
+
+class _Entry(msgspec.Struct):
+    resource: Event | None = None
 
 
 class _Link(msgspec.Struct, gc=False):
     relation: str | None = None
     url: str | None = None
+
+
+class _SlimEnvelope(msgspec.Struct):
+    resourceType: str | None = None
+    entry: list[_SlimEntry] | None = None
+    link: list[_Link] | None = None
+    response: msgspec.Raw = _ABSENT
+    resource: msgspec.Raw = _ABSENT
 
 
 class _Envelope(msgspec.Struct):
@@ -81,26 +96,46 @@ class _OperationOutcome(msgspec.Struct):
 
 
 Bytes = bytes | msgspec.Raw
+_slim_envelope: Callable[[Bytes], _SlimEnvelope] = msgspec.json.Decoder(_SlimEnvelope).decode
 _envelope: Callable[[Bytes], _Envelope] = msgspec.json.Decoder(_Envelope).decode
 _raw_entries: Callable[[Bytes], _RawEntries] = msgspec.json.Decoder(_RawEntries).decode
 _raw_entry: Callable[[Bytes], _RawEntry] = msgspec.json.Decoder(_RawEntry).decode
 _links: Callable[[Bytes], list[_Link]] = msgspec.json.Decoder(list[_Link]).decode
 _outcome: Callable[[Bytes], _OperationOutcome] = msgspec.json.Decoder(_OperationOutcome).decode
-_resource: Callable[[Bytes], Resource] = msgspec.json.Decoder(Resource).decode
+_event: Callable[[Bytes], Event] = msgspec.json.Decoder(Event).decode
 _document: Callable[[Bytes], Document] = msgspec.json.Decoder(Document).decode
 _string: Callable[[Bytes], str] = msgspec.json.Decoder(str).decode
 _any: Callable[[Bytes], Any] = msgspec.json.Decoder().decode
 
 # Types that are read whole, and types that are not clinical content at all; the rest needs no second thought.
-_APART = frozenset({"Patient", "Encounter", "OperationOutcome", ""})
+_APART = frozenset({"Patient", "Encounter", "Medication", "OperationOutcome", ""})
+_EVENTS = frozenset({"MedicationRequest", "MedicationStatement", "DocumentReference"})
+"""What stands among Observations is decoded once more, or it would be without what features read of it."""
+_APART_FROM_SLIM = _APART | _EVENTS
+_URN = "urn:uuid:"
 _HARMLESS = frozenset({"warning", "information", "success"})
 
 
-def decode_value(raw: Bytes, resource_type: str) -> Page | None:
-    """One prefetch value or one FHIR answer of a key that reads `resource_type`; None: cannot be used."""
+def decode_value(raw: Bytes, resource_type: str, whole: bool = False) -> Page | None:
+    """One prefetch value or one FHIR answer of a key that reads `resource_type`; None: cannot be used.
+
+    `whole`: resource by resource, so that the page also has the JSON of each; at about twice the time.
+    """
     try:
-        return _decoded(raw, resource_type)
+        return _second_look(raw, resource_type, whole) if whole else _decoded(raw, resource_type)
     except Hopeless:
+        return None
+
+
+def decode_field(raw: msgspec.Raw) -> Page | None:
+    """What a field of the hook's context holds: a Bundle, one resource, or a list of them, of whatever types."""
+    kind = _kind(raw)
+    try:
+        if kind == "Bundle":
+            return _decoded(raw, kind)
+        resources = [raw] if kind is not None else items_of(raw)
+        return _page_of([_RawEntry(resource=resource) for resource in resources], None)
+    except (Hopeless, *UNDECODABLE):
         return None
 
 
@@ -110,7 +145,7 @@ def _decoded(raw: Bytes, resource_type: str) -> Page | None:
         if page is not None:
             return page
     try:
-        envelope = _envelope(raw)
+        envelope = _slim_envelope(raw) if resource_type in SLIM else _envelope(raw)
     except UNDECODABLE:
         return _second_look(raw, resource_type)
     if envelope.resourceType == "Bundle":
@@ -134,24 +169,25 @@ def _whole(raw: Bytes, resource_type: str) -> Page | None:
             return None
         if resource_type == "Patient":
             return Page([], [document], [], [None])
-        return Page([_resource(raw)], [], [document], [])
+        return Page([_event(raw)], [], [document], [])
     except UNDECODABLE:
         return None
 
 
-def _bundle(raw: Bytes, resource_type: str, entries: list[_Entry], following: str | None) -> Page | None:
+def _bundle(
+    raw: Bytes, resource_type: str, entries: Sequence[_SlimEntry | _Entry], following: str | None
+) -> Page | None:
+    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
     resources = [
-        resource
-        for entry in entries
-        if (resource := entry.resource) is not None and resource.resourceType not in _APART
+        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in types
     ]
     page = Page(resources, [], [], [], following)
     if len(resources) == len(entries):
         return page
     apart = [
-        index
+        (index, entry.resource.resourceType)
         for index, entry in enumerate(entries)
-        if entry.resource is not None and entry.resource.resourceType in _APART
+        if entry.resource is not None and entry.resource.resourceType in types
     ]
     if not apart:
         return page
@@ -160,29 +196,46 @@ def _bundle(raw: Bytes, resource_type: str, entries: list[_Entry], following: st
     except UNDECODABLE:  # a fullUrl that is no text; everything else has been decoded before
         return _second_look(raw, resource_type)
     patience = Patience()
-    return page if all(_set_apart(page, raw_entries[index], patience) for index in apart) else None
+    whole = all(_set_apart(page, kind, raw_entries[index], patience) for index, kind in apart)
+    return _with_references(page) if whole else None
 
 
-def _set_apart(page: Page, entry: _RawEntry, patience: Patience) -> bool:
-    """Sort in a Patient, an Encounter or an OperationOutcome; False where the server says that the search failed."""
+def _set_apart(page: Page, kind: str, entry: _RawEntry, patience: Patience) -> bool:
+    """Sort in what is more than a slim resource; False where the server says that the search failed."""
     raw = entry.resource
     patience.spend()
     try:
-        document = lenient_document(raw)
-        kind = document.get("resourceType")
         if kind == "Patient":
-            page.patients.append(document)
+            page.patients.append(lenient_document(raw))
             page.full_urls.append(entry.fullUrl if isinstance(entry.fullUrl, str) else None)
         elif kind == "OperationOutcome":
             return _is_harmless(raw)
-        elif kind == "Encounter":
-            page.resources.append(lenient_resource(raw, patience))
-            page.encounters.append(document)
-        else:
+        elif kind == "":
             page.unreadable += 1
+        else:
+            event = lenient_resource(raw, patience)
+            page.resources.append(event)
+            page.wholes[id(event)] = raw
+            if kind == "Encounter":
+                page.encounters.append(lenient_document(raw))
+            elif kind == "Medication" and isinstance(entry.fullUrl, str) and entry.fullUrl.startswith(_URN):
+                page.urns[entry.fullUrl] = event
     except Unreadable:
         page.unreadable += 1
     return True
+
+
+def _with_references(page: Page) -> Page:
+    """Inside one Bundle a Medication may be called by its fullUrl; outside of it, only by its id."""
+    for url, medication in page.urns.items():
+        medication.id = medication.id or url[len(_URN) :]
+    if page.urns:
+        for resource in page.resources:
+            called = resource.medicationReference if isinstance(resource, Event) else None
+            medicine = page.urns.get(called.reference or "") if called is not None else None
+            if medicine is not None and isinstance(resource, Event):
+                resource.medicationReference = Reference(f"Medication/{medicine.id}")
+    return page
 
 
 def _is_harmless(raw: Bytes) -> bool:
@@ -204,21 +257,23 @@ def _next(links: list[_Link] | None) -> str | None:
 def _single(raw: Bytes, resource_type: str) -> Page | None:
     """One resource of the key's type, where the key is not a Bundle."""
     try:
-        resource, document = lenient_resource(raw), lenient_document(raw)
+        if resource_type == "Patient":
+            return Page([], [lenient_document(raw)], [], [None])
+        resource = lenient_resource(raw)
+        page = Page([resource], [], [lenient_document(raw)] if resource_type == "Encounter" else [], [])
+        page.wholes[id(resource)] = msgspec.Raw(raw)
+        return page
     except Unreadable:
         return None
-    if resource_type == "Patient":
-        return Page([], [document], [], [None])
-    return Page([resource], [], [document] if resource_type == "Encounter" else [], [])
 
 
-def _unwrapped(response: Bytes, resource: Bytes, resource_type: str) -> Page | None:
+def _unwrapped(response: Bytes, resource: Bytes, resource_type: str, whole: bool = False) -> Page | None:
     """`{response: {status}, resource}`, the prefetch of before 1.0. Never wrapped twice."""
     if not _is_success(response):
         return None
     if _kind(resource) is None:
         return _page() if _is_null(resource) else None
-    return decode_value(resource, resource_type)
+    return decode_value(resource, resource_type, whole)
 
 
 def _is_success(response: Bytes) -> bool:
@@ -237,7 +292,7 @@ def _kind(raw: Bytes) -> str | None:
         return None
 
 
-def _second_look(raw: Bytes, resource_type: str) -> Page | None:
+def _second_look(raw: Bytes, resource_type: str, whole: bool = False) -> Page | None:
     """What did not decode as a whole: null, something else than an object, or a misfit somewhere inside."""
     try:
         if _any(raw) is None:
@@ -252,21 +307,31 @@ def _second_look(raw: Bytes, resource_type: str) -> Page | None:
     if kind == "Bundle":
         return _loose_bundle(fields)
     if kind is None:
-        return _unwrapped(fields.get("response", _ABSENT), fields.get("resource", _ABSENT), resource_type)
+        return _unwrapped(fields.get("response", _ABSENT), fields.get("resource", _ABSENT), resource_type, whole)
     return _single(raw, resource_type) if kind == resource_type else None
 
 
 def _loose_bundle(fields: Mapping[str, msgspec.Raw]) -> Page | None:
-    page = _page(next=_loose_next(fields.get("link")))
+    following = _loose_next(fields.get("link"))
     try:
         entries = items_of(fields["entry"]) if "entry" in fields else []
     except UNDECODABLE:
-        return page if _is_null(fields["entry"]) else None
-    patience = Patience()
-    for raw in entries:
-        try:
-            entry = _raw_entry(raw)
-        except UNDECODABLE:
+        return _page(next=following) if _is_null(fields["entry"]) else None
+    return _page_of([_entry_of(raw) for raw in entries], following)
+
+
+def _entry_of(raw: Bytes) -> _RawEntry | None:
+    try:
+        return _raw_entry(raw)
+    except UNDECODABLE:
+        return None
+
+
+def _page_of(entries: Sequence[_RawEntry | None], following: str | None) -> Page | None:
+    """Resource by resource, whatever each one is; None where one of them says that the search failed."""
+    page, patience = _page(next=following), Patience()
+    for entry in entries:
+        if entry is None:
             patience.spend()
             page.unreadable += 1
             continue
@@ -274,14 +339,17 @@ def _loose_bundle(fields: Mapping[str, msgspec.Raw]) -> Page | None:
             continue
         kind = _kind(entry.resource) or ""
         if kind in _APART:
-            if not _set_apart(page, entry, patience):
+            if not _set_apart(page, kind, entry, patience):
                 return None
             continue
         try:
-            page.resources.append(lenient_resource(entry.resource, patience))
+            resource = lenient_resource(entry.resource, patience)
         except Unreadable:
             page.unreadable += 1
-    return page
+        else:
+            page.resources.append(resource)
+            page.wholes[id(resource)] = entry.resource
+    return _with_references(page)
 
 
 def _loose_next(raw: msgspec.Raw | None) -> str | None:

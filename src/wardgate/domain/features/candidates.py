@@ -5,12 +5,14 @@ share what is found: status, time and value are looked at once for all of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from zoneinfo import ZoneInfo
 
 from wardgate.domain.context.fhir import CodeableConcept, Resource
 from wardgate.domain.features.values import Holder, codes_in, has_value
-from wardgate.domain.times import parse_instant
+from wardgate.domain.times import local_date, parse_instant
 
 Code = tuple[str, str]
 """System and code."""
@@ -27,29 +29,65 @@ Findings = tuple[list[Dated], list[Found]]
 _Systems = dict[str | None, tuple[int, ...]]
 """Which buckets want a code, by its system."""
 
-Times = dict[str, float]
-"""Times of this call that were parsed before: all tests of one specimen share one."""
-
-Gather = Callable[[Sequence[Found], float, ZoneInfo, Times], Findings]
-
 CLOCK_SKEW = 300.0
 """Seconds that a time may lie ahead of the call's clock and still be taken for now."""
 
-NEVER = frozenset({"entered-in-error", "cancelled"})
+NEVER = frozenset({"entered-in-error", "cancelled", "draft"})
 OBSERVATION_STATUSES = ("final", "amended", "corrected")
 CONDITION_STATUSES = ("active", "recurrence", "relapse")
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _RANK = {"amended": 1, "corrected": 2}
+_NO_CODE = ("", "")
 _TIME = itemgetter(0)
+_DAY = 86400.0
+_EPOCH = date(1970, 1, 1)
+
+
+class Moment:
+    """The clock of one extraction, and the zone in which times without offset are read."""
+
+    __slots__ = ("_today", "as_of", "horizon", "settled", "times", "zone")
+
+    def __init__(self, as_of: float, zone: ZoneInfo) -> None:
+        self.as_of = as_of
+        self.zone = zone
+        self.horizon = as_of + CLOCK_SKEW
+        self.times: dict[str, float] = {}  # parsed before: all tests of one specimen share one
+        self.settled = _date_of(int(as_of // _DAY) - 2)  # what is written with an earlier date is past in every zone
+        self._today: date | None = None
+
+    @property
+    def today(self) -> date:
+        if self._today is None:
+            self._today = local_date(self.as_of, self.zone)
+        return self._today
+
+    def has_come(self, text: str | None) -> bool:
+        """Whether what became available at this time is there already. In a call it always is; an export also holds
+        what came later (law 9)."""
+        if not text or "0" <= text < self.settled:
+            return True
+        at = parse_instant(text, self.zone)
+        return at is None or at <= self.horizon
+
+
+@lru_cache(maxsize=1024)
+def _date_of(day: int) -> str:
+    """Of a day since 1970."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+Gather = Callable[[Sequence[Found], Moment], Findings]
 
 
 class CodeIndex:
     """Sorts resources into one bucket for each set of codes."""
 
-    __slots__ = ("_size", "_wanted")
+    __slots__ = ("_everything", "_size", "_wanted")
 
     def __init__(self, code_sets: Sequence[frozenset[Code]]) -> None:
         self._size = len(code_sets)
+        self._everything = [number for number, codes in enumerate(code_sets) if not codes]
         self._wanted: dict[str | None, _Systems] = {}
         for number, codes in enumerate(code_sets):
             for system, code in codes:
@@ -78,6 +116,19 @@ class CodeIndex:
                         _put(systems, coding.system, (holder, resource), buckets)
         return buckets
 
+    def sort_by(self, found: Iterable[Found]) -> list[list[Found]]:
+        """The same by each holder's `code` alone; a set without codes takes everything."""
+        buckets: list[list[Found]] = [[] for _ in range(self._size)]
+        for one in found:
+            for number in self._everything:
+                buckets[number].append(one)
+            concept = one[0].code
+            for coding in (concept.coding if concept is not None else None) or ():
+                systems = self._wanted.get((coding.code or "").strip())
+                if systems is not None:
+                    _put(systems, coding.system, one, buckets)
+        return buckets
+
 
 def _put(systems: _Systems, system: str | None, found: Found, buckets: list[list[Found]]) -> None:
     numbers = systems.get(system)
@@ -94,16 +145,19 @@ def normal(status: str | None) -> str | None:
 
 
 def observations(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather:
-    """Gathers Observations: usable status, a value, and a time that is not ahead of now."""
+    """Gathers Observations: usable status, a value, and neither measured nor issued ahead of now."""
     usable = frozenset(map(normal, statuses if statuses is not None else OBSERVATION_STATUSES)) - NEVER
 
-    def gather(bucket: Sequence[Found], as_of: float, zone: ZoneInfo, times: Times) -> Findings:
-        horizon = as_of + CLOCK_SKEW
+    def gather(bucket: Sequence[Found], moment: Moment) -> Findings:
+        horizon, zone, times, settled = moment.horizon, moment.zone, moment.times, moment.settled
         dated: list[Dated] = []
         undated: list[Found] = []
         for found in bucket:
             holder, resource = found
             if (resource.status not in usable and normal(resource.status) not in usable) or not has_value(holder):
+                continue
+            issued = resource.issued
+            if issued is not None and not "0" <= issued < settled and not moment.has_come(issued):
                 continue
             text = resource.effectiveDateTime
             at = times.get(text) if text else _observed_at(resource, zone)
@@ -115,18 +169,18 @@ def observations(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gath
                 undated.append(found)
             elif at <= horizon:
                 dated.append((at, holder, resource))
-        return _settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
+        return settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
 
     return gather
 
 
 def conditions(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather:
-    """Gathers Conditions: not refuted, of a usable clinical status, not ahead of now."""
+    """Gathers Conditions: not refuted, of a usable clinical status, neither begun nor recorded ahead of now."""
     usable = frozenset(map(normal, statuses if statuses is not None else CONDITION_STATUSES))
     absent_counts = statuses is None
 
-    def gather(bucket: Sequence[Found], as_of: float, zone: ZoneInfo, times: Times) -> Findings:
-        horizon = as_of + CLOCK_SKEW
+    def gather(bucket: Sequence[Found], moment: Moment) -> Findings:
+        as_of, horizon, zone = moment.as_of, moment.horizon, moment.zone
         dated: list[Dated] = []
         undated: list[Found] = []
         for holder, resource in bucket:
@@ -135,12 +189,14 @@ def conditions(codes: frozenset[Code], statuses: Iterable[str] | None) -> Gather
             clinical = _status_codes(resource.clinicalStatus)
             if usable.isdisjoint(clinical) if clinical else not absent_counts or _has_abated(resource, as_of, zone):
                 continue
+            if not moment.has_come(resource.recordedDate or resource.assertedDate):
+                continue
             at = _began_at(resource, zone)
             if at is None:
                 undated.append((holder, resource))
             elif at <= horizon:
                 dated.append((at, holder, resource))
-        return _settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
+        return settle(dated, undated, codes, zone) if len(dated) > 1 or len(undated) > 1 else (dated, undated)
 
     return gather
 
@@ -187,7 +243,7 @@ def _began_at(resource: Resource, zone: ZoneInfo) -> float | None:
     return parse_instant(text, zone) if text else None
 
 
-def _settle(dated: list[Dated], undated: list[Found], codes: frozenset[Code], zone: ZoneInfo) -> Findings:
+def settle(dated: list[Dated], undated: list[Found], codes: frozenset[Code], zone: ZoneInfo) -> Findings:
     """Brings into order, without what a correction replaced. Nearly always the times alone decide."""
     if len(dated) > 1:
         dated.sort(key=_TIME)
@@ -238,9 +294,11 @@ def _without_replaced(dated: list[Dated], codes: frozenset[Code]) -> list[Dated]
 
 def matched_code(holder: Holder, codes: frozenset[Code]) -> Code:
     """By which code it was found; of several the first in alphabetical order."""
-    return min(codes_matched(holder, codes))
+    return min(codes_matched(holder, codes), default=_NO_CODE)
 
 
 def codes_matched(holder: Holder, codes: frozenset[Code]) -> set[Code]:
+    """Those of `codes` that it bears; where no code is asked for, all its own."""
     codings = holder.code.coding if holder.code is not None and holder.code.coding is not None else ()
-    return {*codes} & {((coding.system or "").strip(), (coding.code or "").strip()) for coding in codings}
+    own = {((coding.system or "").strip(), (coding.code or "").strip()) for coding in codings}
+    return {*codes} & own if codes else own

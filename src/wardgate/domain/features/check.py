@@ -13,21 +13,26 @@ from wardgate.domain.context.paths import compile_path
 from wardgate.domain.expressions import ExpressionError, Scope, compile_expression
 from wardgate.domain.features.candidates import NEVER, normal
 from wardgate.domain.features.derived import in_order, inputs_of, scope_of
-from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.fhirpath import problem_of
+from wardgate.domain.features.schema import LENGTH, FeatureSchema, FeatureSpec, FeatureType, Take, Use
+from wardgate.domain.features.sources import CARRIERS, CONTEXT, FIELDS, PATIENT, SOURCES
 from wardgate.domain.features.ucum import spellings
+from wardgate.domain.features.values import QUALIFIED
 
 RESERVED = expressions.RESERVED | {"deceased", "score"}
 """Names that expressions use themselves, and the built-in ones."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SOURCES = ("Observation", "Condition", "Patient")
+_FROM = (*(name for name in SOURCES if name != CONTEXT), PATIENT, CONTEXT)
 _DATES = ("birthDate", "deceasedDateTime", "start", "end", "valueDate", "valueDateTime")
+_READINGS = {PATIENT: ("years", "whole_years"), "Encounter": ("hours", "days")}
 _COUNTING = (Take.COUNT, Take.ANY)
 _CHOOSING = (Take.LATEST, Take.EARLIEST)
-_KNOWN_STATUSES = {
-    "Observation": frozenset({"registered", "preliminary", "final", "amended", "corrected", "unknown"}),
-    "Condition": frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown"}),
-}
+_CODED = ("Observation", "Condition")
+"""Without a code nothing says what is measured, or which illness is meant."""
+_WHOLE = ("Observation", "Condition", "MedicationRequest", "MedicationStatement", "Encounter", PATIENT)
+"""What an expression may read whole: of a document never the text, and of a draft only what it orders."""
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 class SchemaProblem(msgspec.Struct, frozen=True):
@@ -100,6 +105,7 @@ def _derived(spec: FeatureSpec) -> _Problems:
         "from": spec.source,
         "code": spec.codes,
         "path": spec.path,
+        "engine": spec.expression is not None,
         "as": spec.as_,
         "within": spec.within,
         "max_lag": spec.max_lag,
@@ -118,16 +124,16 @@ def _derived(spec: FeatureSpec) -> _Problems:
 
 
 def _source(spec: FeatureSpec) -> _Problems:
-    if spec.source not in _SOURCES:
-        yield "from", "features cannot come from there", f"use one of {', '.join(_SOURCES)}"
+    if spec.source not in _FROM:
+        yield "from", "features cannot come from there", f"use one of {', '.join(_FROM)}"
 
 
 def _code(spec: FeatureSpec) -> _Problems:
-    if spec.source == "Patient":
+    if spec.reads_document:
         if spec.codes:
-            yield "code", "a Patient has no code", "use path"
+            yield "code", f"the {spec.source} that a path reads has no code to choose it by", "remove one of the two"
         return
-    if not spec.codes:
+    if not spec.codes and spec.source in _CODED and spec.expression is None:
         yield "code", f"no code says which {spec.source} counts", "add code: {system: ..., any: [...]}"
     for codes in spec.codes:
         if not codes.system.strip():
@@ -137,40 +143,71 @@ def _code(spec: FeatureSpec) -> _Problems:
 
 
 def _path(spec: FeatureSpec) -> _Problems:
-    if spec.source != "Patient":
-        if spec.path is not None:
-            yield "path", "a path reads the Patient only", "use code, which also finds components"
-        return
-    if spec.path is None:
+    if spec.expression is not None:
+        yield from _expression(spec.source, spec.expression)
+    elif spec.source == CONTEXT:
+        yield from _context_field(spec.path)
+    elif spec.source == "DocumentReference":
+        if spec.path not in (None, LENGTH):
+            yield "path", "of a document only its length is read, never its text", f"write path: {LENGTH}"
+    elif spec.source == PATIENT and spec.path is None:
         yield "path", "a feature from Patient needs one", "add path, such as birthDate"
-        return
-    try:
-        compile_path(spec.path)
-    except ValueError as error:
-        yield "path", "not a path", str(error)
+    elif spec.reads_document:
+        try:
+            compile_path(spec.path or "")
+        except ValueError as error:
+            yield "path", "not a path", str(error)
+    elif spec.path is not None:
+        yield "path", "a path reads the Patient or the Encounter only", "use code, which also finds components"
+
+
+def _expression(source: str, expression: str) -> _Problems:
+    if source not in _WHOLE:
+        yield "engine", f"FHIRPath does not read {source}", f"it reads {', '.join(_WHOLE)}"
+    elif (problem := problem_of(expression)) is not None:
+        yield "path", *problem
+
+
+def _context_field(path: str | None) -> _Problems:
+    known = ", ".join(sorted(CARRIERS))
+    if path is None:
+        yield "path", "a feature from context needs the field that it reads", f"add path: one of {known}"
+    elif not _FIELD.fullmatch(path) or (path in FIELDS and path not in CARRIERS):
+        yield "path", "no field of a hook's context that holds resources", f"use one of {known}"
 
 
 def _dates(spec: FeatureSpec) -> _Problems:
     last = (spec.path or "").rpartition(".")[2]
+    readings = _READINGS.get(spec.source, ()) if spec.reads_document else ()
     if spec.as_ is None:
-        if last in _DATES and spec.type is FeatureType.NUMBER:
-            yield "as", "a date is not a number", "add as: years or as: whole_years"
+        if readings and last in _DATES and spec.type is FeatureType.NUMBER:
+            yield "as", "a date is not a number", f"add as: {' or as: '.join(readings)}"
         return
-    if spec.as_ not in ("years", "whole_years"):
-        yield "as", "no such reading of a date", "use years or whole_years"
-    if spec.source != "Patient" or last not in _DATES:
-        yield "as", "only a date of the Patient can be read in years", "remove it, or let path end in a date"
+    if not readings or (last not in _DATES and spec.expression is None):
+        yield "as", "only a date of the Patient or of the Encounter can be read so", "remove it, or let path end in one"
+    elif spec.as_ not in readings:
+        yield "as", f"no reading of a date of the {spec.source}", f"use {' or '.join(readings)}"
     if spec.type is not FeatureType.NUMBER:
-        yield "type", "years are a number", "use type: number"
+        yield "type", "a span of time is a number", "use type: number"
 
 
 def _take(spec: FeatureSpec) -> _Problems:
-    if spec.source == "Condition" and spec.take not in _COUNTING:
-        yield "take", "a Condition has no value to take", "use any or count"
-    elif spec.source == "Patient" and spec.take is not Take.LATEST:
-        yield "take", "a Patient has one value of each kind", "remove it"
-    elif spec.source == "Observation" and spec.take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
-        yield "take", f"{spec.take.value} needs numbers", "use latest or earliest, or a map to numbers"
+    take = spec.take
+    if spec.reads_document:
+        if take is not Take.LATEST:
+            yield "take", f"a path reads one value of the {spec.source}", "remove it"
+    elif spec.source == "Condition" and spec.expression is None:
+        if take not in _COUNTING:
+            yield "take", "a Condition has no value to take", "use any or count"
+    elif spec.source == "Observation" or spec.reads_length or spec.expression is not None:
+        if take not in (*_CHOOSING, *_COUNTING) and not _is_numeric(spec):
+            yield "take", f"{take.value} needs numbers", "use latest or earliest, or a map to numbers"
+    elif take in _COUNTING or spec.source not in SOURCES:
+        return
+    elif take not in _CHOOSING or (take is Take.EARLIEST and spec.source == CONTEXT):
+        yield "take", f"{take.value} needs numbers, and a {spec.source} has codes", "use any, count or latest"
+    elif spec.type is FeatureType.NUMBER:
+        yield "type", f"what is {take.value} is a code", "add type: code and a map, or use take: any or count"
 
 
 def _is_numeric(spec: FeatureSpec) -> bool:
@@ -192,10 +229,10 @@ def _counting(spec: FeatureSpec) -> _Problems:
 
 
 def _statuses(spec: FeatureSpec) -> _Problems:
-    if spec.statuses is None:
+    if spec.statuses is None or spec.source not in _FROM:
         return
-    known = _KNOWN_STATUSES.get(spec.source)
-    if known is None:
+    known = frozenset[str]() if spec.reads_document else SOURCES[spec.source].statuses
+    if not known:
         yield "statuses", f"a {spec.source} has none", "remove it"
         return
     if not spec.statuses:
@@ -210,11 +247,11 @@ def _statuses(spec: FeatureSpec) -> _Problems:
 def _unit(spec: FeatureSpec) -> _Problems:
     if spec.unit is not None and (not spec.unit or any(letter.isspace() for letter in spec.unit)):
         yield "unit", "not a UCUM unit", "write it without spaces, such as mg/dL"
-    if spec.unit is not None and spec.source == "Observation" and spec.type is not FeatureType.NUMBER:
+    if spec.unit is not None and spec.source != PATIENT and spec.type is not FeatureType.NUMBER:
         yield "unit", f"a {spec.type.value} has no unit", "remove it"
     if not spec.convert:
         return
-    if spec.unit is None or spec.source != "Observation":
+    if spec.unit is None or (spec.source != "Observation" and spec.expression is None):
         yield "convert", "there is no unit to convert to", "declare unit, from Observation"
         return
     taken = set(spellings(spec.unit))
@@ -254,16 +291,26 @@ def _map(spec: FeatureSpec) -> _Problems:
         yield "map", "a boolean is mapped to true or false", "use true and false, or type: code"
     if not all(isfinite(value) for value in spec.map.values()):
         yield "map", "a value is not a finite number", "mend it"
+    for code in spec.map:
+        system, bar, alone = code.rpartition(QUALIFIED)
+        if bar and spec.reads_document:
+            yield "map", "what a path reads has no system", "write the code alone"
+        elif bar and not (system.strip() and alone.strip()):
+            yield "map", "not a system and a code", "write system|code, or the code alone"
 
 
 def _bounds(spec: FeatureSpec) -> _Problems:
     for key, seconds in (("within", spec.within), ("max_lag", spec.max_lag)):
         if seconds is not None and not 0 < seconds < inf:
             yield key, "a duration above 0 is needed", "write it with a unit, such as 365d"
-        if seconds is not None and spec.source == "Patient":
-            yield key, "a Patient's fields have no time", "remove it"
+        if seconds is not None and (spec.reads_document or spec.source == CONTEXT):
+            yield key, f"what is read from {_home(spec)} has no time of its own", "remove it"
     if spec.max_missing is not None and not 0 <= spec.max_missing <= 1:
         yield "max_missing", "a share lies between 0 and 1", "write 0.10 for a tenth"
+
+
+def _home(spec: FeatureSpec) -> str:
+    return "the context" if spec.source == CONTEXT else f"the {spec.source}"
 
 
 def _bins(spec: FeatureSpec) -> _Problems:

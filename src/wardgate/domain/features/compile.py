@@ -5,38 +5,57 @@ closure for each feature takes its value. The hook call and an offline run over 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.expressions import Type
-from wardgate.domain.features.candidates import (
-    Code,
-    CodeIndex,
-    Findings,
-    Gather,
-    Times,
-    codes_matched,
-    conditions,
-    observations,
-)
+from wardgate.domain.features.candidates import Code, CodeIndex, Findings, Found, Gather, Moment, codes_matched
 from wardgate.domain.features.check import SchemaProblem, check_schema
 from wardgate.domain.features.coverage import codes_of, keys_by_code, needs_of
 from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
-from wardgate.domain.features.patient import ReadPatient, compile_patient, is_deceased
+from wardgate.domain.features.evaluated import Evaluated
+from wardgate.domain.features.events import EventKind, found_in
+from wardgate.domain.features.lateness import is_late
+from wardgate.domain.features.patient import compile_document, is_deceased
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take, Use
+from wardgate.domain.features.sources import SOURCES
 from wardgate.domain.features.takes import Reduce, compile_take, missing
 from wardgate.domain.features.values import compile_read
-from wardgate.domain.features.vector import FeatureValue, FeatureVector
-from wardgate.domain.times import local_date
+from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark
 
 __all__ = ["Extractor", "SchemaProblem", "check_schema", "compile_schema"]
 
 _OBTAINED = KeyState.OBTAINED  # looking up a member of an enum costs more than the comparison
-_GATHER = {"Observation": observations, "Condition": conditions}
+_NOTHING = (Mark.MISSING, Mark.STALE)
 
-_Group = tuple[str, frozenset[Code], tuple[str, ...] | None]
-"""Source, codes and statuses: features that share them share what is found."""
+
+class _Group(NamedTuple):
+    """Features that share all this share what is found."""
+
+    home: str
+    measured: bool  # they read the length of its documents
+    source: str
+    codes: frozenset[Code]
+    statuses: tuple[str, ...] | None
+
+    @property
+    def kind(self) -> EventKind | None:
+        return SOURCES[self.source].kind
+
+
+class _Home(NamedTuple):
+    """What is gathered from one place of the record: a type's resources, or a context field's."""
+
+    name: str
+    measured: bool
+    sorter: CodeIndex
+    groups: tuple[_Group, ...]
+    gathers: tuple[Gather, ...]
+    kind: EventKind | None
 
 
 def compile_schema(schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> "Extractor":
@@ -45,28 +64,51 @@ def compile_schema(schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> "E
 
 
 class Extractor:
-    """Computes all features of a schema from one patient's record. Holds no state of a call."""
+    """Computes all features of a schema from one patient's record. Holds no state of a call.
 
-    __slots__ = ("_by_code", "_by_patient", "_derived", "_keys", "_sources", "_unobtained", "_watch", "schema")
+    `lagging` are the features whose feed has promised how late it may be.
+    """
+
+    __slots__ = (
+        "_by_code",
+        "_by_encounter",
+        "_by_patient",
+        "_derived",
+        "_evaluated",
+        "_events",
+        "_groups",
+        "_keys",
+        "_lags",
+        "_slim",
+        "_unobtained",
+        "_watch",
+        "lagging",
+        "schema",
+    )
 
     def __init__(self, schema: FeatureSchema, prefetch: Sequence[PrefetchKey]) -> None:
         self.schema = schema
-        groups = list(dict.fromkeys(_group_of(spec) for spec in schema.features if spec.source in _GATHER))
-        groups.sort(key=lambda group: group[0])  # by source, in the order in which `extract` fills them
-        self._sources = [_source(source, groups) for source in _GATHER if any(g[0] == source for g in groups)]
-        self._sources.sort(key=lambda source: source[0])
-        self._by_code: list[tuple[str, int, Reduce]] = []
-        self._by_patient: list[tuple[str, ReadPatient]] = []
-        for spec in schema.features:
-            if spec.source in _GATHER:
-                reduce = compile_take(spec, compile_read(spec))
-                self._by_code.append((spec.name, groups.index(_group_of(spec)), reduce))
-            elif spec.derive is None:
-                self._by_patient.append((spec.name, compile_patient(spec)))
+        found = [spec for spec in schema.features if spec.derive is None and not _is_apart(spec)]
+        groups = list(dict.fromkeys(_group_of(spec) for spec in found))
+        groups.sort(key=lambda group: (group.kind is not None, *group[:2]))  # in the order in which they are filled
+        homes = _homes(groups)
+        self._groups = groups
+        self._slim = [home for home in homes if home.kind is None]
+        self._events = [(home, home.kind) for home in homes if home.kind is not None]
+        self._by_code: list[tuple[str, int, Reduce]] = [
+            (spec.name, groups.index(_group_of(spec)), compile_take(spec, compile_read(spec))) for spec in found
+        ]
+        documents = [(spec, compile_document(spec)) for spec in schema.features if spec.reads_document]
+        self._by_patient = [(spec.name, read) for spec, read in documents if spec.source == "Patient"]
+        self._by_encounter = [(spec.name, read) for spec, read in documents if spec.source == "Encounter"]
+        whole = [spec for spec in schema.features if spec.expression is not None and not spec.reads_document]
+        self._evaluated = [Evaluated(spec) for spec in whole]
         scope = scope_of(schema)
         self._derived: list[tuple[str, Derive]] = [
             (spec.name, compile_derived(spec, scope)) for spec in in_order(schema.features)[0]
         ]
+        self._lags = [(spec, groups.index(_group_of(spec))) for spec in found if spec.max_lag is not None]
+        self.lagging = tuple(spec.name for spec in schema.features if spec.max_lag is not None)
         self._unobtained = {spec.name: missing(spec, unobtained=True) for spec in schema.features}
         self._watch = [_Watch(spec, prefetch) for spec in schema.features if spec.derive is None]
         uncovered = any(not keys for watch in self._watch for keys in watch.needs)
@@ -74,22 +116,32 @@ class Extractor:
 
     def extract(self, record: PatientRecord, as_of: float, zone: ZoneInfo) -> FeatureVector:
         """All features as they stand at `as_of` (epoch seconds); naive times and dates are read in `zone`."""
+        moment = Moment(as_of, zone)
         findings: list[Findings] = []
-        times: Times = {}
-        for source, index, gathers in self._sources:
-            buckets = index.sort(record.resources.get(source, ()))
-            for gather, bucket in zip(gathers, buckets, strict=True):
-                findings.append(gather(bucket, as_of, zone, times) if bucket else ([], []))
+        for home in self._slim:
+            buckets = home.sorter.sort(record.resources.get(home.name, ()))
+            for gather, bucket in zip(home.gathers, buckets, strict=True):
+                findings.append(gather(bucket, moment) if bucket else ([], []))
+        unknown = self._find_events(record, moment, findings) if self._events else None
         values: dict[str, FeatureValue] = {}
         for name, group, reduce in self._by_code:
             dated, undated = findings[group]
             values[name] = reduce(dated, undated, as_of)
-        if self._by_patient:
-            self._read_patient(record, as_of, zone, values)
+        evaluated: dict[str, Findings] = {}
+        for feature in self._evaluated:
+            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment)
+        for name, read in self._by_patient:
+            values[name] = read(record.patient or {}, moment)
+        for name, read in self._by_encounter:
+            values[name] = read(record.encounter or {}, moment)
         if not self._all_obtained(record.keys):
-            self._hide_unobtained(record, findings, values)
+            self._hide_unobtained(record, findings, evaluated, values)
         if record.doubtful:
             self._hide_doubtful(record.doubtful, values)
+        if unknown:
+            self._hide_unknown(unknown, moment, values)
+        for spec, group in self._lags:
+            self._mark_late(spec, findings[group], moment, values)
         for name, derive in self._derived:
             values[name] = derive(values)
         return FeatureVector(values, is_deceased(record.patient, as_of, zone), as_of)
@@ -100,13 +152,19 @@ class Extractor:
         names["deceased"] = Type.BOOLEAN
         return names, timed_of(self.schema) & names.keys()
 
-    def _read_patient(
-        self, record: PatientRecord, as_of: float, zone: ZoneInfo, values: dict[str, FeatureValue]
-    ) -> None:
-        today = local_date(as_of, zone)
-        patient = record.patient if record.patient is not None else {}
-        for name, read in self._by_patient:
-            values[name] = read(patient, today)
+    def _find_events(
+        self, record: PatientRecord, moment: Moment, findings: list[Findings]
+    ) -> dict[str, tuple[_Home, list[Found]]]:
+        """Adds to `findings`; by home, those whose code stands in a resource that is not there."""
+        medicines = {one.id: one for one in record.resources.get("Medication", ()) if one.id is not None}
+        nameless: dict[str, tuple[_Home, list[Found]]] = {}
+        for home, kind in self._events:
+            known, unknown = found_in(kind, record.resources.get(home.name, ()), medicines, home.measured)
+            buckets = home.sorter.sort_by([*known, *unknown])
+            findings += [gather(bucket, moment) for gather, bucket in zip(home.gathers, buckets, strict=True)]
+            if unknown:
+                nameless[home.name] = home, unknown
+        return nameless
 
     def _all_obtained(self, states: Mapping[str, KeyState]) -> bool:
         if self._keys is None:
@@ -117,25 +175,53 @@ class Extractor:
         return True
 
     def _hide_unobtained(
-        self, record: PatientRecord, findings: Sequence[Findings], values: dict[str, FeatureValue]
+        self,
+        record: PatientRecord,
+        findings: Sequence[Findings],
+        evaluated: Mapping[str, Findings],
+        values: dict[str, FeatureValue],
     ) -> None:
         groups = {name: group for name, group, _ in self._by_code}
         for watch in self._watch:
             name = watch.spec.name
             if name in groups:
                 known = watch.is_known(record.keys, findings[groups[name]])
+            elif name in evaluated:
+                known = watch.is_known(record.keys, evaluated[name])
             else:
-                known = record.patient is not None or watch.is_known(record.keys, ([], []))
+                document = record.patient if watch.spec.source == "Patient" else record.encounter
+                known = document is not None or watch.is_known(record.keys, ([], []))
             if not known:
                 values[name] = self._unobtained[name]
 
     def _hide_doubtful(self, types: frozenset[str], values: dict[str, FeatureValue]) -> None:
         """None found, or so many, proves nothing where something was dropped that may be one; one found does."""
         for spec in self.schema.features:
-            if spec.source not in types:
+            if spec.home not in types:
                 continue
             if spec.take is Take.COUNT or (spec.take is Take.ANY and values[spec.name].value is not True):
                 values[spec.name] = self._unobtained[spec.name]
+
+    def _hide_unknown(
+        self, unknown: Mapping[str, tuple[_Home, list[Found]]], moment: Moment, values: dict[str, FeatureValue]
+    ) -> None:
+        """A medicine whose name is not there may be the one that is asked for: what would it say then?"""
+        for name, number, reduce in self._by_code:
+            group = self._groups[number]
+            if group.home not in unknown or not group.codes or values[name].value is True:
+                continue
+            home, nameless = unknown[group.home]
+            gather = home.gathers[home.groups.index(group)]
+            possible = reduce(*gather(nameless, moment), moment.as_of)
+            if possible.value or possible.mark not in (None, *_NOTHING):
+                values[name] = self._unobtained[name]
+
+    def _mark_late(
+        self, spec: FeatureSpec, findings: Findings, moment: Moment, values: dict[str, FeatureValue]
+    ) -> None:
+        value = values[spec.name]
+        if value.at is not None and is_late(spec, value.at, findings[0], moment):
+            values[spec.name] = msgspec.structs.replace(value, late=True)
 
 
 class _Watch:
@@ -166,15 +252,25 @@ class _Watch:
     def _found_by(self, findings: Findings) -> frozenset[str]:
         """The keys that ask for a code under which something was found."""
         dated, _ = findings
+        if not self._codes:
+            return frozenset[str]().union(*self.needs) if dated else frozenset()
         pairs = {pair for _, holder, _ in dated for pair in codes_matched(holder, self._codes)}
         return frozenset[str]().union(*(self._by_code[f"{system}|{code}"] for system, code in pairs))
 
 
+def _is_apart(spec: FeatureSpec) -> bool:
+    """Whether it does not come from codes and the slim shapes of resources alone."""
+    return spec.reads_document or spec.expression is not None
+
+
 def _group_of(spec: FeatureSpec) -> _Group:
-    return spec.source, codes_of(spec), spec.statuses
+    return _Group(spec.home, spec.reads_length, spec.source, codes_of(spec), spec.statuses)
 
 
-def _source(source: str, groups: Sequence[_Group]) -> tuple[str, CodeIndex, list[Gather]]:
-    own = [group for group in groups if group[0] == source]
-    index = CodeIndex([codes for _, codes, _ in own])
-    return source, index, [_GATHER[source](codes, statuses) for _, codes, statuses in own]
+def _homes(groups: Sequence[_Group]) -> list[_Home]:
+    homes = []
+    for name, measured in dict.fromkeys(group[:2] for group in groups):
+        own = tuple(group for group in groups if group[:2] == (name, measured))
+        gathers = tuple(SOURCES[group.source].gather(group.codes, group.statuses) for group in own)
+        homes.append(_Home(name, measured, CodeIndex([group.codes for group in own]), own, gathers, own[0].kind))
+    return homes

@@ -14,6 +14,8 @@ from wardgate.domain.features.vector import FeatureValue, Mark
 Derive = Callable[[Mapping[str, FeatureValue]], FeatureValue]
 """From the values of all features before it."""
 
+_TIMED = frozenset({"Observation", "MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference"})
+
 
 def inputs_of(spec: FeatureSpec, names: Iterable[str]) -> tuple[str, ...]:
     """The features that a derived one speaks of, in the order of its text; none of any other."""
@@ -42,7 +44,7 @@ def dependants(specs: Sequence[FeatureSpec], names: Iterable[str]) -> frozenset[
 
 def timed_of(schema: FeatureSchema) -> frozenset[str]:
     """The features whose `age_of` is defined: a derived one where all its inputs are such."""
-    timed = {spec.name for spec in schema.features if spec.source == "Observation"}
+    timed = {spec.name for spec in schema.features if spec.source in _TIMED and not spec.reads_document}
     names = [spec.name for spec in schema.features]
     for spec in in_order(schema.features)[0]:
         if (inputs := inputs_of(spec, names)) and timed.issuperset(inputs):
@@ -65,14 +67,16 @@ def compile_derived(spec: FeatureSpec, scope: Scope) -> Derive:
     def derive(values: Mapping[str, FeatureValue]) -> FeatureValue:
         used = [values[name] for name in inputs]
         at, age = _oldest(used)
+        late = any(value.late for value in used)
         result = evaluate(values)
         if result is None:
             blamed = next((value for value in used if value.value is None), None)
             mark = Mark.NOT_NUMERIC if blamed is None else blamed.mark  # else it was divided by zero, or is too large
-            return FeatureValue(name, None, mark, at, age, unit, unobtained=blamed is not None and blamed.unobtained)
+            unobtained = blamed is not None and blamed.unobtained
+            return FeatureValue(name, None, mark, at, age, unit, unobtained=unobtained, late=late)
         if isinstance(result, float) and not low <= result <= high:
-            return FeatureValue(name, None, Mark.IMPLAUSIBLE, at, age, unit)
-        return FeatureValue(name, result, None, at, age, unit)
+            return FeatureValue(name, None, Mark.IMPLAUSIBLE, at, age, unit, late=late)
+        return FeatureValue(name, result, None, at, age, unit, late=late)
 
     return derive
 

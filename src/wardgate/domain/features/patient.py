@@ -1,4 +1,4 @@
-"""Features of the Patient resource: age, and whatever else a dotted path reads; and the built-in `deceased`."""
+"""What a dotted path reads from the Patient, or from the Encounter of the call; and the built-in `deceased`."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,13 +6,16 @@ from math import inf, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wardgate.domain.context.fhir import Document
+from wardgate.domain.context.fhir import Document, Resource
 from wardgate.domain.context.paths import compile_path
+from wardgate.domain.features.candidates import Moment
+from wardgate.domain.features.fhirpath import UNREADABLE, Exhausted, Steps, compile_fhirpath, holder_of
 from wardgate.domain.features.schema import FeatureSpec, FeatureType
 from wardgate.domain.features.takes import missing
 from wardgate.domain.features.values import (
     NOT_NUMERIC,
     Reading,
+    compile_read,
     plain_number,
     read_number,
     shorten,
@@ -21,45 +24,64 @@ from wardgate.domain.features.values import (
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.times import parse_days, parse_instant
 
-ReadPatient = Callable[[Document, date], FeatureValue]
-"""The Patient, and today where the client is."""
+ReadDocument = Callable[[Document, Moment], FeatureValue]
+"""The whole resource, and the clock."""
 
 _YEAR = 365.2425
 """Days: the mean year of the Gregorian calendar."""
 
+_SECONDS = {"hours": 3600.0, "days": 86400.0}
 _IMPLAUSIBLE: Reading = (None, Mark.IMPLAUSIBLE)
 
 
-def compile_patient(spec: FeatureSpec) -> ReadPatient:
+def compile_document(spec: FeatureSpec) -> ReadDocument:
     """ValueError where the path does not compile (`check_schema` reports it before)."""
-    path = compile_path(spec.path or "")
-    convert = _converter(spec)
+    path = compile_path(spec.path or "") if spec.expression is None else _evaluator(spec.expression)
+    convert = _converter(spec) if spec.expression is None or spec.as_ is not None else _reader(spec)
     nothing = missing(spec)
 
-    def read(patient: Document, today: date) -> FeatureValue:
-        raw = path(patient)
+    def read(document: Document, moment: Moment) -> FeatureValue:
+        raw = path(document)
         if raw is None or (isinstance(raw, str) and not raw.strip()):
             return nothing
-        value, mark = convert(raw, today)
+        value, mark = convert(raw, moment)
         return FeatureValue(spec.name, value, mark, unit=spec.unit, shown=None if mark is None else _shown(raw))
 
     return read
 
 
-def _converter(spec: FeatureSpec) -> Callable[[Any, date], Reading]:
+def _evaluator(expression: str) -> Callable[[Document], Any]:
+    evaluate = compile_fhirpath(expression)
+
+    def path(document: Document) -> Any:
+        try:
+            return evaluate(document, Steps())
+        except Exhausted:
+            return UNREADABLE
+
+    return path
+
+
+def _reader(spec: FeatureSpec) -> Callable[[Any, Moment], Reading]:
+    """What an expression yields may be more than a text or a number: it is read as a value of an Observation is."""
+    read = compile_read(spec)
+    return lambda raw, moment: read(holder_of(Resource(), raw))
+
+
+def _converter(spec: FeatureSpec) -> Callable[[Any, Moment], Reading]:
     low, high = spec.plausible or (-inf, inf)
     table = values_of(spec.map)
 
-    def number(raw: Any, today: date) -> Reading:
-        found = _age(raw, today, spec.as_) if spec.as_ is not None else _number(raw)
+    def number(raw: Any, moment: Moment) -> Reading:
+        found = _number(raw) if spec.as_ is None else _since(raw, moment, spec.as_)
         if isinstance(found, Mark):
             return None, found
         return (found, None) if low <= found <= high else _IMPLAUSIBLE
 
-    def boolean(raw: Any, today: date) -> Reading:
-        return (raw, None) if isinstance(raw, bool) else code(raw, today) if table is not None else NOT_NUMERIC
+    def boolean(raw: Any, moment: Moment) -> Reading:
+        return (raw, None) if isinstance(raw, bool) else code(raw, moment) if table is not None else NOT_NUMERIC
 
-    def code(raw: Any, today: date) -> Reading:
+    def code(raw: Any, moment: Moment) -> Reading:
         text = ("true" if raw else "false") if isinstance(raw, bool) else raw.strip() if isinstance(raw, str) else None
         value = text if table is None or text is None else table.get(text)
         return (value, None) if value is not None else NOT_NUMERIC
@@ -82,6 +104,17 @@ def _as_float(raw: Any) -> float | None:
         return float(raw)
     except OverflowError:
         return None
+
+
+def _since(raw: Any, moment: Moment, unit: str) -> float | Mark:
+    """From a date or time until now."""
+    seconds = _SECONDS.get(unit)
+    if seconds is None:
+        return _age(raw, moment.today, unit)
+    at = parse_instant(raw, moment.zone) if isinstance(raw, str) else None
+    if at is None:
+        return Mark.NOT_NUMERIC
+    return max(moment.as_of - at, 0.0) / seconds if at <= moment.horizon else Mark.IMPLAUSIBLE
 
 
 def _age(raw: Any, today: date, unit: str) -> float | Mark:

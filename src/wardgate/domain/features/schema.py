@@ -5,7 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
+from wardgate.domain.context.record import home_in_context
 from wardgate.domain.expressions import Type
+
+LENGTH = "length"
+"""The one `path` of a DocumentReference: how many bytes it has."""
 
 
 class Take(StrEnum):
@@ -46,7 +50,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[CodeSet, ...] = ()
     take: Take = Take.LATEST
     path: str | None = None
-    as_: str | None = None  # years | whole_years, of a date
+    as_: str | None = None  # years | whole_years, of a date of the Patient; hours | days, of a time of the Encounter
     within: float | None = None
     max_lag: float | None = None
     feed: str | None = None  # the `source` key: who owns the feed
@@ -62,6 +66,21 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_missing: float | None = None
     bins: tuple[float, ...] = ()
     derive: str | None = None
+    expression: str | None = None  # the `path` key where `engine: fhirpath` reads it
+
+    @property
+    def home(self) -> str:
+        """Under which name the record holds what it is read from."""
+        return home_in_context(self.path or "") if self.source == "context" else self.source
+
+    @property
+    def reads_document(self) -> bool:
+        """Whether it is read by a path from the Patient, or from the Encounter of the call."""
+        return self.source == "Patient" or (self.source == "Encounter" and self.path is not None)
+
+    @property
+    def reads_length(self) -> bool:
+        return self.source == "DocumentReference" and self.path == LENGTH
 
     @property
     def yields(self) -> Type:

@@ -83,7 +83,7 @@ def _earliest(spec: FeatureSpec, read: Read) -> Reduce:
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
         if not dated:
             return nothing
-        members = _window(spec, dated, as_of)
+        members = window(spec, dated, as_of)
         if not members:
             return _stale(spec, dated, as_of)
         i = 0
@@ -102,7 +102,7 @@ def _count(spec: FeatureSpec) -> Reduce:
     any_at_all = spec.take is Take.ANY
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
-        members = _window(spec, dated, as_of)
+        members = window(spec, dated, as_of)
         resources = {id(resource) for _, _, resource in members}
         if spec.within is None:
             resources.update(id(resource) for _, resource in undated)
@@ -118,7 +118,7 @@ def _aggregate(spec: FeatureSpec, read: Read, combine: Combine, timed: bool) -> 
     ignore_undated = timed or spec.within is not None
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
-        members = _window(spec, dated, as_of)
+        members = window(spec, dated, as_of)
         loose = () if ignore_undated else undated
         if not members and not loose:
             return _stale(spec, dated, as_of) if dated else nothing
@@ -151,7 +151,7 @@ def _age(at: float | None, as_of: float) -> float | None:
     return None if at is None else max(as_of - at, 0.0)
 
 
-def _window(spec: FeatureSpec, dated: Sequence[Dated], as_of: float) -> Sequence[Dated]:
+def window(spec: FeatureSpec, dated: Sequence[Dated], as_of: float) -> Sequence[Dated]:
     within = spec.within
     if within is None:
         return dated

@@ -74,6 +74,10 @@ def compile_read(spec: FeatureSpec) -> Read:
     return _boolean_reader(table) if spec.type is FeatureType.BOOLEAN else _code_reader(table)
 
 
+QUALIFIED = "|"
+"""Between system and code, in a map whose codes are those of one system only."""
+
+
 def values_of(table: Mapping[str, float | bool] | None) -> dict[str, Value] | None:
     """A declared map with its numbers as floats."""
     if table is None:
@@ -82,7 +86,8 @@ def values_of(table: Mapping[str, float | bool] | None) -> dict[str, Value] | No
 
 
 def _number_reader(spec: FeatureSpec) -> Read:
-    factors = None if spec.unit is None else factors_of(spec.unit, spec.convert)
+    label = spec.unit is None or spec.reads_length  # a length is in bytes, whatever they are called
+    factors = None if label else factors_of(spec.unit or "", spec.convert)
     low, high = spec.plausible or (-float_info.max, float_info.max)
 
     def read(holder: Holder) -> Reading:
@@ -147,22 +152,30 @@ def _factor(quantity: Quantity, factors: Mapping[str | None, float]) -> float | 
 
 
 def _boolean_reader(table: Mapping[str, Value] | None) -> Read:
+    codes = _codes_for(table)
+
     def read(holder: Holder) -> Reading:
         if holder.valueBoolean is not None:
             return holder.valueBoolean, None
-        return _mapped(_codes_of(holder), table) if table is not None else NOT_NUMERIC
+        return _mapped(codes(holder), table) if table is not None else NOT_NUMERIC
 
     return read
 
 
 def _code_reader(table: Mapping[str, Value] | None) -> Read:
+    codes = _codes_for(table)
+
     def read(holder: Holder) -> Reading:
         if table is not None:
-            return _mapped(_codes_of(holder), table)
+            return _mapped(codes(holder), table)
         code = next(_codes_of(holder), None)
         return (code, None) if code is not None else NOT_NUMERIC
 
     return read
+
+
+def _codes_for(table: Mapping[str, Value] | None) -> Callable[[Holder], Iterator[str]]:
+    return _with_systems if any(QUALIFIED in code for code in table or ()) else _codes_of
 
 
 def _mapped(codes: Iterator[str], table: Mapping[str, Value]) -> Reading:
@@ -171,6 +184,19 @@ def _mapped(codes: Iterator[str], table: Mapping[str, Value]) -> Reading:
         if value is not None:
             return value, None
     return NOT_NUMERIC
+
+
+def _with_systems(holder: Holder) -> Iterator[str]:
+    """Each code with its system, then alone: the map's word on one system goes before its word on all."""
+    concept = holder.valueCodeableConcept
+    if concept is None or _name_of(concept) is None:
+        yield from _codes_of(holder)
+        return
+    for coding in concept.coding or ():
+        code = (coding.code or "").strip()
+        if code:
+            yield f"{(coding.system or '').strip()}{QUALIFIED}{code}"
+            yield code
 
 
 def _codes_of(holder: Holder) -> Iterator[str]:

@@ -32,6 +32,7 @@ class FeatureValue(msgspec.Struct, frozen=True):
     `shown` is the raw value as it stood in the chart, where `value` cannot show it (`> 60 mL/min`, or the
     number before a declared conversion).
     `unobtained`: the data could not be fetched, which is not the same as missing from the chart.
+    `late`: it took longer to become available than its feed has promised (`max_lag`); the value holds all the same.
     `trend` holds up to five earlier usable values, oldest first, the selected one last.
     """
 
@@ -44,6 +45,7 @@ class FeatureValue(msgspec.Struct, frozen=True):
     shown: str | None = None
     unobtained: bool = False
     trend: tuple[Point, ...] = ()
+    late: bool = False
 
 
 class FeatureVector(msgspec.Struct, frozen=True):

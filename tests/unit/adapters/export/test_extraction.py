@@ -14,8 +14,10 @@ from tests.fakes.features_bundles import DAY, NOW, SNOMED, lab
 from wardgate.adapters.export import charts
 from wardgate.adapters.export.charts import Loss, Place, Unusable
 from wardgate.adapters.export.extraction import Tally
-from wardgate.adapters.export.tables import Cell
+from wardgate.adapters.export.tables import Cell, columns_of
 from wardgate.domain.context.record import Dropped
+from wardgate.domain.features.compile import compile_schema
+from wardgate.domain.features.export import export_keys
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take
 
 EGFR = "98979-8"
@@ -36,9 +38,12 @@ def egfr(value: float, at: str = AT, **changes: object) -> Json:
     return observation(EGFR, value, at, **changes)
 
 
-def values(rows: list[list[Cell]], column: int = 3) -> dict[Cell, Cell]:
-    """By patient, one column; 3 is the eGFR."""
-    return {row[0]: row[column] for row in rows}
+NAMES = [column.name for column in columns_of(compile_schema(SCHEMA, export_keys(SCHEMA)))]
+
+
+def values(rows: list[list[Cell]], column: str = "egfr") -> dict[Cell, Cell]:
+    """By patient, one column."""
+    return {row[0]: row[NAMES.index(column)] for row in rows}
 
 
 def test_a_bulk_export_is_grouped_by_patient_whatever_the_order(tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_a_bulk_export_is_grouped_by_patient_whatever_the_order(tmp_path: Path) 
     rows, extraction = extracted(plan_of(SCHEMA, tmp_path))
     assert [row[0] for row in rows] == ["p1", "p2"]
     assert values(rows) == {"p1": 41.0, "p2": 51.0}
-    assert values(rows, 9) == {"p1": False, "p2": True}
+    assert values(rows, "dialysis") == {"p1": False, "p2": True}
     assert (extraction.reader.resources, extraction.reader.others) == (7, 1)
 
 
@@ -75,7 +80,7 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     """By itself and by its folder: resources without an id would count twice."""
     path = bundle_file(tmp_path / "a.json", patient(), {**egfr(40), "id": None})
     rows, _ = extracted(plan_of(SCHEMA, path, tmp_path))
-    assert values(rows, 6) == {"p1": 1.0}
+    assert values(rows, "labs") == {"p1": 1.0}
 
 
 def test_full_urls_hold_in_their_own_bundle(tmp_path: Path) -> None:
@@ -115,8 +120,10 @@ def test_absolute_references_need_their_base(tmp_path: Path) -> None:
 def test_what_is_missing_from_an_export_is_missing_not_unobtained(tmp_path: Path) -> None:
     """Whoever exports all of it has asked for all of it: nothing found is nothing there."""
     path = ndjson(tmp_path / "a.ndjson", patient())
-    ((_, _, _, *cells),) = extracted(plan_of(SCHEMA, path))[0]
-    assert cells[:9] == [None, "missing", None, 0.0, None, None, False, None, None]
+    (row,) = extracted(plan_of(SCHEMA, path))[0]
+    cells = dict(zip(NAMES, row, strict=True))
+    assert [cells[name] for name in ("egfr", "egfr.mark", "egfr.age", "egfr.late")] == [None, "missing", None, None]
+    assert [cells[name] for name in ("labs", "labs.mark", "dialysis", "dialysis.mark")] == [0.0, None, False, None]
 
 
 def test_in_the_chart_of_one_patient_what_names_nobody_casts_doubt(tmp_path: Path) -> None:
@@ -124,11 +131,11 @@ def test_in_the_chart_of_one_patient_what_names_nobody_casts_doubt(tmp_path: Pat
     nameless = {**egfr(40), "subject": None}
     path = bundle_file(tmp_path / "a.json", patient(), nameless)
     rows, extraction = extracted(plan_of(SCHEMA, path))
-    assert rows[0][6:8] == [None, "unobtained"]
+    assert (values(rows, "labs"), values(rows, "labs.mark")) == ({"p1": None}, {"p1": "unobtained"})
     assert extraction.tally.dropped == {Dropped.NO_SUBJECT: 1}
     path = ndjson(tmp_path / "a.ndjson", patient(), nameless)
     rows, extraction = extracted(plan_of(SCHEMA, path))
-    assert rows[0][6:8] == [0.0, None]
+    assert values(rows, "labs") == {"p1": 0.0}
     assert extraction.reader.losses.counts == {Loss.NO_SUBJECT: 1}
 
 
@@ -137,7 +144,8 @@ def test_an_entry_that_cannot_be_read_may_be_of_any_type(tmp_path: Path, entry: 
     """In the chart of one patient no count is sure any more."""
     path = bundle_file(tmp_path / "a.json", patient(), egfr(40), entry)
     rows, extraction = extracted(plan_of(SCHEMA, path))
-    assert rows[0][3:11] == [40.0, None, rows[0][5], None, "unobtained", None, None, "unobtained"]
+    assert values(rows) == {"p1": 40.0}
+    assert [values(rows, f"{name}.mark")["p1"] for name in ("labs", "dialysis")] == ["unobtained", "unobtained"]
     assert extraction.tally.dropped[Dropped.UNREADABLE] > 0
 
 
@@ -317,3 +325,66 @@ def test_the_clock_of_a_row_hides_what_came_later(tmp_path: Path) -> None:
     path = ndjson(tmp_path / "a.ndjson", patient(), egfr(40), egfr(50, "2026-03-20"))
     rows, _ = extracted(plan_of(SCHEMA, path, as_of=(NOW - 15 * DAY, NOW)))
     assert [row[3] for row in rows] == [40.0, 50.0]
+
+
+MEDICINES = FeatureSchema(
+    "1",
+    (
+        lab("statin", ("259255",), system="rx", source="MedicationRequest", take=Take.ANY),
+        lab("drafts", ("1",), source="context", path="draftOrders", take=Take.COUNT),
+        FeatureSpec(name="stay", source="Encounter", path="period.start", as_="hours"),
+        lab("late", (EGFR,), max_lag=DAY),
+    ),
+)
+
+
+def order(patient_id: str, reference: str) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"r-{patient_id}",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{patient_id}"},
+        "medicationReference": {"reference": reference},
+    }
+
+
+def medicine(code: str, **changes: object) -> Json:
+    return {"resourceType": "Medication", "id": "m1", "code": {"coding": [{"system": "rx", "code": code}]}, **changes}
+
+
+def test_a_medicine_goes_to_whoever_refers_to_it(tmp_path: Path) -> None:
+    """In a file of its own, before or after the orders; in a Bundle by its fullUrl, which another Bundle also uses."""
+    ndjson(
+        tmp_path / "a.ndjson", *(order(name, "Medication/m1") for name in ("p1", "p2")), order("p3", "Medication/no")
+    )
+    ndjson(tmp_path / "b.ndjson", medicine("259255"), *(patient(id=f"p{number}") for number in range(1, 4)))
+    for name, code in (("p4", "259255"), ("p5", "1")):
+        entries = [{"fullUrl": "urn:uuid:m", "resource": medicine(code, id=None)}, order(name, "urn:uuid:m")]
+        bundle_file(tmp_path / f"{name}.json", patient(id=name), *entries)
+    rows, extraction = extracted(plan_of(MEDICINES, tmp_path))
+    assert {row[0]: (row[3], row[4]) for row in rows} == {
+        "p1": (True, None),
+        "p2": (True, None),
+        "p3": (None, "unobtained"),  # which medicine it is, cannot be known
+        "p4": (True, None),
+        "p5": (False, None),
+    }
+    assert not extraction.reader.losses.counts
+
+
+def test_what_only_a_call_has_is_unobtained(tmp_path: Path) -> None:
+    """Drafts and the call's own Encounter: that they are not in an export is no evidence of absence."""
+    rows, _ = extracted(plan_of(MEDICINES, ndjson(tmp_path / "a.ndjson", patient())))
+    names = [column.name for column in columns_of(plan_of(MEDICINES, tmp_path).extractor)]
+    cells = dict(zip(names, rows[0], strict=True))
+    assert cells["drafts.mark"] == cells["stay.mark"] == "unobtained"
+
+
+@pytest.mark.parametrize(("issued", "late"), [("2026-03-01T20:00:00Z", False), ("2026-03-04", True)])
+def test_lateness_is_told_where_the_feed_has_promised_something(tmp_path: Path, issued: str, late: bool) -> None:
+    """And is empty for all other features, and where nothing was selected."""
+    path = ndjson(tmp_path / "a.ndjson", patient(), patient(id="p2"), egfr(40, issued=issued))
+    rows, _ = extracted(plan_of(MEDICINES, path))
+    assert [row[-1] for row in rows] == [late, None]
+    assert [row[6] for row in rows] == [None, None]

@@ -132,7 +132,7 @@ def test_an_expression_lists_its_inputs() -> None:
     rung = RuleRung("ckd", score, (Band("any", 0, "info"),), threshold=2)
     text = shown(spec(rung=rung)).text
     assert "| eGFR | 24 mL/min/1.73 m² |" in text and "Points |" not in text
-    assert "Band any: 0 and above points. Shown from 2 points." in text
+    assert "Band any: 0 points and above. Shown from 2 points." in text
 
 
 def test_the_same_facts_give_the_same_card() -> None:
