@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+AGREEMENT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wardgate/agreement-$(shell cksum < tests/agreement/package-lock.json 2>/dev/null | cut -d' ' -f1)
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup system-packages model-servers demo test test-corpus check lint types contracts unit proof bench lock clean
+.PHONY: setup system-packages model-servers demo test test-corpus test-agreement check lint types contracts unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -40,6 +41,15 @@ test-corpus: setup
 	@test -d "$(CORPUS)" || { echo "there is no folder $(CORPUS)"; exit 1; }
 	$(BIN)/python -m pytest -q tests/corpus --corpus "$(CORPUS)"
 
+# The FHIR simulator beside another FHIR server, from npm (Node.js 20.19 or later): make test-agreement [CORPUS=DIR]
+test-agreement: setup $(AGREEMENT)/node_modules
+	$(BIN)/python -m pytest -q -s tests/agreement --agreement "$(AGREEMENT)" $(if $(CORPUS),--corpus "$(CORPUS)")
+
+$(AGREEMENT)/node_modules:
+	@command -v npm >/dev/null || { echo "this needs Node.js 20.19 or later with npm: install it with your system's package manager"; exit 1; }
+	mkdir -p "$(AGREEMENT)" && cp tests/agreement/package.json tests/agreement/package-lock.json "$(AGREEMENT)"
+	cd "$(AGREEMENT)" && npm ci --ignore-scripts --no-audit --no-fund || { rm -rf "$(AGREEMENT)"; exit 1; }
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,8 +63,10 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
+# FUZZ says how many mutated bodies are sent; a million take some ten minutes.
+FUZZ ?= 1000000
 proof: setup system-packages model-servers
-	$(BIN)/python -m pytest -q --hypothesis-profile proof
+	$(BIN)/python -m pytest -q --hypothesis-profile proof --fuzz $(FUZZ)
 
 bench: setup
 	$(BIN)/python -m bench

@@ -18,9 +18,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     # Only `settings` reads the environment of the program; this is the environment of a test run.
     named = os.environ.get("WARDGATE_CORPUS") or None  # noqa: TID251
     parser.addoption("--corpus", default=named, help="a folder of real requests and patients to try as well")
+    parser.addoption("--fuzz", type=int, default=10_000, help="how many mutated bodies the fuzz test sends")
+    parser.addoption("--agreement", default=None, help="a folder in which npm has installed tests/agreement")
 
 
 @pytest.fixture(scope="session")
 def corpus(request: pytest.FixtureRequest) -> Path | None:
     folder = request.config.getoption("--corpus")
     return None if folder is None else Path(folder)
+
+
+@pytest.fixture(scope="session")
+def fuzzed(request: pytest.FixtureRequest) -> int:
+    """How many mutated bodies the fuzz test sends."""
+    count: int = request.config.getoption("--fuzz")
+    return count

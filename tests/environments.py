@@ -36,13 +36,14 @@ def python_of(name: str) -> Path:
     """The interpreter of an environment, built now where it is not there yet."""
     lock = LOCKS / f"{name}.lock"
     base = _interpreter(name, [sys.executable, "python3.12", "python3.11", "python3.13", "python3.14", "python3"])
+    return build(folder_of(lock, base), base, lock)
+
+
+def folder_of(lock: Path, base: str) -> Path:
+    """Old ones are never removed: their folder is a cache, and may be deleted."""
     digest = hashlib.sha256(lock.read_bytes() + _about(base).encode()).hexdigest()[:16]
-    return build(cache() / f"{name}-{digest}", base, lock)
-
-
-def cache() -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"  # noqa: TID251 - where the user keeps caches
-    return Path(root) / "wardgate" / "envs"
+    return Path(root) / "wardgate" / "envs" / f"{lock.stem}-{digest}"
 
 
 def build(folder: Path, base: str, lock: Path) -> Path:

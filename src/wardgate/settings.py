@@ -56,7 +56,7 @@ class Settings:
     model_hosts: frozenset[str]
     limits: Limits
     server_timing: bool
-    """Whether answers say how long each stage took."""
+    """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
 
 
@@ -291,7 +291,8 @@ class _Telemetry(_Wire):
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
     """The share of ordinary calls that are traced."""
     server_timing: _Flag = False
-    """Whether answers carry a Server-Timing header: how long each stage took, for whoever sets a gateway up."""
+    """Whether answers carry a Server-Timing header, for whoever sets a gateway up: how long each stage took, and how
+    the call ended, also where nobody was to see that."""
 
 
 class File(_Wire):

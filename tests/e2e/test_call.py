@@ -25,8 +25,8 @@ class _Demo:
             text=True,
         )
         assert self.process.stdout is not None
-        lines = [self.process.stdout.readline().split() for _ in range(5)]
-        assert lines[4] == ["ready"]
+        lines = [self.process.stdout.readline().split() for _ in range(6)]
+        assert lines[5] == ["ready"]
         self.gateway, self.fhir = lines[0][1], lines[2][1]
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,6 +57,15 @@ def test_no_card_is_explained(demo: _Demo) -> None:
     assert done.returncode == 0
     assert "No card." in done.stdout
     assert "out_of_scope / exclusion" in done.stdout
+
+
+def test_an_admin_listener_that_is_not_there_leaves_the_reason_open(
+    demo: _Demo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The call itself is answered all the same."""
+    admin = "http://127.0.0.1:1"
+    assert call.run("kidney-failure", "on-dialysis", demo.gateway, demo.fhir, admin=admin) == 0
+    assert "No card. The service had nothing to show" in capsys.readouterr().out
 
 
 def test_json_prints_both_sides(demo: _Demo, capsys: pytest.CaptureFixture[str]) -> None:

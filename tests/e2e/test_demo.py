@@ -1,6 +1,7 @@
 """`wardgate demo` as a newcomer and as a script meet it: real processes, real HTTP."""
 
 import contextlib
+import json
 import queue
 import signal
 import socket
@@ -20,8 +21,8 @@ import pytest
 class Demo:
     """The process, with what it said on standard output; its temporary files are under `scratch`."""
 
-    def __init__(self, port: int, scratch: Path) -> None:
-        command = [sys.executable, "-m", "wardgate", "demo", "--port", str(port), "--no-browser"]
+    def __init__(self, port: int, scratch: Path, *more: str) -> None:
+        command = [sys.executable, "-m", "wardgate", "demo", "--port", str(port), "--no-browser", *more]
         self.errors = scratch.parent / "stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -29,8 +30,8 @@ class Demo:
             )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.head = [self.line() for _ in range(5)]
-        self.urls = dict(line.split(" ", 1) for line in self.head[:4])
+        self.head = [self.line() for _ in range(6)]
+        self.urls = dict(line.split(" ", 1) for line in self.head[:5])
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError):  # closed by the test
@@ -82,8 +83,8 @@ def scratch(tmp_path: Path) -> Path:
 def start(scratch: Path) -> Iterator[Any]:
     running: list[Demo] = []
 
-    def begin(port: int) -> Demo:
-        running.append(Demo(port, scratch))
+    def begin(port: int, *more: str) -> Demo:
+        running.append(Demo(port, scratch, *more))
         return running[-1]
 
     yield begin
@@ -111,7 +112,7 @@ def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Pat
     """Addresses and `ready` as the contract says, a scored card at once, cards on the terminal, a clean end."""
     port = _free_port()
     demo = start(port)
-    assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "ready"]
+    assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "simulator", "ready"]
     assert demo.urls["gateway"] == f"http://127.0.0.1:{port}"
     assert not any(url.endswith("/") for url in demo.urls.values())
     shown = demo.output_until("Ctrl-C")  # its own calls are done: on two busy cores they compete with ours
@@ -171,3 +172,27 @@ def test_an_interrupt_during_the_start_ends_everything(scratch: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_of_one_s_own_patients(start: Any, tmp_path: Path) -> None:
+    """`--patients DIR`: whoever is in the Bundles is shown, and the command to type next names one of them."""
+    patient = {"resourceType": "Patient", "id": "my-own", "gender": "female", "birthDate": "1950-01-01"}
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    (folder / "one.json").write_text(json.dumps({"resourceType": "Bundle", "entry": [{"resource": patient}]}))
+    demo = start(_free_port(), "--patients", str(folder))
+    shown = demo.output_until("Ctrl-C")
+    assert "my-own (female" in shown
+    assert "--patient my-own" in shown
+    assert "advanced-03" not in shown
+    assert demo.stop(signal.SIGTERM) == 0
+
+
+def test_patients_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
+    """The FHIR server's own words, and nothing left running."""
+    command = [sys.executable, "-m", "wardgate", "demo", "--port", str(_free_port()), "--patients", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "there is no patient" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -171,6 +171,7 @@ def test_every_call_is_counted_as_it_ended(gateway: tuple[str, str]) -> None:
     assert 'reason="not_found",service_id="unknown"' in metrics
 
 
+@pytest.mark.requirement("DIS-8", "PF-13")
 def test_discovery_offers_the_service_with_its_prefetch(gateway: tuple[str, str]) -> None:
     """What an EHR reads before it calls."""
     status, answer = ask(f"{gateway[0]}/cds-services")

@@ -1,6 +1,8 @@
 """A real MLServer with sklearn models, from a hook call to the card, and each habit of it that could mislead."""
 
+import json
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,22 @@ outputs: {{score: {output}}}
 """
 
 
+def _plain(url: str, version: str) -> str:
+    """The same server as `protocol: json` sees it."""
+    return f"""
+protocol: json
+url: {url}/v2/models/risk{version}/infer
+ready: /v2/health/ready
+model_version: "1"
+version_at: /model_version
+request:
+  inputs: [{{name: x, shape: [1, 4], datatype: FP64, data: [$age, $male, $egfr, $uacr]}}]
+  outputs: [{{name: predict_proba}}]
+inputs: {{order: [age, male, egfr, uacr]}}
+outputs: {{score: /outputs/0/data/1}}
+"""
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Versions 1, 2 and `named` of one model, side by side in one process."""
@@ -42,12 +60,14 @@ def services(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "second": Release(_endpoint(server, "2"), SECOND),
         "named": Release(_endpoint(server, "0-named", inputs=", shape: named, datatypes: {male: BOOL}"), FIRST),
         "labels": Release(_endpoint(server, "1", output="predict"), FIRST),
+        "plain": Release(_plain(server, "/versions/1"), FIRST),
+        "plain-newest": Release(_plain(server, ""), FIRST),
         "other-version": Release(_endpoint(server, "2"), FIRST),
         "no-version": Release(_endpoint(server, "3"), FIRST),
         "short": Release(_endpoint(server, "1").replace(", uacr", ""), FIRST),
     }
     with gateway(tmp_path_factory.mktemp("config"), releases) as running:
-        for name in ("first", "second", "named"):
+        for name in ("first", "second", "named", "plain"):
             running.wait_for(name, "passed")
         yield running
 
@@ -57,9 +77,10 @@ def _infer(server: str, path: str, **request: Any) -> tuple[int, Any]:
     return ask(f"{server}/v2/models/risk{path}/infer", {"inputs": [tensor]} | request)
 
 
-@pytest.mark.parametrize("service, model", [("first", FIRST), ("second", SECOND), ("named", FIRST)])
+@pytest.mark.parametrize("service, model", [("first", FIRST), ("second", SECOND), ("named", FIRST), ("plain", FIRST)])
 def test_each_release_gets_its_own_version_on_its_card(services: RunningGateway, service: str, model: Logistic) -> None:
-    """Two versions of one name stand side by side in one process; one takes a row, one named inputs."""
+    """Two versions of one name stand side by side in one process; one takes a row, one named inputs,
+    and one is asked as if it spoke JSON of its own."""
     (score,) = services.scores(service, *PATIENT)
     assert score == pytest.approx(model.risk(*PATIENT), abs=1e-9)
 
@@ -83,6 +104,7 @@ def test_whoever_asks_for_nothing_gets_class_labels(server: str) -> None:
     [
         ("labels", "probe_failed"),  # the label 0 for a risk of 0.0998
         ("other-version", "probe_failed"),  # a version that is there, and another model
+        ("plain-newest", "probe_failed"),  # version 2 stands where the reply says its version
         ("no-version", "probe_pending"),
         ("short", "probe_pending"),
     ],
@@ -95,10 +117,16 @@ def test_what_is_not_the_pinned_model_shows_nothing(services: RunningGateway, se
 
 
 def test_a_wrong_shape_is_a_plain_text_500_with_a_stack_trace(server: str, services: RunningGateway) -> None:
-    """As it is set by default; of all that, the gateway keeps the status."""
+    """As it is set by default; of all that, the gateway keeps the status. The connection is closed unannounced."""
     tensor = {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": [70.0, 1.0, 30.0]}
-    status, text = ask(f"{server}/v2/models/risk/versions/1/infer", {"inputs": [tensor]})
-    assert status == 500 and text.startswith("Traceback") and "4 features" in text
+    connection = HTTPConnection(server.removeprefix("http://"), timeout=5)
+    body = json.dumps({"inputs": [tensor]})
+    connection.request("POST", "/v2/models/risk/versions/1/infer", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    assert answer.status == 500 and text.startswith("Traceback") and "4 features" in text
+    assert connection.sock is not None and connection.sock.recv(1) == b"", "kept by the client, closed by the server"
+    connection.close()
     wait_until(lambda: 'wardgate_probes_total{model="short",result="model_error"' in services.metrics())
 
 

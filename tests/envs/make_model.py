@@ -1,12 +1,13 @@
 # mypy: disable-error-code="import-not-found, import-untyped, misc, no-any-return, unused-ignore"
 """Runs inside the environment of a model server: writes a logistic model of exact coefficients as that server loads it.
 
-make_model.py sklearn FILE INTERCEPT COEFFICIENT...        a joblib file, for MLServer
-make_model.py mlflow FOLDER FUNCTION INTERCEPT COEFFICIENT...    FUNCTION: predict_proba or predict
-make_model.py frame FOLDER INTERCEPT COEFFICIENT...        a model of one's own code that returns a data frame
+make_model.py mlserver FILE INTERCEPT COEFFICIENT...      one joblib file
+make_model.py mlflow FOLDER INTERCEPT COEFFICIENT...      three saved models: `probabilities` and `labels` (sklearn,
+                                                          predict_proba and predict) and `frame` (one's own code)
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 FEATURES = ("age", "male", "egfr", "uacr")
@@ -24,40 +25,34 @@ def logistic(intercept: float, *coefficients: float) -> Any:
     return model
 
 
-def main(kind: str, target: str, *arguments: str) -> None:
-    if kind == "sklearn":
-        import joblib
+def for_mlserver(file: Path, intercept: float, *coefficients: float) -> None:
+    import joblib
 
-        joblib.dump(logistic(*map(float, arguments)), target)
-        return
+    joblib.dump(logistic(intercept, *coefficients), file)
 
-    import mlflow
+
+def for_mlflow(folder: Path, intercept: float, *coefficients: float) -> None:
+    import mlflow.pyfunc
+    import mlflow.sklearn
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    columns = [ColSpec("boolean" if name == "male" else "double", name) for name in FEATURES]
-    signature = ModelSignature(inputs=Schema(columns))
-    if kind == "mlflow":
-        import mlflow.sklearn
-
+    types = {"age": "long", "male": "boolean"}
+    signature = ModelSignature(inputs=Schema([ColSpec(types.get(name, "double"), name) for name in FEATURES]))
+    for name, function in (("probabilities", "predict_proba"), ("labels", "predict")):
         mlflow.sklearn.save_model(
-            logistic(*map(float, arguments[1:])),
-            target,
+            logistic(intercept, *coefficients),
+            folder / name,
             signature=signature,
-            pyfunc_predict_fn=arguments[0],
+            pyfunc_predict_fn=function,
             serialization_format="cloudpickle",
             pip_requirements=[],
         )
-        return
-
-    import mlflow.pyfunc
-
-    intercept, *coefficients = map(float, arguments)
 
     class Frame(mlflow.pyfunc.PythonModel):
         """Risk and contributions, a column each; refuses what it does not like as Python code does: with the data."""
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads the hints
             import math
 
             import pandas
@@ -70,8 +65,9 @@ def main(kind: str, target: str, *arguments: str) -> None:
                 rows.append({"risk": 1 / (1 + math.exp(-intercept - sum(terms))), "contributions": terms})
             return pandas.DataFrame(rows)
 
-    mlflow.pyfunc.save_model(target, python_model=Frame(), signature=signature, pip_requirements=[])
+    mlflow.pyfunc.save_model(folder / "frame", python_model=Frame(), signature=signature, pip_requirements=[])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    server, target, *numbers = sys.argv[1:]
+    {"mlserver": for_mlserver, "mlflow": for_mlflow}[server](Path(target), *map(float, numbers))

@@ -74,13 +74,14 @@ class FakeGateway:
         site: str | None = "demo",
         proven: bool = True,
         options: EdgeOptions | None = None,
+        system_actions: bool = False,
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
         self.feedback = MemoryFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
-        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"))
+        self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
         self.proven = self._proven(proven)
         self.reader = Reader(self.fhir)
         gatherer = Gatherer(self.reader, self.meter, self.clock)

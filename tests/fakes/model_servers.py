@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,18 +32,14 @@ class Logistic:
     def risk(self, *inputs: float) -> float:
         return 1 / (1 + math.exp(-self.intercept - sum(self.terms(*inputs))))
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        return tuple(repr(number) for number in (self.intercept, *self.coefficients))
-
 
 FIRST = Logistic(-3.0, (0.02, 0.3, -0.04, 0.001))
 SECOND = Logistic(-2.0, (0.02, 0.3, -0.04, 0.001))
 
 
 @contextmanager
-def background(command: Sequence[str | Path], log: Path, path: Path | None = None) -> Iterator[None]:
-    """A process and its children, whose output goes to a file; all of them are gone at the end."""
+def background(command: Sequence[str | Path], log: Path, path: Path | None = None) -> Iterator[Callable[[], None]]:
+    """A process and its children, whose output goes to a file. Yields what stops them; at the end they are gone."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # noqa: TID251
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment.get('PATH', '')}"
@@ -51,9 +47,8 @@ def background(command: Sequence[str | Path], log: Path, path: Path | None = Non
         running = subprocess.Popen(
             [str(part) for part in command], stdout=output, stderr=output, env=environment, start_new_session=True
         )
-    try:
-        yield
-    finally:
+
+    def stop() -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(running.pid, number)
@@ -64,11 +59,17 @@ def background(command: Sequence[str | Path], log: Path, path: Path | None = Non
                 continue
         running.wait(timeout=10)
 
+    try:
+        yield stop
+    finally:
+        stop()
 
-def make_model(server: str, kind: str, target: Path, *arguments: str) -> None:
+
+def make_model(server: str, target: Path, model: Logistic) -> None:
     """Written by the server's own libraries."""
+    numbers = [repr(number) for number in (model.intercept, *model.coefficients)]
     ran = subprocess.run(
-        [python_of(server), LOCKS / "make_model.py", kind, target, *arguments],
+        [python_of(server), LOCKS / "make_model.py", server, target, *numbers],
         capture_output=True,
         text=True,
         timeout=_START,
@@ -79,7 +80,7 @@ def make_model(server: str, kind: str, target: Path, *arguments: str) -> None:
 @cache
 def _joblib(model: Logistic) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        make_model("mlserver", "sklearn", Path(folder) / "model.joblib", *model.arguments)
+        make_model("mlserver", Path(folder) / "model.joblib", model)
         return (Path(folder) / "model.joblib").read_bytes()
 
 
@@ -113,13 +114,17 @@ def mlserver(repository: Path, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def mlflow(model: Path, port: int, log: Path) -> Iterator[str]:
-    """`mlflow models serve` of one saved model; yields the URL."""
-    python = python_of("mlflow")
-    serve = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
-    with background([python, "-m", "mlflow", *serve], log, path=python.parent):
-        _wait(f"http://127.0.0.1:{port}/ping", log)
-        yield f"http://127.0.0.1:{port}"
+def mlflow(folder: Path, models: Mapping[int, Path]) -> Iterator[Mapping[int, Callable[[], None]]]:
+    """`mlflow models serve` of each saved model on its port, started side by side. Yields what stops each."""
+    python, stops = python_of("mlflow"), {}
+    with ExitStack() as servers:
+        for port, model in models.items():
+            serve = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+            log = folder / f"mlflow-{port}.log"
+            stops[port] = servers.enter_context(background([python, "-m", "mlflow", *serve], log, path=python.parent))
+        for port in models:
+            _wait(f"http://127.0.0.1:{port}/ping", folder / f"mlflow-{port}.log")
+        yield stops
 
 
 def _wait(url: str, log: Path) -> None:

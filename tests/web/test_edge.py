@@ -22,6 +22,7 @@ async def post(
     return await ask(house.edge(), "POST", path, sent, headers)
 
 
+@pytest.mark.requirement("INV-1", "RSP-1", "GEN-3", "GEN-4")
 async def test_a_call_goes_through_the_stack_and_its_card_comes_back() -> None:
     """200, JSON, the card without empty elements (RSP-1, GEN-3); the stack counts, not the edge."""
     house = House()
@@ -42,6 +43,7 @@ async def test_a_call_goes_through_the_stack_and_its_card_comes_back() -> None:
     assert house.meter.calls == []
 
 
+@pytest.mark.requirement("DIS-10", "INV-8")
 async def test_the_call_carries_its_plan_id_and_clocks() -> None:
     """The deadline runs from the last byte read; the wall clock is read once."""
     house = House()
@@ -54,7 +56,7 @@ async def test_the_call_carries_its_plan_id_and_clocks() -> None:
 
 
 async def test_an_answer_may_say_how_long_each_stage_took() -> None:
-    """Server-Timing with the spine's names and milliseconds, readable for a page of a listed origin; off by default."""
+    """Server-Timing: the spine's names, milliseconds, the outcome; for a page of a listed origin; off by default."""
 
     def slowly(call: HookCall) -> HookOutcome:
         call.stages.append(("gather", call.started + 0.0125))
@@ -64,18 +66,22 @@ async def test_an_answer_may_say_how_long_each_stage_took() -> None:
 
     house = House(answer=slowly, options=EdgeOptions(server_timing=True))
     reply = await post(house, body(), FROM_BROWSER)
-    assert reply.headers["server-timing"] == "gather;dur=12.5, predict;dur=87.5, total;dur=110.0"
+    assert reply.headers["server-timing"] == (
+        'gather;dur=12.5, predict;dur=87.5, total;dur=110.0, outcome;desc="below_threshold/below_threshold"'
+    )
     assert reply.headers["access-control-expose-headers"] == "server-timing"
     assert reply.body == b'{"cards":[]}'
     assert "server-timing" not in (await post(House(), body())).headers
 
 
+@pytest.mark.requirement("RSP-2", "GEN-3")
 async def test_no_guidance_is_an_empty_list() -> None:
     """200 with `cards: []`, not 204 (RSP-2)."""
     house = House(answer=lambda call: HookOutcome(call, Reason.BELOW_THRESHOLD))
     assert (await post(house, body())).body == b'{"cards":[]}'
 
 
+@pytest.mark.requirement("RSP-4", "RSP-6", "PF-4")
 async def test_a_refusal_of_the_stack_is_answered_as_one() -> None:
     """412 for a required prefetch key that cannot be had (PF-4); counted by the stack."""
 
@@ -90,6 +96,7 @@ async def test_a_refusal_of_the_stack_is_answered_as_one() -> None:
     assert house.meter.calls == []
 
 
+@pytest.mark.requirement("RSP-5", "SEC-17")
 async def test_what_escapes_the_stack_is_a_500_without_a_word_of_it() -> None:
     """The last line: noted as a fault, counted, and answered, with CORS headers."""
 
@@ -105,6 +112,7 @@ async def test_what_escapes_the_stack_is_a_500_without_a_word_of_it() -> None:
     assert reply.headers["access-control-allow-origin"] == ORIGIN
 
 
+@pytest.mark.requirement("DIS-1", "DIS-2", "DIS-4", "DIS-5", "DIS-6", "DIS-8", "DIS-9", "DIS-10", "GEN-3")
 @pytest.mark.parametrize("path", ["/cds-services", "/cds-services/", "//cds-services", "//cds-services//"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_discovery(method: str, path: str) -> None:
@@ -146,11 +154,13 @@ async def test_discovery(method: str, path: str) -> None:
     }
 
 
+@pytest.mark.requirement("DIS-3")
 async def test_discovery_without_services() -> None:
     """`services` is there, and empty (DIS-3)."""
     assert (await ask(House(catalog=catalog()).edge(), "GET", "/cds-services")).json() == {"services": []}
 
 
+@pytest.mark.requirement("DIS-13", "DIS-14")
 async def test_discovery_in_the_words_of_3_0() -> None:
     """`version` for all, `hookVersion` for the hooks of the library only (DIS-13, DIS-14, T-23)."""
     reply = await ask(House(options=EdgeOptions(cds_hooks="3.0")).edge(), "GET", "/cds-services")
@@ -178,6 +188,7 @@ async def test_slashes_are_tolerated(path: str) -> None:
     assert (await post(House(), body(), path=path)).status == 200
 
 
+@pytest.mark.requirement("DIS-1")
 async def test_a_base_path_stands_before_the_services_only() -> None:
     """`public_url` may have a path (DIS-1); health has none."""
     edge = House(options=EdgeOptions(base="/cds")).edge()
@@ -188,6 +199,7 @@ async def test_a_base_path_stands_before_the_services_only() -> None:
     assert (await ask(edge, "GET", "/health/live")).status == 200
 
 
+@pytest.mark.requirement("INV-2", "RSP-5", "RSP-6")
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -214,6 +226,7 @@ async def test_nothing_else_is_there(method: str, path: str) -> None:
     assert house.meter.calls == [("unknown", "other", "none", "none", "refused", "not_found", "none")]
 
 
+@pytest.mark.requirement("DIS-11", "RSP-5")
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
@@ -231,6 +244,7 @@ async def test_the_wrong_method_is_told_the_right_ones(method: str, path: str, a
     assert (reply.status, reply.headers["allow"]) == (405, allow)
 
 
+@pytest.mark.requirement("SEC-16")
 @pytest.mark.parametrize("path", ["/cds-services", PATH, f"/{PATH}/", f"{PATH}/feedback", "/cds-services/unknown"])
 async def test_preflights_need_nothing(path: str) -> None:
     """Answered 204 without credentials, for feedback and unknown ids too, or a browser hides why (SEC-16, T-8)."""
@@ -247,6 +261,7 @@ async def test_preflights_need_nothing(path: str) -> None:
     assert house.meter.calls == []
 
 
+@pytest.mark.requirement("SEC-16")
 async def test_an_origin_that_is_not_listed_gets_its_answer_without_leave_to_read_it() -> None:
     """The browser enforces it; the call itself is answered as any other."""
     reply = await post(House(), body(), {**JSON, "origin": "https://other.example"})
@@ -255,6 +270,7 @@ async def test_an_origin_that_is_not_listed_gets_its_answer_without_leave_to_rea
     assert reply.headers["vary"] == "Origin"
 
 
+@pytest.mark.requirement("SEC-16", "RSP-6", "RSP-7")
 @pytest.mark.parametrize(
     ("sent", "headers", "status"),
     [

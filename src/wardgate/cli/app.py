@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
         case "demo":
             from wardgate.cli import demo
 
-            return demo.run(port=options.port, browser=not options.no_browser, config=options.config)
+            return demo.run(options.port, not options.no_browser, options.config, options.patients)
         case "features":
             from wardgate.cli import features
 
@@ -132,12 +132,16 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="run a gateway, a model server and a FHIR server, and show some cards",
-        description="Run a gateway, a model server and a FHIR server with synthetic patients until Ctrl-C.",
+        help="run a gateway with all that it needs around it, and an EHR in the browser to look at its cards",
+        description="Run a gateway, a model server, a FHIR server with synthetic patients, and a small EHR in the "
+        "browser, until Ctrl-C.",
         epilog="Exit: 0 stopped, 1 it could not start, or a part of it ended.",
     )
     demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument(
+        "--patients", type=Path, metavar="DIR", help="a folder of FHIR Bundles in place of the demo's patients"
+    )
     demo.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
     )

@@ -157,7 +157,7 @@ def _actions(actions: object) -> list[Text]:
             kind, resource = plain(action.get("type", "")), action.get("resource")
             what = resource.get("resourceType", "") if isinstance(resource, dict) else action.get("resourceId", "")
             text = Text(f"{_SIGNS.get(kind, '?')} {plain(action.get('description', ''))} ")
-            texts.append(text.append(f"({kind} {plain(what)})", style="dim"))
+            texts.append(text.append(f"({' '.join(filter(None, (kind, plain(what))))})", style="dim"))
     return texts
 
 

@@ -1,7 +1,7 @@
-"""`wardgate demo`: a model server, a FHIR server with patients, and the gateway, each a process of its own.
+"""`wardgate demo`: a model server, a FHIR server with patients, the gateway and an EHR to look at, each a process.
 
-Standard output is a contract: `gateway URL`, `admin URL`, `fhir URL`, `model URL`, `ready`, one a line; what
-follows is for the reader. Logs go to standard error. SIGINT and SIGTERM stop everything; exit 0.
+Standard output is a contract: `gateway URL`, `admin URL`, `fhir URL`, `model URL`, `simulator URL`, `ready`, one
+a line; what follows is for the reader. Logs go to standard error. SIGINT and SIGTERM stop everything; exit 0.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import webbrowser
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ _PATIENCE = 20.0  # seconds for each process to come up
 _PROOF = 10.0  # seconds for the gateway to prove the model
 _SERVICE, _USER = "kidney-failure", "Practitioner/demo"
 _SHOWN = ("advanced-05", "no-uacr", "on-dialysis", "ckd-03")
+_FIRST = 4  # patients of a folder of one's own
 _ADDRESS = re.compile(r"(127\.0\.0\.1:|port: )(8080|8081|8082|8083)\b")
 
 
@@ -40,14 +42,16 @@ class _Stop(BaseException):
     """SIGINT or SIGTERM. Like KeyboardInterrupt no Exception, so that no library mistakes it for a failure."""
 
 
-def run(port: int, browser: bool = True, config: Path | None = None) -> int:
-    """`browser`: accepted for the page that a later version opens; there is none yet."""
+def run(port: int, browser: bool = True, config: Path | None = None, patients: Path | None = None) -> int:
+    """`browser`: open the EHR's page, where somebody sits before a screen. `patients`: a folder of Bundles."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _on_signal)
     try:
         with contextlib.ExitStack() as stack:
-            where, children = _start(port, _source(config), stack)
+            where, children = _start(port, _source(config), patients, stack)
             _talk(where)
+            if browser and _at_a_desktop():
+                webbrowser.open(where.simulator)
             _hold(children)
     except _Stop:
         return 0
@@ -76,17 +80,29 @@ def _source(config: Path | None) -> Path:
     raise DidNotStart("The demo's configuration (config/demo) is not beside this installation: name it with --config.")
 
 
-def _start(port: int, source: Path, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
+def _at_a_desktop() -> bool:
+    """A terminal with a screen of its own: a browser started elsewhere would open where nobody looks."""
+    has = os.environ.keys()  # noqa: TID251 - what kind of terminal this is, no setting
+    screen = sys.platform == "darwin" or not has.isdisjoint({"DISPLAY", "WAYLAND_DISPLAY"})
+    return screen and "SSH_CONNECTION" not in has and sys.stdout.isatty()
+
+
+def _start(port: int, source: Path, patients: Path | None, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
     """Everything up, and the model proven; whatever was started is undone by the stack."""
-    port = _free_port(port)
+    gateway_url = f"http://127.0.0.1:{_free_port(port)}"
+    charts = [] if patients is None else ["--patients", str(patients.resolve())]
     model = stack.enter_context(Child("model", "wardgate.lab.model_server", "--port", "0"))
-    fhir = stack.enter_context(Child("fhir", "wardgate.lab.fhir_server", "--port", "0"))
+    fhir = stack.enter_context(Child("fhir", "wardgate.lab.fhir_server", "--port", "0", *charts))
+    fhir_url = fhir.announced(_PATIENCE)
+    page = ("--port", "0", "--gateway", gateway_url, "--fhir", fhir_url)
+    simulator = stack.enter_context(Child("simulator", "wardgate.lab.ehr_server", *page))
     where = Running(
         pid=os.getpid(),
-        gateway=f"http://127.0.0.1:{port}",
+        gateway=gateway_url,
         admin=f"http://127.0.0.1:{_free_port(0)}",
-        fhir=fhir.announced(_PATIENCE),
+        fhir=fhir_url,
         model=model.announced(_PATIENCE),
+        simulator=simulator.announced(_PATIENCE),
     )
     folder = stack.enter_context(_copy(source, where))
     gateway = stack.enter_context(Child("gateway", "wardgate", "serve", "--config", str(folder / "wardgate.yaml")))
@@ -95,7 +111,7 @@ def _start(port: int, source: Path, stack: contextlib.ExitStack) -> tuple[Runnin
     running.announce(where)
     stack.callback(running.withdraw, where.pid)
     _wait_for_proof(where, gateway)
-    return where, [model, fhir, gateway]
+    return where, [model, fhir, gateway, simulator]
 
 
 def _hold(children: list[Child]) -> NoReturn:
@@ -158,8 +174,8 @@ def _wait_for_proof(where: Running, gateway: Child) -> None:
 def _talk(where: Running) -> None:
     """The addresses, then a few real calls, so that a newcomer sees cards at once."""
     try:
-        for line in (f"gateway {where.gateway}", f"admin {where.admin}", f"fhir {where.fhir}", f"model {where.model}"):
-            print(line, flush=True)
+        for name in ("gateway", "admin", "fhir", "model", "simulator"):
+            print(name, getattr(where, name), flush=True)
         print("ready", flush=True)
         _show(where)
     except CannotCall as error:
@@ -186,20 +202,28 @@ def _show(where: Running) -> None:
     today = datetime.now(UTC).date()  # noqa: TID251 - a person's age, on a terminal
     console.print()
     with Ehr(where.gateway, where.fhir, _USER, where.admin) as ehr:
-        for patient in _SHOWN:
+        known = ehr.patients()
+        for patient in [each for each in _SHOWN if each in known] or known[:_FIRST]:
             console.rule(style="dim")
             show(ehr.call(_SERVICE, patient), console, today)
-    _hint(console)
+    _hint(console, where, known)
 
 
-def _hint(console: "Console") -> None:
+def _hint(console: "Console", where: Running, known: list[str]) -> None:
+    from rich.markup import escape
+
+    from wardgate.cli.card_view import plain
     from wardgate.lab.cohort import PEOPLE
 
     console.rule(style="dim")
-    for person in PEOPLE:
+    people = [person for person in PEOPLE if person.id in known]
+    for person in people:
         console.print(f"  [bold]{person.id:<14}[/] {person.shows}")
-    hint = f"\nNext, in another terminal:  [bold]{_command()} call {_SERVICE} --patient advanced-03[/]"
-    console.print(hint, soft_wrap=True)
+    console.print(f"\nThe EHR to look at, in a browser:  [bold]{where.simulator}[/]", soft_wrap=True)
+    if known:
+        patient = plain("advanced-03" if people else known[0])
+        hint = f"In another terminal:  [bold]{_command()} call {_SERVICE} --patient {escape(patient)}[/]"
+        console.print(hint, soft_wrap=True)
     console.print("Ctrl-C here stops everything.\n")
 
 

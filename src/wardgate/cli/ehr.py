@@ -143,9 +143,13 @@ class Ehr:
             "Name another with --fhir URL (the FHIR base).",
         )
 
-    def _who_is_there(self) -> str:
+    def patients(self) -> list[str]:
+        """The ids of the FHIR server's first patients; raises CannotCall."""
         bundle = _json(self._read(f"{self._fhir}/Patient?_count=40"))
-        ids = [str(each.get("id")) for each in _resources(bundle)]
+        return [str(each.get("id")) for each in _resources(bundle)]
+
+    def _who_is_there(self) -> str:
+        ids = self.patients()
         return f"It has: {', '.join(ids)}." if ids else "Name another with --fhir URL (the FHIR base)."
 
     def _read(self, url: str) -> httpx2.Response:

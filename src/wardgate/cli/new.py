@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, TextIO
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,7 @@ from wardgate.cli import starter
 from wardgate.domain.documents import Document, did_you_mean
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.hooks import HOOKS
+from wardgate.settings import is_loopback
 
 _VERSION = "1.0.0"
 _URL = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
@@ -69,9 +71,21 @@ def _require_sound(service: str, hook: str, url: str) -> None:
     if hook not in HOOKS and not _REVERSE_DNS.fullmatch(hook):
         otherwise = f"use {', '.join(HOOKS)}, or a reverse domain name for a hook of your own"
         raise CannotWrite(f"No hook is called {hook!r}.", _sentence(did_you_mean(hook, list(HOOKS), otherwise)))
-    if not _URL.fullmatch(url):
+    host = _host(url)
+    if host is None:
         remedy = f"Write scheme, host in lower case and port, and a path where there is one, such as {starter.URL}."
         raise CannotWrite(f"{url!r} is not the URL of a model server.", remedy)
+    if url.startswith("http:") and not is_loopback(host):
+        raise CannotWrite("The URL is plain http to another machine.", "Write https; plain http is for loopback only.")
+
+
+def _host(url: str) -> str | None:
+    """Of a URL that may stand in a release; None where it may not."""
+    try:
+        parts = urlsplit(url) if _URL.fullmatch(url) else None
+        return parts.hostname if parts is not None and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def _sentence(remedy: str) -> str:
@@ -86,9 +100,8 @@ def _ground(config: Path) -> Ground | None:
         document = read_yaml(config, shown(config))
     except ConfigurationError as error:
         first = error.findings[0]
-        raise CannotWrite(
-            f"{first.file}:{first.line}: {first.what}.", "Mend it first: it says where files go."
-        ) from None
+        at = f"{first.file}:{first.line}" if first.line else first.file
+        raise CannotWrite(f"{at}: {first.what}.", "Mend it first: it says where files go.") from None
     return ground_of(document, config)
 
 

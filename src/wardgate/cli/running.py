@@ -16,6 +16,7 @@ class Running(msgspec.Struct, frozen=True):
     admin: str
     fhir: str
     model: str
+    simulator: str
 
 
 def path(pid: int) -> Path:

@@ -150,7 +150,8 @@ REASONS: Mapping[Reason, Meaning] = {
     ),
     Reason.MODEL_REFUSED: Meaning(
         "The model server refused the request.",
-        "A 4xx: wrong name, version, shape or type; compare `endpoint` with what the server has loaded.",
+        "A 4xx: wrong name, version, shape or type; or an input that its `datatype` cannot say, which was not sent. "
+        "Compare `endpoint` with what the server has loaded.",
     ),
     Reason.REPLY_VERSION: Meaning(
         "Another model or version answered than the one that is pinned.",

@@ -6,6 +6,7 @@ import msgspec
 
 from wardgate.domain.cards.plan import CardPlan
 from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.decisions.ladder import Ladder
 from wardgate.domain.decisions.rules import Rules
 from wardgate.domain.features.compile import Extractor
 from wardgate.domain.flags import Rollout
@@ -29,6 +30,8 @@ class ReleasePlan(msgspec.Struct, frozen=True):
     score_range: tuple[float, float] | None
     calibration: Calibration
     card: CardPlan
+    ladder: Ladder = ()
+    rule_cards: Mapping[str, CardPlan] = {}  # by the name of a rule of the ladder
 
 
 class ServicePlan(msgspec.Struct, frozen=True):

@@ -58,6 +58,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     threshold: float | None = None
     band: str | None = None
     question: str | None = None
+    fallback_from: str | None = None  # why the model did not answer, where a rung of the ladder did
+    rule: str | None = None  # which rule answered
     inputs: tuple[InputFact, ...] = ()
     dropped: Mapping[str, int] = {}
     card_uuids: tuple[str, ...] = ()  # of what was rendered; `visible` says whether it left

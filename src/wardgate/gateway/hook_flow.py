@@ -1,7 +1,7 @@
 """THE SPINE: one hook call, from request to outcome, one line a step.
 
-    snapshot ─► off or shadow? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we? ─► render
-             ─► still allowed?
+    snapshot ─► off or shadow? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we?
+             ─► ladder, if unavailable ─► render ─► still allowed?
 
 The first step that ends the call names its reason. Each step has one home: context, flags, features,
 decisions, inference, cards; this file only says in what order they happen.
@@ -18,6 +18,7 @@ from wardgate.domain.context.caller import Caller, CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decide import may_we, should_we
 from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.ladder import fall_back
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.features.vector import FeatureVector
@@ -74,17 +75,18 @@ class HookFlow:
             try:
                 prediction = await self._predict(call, release, vector)
             except ModelUnavailable as error:
-                # Where the fallback ladder begins; without one, what is not available is not shown.
                 decision = Decision(error.reason)
             else:
                 decision = should_we(release.rules, vector, prediction, caller.site)
             self._stage(call, "predict")
+        if decision.outcome is Outcome.UNAVAILABLE:
+            decision = fall_back(release.ladder, decision, release.rules, vector)
         rendered, proposed = self._render(call, assignment, release, decision, vector, prediction)
         withheld = self._withheld(call, assignment, caller)
         return HookOutcome(
             call,
             withheld if withheld is not None and decision.outcome is Outcome.SHOWN else decision.reason,
-            Step.MODEL if prediction is not None else Step.NONE,
+            _step(decision, prediction),
             assignment if withheld is assignment.withheld else msgspec.structs.replace(assignment, withheld=withheld),
             release,
             caller,
@@ -123,7 +125,7 @@ class HookFlow:
         Beside it what the EHR shall do by itself, for a client that takes it."""
         if decision.outcome is not Outcome.SHOWN and decision.show is not Show.CARD:
             return None, ()
-        step = Step.MODEL if prediction is not None else Step.NONE
+        fallback = decision.fallback
         facts = CardFacts(
             call.decision_id,
             decision,
@@ -131,11 +133,11 @@ class HookFlow:
             prediction,
             call.now,
             call.request.client.zone,
-            step,
+            _step(decision, prediction),
             visible=assignment.withheld is None,
             tokens=call.request.tokens,
         )
-        card = render(release.card, facts)
+        card = render(release.card if fallback is None else release.rule_cards[fallback.rule], facts)
         proposed = system_actions(release.card, facts) if call.request.client.system_actions else ()
         self._stage(call, "render")
         return card, proposed
@@ -151,6 +153,12 @@ class HookFlow:
 
     def _stage(self, call: HookCall, name: str) -> None:
         call.stages.append((name, self._clock.monotonic()))
+
+
+def _step(decision: Decision, prediction: Prediction | None) -> Step:
+    if decision.fallback is not None:
+        return decision.fallback.step
+    return Step.MODEL if prediction is not None else Step.NONE
 
 
 def _closed(snapshot: Snapshot, call: HookCall) -> Assignment | None:

@@ -189,22 +189,36 @@ class ProvenModel:
             self._probing = False
 
     async def check(self) -> Proof:
-        """Readiness, then every probe vector, once."""
+        """One proof, told to the meter."""
         try:
-            async with asyncio.timeout(self._options.timeout):
-                if not await self._client.ready(self._endpoint):
-                    raise ModelUnavailable(Reason.MODEL_ERROR)
-            for probe in self._plan.probes:
-                async with asyncio.timeout(self._options.timeout):
-                    reply = await self._client.infer(self._endpoint, probe_inputs(probe, self._endpoint))
-                if not agrees(reply, probe, self._plan.tolerance):
-                    self._meter.probe_ended(self.name, self.version, Reason.PROBE_FAILED)
-                    return Proof.FAILED
+            agreed = await self._rounds()
         except TimeoutError:
             self._meter.probe_ended(self.name, self.version, Reason.MODEL_TIMEOUT)
             return Proof.PENDING
         except ModelUnavailable as error:
             self._meter.probe_ended(self.name, self.version, error.reason)
             return Proof.FAILED if error.reason.value.startswith("reply_") else Proof.PENDING
-        self._meter.probe_ended(self.name, self.version, None)
-        return Proof.PASSED
+        self._meter.probe_ended(self.name, self.version, None if agreed else Reason.PROBE_FAILED)
+        return Proof.PASSED if agreed else Proof.FAILED
+
+    async def _rounds(self) -> bool:
+        """A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception.
+        Whoever uses it next finds nobody; so a broken round is begun again, at once and from its beginning."""
+        try:
+            return await self._round()
+        except ModelUnavailable as error:
+            if error.reason is not Reason.MODEL_UNREACHABLE:
+                raise
+        return await self._round()
+
+    async def _round(self) -> bool:
+        """Readiness, then every probe vector, once: whether all agree."""
+        async with asyncio.timeout(self._options.timeout):
+            if not await self._client.ready(self._endpoint):
+                raise ModelUnavailable(Reason.MODEL_ERROR)
+        for probe in self._plan.probes:
+            async with asyncio.timeout(self._options.timeout):
+                reply = await self._client.infer(self._endpoint, probe_inputs(probe, self._endpoint))
+            if not agrees(reply, probe, self._plan.tolerance):
+                return False
+        return True

@@ -13,6 +13,7 @@ from wardgate.gateway.outcome import HookOutcome
 def record_of(outcome: HookOutcome) -> DecisionRecord:
     call, assignment, release, decision = outcome.call, outcome.assignment, outcome.release, outcome.decision
     caller, card = outcome.caller, outcome.rendered
+    fallback = decision.fallback if decision is not None else None
     return DecisionRecord(
         decision_id=call.decision_id,
         at=call.now,
@@ -34,10 +35,12 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         unit=caller.unit if caller is not None else None,
         specialty=caller.specialty if caller is not None else None,
         user_role=caller.role if caller is not None else None,
-        score=outcome.prediction.score if outcome.prediction is not None else None,
+        score=_score(outcome),
         threshold=decision.threshold if decision is not None else None,
         band=decision.band.name if decision is not None and decision.band is not None else None,
         question=decision.question if decision is not None else None,
+        fallback_from=fallback.reason if fallback is not None else None,
+        rule=fallback.rule if fallback is not None else None,
         inputs=_inputs(release, outcome.vector, outcome.prediction),
         dropped={str(cause): count for cause, count in outcome.record.dropped.items()} if outcome.record else {},
         card_uuids=(card.uuid,) if card is not None else (),
@@ -46,6 +49,13 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         system_actions=len(outcome.system_actions),
         stages_ms=call.stages_ms(),
     )
+
+
+def _score(outcome: HookOutcome) -> float | None:
+    """The model's, also where the decision keeps silent about it; else a rule's points."""
+    if outcome.prediction is not None:
+        return outcome.prediction.score
+    return outcome.decision.score if outcome.decision is not None else None
 
 
 def _recommendation(outcome: HookOutcome) -> RecommendationType | None:

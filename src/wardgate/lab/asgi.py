@@ -17,6 +17,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 4 * 1024 * 1024
+_SHARED = {"access-control-allow-origin": "*", "access-control-expose-headers": "location"}
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,17 @@ class Request:
 @dataclass(frozen=True)
 class Reply:
     status: int
-    body: object = None  # encoded as JSON; None: no body
+    body: object = None  # bytes go out as they are, anything else as JSON; None: no body
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def app(answer: Callable[[Request], Reply], media_type: str = "application/json") -> App:
-    """An ASGI application of one function. Every reply allows cross-origin reading, also the errors."""
+def app(answer: Callable[[Request], Reply], media_type: str = "application/json", shared: bool = True) -> App:
+    """An ASGI application of one function. `shared`: any origin may read its replies, also the errors."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         request = await _read(scope, receive)
         reply = Reply(413, {"error": "the body is too large"}) if request is None else answer(request)
-        await _send(send, reply, media_type)
+        await _send(send, reply, {"content-type": media_type} | (_SHARED if shared else {}))
 
     return handle
 
@@ -61,25 +62,22 @@ async def _read(scope: Scope, receive: Receive) -> Request | None:
     return Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
 
 
-async def _send(send: Send, reply: Reply, media_type: str) -> None:
-    body = b"" if reply.body is None else json.dumps(reply.body, allow_nan=False).encode()
-    headers = {
-        "content-type": media_type,
-        "content-length": str(len(body)),
-        "access-control-allow-origin": "*",
-        **reply.headers,
-    }
+async def _send(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:
+    body = reply.body if isinstance(reply.body, bytes) else b""
+    if reply.body is not None and not isinstance(reply.body, bytes):
+        body = json.dumps(reply.body, allow_nan=False).encode()
+    headers = {**headers, "x-content-type-options": "nosniff", "content-length": str(len(body)), **reply.headers}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
 
-def preflight() -> Reply:
+def preflight(methods: str = "GET, POST, OPTIONS") -> Reply:
     return Reply(
         204,
         headers={
-            "access-control-allow-methods": "GET, POST, OPTIONS",
-            "access-control-allow-headers": "authorization, content-type, accept, prefer",
+            "access-control-allow-methods": methods,
+            "access-control-allow-headers": "authorization, *",
             "access-control-max-age": "600",
         },
     )

@@ -137,7 +137,9 @@ def filed_under(patient_id: str) -> dict[str, str]:
 
 
 def filed_patient(resource: Resource) -> str | None:
-    for tag in (resource.get("meta") or {}).get("tag") or []:
-        if tag.get("system") == _MISFILED:
-            return str(tag["code"])
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, dict) and tag.get("system") == _MISFILED:
+            return str(tag.get("code"))
     return None

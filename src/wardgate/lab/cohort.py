@@ -16,6 +16,7 @@ from typing import Any
 
 from wardgate.lab import chart
 from wardgate.lab.chart import ACR, EGFR, Bundle
+from wardgate.lab.ward import Ward, admit
 
 _SEED = 20
 _VISIT_EVERY = 119  # days
@@ -27,7 +28,8 @@ class NoGenerator(Exception):
 
 @dataclass(frozen=True)
 class Person:
-    """`egfr` (mL/min/1.73 m2) and `uacr` (mg/g) replace the generated ones; `last_visit` is in days before today."""
+    """`egfr` (mL/min/1.73 m2) and `uacr` (mg/g) replace the generated ones; `last_visit` is in days before today.
+    `ward`: an inpatient now, with what was charted there."""
 
     id: str
     shows: str
@@ -36,12 +38,20 @@ class Person:
     last_visit: int = 5
     age: int | None = None
     change: Callable[[Bundle, date], Bundle] | None = None
+    ward: Ward | None = None
 
 
-def build(today: date) -> list[Bundle]:
-    """One Bundle for each of PEOPLE, in that order, ids given; raises NoGenerator."""
+def build(today: date, now: datetime | None = None) -> list[Bundle]:
+    """One Bundle for each of PEOPLE, in that order, ids given; raises NoGenerator.
+
+    Vital signs of inpatients are hours old, not days: they are dated back from `now`, the start of today unless given.
+    """
     charts = _generate(len(PEOPLE), today)
-    return [_person(person, bundle, today) for person, bundle in zip(PEOPLE, charts, strict=True)]
+    bundles = [_person(person, bundle, today) for person, bundle in zip(PEOPLE, charts, strict=True)]
+    for person, bundle in zip(PEOPLE, bundles, strict=True):
+        if person.ward is not None:
+            admit(bundle, person.ward, now or datetime.combine(today, time(), UTC))
+    return bundles
 
 
 def _generate(count: int, today: date) -> list[Bundle]:
@@ -162,6 +172,24 @@ def _dirty(bundle: Bundle, today: date) -> Bundle:
     return dirty
 
 
+_SEPSIS = Ward(
+    resp=26,
+    spo2=92,
+    oxygen=4,
+    pressure=(88, 50),
+    pulse=124,
+    acvpu="C",
+    temperature=38.7,
+    wbc=24.6,
+    creatinine=2.9,
+    sodium=130,
+    albumin=2.2,
+    bilirubin=3.4,
+)
+_UNCHARTED = Ward(resp=None, temperature=None, pulse=104, pressure=(104, 62), spo2=94)
+_OLD_LABS = Ward(resp=22, spo2=95, pulse=108, pressure=(108, 64), temperature=38.3, labs_age=97)
+_HYPERCAPNIC = Ward(resp=23, spo2=90, oxygen=2, pulse=98, pressure=(134, 80), wbc=12.8, albumin=None, hypercapnic=True)
+
 PEOPLE: tuple[Person, ...] = (
     Person("advanced-01", "eGFR 24, moderate albuminuria", egfr=24, uacr=180),
     Person("advanced-02", "eGFR 21 and falling", egfr=21, uacr=420, last_visit=12),
@@ -181,5 +209,10 @@ PEOPLE: tuple[Person, ...] = (
     Person("mixed-chart", "somebody else's eGFR of 8 in the chart", egfr=29, uacr=350, change=_mixed),
     Person("withdrawn-lab", "newest eGFR of 7 entered in error", egfr=25, uacr=280, change=_entered_in_error),
     Person("dirty-chart", "duplicates, future dates, texts for numbers", egfr=20, uacr=500, change=_dirty),
+    Person("ward-sepsis", "inpatient, deteriorating: NEWS2 16", age=74, ward=_SEPSIS),
+    Person("ward-well", "inpatient, well: NEWS2 0", age=58, ward=Ward()),
+    Person("ward-no-resp", "inpatient, breaths and temperature not charted", age=69, ward=_UNCHARTED),
+    Person("ward-old-labs", "inpatient, labs four days old", age=66, ward=_OLD_LABS),
+    Person("ward-copd", "inpatient on oxygen, SpO2 target 88 to 92 %", age=71, ward=_HYPERCAPNIC),
 )
 """`id` is the patient's id on the FHIR server; `shows` says what a call for this patient teaches."""

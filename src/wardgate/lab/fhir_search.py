@@ -14,33 +14,85 @@ from wardgate.lab.fhir_store import Resource, Store, patient_of
 Pairs = list[tuple[str, str]]
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(T.+)?)?)?")
-_IGNORED = {"_format", "_pretty"}
-_TOKENS: dict[str, dict[str, str]] = {
-    "Observation": {"code": "code", "category": "category", "status": "status"},
-    "Condition": {
-        "code": "code",
-        "category": "category",
-        "clinical-status": "clinicalStatus",
-        "verification-status": "verificationStatus",
+_IGNORED = {"_format", "_pretty", "_total"}  # they change how an answer looks, not what is in it
+_TOKENS: dict[str, dict[str, tuple[str, ...]]] = {
+    "AllergyIntolerance": {
+        "category": ("category",),
+        "clinical-status": ("clinicalStatus",),
+        "code": ("code",),
+        "criticality": ("criticality",),
     },
-    "Encounter": {"status": "status", "class": "class", "type": "type"},
-    "MedicationRequest": {"status": "status", "intent": "intent", "code": "medicationCodeableConcept"},
-    "Patient": {"gender": "gender", "identifier": "identifier"},
+    "Condition": {
+        "category": ("category",),
+        "clinical-status": ("clinicalStatus",),
+        "code": ("code",),
+        "verification-status": ("verificationStatus",),
+    },
+    "DiagnosticReport": {"category": ("category",), "code": ("code",), "status": ("status",)},
+    "DocumentReference": {"category": ("category",), "status": ("status",), "type": ("type",)},
+    "Encounter": {"class": ("class",), "status": ("status",), "type": ("type",)},
+    "Immunization": {"status": ("status",), "vaccine-code": ("vaccineCode",)},
+    "Medication": {"code": ("code",), "status": ("status",)},
+    "MedicationRequest": {
+        "category": ("category",),
+        "code": ("medicationCodeableConcept",),
+        "intent": ("intent",),
+        "status": ("status",),
+    },
+    "MedicationStatement": {
+        "category": ("category",),
+        "code": ("medicationCodeableConcept",),
+        "status": ("status",),
+    },
+    "Observation": {
+        "category": ("category",),
+        "code": ("code",),
+        "combo-code": ("code", "component.code"),
+        "component-code": ("component.code",),
+        "status": ("status",),
+    },
+    "Patient": {"gender": ("gender",), "identifier": ("identifier",)},
+    "Practitioner": {"identifier": ("identifier",)},
+    "PractitionerRole": {"role": ("code",), "specialty": ("specialty",)},
+    "Procedure": {"category": ("category",), "code": ("code",), "status": ("status",)},
+    "ServiceRequest": {
+        "category": ("category",),
+        "code": ("code",),
+        "intent": ("intent",),
+        "priority": ("priority",),
+        "status": ("status",),
+    },
 }
-_DATES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "Observation": ("date", ("effectiveDateTime", "effectiveInstant", "effectivePeriod")),
-    "Condition": ("onset-date", ("onsetDateTime", "onsetPeriod")),
-    "Encounter": ("date", ("period",)),
-    "DiagnosticReport": ("date", ("effectiveDateTime", "effectivePeriod")),
-    "MedicationRequest": ("authoredon", ("authoredOn",)),
+"""Each token parameter with the elements that it looks at."""
+_DATES: dict[str, dict[str, tuple[str, ...]]] = {
+    "AllergyIntolerance": {"date": ("recordedDate",)},
+    "Condition": {"onset-date": ("onsetDateTime", "onsetPeriod"), "recorded-date": ("recordedDate",)},
+    "DiagnosticReport": {"date": ("effectiveDateTime", "effectivePeriod"), "issued": ("issued",)},
+    "DocumentReference": {"date": ("date",)},
+    "Encounter": {"date": ("period",)},
+    "Immunization": {"date": ("occurrenceDateTime",)},
+    "MedicationRequest": {"authoredon": ("authoredOn",)},
+    "MedicationStatement": {"effective": ("effectiveDateTime", "effectivePeriod")},
+    "Observation": {"date": ("effectiveDateTime", "effectiveInstant", "effectivePeriod")},
+    "Patient": {"birthdate": ("birthDate",)},
+    "Procedure": {"date": ("performedDateTime", "performedPeriod")},
+    "ServiceRequest": {"authored": ("authoredOn",), "occurrence": ("occurrenceDateTime", "occurrencePeriod")},
 }
+"""Each date parameter with the elements that it looks at: the first that is there counts."""
+_NAMES: dict[str, tuple[str, ...]] = {"name": ("family", "given", "text"), "family": ("family",), "given": ("given",)}
+_NAMED = {"Patient", "Practitioner"}
+_NO_PATIENT = {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication"}
+_NO_SUBJECT = {"AllergyIntolerance", "Immunization"}
 _COMPARE: dict[str, Callable[[datetime, datetime, datetime, datetime], bool]] = {
     # (start, end) of the resource against (start, end) of the parameter; ends are exclusive
     "eq": lambda a, b, x, y: x <= a and b <= y,
+    "ne": lambda a, b, x, y: not (x <= a and b <= y),
     "ge": lambda a, b, x, y: b > x,
     "gt": lambda a, b, x, y: b > y,
     "le": lambda a, b, x, y: a < y,
     "lt": lambda a, b, x, y: a < x,
+    "sa": lambda a, b, x, y: a >= y,
+    "eb": lambda a, b, x, y: b <= x,
 }
 
 
@@ -48,11 +100,16 @@ class Unsupported(ValueError):
     """A parameter that this server does not know; the message names it."""
 
 
-def supported(kind: str) -> list[str]:
-    """The search parameters of a resource type, for the CapabilityStatement."""
-    names = ["_id", *_TOKENS.get(kind, {})]
-    names += [_DATES[kind][0]] if kind in _DATES else []
-    return names if kind in ("Patient", "Practitioner") else [*names, "patient", "subject"]
+def supported(kind: str) -> dict[str, str]:
+    """The search parameters of a resource type and the type of each, as the CapabilityStatement says them."""
+    names = (
+        {"_id": "token"} | dict.fromkeys(_TOKENS.get(kind, {}), "token") | dict.fromkeys(_DATES.get(kind, {}), "date")
+    )
+    if kind in _NAMED:
+        names |= dict.fromkeys(_NAMES, "string")
+    if kind in _NO_PATIENT:
+        return names
+    return names | dict.fromkeys(("patient",) if kind in _NO_SUBJECT else ("patient", "subject"), "reference")
 
 
 def search(store: Store, kind: str, parameters: Pairs) -> list[Resource]:
@@ -91,12 +148,14 @@ def _patient_id(value: str) -> str:
 
 
 def _test(kind: str, name: str, value: str) -> Callable[[Resource], bool]:
+    wanted = list(_alternatives(value))
     if name == "_id":
-        ids = set(_alternatives(value))
-        return lambda resource: resource["id"] in ids
+        return lambda resource: resource["id"] in wanted
     if name in _TOKENS.get(kind, {}):
-        return _token_test(_TOKENS[kind][name], list(_alternatives(value)))
-    return _date_test(kind, list(_alternatives(value)))
+        return _token_test(_TOKENS[kind][name], wanted)
+    if name in _DATES.get(kind, {}):
+        return _date_test(_DATES[kind][name], wanted)
+    return _name_test(_NAMES[name], wanted)
 
 
 def _alternatives(value: str) -> Iterator[str]:
@@ -108,14 +167,23 @@ def _alternatives(value: str) -> Iterator[str]:
 # -- tokens ---------------------------------------------------------------------------------------
 
 
-def _token_test(element: str, wanted: list[str]) -> Callable[[Resource], bool]:
+def _token_test(elements: tuple[str, ...], wanted: list[str]) -> Callable[[Resource], bool]:
     tokens = [_token(each) for each in wanted]
 
     def test(resource: Resource) -> bool:
-        codings = list(_codings(resource.get(element)))
+        codings = [coding for element in elements for coding in _codings(_element(resource, element))]
         return any(_matches(coding, token) for coding in codings for token in tokens)
 
     return test
+
+
+def _element(resource: Resource, path: str) -> object:
+    """The value of an element, or of an element of each item of a list (`component.code`)."""
+    name, _, rest = path.partition(".")
+    value = resource.get(name)
+    if not rest:
+        return value
+    return [item.get(rest) for item in value if isinstance(item, dict)] if isinstance(value, list) else None
 
 
 def _token(text: str) -> tuple[str | None, str]:
@@ -144,14 +212,35 @@ def _codings(value: object) -> Iterator[tuple[str, str]]:
             yield value.get("system") or "", code
 
 
+# -- names ----------------------------------------------------------------------------------------
+
+
+def _name_test(parts: tuple[str, ...], wanted: list[str]) -> Callable[[Resource], bool]:
+    """A part of the name begins with what is wanted, whatever the case (search.html#string)."""
+    starts = tuple(each.casefold() for each in wanted)
+
+    def test(resource: Resource) -> bool:
+        return any(part.casefold().startswith(starts) for part in _name_parts(resource, parts))
+
+    return test
+
+
+def _name_parts(resource: Resource, parts: tuple[str, ...]) -> Iterator[str]:
+    names = resource.get("name")
+    for name in names if isinstance(names, list) else ():
+        for part in parts if isinstance(name, dict) else ():
+            value = name.get(part)
+            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+
+
 # -- dates ----------------------------------------------------------------------------------------
 
 
-def _date_test(kind: str, wanted: list[str]) -> Callable[[Resource], bool]:
+def _date_test(elements: tuple[str, ...], wanted: list[str]) -> Callable[[Resource], bool]:
     ranges = [_comparison(each) for each in wanted]
 
     def test(resource: Resource) -> bool:
-        when = _when(kind, resource)
+        when = _when(elements, resource)
         return when is not None and any(compare(*when, *span) for compare, span in ranges)
 
     return test
@@ -161,12 +250,12 @@ def _comparison(text: str) -> tuple[Callable[[datetime, datetime, datetime, date
     prefix = text[:2] if text[:2].isalpha() else "eq"
     span = _span(text[2:] if text[:2].isalpha() else text)
     if prefix not in _COMPARE or span is None:
-        raise Unsupported("a date is eq, ge, gt, le or lt and a FHIR date")
+        raise Unsupported(f"a date is {', '.join(_COMPARE)} and a FHIR date")
     return _COMPARE[prefix], span
 
 
-def _when(kind: str, resource: Resource) -> tuple[datetime, datetime] | None:
-    for element in _DATES[kind][1] if kind in _DATES else ():
+def _when(elements: tuple[str, ...], resource: Resource) -> tuple[datetime, datetime] | None:
+    for element in elements:
         value = resource.get(element)
         if isinstance(value, str):
             return _span(value)
@@ -189,7 +278,7 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         if time:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment, moment + timedelta(microseconds=1)
+            return moment, moment + _precision(time)
         start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)
         if day:
             return start, start + timedelta(days=1)
@@ -197,6 +286,13 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         return start, datetime(*following, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _precision(time: str) -> timedelta:
+    """`T10:00` is that whole minute, `T10:00:00` that second (search.html#date)."""
+    if "." in time:
+        return timedelta(microseconds=1)
+    return timedelta(seconds=1) if re.match(r"T\d\d:\d\d:", time) else timedelta(minutes=1)
 
 
 def _sorted(kind: str, found: list[Resource], sort: str) -> list[Resource]:
@@ -215,9 +311,10 @@ def _sort_key(kind: str, name: str) -> Callable[[Resource], Any]:
     if name == "_id":
         return lambda resource: resource["id"]
     if name == "_lastUpdated":
-        return lambda resource: resource.get("meta", {}).get("lastUpdated")
-    if kind in _DATES and name == _DATES[kind][0]:
-        return lambda resource: when[0] if (when := _when(kind, resource)) else None
+        return lambda resource: (resource.get("meta") or {}).get("lastUpdated")
+    elements = _DATES.get(kind, {}).get(name)
+    if elements is not None:
+        return lambda resource: when[0] if (when := _when(elements, resource)) else None
     if name in ("patient", "subject"):
         return patient_of
     raise Unsupported(f"sorting {kind} by {name[:64]} is not supported")

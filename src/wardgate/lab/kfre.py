@@ -5,6 +5,7 @@ failure. JAMA 2016;315(2):164-174. Valid for adults with CKD stages G3a to G5.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FEATURES = ("age", "male", "egfr", "uacr")
@@ -49,3 +50,10 @@ def risk(variant: Variant, contributions: tuple[float, ...]) -> float:
         return 1 - math.pow(variant.baseline, math.exp(sum(contributions)))
     except OverflowError:
         raise ValueError("the inputs are outside of what the equation can compute") from None
+
+
+def answer(variant: Variant, values: Sequence[float]) -> tuple[float, tuple[float, ...]]:
+    """The risk, and what each of FEATURES adds to the linear predictor."""
+    age, male, egfr, uacr = values
+    contributions = terms(age, male, egfr, uacr)
+    return risk(variant, contributions), contributions

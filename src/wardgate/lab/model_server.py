@@ -1,9 +1,10 @@
-"""A model server that speaks the Open Inference Protocol v2 over REST and answers the Kidney Failure Risk Equation.
+"""A model server that speaks the Open Inference Protocol v2 over REST and answers the models of `lab/models.py`.
 
     python -m wardgate.lab.model_server --port 0        prints `model URL` once it listens
 
 https://github.com/kserve/open-inference-protocol (specification/protocol/inference_rest.md). As there: one
-tensor `[k, 4]`, or four tensors `[k, 1]` named after their features; row-major data, flat or nested.
+tensor `[k, n]`, or n tensors `[k, 1]` named after their features; row-major data, flat or nested. Versions of a
+model stand side by side; a path without one gets the newest, as of other servers.
 """
 
 import argparse
@@ -13,10 +14,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wardgate.lab import asgi, kfre
+from wardgate.lab import asgi
 from wardgate.lab.asgi import Reply, Request
+from wardgate.lab.models import MODELS, Model
 
-VERSION = "1"
+Row = tuple[float, ...]
 _NUMERIC = {"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8", "BOOL"}
 _MAX_ROWS = 10_000
 
@@ -31,7 +33,7 @@ def answer(request: Request) -> Reply:
         case "OPTIONS", _:
             return asgi.preflight()
         case "GET", ["v2"]:
-            return Reply(200, {"name": "wardgate-lab", "version": VERSION, "extensions": []})
+            return Reply(200, {"name": "wardgate-lab", "version": "1", "extensions": []})
         case "GET", ["v2", "health", "live"]:
             return Reply(200, {"live": True})
         case "GET", ["v2", "health", "ready"]:
@@ -39,53 +41,55 @@ def answer(request: Request) -> Reply:
         case method, ["v2", "models", name, "versions", version, *rest]:
             return _model(method, name, version, rest, request.body)
         case method, ["v2", "models", name, *rest]:
-            return _model(method, name, VERSION, rest, request.body)
+            return _model(method, name, None, rest, request.body)
     return Reply(404, {"error": "no such path"})
 
 
-def _model(method: str, name: str, version: str, rest: Sequence[str], body: bytes) -> Reply:
-    variant = kfre.VARIANTS.get(name)
-    if variant is None or version != VERSION:
-        return Reply(404, {"error": f"this server has version {VERSION} of {', '.join(kfre.VARIANTS)} and no other"})
+def _model(method: str, name: str, version: str | None, rest: Sequence[str], body: bytes) -> Reply:
+    versions = MODELS.get(name, {})
+    version = version if version is not None or not versions else list(versions)[-1]
+    model = versions.get(version or "")
+    if model is None or version is None:
+        served = ", ".join(f"{each} ({', '.join(numbers)})" for each, numbers in MODELS.items())
+        return Reply(404, {"error": f"this server has, with their versions, {served} and no other"})
     match method, *rest:
         case ["GET"]:
-            return Reply(200, _metadata(name, variant))
+            return Reply(200, _metadata(name, model))
         case ["GET", "ready"]:
             return Reply(200, {"name": name, "ready": True})
         case ["POST", "infer"]:
-            return _infer(name, variant, body)
+            return _infer(name, version, model, body)
         case [_, "infer"] | [_, "ready"] | [_]:
             allowed = "POST" if rest == ["infer"] else "GET"
             return Reply(405, {"error": "method not allowed"}, {"allow": allowed})
     return Reply(404, {"error": "no such path"})
 
 
-def _metadata(name: str, variant: kfre.Variant) -> dict[str, object]:
+def _metadata(name: str, model: Model) -> dict[str, object]:
     return {
         "name": name,
-        "versions": [VERSION],
+        "versions": list(MODELS[name]),
         "platform": "wardgate-lab",
-        "inputs": [{"name": "features", "datatype": "FP64", "shape": [-1, len(kfre.FEATURES)]}],
+        "inputs": [{"name": "features", "datatype": "FP64", "shape": [-1, len(model.features)]}],
         "outputs": [
-            {"name": variant.output, "datatype": "FP64", "shape": [-1, 1]},
-            {"name": "contributions", "datatype": "FP64", "shape": [-1, len(kfre.FEATURES)]},
+            {"name": model.output, "datatype": "FP64", "shape": [-1, 1]},
+            {"name": "contributions", "datatype": "FP64", "shape": [-1, len(model.features)]},
         ],
     }
 
 
-def _infer(name: str, variant: kfre.Variant, body: bytes) -> Reply:
+def _infer(name: str, version: str, model: Model, body: bytes) -> Reply:
     try:
         call = _object(body)
-        rows = _rows(_tensors(call))
-        contributions = [kfre.terms(*row) for row in rows]
-        risks = [kfre.risk(variant, each) for each in contributions]
+        rows = _rows(_tensors(call), model.features)
+        answers = [model.answer(row) for row in rows]
     except ValueError as error:
         return Reply(400, {"error": str(error)})
     except (OverflowError, RecursionError):
         return Reply(400, {"error": "the numbers are too large, or nested too deep"})
     outputs = [
-        _output(variant.output, [len(rows), 1], risks),
-        _output("contributions", [len(rows), len(kfre.FEATURES)], [term for each in contributions for term in each]),
+        _output(model.output, [len(rows), 1], [score for score, _ in answers]),
+        _output("contributions", [len(rows), len(model.features)], [term for _, terms in answers for term in terms]),
     ]
     wanted = call.get("outputs")
     if isinstance(wanted, list) and wanted:
@@ -93,7 +97,7 @@ def _infer(name: str, variant: kfre.Variant, body: bytes) -> Reply:
         outputs = [output for output in outputs if output["name"] in names]
         if len(outputs) != len(wanted):
             return Reply(400, {"error": "an output is asked for that the model does not have"})
-    reply: dict[str, object] = {"model_name": name, "model_version": VERSION, "outputs": outputs}
+    reply: dict[str, object] = {"model_name": name, "model_version": version, "outputs": outputs}
     if isinstance(call.get("id"), str):
         reply["id"] = call["id"]
     return Reply(200, reply)
@@ -148,18 +152,19 @@ def _flatten(data: object, name: str) -> list[float]:
     return flat
 
 
-def _rows(tensors: Mapping[str, tuple[list[int], list[float]]]) -> list[tuple[float, float, float, float]]:
-    if set(tensors) == set(kfre.FEATURES):
-        columns = [_column(*tensors[name]) for name in kfre.FEATURES]
+def _rows(tensors: Mapping[str, tuple[list[int], list[float]]], features: Sequence[str]) -> list[Row]:
+    width = len(features)
+    if set(tensors) == set(features):
+        columns = [_column(*tensors[name]) for name in features]
         if len({len(column) for column in columns}) != 1:
             raise _Wrong("the named inputs differ in length")
         return _bounded(list(zip(*columns, strict=True)))
     if len(tensors) != 1:
-        raise _Wrong(f"expected one input of shape [k, 4], or inputs named {', '.join(kfre.FEATURES)}")
+        raise _Wrong(f"expected one input of shape [k, {width}], or inputs named {', '.join(features)}")
     [(shape, data)] = tensors.values()
-    if len(shape) != 2 or shape[1] != len(kfre.FEATURES):
-        raise _Wrong(f"expected shape [k, {len(kfre.FEATURES)}], got {shape}")
-    return _bounded([tuple(data[i : i + 4]) for i in range(0, len(data), 4)])
+    if len(shape) != 2 or shape[1] != width:
+        raise _Wrong(f"expected shape [k, {width}], got {shape}")
+    return _bounded([tuple(data[i : i + width]) for i in range(0, len(data), width)])
 
 
 def _column(shape: list[int], data: list[float]) -> list[float]:
@@ -168,7 +173,7 @@ def _column(shape: list[int], data: list[float]) -> list[float]:
     return data
 
 
-def _bounded(rows: list[Any]) -> list[tuple[float, float, float, float]]:
+def _bounded(rows: list[Row]) -> list[Row]:
     if len(rows) > _MAX_ROWS:
         raise _Wrong(f"at most {_MAX_ROWS} rows a call")
     return rows

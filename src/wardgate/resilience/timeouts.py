@@ -50,8 +50,9 @@ def deadline(left: Callable[[Req], float], options: DeadlineOptions | None = Non
 class AttemptTimeoutOptions:
     timeout: float
     """Seconds an attempt may take when there is time enough."""
-    margin: float = 0.005
-    """Seconds by which the attempt ends before the call's deadline, so that it fails rather than is cancelled."""
+    margin: float = 0.025
+    """Seconds by which the attempt ends before the call's deadline, so that it fails rather than is cancelled: more
+    than the deadline's own reserve, with room for what stands in for the model, and its card."""
 
 
 def attempt_timeout(left: Callable[[Req], float], options: AttemptTimeoutOptions) -> Layer[Req, Resp]:

@@ -52,7 +52,7 @@ class EdgeOptions:
     cds_hooks: str = "2.0"
     """What discovery speaks (`discovery.cds_hooks`)."""
     server_timing: bool = False
-    """Whether an answer says how long each stage took (`telemetry.server_timing`)."""
+    """Whether an answer says how long each stage took, and how it ended (`telemetry.server_timing`)."""
     base: str = ""
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
 
@@ -192,13 +192,16 @@ class Edge:
             HookCall(request, plan, self._new_id(), self._clock.now(), read, read + plan.deadline)
         )
         response = _answer_of(outcome)
-        return self._timed(response, outcome.call) if self._options.server_timing else response
+        return self._timed(response, outcome) if self._options.server_timing else response
 
-    def _timed(self, response: Response, call: HookCall) -> Response:
-        """With a Server-Timing header (W3C), which a page of a listed origin may read: the spine's names, numbers."""
+    def _timed(self, response: Response, outcome: HookOutcome) -> Response:
+        """With a Server-Timing header (W3C), which a page of a listed origin may read: the spine's names and numbers,
+        and how the call ended, from the closed lists."""
+        call = outcome.call
         total = round((self._clock.monotonic() - call.started) * 1000, 3)
         stages = {**call.stages_ms(), "total": total}
         timing = ", ".join(f"{name};dur={ms}" for name, ms in stages.items())
+        timing += f', outcome;desc="{outcome.outcome}/{outcome.reason}"'
         headers = (*response.headers, (b"server-timing", timing.encode()), EXPOSE_TIMING)
         return Response(response.status, response.body, headers)
 

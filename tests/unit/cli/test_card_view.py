@@ -71,6 +71,66 @@ def test_a_card_is_shown_whole(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+_ACTING: dict[str, Any] = _CARD | {
+    "source": {"label": "Nephrology", "topic": {"system": "s", "code": "kfre", "display": "Kidney failure risk"}},
+    "selectionBehavior": "any",
+    "suggestions": [
+        {
+            "label": "Refer to nephrology",
+            "uuid": "u",
+            "isRecommended": True,
+            "actions": [
+                {"type": "create", "description": "Draft a referral", "resource": {"resourceType": "ServiceRequest"}},
+                {"type": "delete", "description": "Drop the recall", "resourceId": "Task/7"},
+            ],
+        },
+        {"label": "Repeat the labs", "actions": [{"type": "update", "description": "Move the visit", "resource": {}}]},
+    ],
+    "links": [{"label": "Explorer", "url": "https://app.example", "type": "smart", "autolaunchable": True}],
+}
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_a_card_proposes_can_be_told_apart(width: int) -> None:
+    """Which suggestion is recommended, what each would do to the chart, what opens by itself, what it is about."""
+    text = _shown(_ACTING, width=width)
+    flat = _packed(text)
+    for part in (
+        "suggests ☑ Refer to nephrology (recommended)",
+        "+ Draft a referral (create ServiceRequest)",
+        "− Drop the recall (delete Task/7)",
+        "☐ Repeat the labs",
+        "~ Move the visit (update)",
+        "→ Explorer (SMART app, opens by itself)",
+        "override · Already referred",
+        "topic: Kidney failure risk · kfre",
+    ):
+        assert _packed(part) in flat
+    assert max(map(len, text.splitlines())) <= width
+    assert "choose one" in _shown(_ACTING | {"selectionBehavior": "at-most-one"})
+
+
+def test_what_the_ehr_does_by_itself_is_shown_beside_the_cards() -> None:
+    """System actions belong to no card."""
+    action = {"type": "update", "description": "Note the risk", "resource": {"resourceType": "ServiceRequest"}}
+    text = _shown(body={"cards": [_CARD], "systemActions": [action]})
+    assert "by itself" in text and "~ Note the risk (update ServiceRequest)" in text
+    assert "by itself" not in _shown(_CARD)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"suggestions": 7, "links": {}, "overrideReasons": "x", "source": [], "selectionBehavior": []},
+        {"suggestions": [7, {}, {"actions": 7}, {"actions": [7, {}]}], "links": [7, {}], "source": {"topic": 7}},
+    ],
+)
+def test_an_odd_card_is_shown_all_the_same(odd: dict[str, Any]) -> None:
+    """What answers may be another service than this gateway, or a broken one."""
+    text = _shown(body={"cards": [_CARD | odd], "systemActions": 7})
+    assert "49.4 %" in text
+
+
 def test_no_card_says_why_where_it_is_known() -> None:
     """The reason of the gateway's counter in words, and as it is counted."""
     text = _shown(counted={"outcome": "out_of_scope", "reason": "exclusion"})
@@ -90,6 +150,8 @@ def test_nothing_from_outside_steers_the_terminal() -> None:
     """Escape sequences in a chart or a card are not passed on."""
     hostile = "\x1b]0;owned\x07\x1b[2J\x9b31m\r"
     card = _CARD | {"summary": hostile, "detail": hostile, "indicator": hostile, "source": {"label": hostile}}
+    card["suggestions"] = [{"label": hostile, "actions": [{"type": hostile, "description": hostile}]}]
+    card["links"] = [{"label": hostile, "url": hostile}]
     text = _shown(card, patient={"id": hostile, "name": [{"text": hostile}], "gender": hostile, "birthDate": hostile})
     assert not any(character in text for character in "\x1b\x07\x9b\r")
 

@@ -98,6 +98,10 @@ def test_a_bad_name_is_a_sentence(here: Path, capsys: pytest.CaptureFixture[str]
         ({"url": "127.0.0.1:8082"}, "not the URL of a model server"),
         ({"url": "http://user@host"}, "not the URL of a model server"),
         ({"url": "http://HOST"}, "lower case"),
+        ({"url": "http://127.0.0.1:99999"}, "not the URL of a model server"),
+        ({"url": "http://127.0.0.1:0"}, "not the URL of a model server"),
+        ({"url": "http://[::1::2]"}, "not the URL of a model server"),
+        ({"url": "http://model.internal:8080"}, "Write https"),
         ({"url": "http://h/x?y=1"}, "not the URL of a model server"),
         ({"url": 'http://h/"\n- x'}, "not the URL of a model server"),
     ],
@@ -179,6 +183,21 @@ def test_a_model_host_that_is_not_listed_is_a_line_to_change(here: Path) -> None
     assert len(examine(gateway).errors) == 1
     gateway.write_text(gateway.read_text().replace('model_hosts: ["127.0.0.1:8082"]', line.strip()))
     assert not examine(gateway).errors
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8082", "http://localhost", "https://m.example/v1/", "https://m:8443"])
+@pytest.mark.parametrize("protocol", starter.PROTOCOLS)
+def test_every_url_that_is_taken_passes_check(here: Path, url: str, protocol: str) -> None:
+    """Its host stands in `model_hosts` as the URL has it."""
+    assert _new(url=url, protocol=protocol)[0] == 0
+    assert examine(_CONFIG / "wardgate.yaml").findings == ()
+
+
+def test_a_folder_in_the_place_of_the_gateway_is_a_sentence(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Never a traceback."""
+    Path("config/wardgate.yaml").mkdir(parents=True)
+    assert _new()[0] == 1
+    assert "config/wardgate.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "a: [", "- a list", "a: 1\na: 2\n"])

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.config_tree import sound_config
 from tests.fakes.processes import line_from, process
 from tests.fakes.raw_server import http_answer, raw_server
-from wardgate.cli import app, probes
+from wardgate.cli import app, new, probes, starter
 from wardgate.cli.check import examine
 
 _PROBES = Path("config/models/kidney-failure/releases/probes.json")
@@ -131,6 +131,29 @@ async def test_a_reply_that_cannot_be_used_is_named(
         assert (await asyncio.to_thread(_run))[0] == 1
     said = capsys.readouterr().err
     assert f"({reason})" in said and "Traceback" not in said
+
+
+_REPLIES = {
+    "oip": (
+        b'{"model_name": "sepsis", "model_version": "1", '
+        b'"outputs": [{"name": "score", "shape": [1], "datatype": "FP64", "data": [0.25]}]}'
+    ),
+    "mlflow": b'{"predictions": [[0.75, 0.25]]}',
+    "json": b'{"version": 1, "score": 0.25}',
+}
+
+
+@pytest.mark.parametrize("protocol", starter.PROTOCOLS)
+async def test_what_new_writes_asks_an_endpoint_of_its_protocol(here: Path, protocol: str) -> None:
+    """The placeholders differ from any answer; written, they agree."""
+    async with raw_server(http_answer("200 OK", _REPLIES[protocol])) as server:
+        new.run("sepsis", Path("config"), protocol, "patient-view", server.url, io.StringIO())
+        differs = await asyncio.to_thread(_run, service="sepsis")
+        written = await asyncio.to_thread(_run, write=True, service="sepsis")
+        agrees = await asyncio.to_thread(_run, service="sepsis")
+    assert differs[0] == 1 and "0 of 3 agree" in differs[1]
+    assert written[0] == 0
+    assert agrees[0] == 0 and "3 of 3 agree" in agrees[1]
 
 
 def test_an_unsound_configuration_is_told_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _demo(pid: int) -> Running:
-    return Running(pid, "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3/fhir", "http://127.0.0.1:4")
+    return Running(pid, *(f"http://127.0.0.1:{port}" for port in range(1, 6)))
 
 
 def test_what_is_announced_is_found_and_withdrawn(scratch: Path) -> None:

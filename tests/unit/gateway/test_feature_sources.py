@@ -168,7 +168,7 @@ async def test_rules_see_what_the_model_does_not(tmp_path: Path) -> None:
 async def test_drafts_of_another_patient_do_not_count(tmp_path: Path) -> None:
     """They are dropped and counted, and three of them end the call without a score (law 11)."""
     gateway = FakeGateway(config(tmp_path), FakeModel(lambda *_: 0.3), site="hospital_a")
-    other = {"subject": {"reference": "Patient/p2"}}
+    other: dict[str, Any] = {"subject": {"reference": "Patient/p2"}}
     assert (await asked(gateway, body(draft("ct", **other), draft("mr", "d2"))))[5] == 1.0
     assert gateway.meter.dropped == {"other_patient": 1}
     before = len(gateway.model.asked)

@@ -1,13 +1,17 @@
 """Gathering: what was sent, what is read besides, what is refused, and what never happens."""
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.calls import CLIENT
 from tests.fakes.clock import FakeClock
 from tests.fakes.context_fhir import (
     ACCESS,
@@ -26,8 +30,10 @@ from tests.fakes.context_fhir import (
     patient,
 )
 from tests.fakes.meter import FakeMeter
+from wardgate.domain.context.prefetch import parse_template
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired, Refusal
+from wardgate.domain.hooks import HOOKS
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer, GatherOptions
 
@@ -59,6 +65,7 @@ async def test_a_whole_prefetch_costs_no_read() -> None:
     assert set(record.keys.values()) == {KeyState.OBTAINED}
 
 
+@pytest.mark.requirement("PF-3", "FA-1", "FA-2", "INV-9")
 async def test_only_the_missing_keys_are_read() -> None:
     """The service fills what the EHR left out, with the token of the call (PF-3, FA-2)."""
     fhir = FakeFhir(dict(SERVER))
@@ -66,6 +73,20 @@ async def test_only_the_missing_keys_are_read() -> None:
     assert sorted(fhir.urls) == [PROBLEMS_URL, LABS_URL]
     assert {access for access, _, _ in fhir.asked} == {ACCESS}
     assert ids(record) == ["read"] and set(record.keys.values()) == {KeyState.OBTAINED}
+
+
+@pytest.mark.requirement("PF-10")
+@pytest.mark.parametrize(("zone", "day"), [("UTC", "2025-12-31"), ("Europe/Vienna", "2026-01-01")])
+async def test_a_date_is_that_of_the_calls_clock_where_the_client_is(zone: str, day: str) -> None:
+    """At 23:30 in London it is tomorrow in Vienna; the date is asked of the call's clock, and of no other."""
+    template = "Observation?patient={{context.patientId}}&date=le{{today()}}"
+    fhir = FakeFhir()
+    client = dataclasses.replace(CLIENT, zone=ZoneInfo(zone))
+    call = call_for({"labs": LABS}, access=ACCESS, client=client)
+    key = parse_template("labs", template, HOOKS["patient-view"].tokens(), required=False, cds_hooks="3.0")
+    plan = msgspec.structs.replace(call.plan, prefetch=(key,))
+    await gather(dataclasses.replace(call, plan=plan, now=1_767_223_800.0), fhir)
+    assert fhir.urls == [f"{BASE}/Observation?patient=p1&date=le{day}"]
 
 
 async def test_undeclared_keys_are_never_looked_at() -> None:
@@ -85,6 +106,7 @@ STATES: dict[str, tuple[object, bool]] = {
 }
 
 
+@pytest.mark.requirement("PF-1", "PF-4", "INV-9")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("required", [False, True])
 @pytest.mark.parametrize("server", ["none", "works", "fails"])
@@ -113,6 +135,7 @@ async def test_the_four_states_with_and_without_a_server(state: str, required: b
         assert record.keys["labs"] is KeyState.UNOBTAINED and ids(record) == []
 
 
+@pytest.mark.requirement("PF-5", "RSP-7")
 async def test_a_required_key_that_is_clinically_empty_is_no_412() -> None:
     """Obtained, and there is nothing: that is an answer (PF-5, T-5)."""
     fhir = FakeFhir({PATIENT_URL: patient(), LABS_URL: bundle(operation_outcome("warning"))})
@@ -153,6 +176,7 @@ def pages(count: int, *, base: str = BASE, start: str = LABS_URL) -> dict[str, o
     }
 
 
+@pytest.mark.requirement("PF-6")
 async def test_every_page_is_read() -> None:
     """A search is as long as its last page says (PF-6, T-13)."""
     fhir = FakeFhir(pages(5))
@@ -170,6 +194,7 @@ async def test_the_pages_of_a_prefetched_bundle_are_read_too() -> None:
     assert fhir.urls == [f"{BASE}/Observation?page=2", f"{BASE}/Observation?page=3"]
 
 
+@pytest.mark.requirement("PF-6")
 @pytest.mark.parametrize("sorted_by_template", [True, False])
 async def test_paging_is_bounded(sorted_by_template: bool) -> None:
     """Beyond the bound the key is partial: the newest part where the order proves it, else of unknown order."""
@@ -224,6 +249,7 @@ async def test_a_loop_of_pages_ends(to: str) -> None:
     assert len(fhir.asked) == 2 and record.keys["labs"] is KeyState.PARTIAL_NEWEST
 
 
+@pytest.mark.requirement("FA-4")
 @pytest.mark.parametrize(
     "link",
     [
@@ -253,6 +279,7 @@ async def test_the_token_never_follows_a_foreign_link(link: object, prefetched: 
 # Time and tasks
 
 
+@pytest.mark.requirement("INV-8")
 async def test_reads_leave_the_model_its_share_of_the_deadline() -> None:
     """Each read gets what is left until the reserve begins."""
     fhir = FakeFhir(dict(SERVER))

@@ -106,6 +106,7 @@ async def test_an_unrelated_change_during_the_call_hides_nothing() -> None:
     assert len((await gateway.call(_body())).json()["cards"]) == 1
 
 
+@pytest.mark.requirement("PF-4", "RSP-4")
 async def test_a_required_prefetch_that_cannot_be_had_is_412() -> None:
     """PF-4, with an OperationOutcome that names the key; counted as refused, not recorded."""
     gateway = FakeGateway()
@@ -115,6 +116,7 @@ async def test_a_required_prefetch_that_cannot_be_had_is_412() -> None:
     assert _ended(gateway)[1:3] == ("refused", "prefetch_required") and gateway.sink.newest(1) == []
 
 
+@pytest.mark.requirement("PF-3", "INV-9", "FA-1")
 async def test_missing_prefetch_is_read_with_the_calls_token() -> None:
     """PF-3: only the keys that are missing are read."""
     gateway = FakeGateway()
@@ -131,6 +133,7 @@ async def test_the_same_call_at_the_same_moment_gives_the_same_bytes() -> None:
     assert (await first.call(_body())).body == (await second.call(_body())).body
 
 
+@pytest.mark.requirement("CARD-1")
 async def test_card_ids_are_never_used_twice() -> None:
     """CARD-1: a new UUID for each card, derived from the decision."""
     gateway = FakeGateway()
@@ -148,6 +151,7 @@ async def test_what_the_gateway_changed_is_counted_by_feature() -> None:
     assert "taken as 10000" in card["detail"]
 
 
+@pytest.mark.requirement("SEC-17")
 async def test_a_record_holds_steps_and_bins_and_no_value_of_the_patient() -> None:
     """Law 4 for the record: everything in it is from a closed list, a number of ours, or an id of ours."""
     gateway = FakeGateway()

@@ -116,6 +116,7 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
         await House().answer(asyncio.CancelledError())
 
 
+@pytest.mark.requirement("INV-8")
 async def test_a_hanging_model_times_out_within_the_call() -> None:
     """The attempt ends before the deadline, as `model_timeout`, so that somebody can count it."""
     from wardgate.domain.inference.prediction import ModelInputs

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -61,6 +62,27 @@ async def test_a_model_that_answers_as_pinned_passes() -> None:
 async def test_what_does_not_pass_is_told_apart(model: FakeModel, proof: Proof) -> None:
     """A wrong answer has failed; a model that cannot be asked has proven nothing yet."""
     assert await _proven(model, timeout=0.01).check() is proof
+
+
+@pytest.mark.parametrize("times, proof, asked", [(1, Proof.PASSED, 2), (2, Proof.PENDING, 2)])
+async def test_a_round_that_meets_a_closed_connection_is_begun_again_once(times: int, proof: Proof, asked: int) -> None:
+    """Regression: MLServer closes its connection after each 500; the proof of another release on it was lost for
+    seconds. A round that broke in its middle says nothing: another process may have answered the rest."""
+
+    @dataclass
+    class Closing(FakeModel):
+        left: int = times
+
+        async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+            reply = await super().infer(endpoint, inputs)
+            if self.left:
+                self.left -= 1
+                raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
+            return reply
+
+    model = Closing()
+    assert await _proven(model).check() is proof
+    assert len(model.asked) == asked
 
 
 async def test_before_the_probes_passed_no_call_reaches_the_model() -> None:

@@ -115,7 +115,15 @@ def test_sorting_is_by_instant_and_the_undated_come_last(server: FhirServer) -> 
 
 @pytest.mark.parametrize(
     ("date", "found"),
-    [("ge2026-04-01", ["c", "e"]), ("2026-03", ["a", "b"]), ("lt2026-03-02", ["a", "b"]), ("gt2026-05", [])],
+    [
+        ("ge2026-04-01", ["c", "e"]),
+        ("2026-03", ["a", "b"]),
+        ("lt2026-03-02", ["a", "b"]),
+        ("gt2026-05", []),
+        ("2026-03-01T10:00", ["a", "b"]),
+        ("2026-03-01T10:00:00Z", ["a", "b"]),
+        ("2026-03-01T10:01", []),
+    ],
 )
 def test_dates_compare_by_their_precision(server: FhirServer, date: str, found: list[str]) -> None:
     """A month is a range, and prefixes compare ranges."""
@@ -192,7 +200,7 @@ def test_reads_and_what_is_not_there(server: FhirServer) -> None:
     assert body["id"] == "p1"
     assert _get(server, "Patient/p9").status == 404
     assert server.answer(Request("GET", "/elsewhere", "", {}, b"")).status == 404
-    assert server.answer(Request("DELETE", "/fhir/Patient/p1", "", {}, b"")).status == 405
+    assert server.answer(Request("PATCH", "/fhir/Patient/p1", "", {}, b"")).status == 405
 
 
 def test_metadata_says_r4(server: FhirServer) -> None:
@@ -219,6 +227,182 @@ def test_a_token_is_demanded_where_one_is_set(store: Store) -> None:
     assert _get(server, "Patient/p1", headers={"authorization": "Bearer wrong"}).status == 401
     assert _get(server, "Patient/p1", headers={"authorization": "Bearer s3cret"}).status == 200
     assert _get(server, "metadata").status == 200
+
+
+# -- further types and parameters -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "element", "parameter", "value", "other"),
+    [
+        ("MedicationRequest", {"status": "active"}, "status", "active", "stopped"),
+        ("MedicationRequest", {"authoredOn": "2026-03-01"}, "authoredon", "ge2026-03", "lt2026-03"),
+        (
+            "MedicationStatement",
+            {"effectivePeriod": {"start": "2026-03-01"}},
+            "effective",
+            "ge2026-03-02",
+            "lt2026-03-01",
+        ),
+        (
+            "MedicationStatement",
+            {"category": {"coding": [{"code": "inpatient"}]}},
+            "category",
+            "inpatient",
+            "community",
+        ),
+        ("Encounter", {"class": {"code": "IMP"}}, "class", "IMP", "AMB"),
+        ("Encounter", {"period": {"start": "2026-03-01", "end": "2026-03-04"}}, "date", "2026-03", "2026-03-02"),
+        ("DocumentReference", {"type": {"coding": [{"code": "18842-5"}]}}, "type", "18842-5", "11506-3"),
+        ("DocumentReference", {"date": "2026-03-01T10:00:00Z"}, "date", "2026-03-01", "2026-03-02"),
+        ("ServiceRequest", {"intent": "order"}, "intent", "order", "plan"),
+        ("ServiceRequest", {"authoredOn": "2026-03-01"}, "authored", "eq2026-03-01", "ne2026-03-01"),
+        ("Condition", {"recordedDate": "2026-03-01"}, "recorded-date", "sa2026-02", "eb2026-03"),
+        ("AllergyIntolerance", {"criticality": "high"}, "criticality", "high", "low"),
+        ("Procedure", {"performedDateTime": "2026-03-01"}, "date", "le2026-03-01", "gt2026-03-01"),
+        ("Immunization", {"vaccineCode": {"coding": [{"code": "140"}]}}, "vaccine-code", "140", "141"),
+        ("Observation", {"component": [{"code": {"coding": [{"code": "8480-6"}]}}]}, "combo-code", "8480-6", "8462-4"),
+    ],
+)
+def test_each_type_has_its_parameters(
+    kind: str, element: dict[str, object], parameter: str, value: str, other: str
+) -> None:
+    """What matches is found, what does not is not: one pair for each element that is searched."""
+    store = Store()
+    of = "patient" if kind in ("AllergyIntolerance", "Immunization") else "subject"
+    store.put({"resourceType": kind, "id": "x", of: {"reference": "Patient/p1"}, **element})
+    server = FhirServer(store, _BASE)
+    assert _ids(_get(server, kind, {"patient": "p1", parameter: value})) == ["x"]
+    assert _ids(_get(server, kind, {"patient": "p1", parameter: other})) == []
+
+
+def test_people_are_found_by_name_and_birth_date() -> None:
+    """A part of the name, whatever the case; nobody by the middle of a word."""
+    store = Store()
+    store.put({"resourceType": "Patient", "id": "a", "name": [{"family": "Ångström", "given": ["Ida", "Bo"]}]})
+    store.put({"resourceType": "Patient", "id": "b", "birthDate": "1960-05-02", "name": [{"text": "Bodil"}]})
+    server = FhirServer(store, _BASE)
+    assert _search(server, "Patient", name="bo") == ["a", "b"]
+    assert _search(server, "Patient", given="IDA") == ["a"]
+    assert _search(server, "Patient", family="ström") == []
+    assert _search(server, "Patient", birthdate="1960") == ["b"]
+
+
+def test_the_oldest_media_type_is_answered_with_itself(server: FhirServer) -> None:
+    """`application/json+fhir`, as clients of DSTU2's days ask for it."""
+    assert _get(server, "Patient/p1", headers={"accept": "application/json+fhir"}).headers == {
+        "content-type": "application/json+fhir"
+    }
+    assert "content-type" not in _get(server, "Patient/p1", headers={"accept": "application/fhir+json"}).headers
+
+
+def test_metadata_may_say_stu3(store: Store) -> None:
+    """The version is a setting; STU3's statement has an element that R4 dropped."""
+    body = _get(FhirServer(store, _BASE, version="STU3"), "metadata").body
+    assert isinstance(body, dict)
+    assert (body["fhirVersion"], body["acceptUnknown"]) == ("3.0.2", "no")
+
+
+# -- changes --------------------------------------------------------------------------------------
+
+
+_PAGE = {"origin": "http://127.0.0.1:8084", "content-type": "application/fhir+json"}
+
+
+def _send(server: FhirServer, method: str, path: str, body: object = None, headers: Mapping[str, str] = _PAGE) -> Reply:
+    return server.answer(Request(method, f"/fhir/{path}", "", headers, json.dumps(body).encode()))
+
+
+def test_what_is_changed_is_read_and_found_and_can_be_taken_back(server: FhirServer) -> None:
+    """Update, delete and create are seen by the next search; a reset of the patient puts the chart back whole."""
+    before = _get(server, "Observation", {"patient": "p1"}).body
+    assert _send(server, "PUT", "Observation/b", _observation("b", "2026-07-01")).status == 200
+    assert _send(server, "DELETE", "Observation/a").status == 204
+    created = _send(server, "POST", "Observation", _observation("ignored", "2026-08-01"))
+    assert created.status == 201
+    assert isinstance(created.body, dict)
+    assert created.headers["location"] == f"{_BASE}/Observation/{created.body['id']}"
+    assert _search(server, patient="p1", _sort="-date")[:2] == [created.body["id"], "b"]
+    assert _get(server, "Observation/a").status == 404
+    assert _send(server, "POST", "Patient/p1/$reset").status == 200
+    assert _get(server, "Observation", {"patient": "p1"}).body == before
+
+
+def test_a_reset_of_one_patient_leaves_the_others_changes(server: FhirServer) -> None:
+    """Two people may look at two charts; a resource that went to another patient goes back too."""
+    _send(server, "DELETE", "Observation/other")
+    _send(server, "PUT", "Observation/b", _observation("b", "2026-03-01", subject={"reference": "Patient/p2"}))
+    _send(server, "PUT", "Patient/p1", {"resourceType": "Patient", "id": "p1", "gender": "male"})
+    _send(server, "POST", "Patient/p1/$reset")
+    assert _search(server, patient="p1") == ["a", "b", "c", "d", "e"]
+    assert _search(server, "Patient", gender="female") == ["p1"]
+    assert _search(server, patient="p2") == []
+    _send(server, "POST", "$reset")
+    assert _search(server, patient="p2") == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "Observation/b", {"resourceType": "Observation", "id": "other"}, 400),
+        ("PUT", "Observation/b", {"resourceType": "Patient", "id": "b"}, 400),
+        ("PUT", "Observation/b%2F..", {"resourceType": "Observation", "id": "b%2F.."}, 400),
+        ("PUT", "Observation/" + "x" * 65, {"resourceType": "Observation", "id": "x" * 65}, 400),
+        ("PUT", "Observation/b", [], 400),
+        ("POST", "Patient", None, 400),
+        ("POST", "P4tient", {"resourceType": "P4tient"}, 400),
+        ("PATCH", "Observation/b", {}, 405),
+        ("POST", "Observation/b", {}, 404),
+        ("PUT", "Observation", {}, 404),
+        ("DELETE", "Observation/nobody", None, 204),
+    ],
+)
+def test_a_change_that_is_wrong_changes_nothing(
+    server: FhirServer, method: str, path: str, body: object, status: int
+) -> None:
+    """The address and the resource must agree; the answer is an OperationOutcome, and the chart as it was."""
+    before = _get(server, "Observation", {"patient": "p1"}).body
+    assert _send(server, method, path, body).status == status
+    assert _get(server, "Observation", {"patient": "p1"}).body == before
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b'{"resourceType": "Patient", "id": "p1", "x": NaN}', b"[" * 100_000])
+def test_a_body_that_is_no_json_is_refused(server: FhirServer, body: bytes) -> None:
+    """Half-written, not text, not a number, far too deep."""
+    assert server.answer(Request("PUT", "/fhir/Patient/p1", "", _PAGE, body)).status == 400
+
+
+def test_depth_and_number_of_changes_are_bounded(store: Store) -> None:
+    """The memory that a page can fill is not endless."""
+    server = FhirServer(store, _BASE)
+    deep: object = "x"
+    for _ in range(70):
+        deep = {"a": deep}
+    assert _send(server, "PUT", "Patient/p1", {"resourceType": "Patient", "id": "p1", "b": deep}).status == 400
+    for number in range(10_000):
+        store.change("Basic", str(number), {"resourceType": "Basic", "id": str(number)})
+    assert _send(server, "POST", "Basic", {"resourceType": "Basic"}).status == 422
+    assert _send(server, "POST", "$reset").status == 200
+    assert _send(server, "POST", "Basic", {"resourceType": "Basic"}).status == 201
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://127.0.0.1:8a"]
+)
+def test_only_a_page_of_this_machine_may_write(server: FhirServer, origin: str) -> None:
+    """Everybody's page may read these patients, who do not exist; none but ours may change them."""
+    headers = {**_PAGE, "origin": origin}
+    assert _send(server, "DELETE", "Patient/p1", headers=headers).status == 403
+    assert _send(server, "POST", "$reset", headers=headers).status == 403
+    assert _get(server, "Patient/p1", headers=headers).status == 200
+    assert _send(server, "PUT", "Patient/p1", {}, {"content-type": "text/plain"}).status == 415
+
+
+def test_a_change_needs_the_token_too(store: Store) -> None:
+    """Where a token is demanded, it is for writing as well."""
+    server = FhirServer(store, _BASE, token="s3cret")
+    assert _send(server, "DELETE", "Patient/p1").status == 401
+    assert _send(server, "DELETE", "Patient/p1", headers={**_PAGE, "authorization": "Bearer s3cret"}).status == 204
 
 
 # -- loading --------------------------------------------------------------------------------------
@@ -265,7 +449,32 @@ def test_a_folder_is_loaded_plain_and_gzipped(tmp_path: Path) -> None:
     assert store.read("Patient", "solo") is not None
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"{}"])
+def test_a_folder_without_a_patient_is_an_error(tmp_path: Path) -> None:
+    """Nobody could be called for: better to hear that at start."""
+    with pytest.raises(UnreadableBundle, match="no patient"):
+        load_folder(Store(), tmp_path)
+
+
+def test_what_is_odd_in_a_bundle_does_not_stop_it() -> None:
+    """Entries that are null, no objects or without a resource, ids and identifiers that are no text: loaded around."""
+    bundle = {
+        "resourceType": "Bundle",
+        "entry": [
+            None,
+            7,
+            {},
+            {"resource": None},
+            {"resource": {"id": "untyped"}},
+            {"fullUrl": 7, "resource": {"resourceType": "Patient", "id": 7, "identifier": "x"}},
+            {"resource": {"resourceType": "Observation", "id": "o", "meta": [], "identifier": [None]}},
+        ],
+    }
+    store = Store()
+    assert load_bundle(store, bundle) == 2
+    assert store.read("Observation", "o") is not None
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"{}", b'{"resourceType": "Patient", "id": "a", "x": NaN}'])
 def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
     """Which file is wrong is what its owner needs to know."""
     (tmp_path / "bad.json").write_bytes(content)

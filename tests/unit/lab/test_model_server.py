@@ -135,3 +135,19 @@ def test_the_server_speaks_http(server: str) -> None:
         assert reply.headers["access-control-allow-origin"] == "*"
         assert http.options(_INFER).status_code == 204
         assert http.post(_INFER, content=b"x" * (5 * 1024 * 1024)).status_code == 413
+
+
+def test_versions_stand_side_by_side_and_the_newest_answers_where_none_is_named() -> None:
+    """As of other servers: which is why a gateway names the version, and reads it in the reply."""
+    data = [63, 80, 16, 37.0, 85, 9.0, 2.0, 140, 3.5, 2.0]
+    row = {"inputs": [{"name": "features", "shape": [1, 10], "datatype": "FP64", "data": data}]}
+    answers = {}
+    for path in ("versions/1/infer", "versions/2/infer", "infer"):
+        body = _send("POST", f"/v2/models/support2/{path}", row).body
+        assert isinstance(body, dict)
+        answers[path] = body["model_version"], body["outputs"][0]["data"][0]
+    assert answers["infer"] == answers["versions/2/infer"]
+    assert answers["versions/1/infer"][0] == "1" and answers["versions/2/infer"][0] == "2"
+    assert answers["versions/1/infer"][1] != answers["versions/2/infer"][1]
+    metadata = _send("GET", "/v2/models/support2").body
+    assert isinstance(metadata, dict) and metadata["versions"] == ["1", "2"]

@@ -7,6 +7,7 @@ from wardgate.web.cors import VARY, Origins
 ORIGINS = Origins(["https://ehr.example", "http://localhost:*"])
 
 
+@pytest.mark.requirement("SEC-16")
 @pytest.mark.parametrize("origin", [b"https://ehr.example", b"http://localhost:3000", b"http://localhost:1"])
 def test_a_listed_origin_is_named(origin: bytes) -> None:
     """The answer names exactly the origin that asked."""

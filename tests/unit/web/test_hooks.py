@@ -32,6 +32,26 @@ def at(hook: str) -> ServicePlan:
     return plan("any", hook)
 
 
+@pytest.mark.requirement("DIS-14")
+def test_hook_versions_are_the_strings_of_their_pages() -> None:
+    """`1.0`, not `1.0.0`: 3.0 wants the published string (T-23)."""
+    young = dict.fromkeys(
+        (
+            "medication-refill",
+            "allergyintolerance-create",
+            "problem-list-item-create",
+            "medication-verify",
+            "order-verify",
+        ),
+        "0.1.0",
+    )
+    assert {name: hook.version for name, hook in HOOKS.items()} == {
+        **dict.fromkeys(HOOKS, "1.0"),
+        "order-dispatch": "1.1",
+        **young,
+    }
+
+
 @pytest.mark.requirement("INV-6", "HK-2")
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_call_of_each_hook_is_read(hook: str) -> None:

@@ -1,12 +1,14 @@
 """The problem table is total and its bodies are OperationOutcomes."""
 
 import msgspec
+import pytest
 
 from wardgate.domain import errors
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome
 from wardgate.web.problems import INTERNAL, PROBLEMS, refusal_response
 
 
+@pytest.mark.requirement("DIS-11", "RSP-5")
 def test_every_refusal_has_a_status() -> None:
     """The table covers exactly the reasons whose outcome is `refused`, each with a 4xx."""
     refused = {reason for reason, outcome in OUTCOME_OF.items() if outcome is Outcome.REFUSED}
@@ -22,6 +24,7 @@ def test_every_refusal_class_can_be_answered() -> None:
         assert refusal_response(made).status == status
 
 
+@pytest.mark.requirement("RSP-6")
 def test_an_operation_outcome_names_the_element() -> None:
     """Severity, code, the sentence and the element, and nothing empty."""
     with_element = msgspec.json.decode(refusal_response(errors.BadRequest("Wrong.", "context.patientId")).body)

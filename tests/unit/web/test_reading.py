@@ -6,6 +6,7 @@ from wardgate.domain.errors import MediaType, TooLarge
 from wardgate.web.reading import refuse_length, require_json
 
 
+@pytest.mark.requirement("INV-11")
 @pytest.mark.parametrize(
     "content_type",
     [

@@ -52,6 +52,7 @@ def test_a_good_request_is_read_whole() -> None:
     assert (got.access.server, got.access.token) == (FHIR, "token-1")
 
 
+@pytest.mark.requirement("INV-2", "INV-4", "INV-5", "INV-6", "HK-2")
 @pytest.mark.parametrize(
     ("changes", "element"),
     [
@@ -98,6 +99,7 @@ def test_the_offending_element_is_named(changes: dict[str, Any], element: str) -
     assert refusal({k: v for k, v in document.items() if v is not None}).element == element
 
 
+@pytest.mark.requirement("INV-5")
 def test_another_patients_token_is_a_mismatch() -> None:
     """A token that was issued for somebody else stops the call (T-21), also where its server is not listed."""
     for server in (FHIR, "https://other.example/fhir"):
@@ -107,12 +109,14 @@ def test_another_patients_token_is_a_mismatch() -> None:
     assert read(request(fhirAuthorization={"access_token": "t", "patient": "Patient/p1"})).access is not None
 
 
+@pytest.mark.requirement("INV-3")
 @pytest.mark.parametrize("instance", [uuid1(), uuid5(UUID(int=1), "x"), UUID(int=0)])
 def test_any_uuid_is_an_instance(instance: UUID) -> None:
     """Any version, in either case (T-25)."""
     assert read(request(hookInstance=str(instance).upper())).hook_instance == str(instance).upper()
 
 
+@pytest.mark.requirement("GEN-8", "FA-5", "INV-6", "HK-3")
 def test_unknown_elements_are_ignored_everywhere() -> None:
     """Unknown fields and extensions at every level do no harm, whatever they hold (T-6)."""
     noise = {"extension": {"com.example": {"a": [None]}}, "future": [1, {"b": 2}], "": "empty name"}
@@ -121,6 +125,7 @@ def test_unknown_elements_are_ignored_everywhere() -> None:
     assert read(document).patient_id == "p1"
 
 
+@pytest.mark.requirement("INV-4", "INV-7")
 def test_null_means_absent_for_optional_elements() -> None:
     """A client that writes null for what it does not have is understood."""
     document = {**request(), "fhirServer": None, "fhirAuthorization": None, "prefetch": None}
@@ -130,6 +135,7 @@ def test_null_means_absent_for_optional_elements() -> None:
     assert "encounterId" not in got.tokens
 
 
+@pytest.mark.requirement("PF-1")
 def test_the_four_prefetch_states_stay_apart() -> None:
     """Absent, null, an OperationOutcome and an empty Bundle reach the gateway as they were sent (PF-1)."""
     sent = {"a": None, "b": {"resourceType": "OperationOutcome"}, "c": {"resourceType": "Bundle"}, "d": 5}
@@ -137,6 +143,7 @@ def test_the_four_prefetch_states_stay_apart() -> None:
     assert {name: msgspec.json.decode(raw) for name, raw in got.items()} == sent
 
 
+@pytest.mark.requirement("PF-7")
 @pytest.mark.parametrize(
     ("user", "kind", "derived"),
     [
@@ -208,6 +215,7 @@ def test_a_custom_hook_demands_only_a_patient() -> None:
     assert refusal(document, CUSTOM).element == "context.patientId"
 
 
+@pytest.mark.requirement("FA-4", "FA-6")
 @pytest.mark.parametrize(
     ("changes", "server", "token"),
     [
@@ -267,12 +275,14 @@ PLACES = {
 REST = b'"hook":"patient-view","hookInstance":"d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"'
 
 
+@pytest.mark.requirement("GEN-1")
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_json_object_is_refused(name: str) -> None:
     """No parser error, no type error: a sentence."""
     assert refusal(BROKEN[name]).element is None
 
 
+@pytest.mark.requirement("GEN-1")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_bad_json_is_found_also_where_nobody_reads(place: str, name: str) -> None:
@@ -296,6 +306,7 @@ def test_text_beyond_ascii_is_read() -> None:
     assert msgspec.json.decode(read(document).prefetch["patient"])["name"] == "J\u00f6rg \U0001f600"
 
 
+@pytest.mark.requirement("FA-3", "FA-4", "SEC-17")
 def test_nothing_of_the_patient_is_in_a_repr() -> None:
     """A request in a traceback or a log line shows no id and no token (law 4)."""
     shown = repr(read(request(context=context(patientId=MARKER, userId=f"Practitioner/{MARKER}"))))

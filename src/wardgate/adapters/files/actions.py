@@ -38,9 +38,9 @@ _TOKENS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def tell(library: Library, card: Sheet[CardFile], problem: CardProblem) -> None:
+def tell(library: Library, document: Document, problem: CardProblem) -> None:
     what = f"line {problem.line} of the template: {problem.what}" if problem.line else problem.what
-    library.found(card.document, place_of(problem.key), what, problem.remedy)
+    library.found(document, place_of(problem.key), what, problem.remedy)
 
 
 def place_of(key: str) -> Place:
@@ -53,9 +53,9 @@ def prove_for_clients(library: Library, ground: Ground, card: Sheet[CardFile]) -
     for taker in ground.takers:
         if taker.profile in PROFILES:
             for problem in profile_problems(spec, PROFILES[taker.profile], taker.system_actions):
-                named = msgspec.structs.replace(problem, what=f"{problem.what} ({taker.name})")
+                named = msgspec.structs.replace(problem, what=f"{problem.what} (client {taker.name})")
                 if not card.lacks(*place_of(problem.key)):
-                    tell(library, card, named)
+                    tell(library, card.document, named)
     if spec.system_actions and not any(taker.system_actions for taker in ground.takers):
         what = "no client takes system actions, so that they are never sent"
         remedy = f"set `system_actions: true` for a client in {ground.document.file}, where that was agreed with it"

@@ -302,7 +302,7 @@ def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet
             _prove_probe(library, sheet.wire, probes, number)
         if all(probe.outputs.get("score") in (0, 1) for probe in probes.wire.root):
             what = "every score is 0 or 1: the endpoint could answer class labels instead of a risk, and pass"
-            remedy = "add a probe whose score lies between; ask for probabilities ({tensor: predict_proba, index: 1})"
+            remedy = "add a probe whose score lies between; where it is a class, ask for its probability"
             library.found(probes.document, (0, "outputs", "score"), what, remedy, warning=True)
     return probes
 

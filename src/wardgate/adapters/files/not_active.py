@@ -21,8 +21,8 @@ def _is(*values: Any) -> Asks:
     return lambda value: value in values
 
 
-def _ladder(value: Any) -> bool:
-    return isinstance(value, list) and any(step != "none" for step in value)
+def _cached(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(step, dict) and "cached" in step for step in value)
 
 
 def _above_zero(value: Any) -> bool:
@@ -61,7 +61,7 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("telemetry.keep", _above_zero, "there are no traces"),
     ),
     "service": (
-        ("fallback", _ladder, "where the model is unavailable, there is no card"),
+        ("fallback", _cached, "no score is kept: the next step of the ladder is taken"),
         ("absence_means", _is("screened_negative"), "where the model is unavailable, there is no notice"),
         ("notice_every", _given, "there are no notices"),
         ("suppress", _given, "a repeated card is shown again"),

@@ -1,21 +1,18 @@
-"""What no file can prove alone: a service against its hook, prefetch, model, card and rules."""
+"""What no file can prove alone: a service against its hook, prefetch, model and card."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import BandEntry, CardFile
 from wardgate.adapters.files.wire_release import Release
-from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS
 from wardgate.domain.documents import Document, Place, did_you_mean
-from wardgate.domain.expressions import Scope, Type
 from wardgate.domain.features.coverage import (
     codes_of,
     covered_codes,
@@ -107,7 +104,7 @@ def prove_coverage(
         missing = uncovered(spec, prefetch)
         if missing:
             place, remedy = _where_to_ask(spec, prefetch, missing)
-            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(missing)}", remedy)
+            library.found(document, place, f"the feature {spec.name} is not covered: {_listed(spec, missing)}", remedy)
     for key in prefetch:
         names = [spec.name for spec in schema.features if spec.derive is None and serves(key, spec)]
         if finds_no_references(key) and names:
@@ -121,20 +118,31 @@ def prove_coverage(
             library.found(document, ("prefetch", key.name), what, remedy, warning=True)
 
 
-def _listed(missing: Iterable[str]) -> str:
+def _listed(spec: FeatureSpec, missing: Iterable[str]) -> str:
+    if spec.reads_document:
+        return f"no key asks for the {spec.source} of the call"
+    if not spec.codes:
+        return f"no key asks for every {spec.source}"
     return "no key asks for " + ", ".join(sorted(missing))
 
 
 def prove_context(library: Library, service: Sheet[Service], schema: FeatureSchema) -> None:
-    """The hook carries what features read of its context; of a hook outside the library nothing is known."""
-    hook = HOOKS.get(service.wire.hook)
+    """The hook carries what features read of its context; of one's own hook, that is what the service declares."""
+    hook, declared = HOOKS.get(service.wire.hook), service.wire.fields()
+    fields = {field.name: field.kind for field in (declared if hook is None else hook.fields)}
     for spec in schema.features:
-        if hook is None or spec.source != CONTEXT or any(field.name == spec.path for field in hook.fields):
+        if spec.source != CONTEXT or spec.path in fields or not fields or service.lacks("context"):
             continue
-        carrying = [name for name, one in HOOKS.items() if any(field.name == spec.path for field in one.fields)]
-        what = f"the feature {spec.name} is read from context.{spec.path}, which {hook.name} does not carry"
-        others = f"use {' or '.join(carrying)}, or " if carrying else ""
-        library.found(service.document, ("hook",), what, f"{others}a release whose features do without it")
+        what = f"the feature {spec.name} is read from context.{spec.path}, which {service.wire.hook} does not carry"
+        remedy = f"{_carrying(spec.path, hook is None)}a release whose features do without it"
+        library.found(service.document, ("hook",), what, remedy)
+
+
+def _carrying(path: str | None, own: bool) -> str:
+    if own:
+        return f"declare `context: {{{path}: {{kind: resource}}}}`, or use "
+    hooks = [name for name, hook in HOOKS.items() if any(field.name == path for field in hook.fields)]
+    return f"use {' or '.join(hooks)}, or " if hooks else "use "
 
 
 def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: frozenset[str]) -> tuple[Place, str]:
@@ -159,7 +167,7 @@ def _where_to_ask(spec: FeatureSpec, prefetch: Sequence[PrefetchKey], missing: f
 def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile], release: Sheet[Release]) -> None:
     """Bands ascend, and every score that is shown has one."""
     bands, threshold = card.wire.bands, service.wire.threshold
-    _prove_ascending(library, card.document, bands)
+    prove_ascending(library, card.document, bands)
     if service.lacks("threshold") or card.lacks("bands"):
         return
     lowest = min(band.from_ for band in bands)
@@ -183,7 +191,7 @@ def prove_bands(library: Library, service: Sheet[Service], card: Sheet[CardFile]
         library.found(card.document, ("bands", 0, "from"), what, remedy)
 
 
-def _prove_ascending(library: Library, document: Document, bands: Sequence[BandEntry]) -> None:
+def prove_ascending(library: Library, document: Document, bands: Sequence[BandEntry]) -> None:
     for number in range(1, len(bands)):
         if bands[number].from_ <= bands[number - 1].from_:
             what = "the band does not start above the one before"
@@ -233,29 +241,3 @@ def prove_timeout(library: Library, sheet: Sheet[Service], release: Sheet[Releas
         what = f"the attempt may take as long as the whole call ({service.deadline:g} s, service {service.id})"
         remedy = "shorten it: an attempt is cut at the deadline in any case"
         library.found(release.document, ("endpoint", "timeout"), what, remedy, warning=True)
-
-
-def prove_rule(library: Library, rule: Sheet[Rule], scope: Scope, doubtful: Collection[str]) -> None:
-    """A rule of the ladder speaks of features alone; what mentions a doubtful one cannot be judged."""
-    document, wire = rule.document, rule.wire
-    if wire.population is not None and not mentions(wire.population, doubtful):
-        expression(library, document, ("population",), wire.population, scope)
-    if wire.expression is not None and not mentions(wire.expression, doubtful):
-        expression(library, document, ("expression",), wire.expression, scope, Type.NUMBER)
-    for number, points in enumerate(wire.points or ()):
-        place: Place = ("points", number, "feature")
-        if points.feature in doubtful:
-            continue
-        if scope.names.get(points.feature) is None:
-            remedy = did_you_mean(points.feature, sorted(scope.names), "name a feature of the schema")
-            library.found(document, place, f"no feature is called {points.feature}", remedy)
-        elif scope.names[points.feature] is not Type.NUMBER:
-            library.found(document, place, f"{points.feature} is no number", "use `expression` with if(c, a, b)")
-    _prove_ascending(library, document, wire.bands)
-    if (
-        wire.threshold is not None
-        and not rule.lacks("bands")
-        and min(band.from_ for band in wire.bands) > wire.threshold
-    ):
-        what = f"the lowest band begins above the threshold ({wire.threshold:g})"
-        library.found(document, ("bands", 0, "from"), what, f"begin it at {wire.threshold:g} or below")

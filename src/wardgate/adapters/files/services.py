@@ -1,6 +1,7 @@
 """One service file with its model, card and rules: proved against each other and compiled."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 import msgspec
@@ -18,24 +19,26 @@ from wardgate.adapters.files.proofs import (
     prove_coverage,
     prove_limitations,
     prove_rollout,
-    prove_rule,
     prove_service,
     prove_timeout,
 )
+from wardgate.adapters.files.rules import compile_rung, decimals_of
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import CardFile
 from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import Service
-from wardgate.domain.cards.compile import compile_card
+from wardgate.domain.cards.compile import compile_card, compile_rule_card
 from wardgate.domain.cards.plan import CardPlan
 from wardgate.domain.cards.samples import acting_samples
-from wardgate.domain.cards.spec import Limitation, ReleaseFacts
+from wardgate.domain.cards.spec import CardProblem, Limitation, ReleaseFacts, RuleSpec
 from wardgate.domain.context.prefetch import PrefetchKey, TemplateError, parse_template
+from wardgate.domain.decisions.ladder import Ladder, RuleRung
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclusion, Rules, Threshold
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
 from wardgate.domain.features.compile import Extractor, compile_schema
 from wardgate.domain.features.evaluated import reads_whole
+from wardgate.domain.features.schema import Use
 from wardgate.domain.features.sources import CONTEXT
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.hooks.library import tokens_of
@@ -70,6 +73,10 @@ def parts_of(
         prove_rollout(ground, library, service, model)
     card = _named(ground, library, service, "cards", wire.card, ("card",), CardFile)
     named = {step.rule: number for number, step in enumerate(wire.fallback) if step.rule is not None}
+    for number, step in enumerate(wire.fallback[:-1]):
+        if step.none:
+            what = "the ladder ends here, and what follows is never reached"
+            library.found(document, ("fallback", number), what, "move `none` to the end, or remove it", warning=True)
     rules = {
         name: _named(ground, library, service, "rules", name, ("fallback", number, "rule"), Rule)
         for name, number in named.items()
@@ -199,13 +206,16 @@ class _Compiler:
         if len(self._prefetch) == len(parts.service.wire.prefetch) and not self._service.lacks("prefetch"):
             # with a broken key, a code that nobody asks for may be that key's
             prove_coverage(self._library, self._document, self._prefetch, release.schema.schema)
-        for rule in parts.rules.values():
-            prove_rule(self._library, rule, self._scope(), self._doubtful())
+        rungs = {
+            name: compile_rung(self._library, name, rule, self._scope(), self._doubtful())
+            for name, rule in parts.rules.items()
+        }
         if parts.card is None:
             self._expressions()
             return None
         rules = self._rules(release.schema, parts.card)
         card = self._card(release.schema, parts.card, rules)
+        rule_cards = {} if card is None else self._rule_cards(release.schema, parts.card, rules, rungs)
         sound = release.sound
         if sound is None or card is None or _errors(self._library) > before:
             return None
@@ -230,13 +240,17 @@ class _Compiler:
             score_range=wire.score_range,
             calibration=wire.calibration.calibration(),
             card=card,
+            ladder=self._ladder(rungs),
+            rule_cards=rule_cards,
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
+        specs = self._extractor.schema.features
+        hidden = frozenset(spec.name for spec in specs if spec.use is Use.COHORT_ONLY)
         if not outputs:
-            return Scope(self._names, frozenset(), self._timed)
+            return Scope(self._names, frozenset(), self._timed, hidden)
         declared = frozenset(self._release.sheet.wire.endpoint.outputs) - {"contributions"}
-        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed)
+        return Scope({**self._names, **dict.fromkeys(declared, Type.NUMBER)}, declared, self._timed, hidden)
 
     def _doubtful(self) -> frozenset[str]:
         """Names of which too little is known to judge what mentions them."""
@@ -300,11 +314,39 @@ class _Compiler:
             limitations=tuple(Limitation(entry.text, entry.check) for entry in wire.limitations),
             score_range=wire.score_range,
         )
-        plan = compile_card(card.wire.spec(), schema.by_name, facts, rules)
-        if isinstance(plan, CardPlan):
+        plan = self._told(compile_card(card.wire.spec(), schema.by_name, facts, rules), card.document)
+        if plan is not None:
             samples = acting_samples(schema.by_name, facts, rules)
             prove_actions(self._library, card, plan, self._service.wire.hook, samples)
+        return plan
+
+    def _ladder(self, rungs: Mapping[str, RuleRung | None]) -> Ladder:
+        """Down to where it says `none`."""
+        steps = takewhile(lambda step: not step.none, self._service.wire.fallback)
+        reached = (rungs.get(step.rule) for step in steps if step.rule is not None)
+        return tuple(dict.fromkeys(rung for rung in reached if rung is not None))
+
+    def _rule_cards(
+        self, schema: Schema, card: Sheet[CardFile], rules: Rules, rungs: Mapping[str, RuleRung | None]
+    ) -> dict[str, CardPlan]:
+        """By rule: its texts and bands; source, links, override reasons and label are those of the service's card."""
+        plans = {}
+        for name, rung in rungs.items():
+            sheet = self._parts.rules[name]
+            if rung is None:
+                continue
+            wire = sheet.wire
+            spec = RuleSpec(wire.title or name, wire.summary, wire.detail, decimals_of(wire), rung)
+            release = self._release.sheet.wire
+            facts = ReleaseFacts(release.model, release.version, rung.score.features)
+            plan = self._told(compile_rule_card(spec, card.wire.spec(), schema.by_name, facts, rules), sheet.document)
+            if plan is not None:
+                plans[name] = plan
+        return plans
+
+    def _told(self, plan: CardPlan | Sequence[CardProblem], document: Document) -> CardPlan | None:
+        if isinstance(plan, CardPlan):
             return plan
         for problem in plan:
-            tell(self._library, card, problem)
+            tell(self._library, document, problem)
         return None

@@ -47,11 +47,14 @@ def body_writer(document: Any, spec: InputSpec) -> Callable[[tuple[float, ...]],
     pieces = re.split(rb"\x00(\d+)\x00", _encode(document))
     template = b"%b".join(piece.replace(b"%", b"%%") for piece in pieces[::2])
     slots = tuple(int(number) for number in pieces[1::2])
+    in_order = slots == tuple(range(len(spec.order)))
     numbers = tuple(_NUMBERS[datatype] for datatype in datatypes(spec))
+    floats = all(number is float for number in numbers)
 
     def body(values: tuple[float, ...]) -> bytes:
-        written = _encode([number(value) for number, value in zip(numbers, values, strict=True)])[1:-1].split(b",")
-        return template % tuple([written[number] for number in slots])
+        typed = values if floats else [number(value) for number, value in zip(numbers, values, strict=True)]
+        written = _encode(typed)[1:-1].split(b",")
+        return template % tuple(written if in_order else [written[number] for number in slots])
 
     return body
 

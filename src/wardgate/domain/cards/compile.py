@@ -11,9 +11,10 @@ from wardgate.domain.cards.actions import ActionPlans, compile_actions
 from wardgate.domain.cards.card import Card, Link, Source
 from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.language import LONGEST_OUTPUT, Template, TemplateProblem, Vocabulary, compile_template
-from wardgate.domain.cards.parts import Parts, parts_of_deferral, parts_of_notice, parts_of_score
+from wardgate.domain.cards.parts import Parts, parts_of_deferral, parts_of_notice, parts_of_rule, parts_of_score
 from wardgate.domain.cards.plan import CardPlan, Face, LinkPlan
 from wardgate.domain.cards.render import LONGEST_LABEL, LONGEST_SUMMARY, label_of, one_line, render, render_notice
+from wardgate.domain.cards.rule import rule_certainty_text
 from wardgate.domain.cards.scene import (
     BUILTIN,
     Scene,
@@ -25,7 +26,15 @@ from wardgate.domain.cards.scene import (
     vocabulary_of_score,
 )
 from wardgate.domain.cards.shapes import Shape, shape_of
-from wardgate.domain.cards.spec import INDICATORS, CardProblem, CardSpec, NoticeSpec, OverrideReason, ReleaseFacts
+from wardgate.domain.cards.spec import (
+    INDICATORS,
+    CardProblem,
+    CardSpec,
+    NoticeSpec,
+    OverrideReason,
+    ReleaseFacts,
+    RuleSpec,
+)
 from wardgate.domain.cards.text import Prepared, clean
 from wardgate.domain.cards.wording import calibration_text, certainty_text, not_checked_text
 from wardgate.domain.decisions.rules import Band, Rules
@@ -48,6 +57,46 @@ def compile_card(
         return problems
     plan = _plan(spec, templates, actions, release, rules)
     return list(_sampled(plan, features, release, rules)) or plan
+
+
+def compile_rule_card(
+    spec: RuleSpec, card: CardSpec, features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules
+) -> CardPlan | list[CardProblem]:
+    """The card of a rule that stands in for the model; `card` is the service's, and is sound. The inputs of `release`
+    are the rule's. There are no actions on it (law 10)."""
+    rung = spec.rung
+    own = msgspec.structs.replace(
+        card, bands=rung.bands, summary=spec.summary, detail=spec.detail, precision=spec.precision
+    )
+    problems = list(_band_problems(own.bands))
+    templates = _Templates(own, {name: shape_of(f, own.names.get(name)) for name, f in features.items()})
+    problems += templates.problems
+    if problems:
+        return problems
+    plan = _rule_plan(
+        _plan(own, templates, ActionPlans(), release, msgspec.structs.replace(rules, bands=rung.bands)), spec
+    )
+    found = (_tried(plan, "", render, call) for call in samples.rule_samples(features, spec.rung))
+    problem = next((each for each in found if each is not None), None)
+    return plan if problem is None else [problem]
+
+
+def _rule_plan(plan: CardPlan, spec: RuleSpec) -> CardPlan:
+    """What a rule's card says of itself, in place of what a model's would."""
+    summary, detail, rung = plan.score.summary, plan.score.detail, spec.rung
+    printed = _prints(detail)
+    facts = msgspec.structs.replace(
+        plan.facts,
+        rule=spec.title,
+        certainty={
+            (rung.threshold, None if band is None else band.name): Prepared(rule_certainty_text(band, rung))
+            for band in (*rung.bands, None)
+        },
+    )
+    parts, if_cut = parts_of_rule(printed, summary.prints), parts_of_rule(printed, _NOTHING)
+    return msgspec.structs.replace(
+        plan, facts=facts, score=msgspec.structs.replace(plan.score, parts=parts, if_cut=if_cut)
+    )
 
 
 class _Templates:

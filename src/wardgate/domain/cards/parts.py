@@ -72,6 +72,10 @@ def _model(scene: Scene) -> str:
     return f"Model: {scene.plan.model.markdown} {scene.plan.version.markdown}."
 
 
+def _rule(scene: Scene) -> str:
+    return escape(scene.rule_text())
+
+
 def _not_checked(scene: Scene) -> str:
     return scene.not_checked().markdown
 
@@ -123,6 +127,19 @@ def parts_of_score(shapes: Iterable[Shape], percent: bool, detail: frozenset[str
     )
     stated = detail | (summary & {"score", "band"})
     return Parts(_left((inputs,), detail), "About this score", _left(notes, stated))
+
+
+def parts_of_rule(detail: frozenset[str], summary: frozenset[str]) -> Parts:
+    """As of a score; that a rule stood in, and for what, no template can leave out."""
+    notes = (
+        _part(_score(percent=False), "score", "band"),
+        _part(_certainty, "certainty"),
+        _part(_rule, _ALWAYS),
+        _part(_not_checked, "not_checked"),
+        _part(_times, "computed_at", "valid_until"),
+    )
+    stated = detail | (summary & {"score", "band"})
+    return Parts(_left((_part(_inputs, "reasons"),), detail), "About this score", _left(notes, stated))
 
 
 def _printed_by_hand(shape: Shape, printed: frozenset[str]) -> bool:

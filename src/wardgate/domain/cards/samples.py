@@ -5,12 +5,14 @@ from zoneinfo import ZoneInfo
 
 from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.spec import ReleaseFacts
-from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.decision import Decision, Fallback
+from wardgate.domain.decisions.ladder import RuleRung
 from wardgate.domain.decisions.rules import Band, Rules
 from wardgate.domain.features.schema import FeatureSpec, FeatureType
 from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark, Point, Value
 from wardgate.domain.inference.prediction import ModelInputs, Prediction
 from wardgate.domain.outcomes import DEFERRAL_REASONS, OUTCOME_OF, Outcome, Reason, Step
+from wardgate.domain.scores import Counted, Points
 
 _NOW = 1_767_225_600.0
 _UTC = ZoneInfo("UTC")
@@ -73,6 +75,22 @@ def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, ru
                     yield _call(decision, vector, Prediction(score, score, effects, {}, inputs), Step.MODEL)
             for step in (Step.CACHED, Step.RULE):
                 yield _call(decision, _vector(features, None, optional=True), None, step)
+
+
+def rule_samples(features: Mapping[str, FeatureSpec], rung: RuleRung) -> Iterator[CardFacts]:
+    """Every band, with every item counted; the heaviest reason why there was no model."""
+    counted = tuple(Counted(item, item.otherwise) for item in rung.score.items)
+    bands: tuple[Band | None, ...] = (*rung.bands, None)
+    for band in bands:
+        total = band.start if band is not None else 0.0
+        for reason in (Reason.CONTEXT_UNAVAILABLE, Reason.MODEL_TIMEOUT):
+            fallback = Fallback(Step.RULE, reason, rung.name, Points(total, counted))
+            decision = Decision(
+                Reason.THRESHOLD_MET, score=total, threshold=rung.threshold, band=band, fallback=fallback
+            )
+            for mark in (None, Mark.MISSING):
+                vector = _vector(features, mark, optional=True)
+                yield CardFacts("sample", decision, vector, None, _NOW, _UTC, Step.RULE)
 
 
 def acting_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:

@@ -10,6 +10,7 @@ from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.identity import card_id
 from wardgate.domain.cards.inputs import INPUT_ROW, Input, Inputs
 from wardgate.domain.cards.language import ABSENT, GAP, Absent, Frame, Get, Vocabulary
+from wardgate.domain.cards.rule import Part, Parts, rule_text
 from wardgate.domain.cards.score import Share, score_of
 from wardgate.domain.cards.shapes import (
     LOOKS,
@@ -31,6 +32,7 @@ from wardgate.domain.expressions import Expression
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Outcome, Reason
+from wardgate.domain.scores import Counted
 from wardgate.domain.units import describe_age
 
 DAY = 86400.0
@@ -53,6 +55,7 @@ class SceneFacts(msgspec.Struct, frozen=True):
     questions: tuple[tuple[str, Expression], ...]
     certainty: Mapping[tuple[float | None, str | None], Prepared]
     rules: Mapping[str, str]
+    rule: str | None = None  # what a clinician calls the rule whose card this is
 
 
 class Scene(Frame):
@@ -95,8 +98,12 @@ class Scene(Frame):
         """A vector that ends early (another patient's) has no features at all."""
         return self.call.vector.values.get(name) or FeatureValue(name, None, Mark.MISSING)
 
-    def reasons(self) -> Inputs:
-        """What the score was computed from: by contribution where the model gives them, else in the model's order."""
+    def reasons(self) -> Inputs | Parts:
+        """What the score was computed from: by contribution where the model gives them, else in the model's order; of
+        a rule's points, item by item."""
+        fallback = self.call.decision.fallback
+        if fallback is not None and fallback.points.items:
+            return Parts([self._part(counted) for counted in fallback.points.items], self.call.zone)
         if self._reasons is None:
             prediction = self.call.prediction
             effects = {} if prediction is None else prediction.contributions or {}
@@ -108,6 +115,18 @@ class Scene(Frame):
             inputs = [Input(shapes[name], self.found(name), changed.get(name), effects.get(name)) for name in names]
             self._reasons = Inputs(inputs, self.call.zone)
         return self._reasons
+
+    def _part(self, counted: Counted) -> Part:
+        item = counted.item
+        about = item.reads[0] if item.reads else None
+        shape, found = (None, None) if about is None else (self.plan.shapes[about], self.found(about))
+        return Part(item.display, counted.points, shape, found)
+
+    def rule_text(self) -> str:
+        fallback = self.call.decision.fallback
+        if fallback is None or self.plan.rule is None:
+            return ""
+        return rule_text(self.plan.rule, self.plan.model, self.plan.version, fallback.reason)
 
     # the hand-off of a deferral
 

@@ -45,6 +45,7 @@ class Shape(msgspec.Struct, frozen=True):
     declared_unit: str | None
     codes: Mapping[float | bool, str]
     whole_steps: bool  # an age: never rounded up to a birthday that has not been
+    derived: bool  # worked out: no more digits than anybody measured
     dated: bool
     within: float | None
     window: str | None  # `within` in words
@@ -54,7 +55,9 @@ class Shape(msgspec.Struct, frozen=True):
     def text(self, value: Value) -> str:
         """The value alone, in plain text: codes and raw strings may come from outside."""
         if type(value) is float and not self.codes:
-            return plain(math.floor(round(value * 10, 6)) / 10 if self.whole_steps and abs(value) < 1e6 else value)
+            if self.whole_steps and abs(value) < 1e6:
+                return plain(math.floor(round(value * 10, 6)) / 10)
+            return plain(round(value, 1) if self.derived and abs(value) >= 10 else value)
         if isinstance(value, str):
             return outside(value)
         if value in self.codes:
@@ -75,6 +78,7 @@ def shape_of(spec: FeatureSpec, display: str | None) -> Shape:
         declared_unit=spec.unit,
         codes=_codes(spec),
         whole_steps=spec.as_ is not None,
+        derived=spec.derive is not None,
         dated=spec.source != "Patient",
         within=spec.within,
         window=window_text(spec.within) if spec.within is not None else None,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from wardgate.domain.cards.card import Coding, Link, Source
+from wardgate.domain.decisions.ladder import RuleRung
 from wardgate.domain.decisions.rules import Band
 from wardgate.domain.inference.calibration import Calibration, Identity
 
@@ -106,6 +107,19 @@ class ReleaseFacts(msgspec.Struct, frozen=True):
     calibration: Calibration = Identity()
     limitations: tuple[Limitation, ...] = ()
     score_range: tuple[float, float] | None = None
+
+
+class RuleSpec(msgspec.Struct, frozen=True):
+    """The texts of a rule of the ladder; `title` is what a clinician calls it, `precision` the decimals of its score.
+
+    The rest of its card is the service's card: source, links, override reasons, label.
+    """
+
+    title: str
+    summary: str
+    detail: str | None
+    precision: int
+    rung: RuleRung
 
 
 class CardProblem(msgspec.Struct, frozen=True):

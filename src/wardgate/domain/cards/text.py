@@ -119,9 +119,9 @@ def unit_text(unit: str) -> str:
 def window_text(seconds: float) -> str:
     """A configured span in its own unit: `365 days`, `12 h`, `10 min`, `30 s`."""
     for size, name in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {'day' if name == 'days' and count == 1 else name}"
+        count = int(seconds // size)
+        if count > (name == "days") and seconds % size == 0:  # "the last 24 h" reads better than "the last 1 day"
+            return f"{count} {name}"
     return f"{plain(seconds)} s"
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from wardgate.domain.context.lenient import UNDECODABLE, fields_of, items_of
 from wardgate.domain.context.resources import Bytes, Page, decode_field
+from wardgate.domain.hooks.library import FORMER_NAMES
 
 DRAFT_ORDERS, SELECTIONS = "draftOrders", "selections"
 
@@ -31,9 +32,26 @@ def decode_drafts(context: Bytes, names: Sequence[str]) -> Drafts:
     """The fields of the context that features read. `selections` names resources of `draftOrders`."""
     fields = _fields(context)
     wanted = dict.fromkeys(DRAFT_ORDERS if name == SELECTIONS else name for name in names)
-    pages = {name: decode_field(fields[name]) if name in fields else None for name in wanted}
+    pages = {name: _page(fields, name) for name in wanted}
     chosen = fields.get(SELECTIONS) if SELECTIONS in names else None
     return Drafts(pages, None if chosen is None else _selected(chosen))
+
+
+def _page(fields: dict[str, msgspec.Raw], name: str) -> Page | None:
+    """Also where it came under a former name (trap T-14); null counts as absent."""
+    for each in (name, *FORMER_NAMES.get(name, ())):
+        if each in fields and bytes(fields[each]) != b"null":
+            return decode_field(_inner(fields[each]))
+    return None
+
+
+def _inner(raw: msgspec.Raw) -> msgspec.Raw:
+    """Without the object that the examples of some hook pages put around a resource, `{"resource": …}`."""
+    try:
+        fields = fields_of(raw)
+    except UNDECODABLE:
+        return raw
+    return raw if "resourceType" in fields else fields.get("resource", raw)
 
 
 def _fields(context: Bytes) -> dict[str, msgspec.Raw]:

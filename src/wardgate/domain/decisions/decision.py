@@ -3,12 +3,25 @@
 import msgspec
 
 from wardgate.domain.decisions.rules import Band, Show
-from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason
+from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
+from wardgate.domain.scores import Points
+
+
+class Fallback(msgspec.Struct, frozen=True):
+    """Which rung of the ladder answered instead of the model, and why the model could not.
+
+    `rule` is the name of the rule's file.
+    """
+
+    step: Step
+    reason: Reason
+    rule: str
+    points: Points
 
 
 class Decision(msgspec.Struct, frozen=True):
     """`features` name what the reason is about (the missing ones, those that a rule reads); `question` is the
-    exclusion, or the number of the `defer` rule counted from 1, that decided."""
+    exclusion, or the number of the `defer` rule counted from 1, that decided. `fallback` None: not by the ladder."""
 
     reason: Reason
     show: Show = Show.NONE
@@ -17,6 +30,7 @@ class Decision(msgspec.Struct, frozen=True):
     band: Band | None = None
     features: tuple[str, ...] = ()
     question: str | None = None
+    fallback: Fallback | None = None
 
     @property
     def outcome(self) -> Outcome:

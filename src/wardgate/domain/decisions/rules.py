@@ -47,9 +47,12 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Band(msgspec.Struct, frozen=True):
+    """`single`: of a rule's points, the band holds only where one item alone gives so many."""
+
     name: str
     start: float  # the file's `from`
     indicator: str  # info | warning | critical
+    single: float | None = None
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -21,12 +21,13 @@ class Type(StrEnum):
 class Scope(msgspec.Struct, frozen=True):
     """The names an expression may use: features and built-ins, and the model's declared outputs (`score`, ...).
 
-    `timed` are the features whose `age_of` is defined.
+    `timed` are the features whose `age_of` is defined. `hidden` are there, and no expression may see them.
     """
 
     names: Mapping[str, Type]
     outputs: frozenset[str] = frozenset()
     timed: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
 
 class Operand(Protocol):

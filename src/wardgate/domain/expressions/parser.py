@@ -318,6 +318,9 @@ class _Parser:
     def _unknown(self, token: Token) -> ExpressionError:
         if token.text in FUNCTIONS or token.text in ("true", "false"):
             return ExpressionError(f"{_shown(token)} is not a name", "write the name of a feature", token.column)
+        if token.text in self._scope.hidden:
+            what = f"{_shown(token)} is cohort_only, and no expression may see it"
+            return ExpressionError(what, "declare use: rule_only for it, or name another feature", token.column)
         near = get_close_matches(token.text, self._scope.names, 1)
         remedy = (
             f"did you mean {near[0]}?"

@@ -120,3 +120,8 @@ HOOKS: dict[str, HookDefinition] = {
         _hook("order-review", "1.0", _USER, _PATIENT, _ENCOUNTER, _resource("orders")),
     )
 }
+
+FORMER_NAMES: Mapping[str, tuple[str, ...]] = {
+    field.name: field.formerly for hook in HOOKS.values() for field in hook.fields if field.formerly
+}
+"""By field, where else to look for it."""

@@ -1,70 +1,32 @@
 """Suggestions, system actions and client profiles in the files: every problem with file, line, key and remedy."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.config_tree import FILES, sound_config
 from wardgate.adapters.files.actions import NOT_VALIDATED
 from wardgate.adapters.files.catalog import load, survey
+from wardgate.adapters.files.wire_card import CardFile
 from wardgate.domain.findings import Finding
 
-REFERRAL = """\
-source: {label: Nephrology CDS, topic: {system: "https://hospital.example/cds", code: kfre}}
-selectionBehavior: any
-suggestions:
-  - label: Refer to nephrology
-    isRecommended: true
-    bands: [high]
-    actions:
-      - type: create
-        description: Draft a referral
-        resource:
-          resourceType: ServiceRequest
-          status: draft
-          intent: order
-          subject: {reference: "Patient/{{ context.patientId }}"}
-          encounter: {reference: "Encounter/{{ context.encounterId }}"}
-          requester: {reference: "{{ context.userId }}"}
-          authoredOn: "{{ now }}"
-          reasonCode: [{text: "eGFR {{ egfr.text }}"}]
-"""
-SYSTEM = """\
-systemActions:
-  - type: update
-    description: Note the risk
-    bands: [high]
-    resource:
-      resourceType: ServiceRequest
-      id: "order-of-{{ context.patientId }}"
-      status: draft
-      intent: order
-      subject: {reference: "Patient/{{ context.patientId }}"}
-"""
-SOURCE = "source: {label: Nephrology CDS}\n"
-CLIENT = "    site: hospital_a\n"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "cards.md"
 
 
-def config(folder: Path, *card: tuple[str, str], client: str = "", extra: str = "") -> Path:
-    text = REFERRAL + extra
-    for old, new in card:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return sound_config(folder, card=(SOURCE, text), wardgate=(CLIENT, CLIENT + client))
+def found(path: Path) -> list[Finding]:
+    return list(survey(path).findings)
 
 
-def found(config: Path) -> list[Finding]:
-    return list(survey(config).findings)
-
-
-def told(config: Path) -> list[tuple[str, str]]:
-    return [(finding.key, finding.what) for finding in found(config)]
+def told(path: Path) -> list[tuple[str, str]]:
+    return [(finding.key, finding.what) for finding in found(path)]
 
 
 def test_a_sound_card_file_with_all_of_it(tmp_path: Path) -> None:
     """Suggestions and system actions as the standard writes them, for a client that takes both: nothing to say."""
-    sound = config(tmp_path, client="    system_actions: true\n    profile: epic\n", extra=SYSTEM)
+    sound = acting_config(tmp_path, client="    system_actions: true\n    profile: epic\n", extra=SYSTEM)
     assert found(sound) == []
     card = load(sound).catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"].card
     assert card.actions is not None and len(card.actions.suggestions) == len(card.actions.system_actions) == 1
@@ -73,7 +35,7 @@ def test_a_sound_card_file_with_all_of_it(tmp_path: Path) -> None:
 def test_a_change_of_a_suggestion_is_another_release(tmp_path: Path) -> None:
     """Law 2: what is proposed to a clinician is part of the digest."""
     digests = {
-        load(config(tmp_path / str(number), *edit)).catalog.plans()[0].releases["1.0.0"].digest
+        load(acting_config(tmp_path / str(number), *edit)).catalog.plans()[0].releases["1.0.0"].digest
         for number, edit in enumerate(
             [(), (("Draft a referral", "Draft a letter"),), (("status: draft", "status: active"),)]
         )
@@ -81,6 +43,7 @@ def test_a_change_of_a_suggestion_is_another_release(tmp_path: Path) -> None:
     assert len(digests) == 3
 
 
+@pytest.mark.requirement("GEN-5")
 @pytest.mark.parametrize(
     ("old", "new", "key", "what"),
     [
@@ -96,7 +59,7 @@ def test_a_change_of_a_suggestion_is_another_release(tmp_path: Path) -> None:
 )
 def test_a_resource_that_is_no_fhir(tmp_path: Path, old: str, new: str, key: str, what: str) -> None:
     """Sample suggestions are validated at start and in `check`, each fault on its line."""
-    path = config(tmp_path, (old, new))
+    path = acting_config(tmp_path, (old, new))
     (finding,) = found(path)
     assert finding.key == f"suggestions.0.actions.0.resource{key}" and what in finding.what
     assert finding.file == str(tmp_path / FILES["card"][0]) and finding.remedy and not finding.warning
@@ -106,7 +69,7 @@ def test_a_resource_that_is_no_fhir(tmp_path: Path, old: str, new: str, key: str
 
 def test_a_resource_that_is_fhir_in_some_calls_only(tmp_path: Path) -> None:
     """What a value that is missing would leave behind is proved as well: here, an order for nobody."""
-    path = config(
+    path = acting_config(
         tmp_path,
         (
             'subject: {reference: "Patient/{{ context.patientId }}"}',
@@ -120,7 +83,7 @@ def test_a_resource_that_is_fhir_in_some_calls_only(tmp_path: Path) -> None:
 
 def test_an_id_that_is_not_there_in_every_call(tmp_path: Path) -> None:
     """An update needs its id; patient-view may come without an encounter, encounter-start may not."""
-    path = config(
+    path = acting_config(
         tmp_path,
         client="    system_actions: true\n",
         extra=SYSTEM.replace('patientId }}"\n      status', 'encounterId }}"\n      status'),
@@ -131,6 +94,7 @@ def test_an_id_that_is_not_there_in_every_call(tmp_path: Path) -> None:
     assert told(path) == []
 
 
+@pytest.mark.requirement("SUG-5", "ACT-1", "CARD-9")
 @pytest.mark.parametrize(
     ("old", "new", "key", "what"),
     [
@@ -150,26 +114,27 @@ def test_an_id_that_is_not_there_in_every_call(tmp_path: Path) -> None:
 )
 def test_a_key_that_the_standard_does_not_have(tmp_path: Path, old: str, new: str, key: str, what: str) -> None:
     """GEN-3, SUG-3, SUG-5, ACT-1, ACT-2, CARD-9: refused where it is read, before anything is compiled from it."""
-    (finding,) = found(config(tmp_path, (old, new)))
+    (finding,) = found(acting_config(tmp_path, (old, new)))
     assert finding.key == key and what in finding.what and not finding.warning
 
 
 def test_where_nothing_can_validate_the_check_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra: one warning for all cards, none where no card acts."""
     monkeypatch.setitem(sys.modules, "fhir.resources.R4B", None)
-    assert found(config(tmp_path / "a")) == [NOT_VALIDATED]
+    assert found(acting_config(tmp_path / "a")) == [NOT_VALIDATED]
     assert found(sound_config(tmp_path / "b")) == []
 
 
+@pytest.mark.requirement("RSP-8")
 def test_system_actions_that_nobody_takes(tmp_path: Path) -> None:
     """RSP-8: a warning, since they are only sent where that was agreed."""
-    (finding,) = found(config(tmp_path, extra=SYSTEM))
+    (finding,) = found(acting_config(tmp_path, extra=SYSTEM))
     assert finding.warning and finding.key == "systemActions" and "no client takes" in finding.what
 
 
 def test_a_card_is_held_against_the_profile_of_each_client(tmp_path: Path) -> None:
     """An error with the client's name: such a card would not be seen there, or not as it was meant."""
-    path = config(
+    path = acting_config(
         tmp_path,
         ("selectionBehavior: any", "selectionBehavior: at-most-one"),
         (', topic: {system: "https://hospital.example/cds", code: kfre}', ""),
@@ -179,15 +144,26 @@ def test_a_card_is_held_against_the_profile_of_each_client(tmp_path: Path) -> No
         ("selectionBehavior", False),
         ("source.topic", False),
     ]
-    assert all("Epic" in finding.what and "(ehr)" in finding.what and finding.line for finding in found(path))
-    assert "a Coding" not in found(path)[0].what
+    assert all("Epic" in finding.what and "(client ehr)" in finding.what and finding.line for finding in found(path))
 
 
 def test_broken_clients_hide_no_card(tmp_path: Path) -> None:
     """What is wrong in wardgate.yaml is told there; a card is proved for the clients that can be read."""
-    path = config(tmp_path)
+    path = acting_config(tmp_path)
     text = path.read_text()
     start, end = text.index("clients:"), text.index("model_hosts")
     for clients in ("7", "[7, {profile: 9, site: a}, {profile: cerner, site: a}]", "[{profile: epic, site: a}]"):
         path.write_text(f"{text[:start]}clients: {clients}\n{text[end:]}")
         assert [finding.key for finding in found(path) if not finding.warning] == []
+
+
+def test_the_examples_of_the_documentation_are_sound(tmp_path: Path) -> None:
+    """Both blocks of docs/cards.md are one card file, with every key that there is."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+    path = sound_config(
+        tmp_path, wardgate=("    site: hospital_a\n", "    site: hospital_a\n    system_actions: true\n")
+    )
+    (tmp_path / FILES["card"][0]).write_text("".join(blocks), encoding="utf-8")
+    assert found(path) == []
+    named = {line.split(":")[0] for line in "".join(blocks).splitlines() if line[:1].isalpha()}
+    assert named == {field.alias or name for name, field in CardFile.model_fields.items()}

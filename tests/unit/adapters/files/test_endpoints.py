@@ -1,11 +1,14 @@
 """Endpoints by protocol: what each becomes, which keys it takes, and what `check` says of the rest."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.config_tree import Edit, sound_config
+from tests.fakes.config_tree import FILES, Edit, sound_config
 from wardgate.adapters.files.catalog import survey
+from wardgate.adapters.http.model_client import wire_of
 from wardgate.domain.findings import Finding
 from wardgate.domain.inference.endpoint import Endpoint, Mlflow, Oip, OutputSpec, PlainJson, Shape
 
@@ -161,3 +164,25 @@ def test_probes_that_class_labels_would_pass_are_a_warning(tmp_path: Path, label
     """A label is a number within [0, 1]: only a probe whose score lies between tells it from a risk."""
     (finding,) = _found(tmp_path, [], ("0.04732493292698903", label))
     assert (finding.key, finding.warning) == ("0.outputs.score", True) and "class labels" in finding.what
+
+
+_PAGE = (Path(__file__).parents[4] / "docs" / "protocols.md").read_text("utf-8")
+_EXAMPLES = re.findall(r"```yaml\n(.*?)```\n\n```json\n(.*?)```", _PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("text, sent", _EXAMPLES, ids=["oip", "mlflow", "json"])
+def test_the_examples_of_the_docs_are_what_is_sent(tmp_path: Path, text: str, sent: str) -> None:
+    """Each endpoint of docs/protocols.md is sound, and sends the document beside it."""
+    config = sound_config(tmp_path)
+    url = re.search(r"http://([\d.:]+)", text)
+    assert url is not None
+    config.write_text(config.read_text().replace("127.0.0.1:8082", url[1]))
+    release = tmp_path / FILES["release"][0]
+    written = FILES["release"][1]
+    start, end = written.index("endpoint:"), written.index("probes:")
+    release.write_text(written[:start] + text + written[end:])
+    result = survey(config)
+    assert result.catalog is not None and result.findings == (), result.findings
+    (plan,) = result.catalog.plans()
+    body = wire_of(plan.releases["1.0.0"].endpoint).body((70.0, 1.0, 30.0, 300.0))
+    assert json.dumps(json.loads(body)) == json.dumps(json.loads(sent)), "also 30.0 is not 30"

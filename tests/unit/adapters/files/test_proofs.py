@@ -70,6 +70,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
         "prefetch.problems",
         "CDS Hooks 3.0",
     ),
+    ("service", ("id: kidney-failure\n", "id: kidney/failure\n"), "service", 1, "id", "stands in a URL"),
     # the context of a hook of one's own
     ("service", ("title: Kid", "context: {pumpId: {kind: id}}\ntitle: Kid"), "service", 3, "context", "library"),
     ("service", _own("{patientId: {kind: id}}"), "service", 3, "context.patientId", "its patient"),
@@ -213,6 +214,12 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ),
     # features
     ("features", ("from: Condition", "from: MedicationRequest"), "service", 5, "prefetch", "not covered"),
+    ("features", ("from: Condition", "from: Encounter"), "service", 5, "prefetch", "265764009"),
+    ("features", ("from: Condition", "from: context\n    path: draftOrders"), "service", 2, "hook", "does not carry"),
+    ("features", ("from: Condition", "from: context"), "features", 20, "features.4.path", "the field that it reads"),
+    ("features", ("use: rule_only", "use: cohort_only"), "service", 20, "exclusions.dialysis.when", "cohort_only"),
+    ("features", ("path: gender", "path: gender.."), "features", 12, "features.2.path", "not a path"),
+    ("features", ("{male: 1, female: 0}", '{"urn:sex|male": 1}'), "features", 12, "features.2.map", "no system"),
     (
         "features",
         ("  - name: has_dialysis\n", "  - {name: half, derive: egfr / two, use: rule_only}\n  - name: has_dialysis\n"),
@@ -281,6 +288,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
 """File that is edited, edit; file, line, key and a word of the finding."""
 
 
+@pytest.mark.requirement("DIS-7", "HK-1", "PF-8")
 @pytest.mark.parametrize(
     ("edited", "edit", "file", "line", "key", "word"),
     ERRORS,
@@ -297,6 +305,34 @@ def test_each_error_has_its_place(
     assert fitting, [(_at(finding, tmp_path), finding.what) for finding in errors]
     assert all(finding.remedy for finding in errors)
     assert result.catalog is None
+
+
+def test_a_source_is_one_that_is_declared(tmp_path: Path) -> None:
+    """Where wardgate.yaml names the feeds, no feature comes from another; nothing about it is left for later."""
+    feeds = ("model_hosts:", "sources: {lab: {owner: laboratory, refresh: 1h}}\nmodel_hosts:")
+    edit = ("    unit: mg/g\n", "    source: labb\n    max_lag: 2d\n    unit: mg/g\n")
+    findings = survey(sound_config(tmp_path / "a", wardgate=feeds, features=edit)).findings
+    assert [(f.key, f.what, f.remedy) for f in findings if "source" in f.key] == [
+        ("features.3.source", "no such source", "did you mean `lab`?")
+    ]
+    known = survey(sound_config(tmp_path / "b", wardgate=feeds, features=(edit[0], edit[1].replace("labb", "lab"))))
+    assert known.catalog is not None
+    assert not [finding for finding in known.findings if "source" in finding.key or "max_lag" in finding.key]
+
+
+def test_a_search_of_medicines_by_code_is_warned_of(tmp_path: Path) -> None:
+    """FHIR compares the code with that of the request alone, never with the Medication that it refers to."""
+    searched = "MedicationRequest?patient={{context.patientId}}&code=http://snomed.info/sct%7C265764009"
+    result = survey(
+        sound_config(
+            tmp_path,
+            service=("problems: Condition?patient={{context.patientId}}", f"problems: {searched}"),
+            features=("from: Condition", "from: MedicationRequest"),
+        )
+    )
+    assert result.catalog is not None
+    (warning,) = [finding for finding in result.findings if finding.key == "prefetch.problems"]
+    assert warning.warning and "has_dialysis" in warning.what and "without code" in warning.remedy
 
 
 def test_a_rule_of_the_ladder_is_proved_by_the_service_that_names_it(tmp_path: Path) -> None:
@@ -571,3 +607,21 @@ def test_a_hook_of_ones_own_is_compiled_with_its_context(tmp_path: Path) -> None
         ("userId", False),
         ("pumpId", True),
     ]
+
+
+_SETTINGS = "  - {name: alarms, from: context, path: settings, take: count, use: rule_only}\n"
+
+
+def test_a_context_feature_needs_a_field_that_its_own_hook_declares(tmp_path: Path) -> None:
+    """Where the context is declared, it is the whole context; where it is not, any field may come."""
+    features = ('version: "2026.03"\nfeatures:\n', f'version: "2026.03"\nfeatures:\n{_SETTINGS}')
+    told = {
+        context: [
+            (finding.key, finding.remedy) for finding in _found(tmp_path, features=features, service=_own(context))
+        ]
+        for context in ("{}", "{settings: {kind: resource}}", "{pumpId: {kind: id}}")
+    }
+
+    assert told["{}"] == told["{settings: {kind: resource}}"] == []
+    ((key, remedy),) = told["{pumpId: {kind: id}}"]
+    assert key == "hook" and "context: {settings: {kind: resource}}" in remedy

@@ -46,6 +46,7 @@ def reply(status: int = 200, content_type: str = "application/fhir+json", body: 
     return HttpReply(status, content_type, body)
 
 
+@pytest.mark.requirement("FA-2", "GEN-5")
 async def test_a_read_is_one_get_with_the_token_of_the_call() -> None:
     """FA-2: the bearer token goes along, with FHIR's media type, the time left and a bound."""
     http = FakeHttp(reply(body=b'{"resourceType":"Patient"}'))
@@ -55,6 +56,7 @@ async def test_a_read_is_one_get_with_the_token_of_the_call() -> None:
     assert http.sent == [("GET", URL, headers, 0.2, 99)]
 
 
+@pytest.mark.requirement("INV-4")
 async def test_an_open_server_gets_no_token() -> None:
     """`fhirServer` may come without authorization (INV-4)."""
     http = FakeHttp(reply())
@@ -90,6 +92,7 @@ async def test_the_ways_to_say_json(content_type: str) -> None:
     assert await HttpFhirReader(FakeHttp(reply(content_type=content_type))).read(ACCESS, URL, 0.2) == b"{}"
 
 
+@pytest.mark.requirement("FA-5")
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
@@ -120,6 +123,7 @@ async def http() -> AsyncIterator[AiohttpClient]:
     await client.close()
 
 
+@pytest.mark.requirement("FA-4")
 async def test_on_the_wire_a_redirect_keeps_the_token_home(http: AiohttpClient) -> None:
     """A real server that redirects to another: the other one never hears of it (FA-4)."""
     async with raw_server(http_answer("200 OK", b"{}")) as other:

@@ -221,3 +221,47 @@ def test_inputs_may_differ_in_datatype() -> None:
     inputs = msgspec.structs.replace(ENDPOINT.inputs, shape=Shape.NAMED, datatypes={"male": "BOOL", "age": "INT64"})
     endpoint = msgspec.structs.replace(ENDPOINT, protocol=Mlflow(), inputs=inputs)
     assert b'"data":[[70,true,30.0,300.0]]' in wire_of(endpoint).body(INPUTS.values)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(["risk_2y", "predictions", "1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["outputs", "name", "data", "shape", "model_version", "predictions", "risk", "why", "age"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(reply=_JSON, within=st.sampled_from(["%s", '{"outputs": %s, "model_version": "1"}', '{"predictions": %s}']))
+@pytest.mark.parametrize(
+    "protocol, score, contributions",
+    [
+        (Oip("kfre", "1"), OutputSpec("risk_2y", 1), OutputSpec("predictions")),
+        (Mlflow(), OutputSpec("predictions"), OutputSpec("why")),
+        (Mlflow(), OutputSpec("risk", 0), OutputSpec("why")),
+        (PlainJson({}, version=("/model_version", "1")), OutputSpec("/risk/-/x"), OutputSpec("/why")),
+        (PlainJson({}), OutputSpec("/predictions/0/risk"), OutputSpec("/outputs/0")),
+    ],
+)
+def test_any_reply_is_a_finite_score_or_has_its_reason(
+    protocol: Oip | Mlflow | PlainJson, score: OutputSpec, contributions: OutputSpec, reply: Any, within: str
+) -> None:
+    """No other exception: its text could hold what the server said."""
+    endpoint = msgspec.structs.replace(_endpoint(protocol, ""), score=score, contributions=contributions)
+    body = (within % json.dumps(reply)).encode()
+    try:
+        answer = read_reply(HttpReply(200, "application/json", body), wire_of(endpoint))
+    except ModelUnavailable as error:
+        assert error.reason.value.startswith("reply_")
+    else:
+        assert all(math.isfinite(number) for number in (answer.score, *(answer.contributions or ())))

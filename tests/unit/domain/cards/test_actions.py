@@ -69,6 +69,7 @@ def keys(**changes: Any) -> list[str]:
 # what a card carries
 
 
+@pytest.mark.requirement("SUG-1", "SUG-2", "SUG-3", "SUG-4", "ACT-1", "ACT-2", "ACT-3", "CARD-9")
 def test_a_suggestion_is_written_as_the_standard_writes_it() -> None:
     """SUG-1 to SUG-4, ACT-1 to ACT-3, CARD-9: ids, clock and values of the call stand in the resource."""
     card = card_of(suggestions=suggesting(is_recommended=True))
@@ -90,6 +91,7 @@ def test_a_suggestion_is_written_as_the_standard_writes_it() -> None:
     }
 
 
+@pytest.mark.requirement("GEN-3", "GEN-5", "ACT-3")
 def test_on_the_wire_a_resource_is_an_object_and_nothing_is_empty() -> None:
     """GEN-3, ACT-3, T-2, T-18: no null, no empty array, never a resource as a JSON string."""
     wire = json.loads(msgspec.json.encode(card_of(suggestions=suggesting())))
@@ -101,6 +103,7 @@ def test_on_the_wire_a_resource_is_an_object_and_nothing_is_empty() -> None:
     assert not {"suggestions", "selectionBehavior"} & bare.keys()
 
 
+@pytest.mark.requirement("SUG-2")
 def test_the_same_decision_gives_the_same_bytes() -> None:
     """Law 5, T-24: the uuid of a suggestion is made of the decision id, and no two are alike."""
     changes: dict[str, Any] = {"suggestions": suggesting() + suggesting()}
@@ -212,6 +215,7 @@ def test_every_token_of_the_language() -> None:
 # update and delete
 
 
+@pytest.mark.requirement("ACT-4", "ACT-5")
 def test_update_and_delete() -> None:
     """ACT-4: an update is whole and has its id; ACT-5: a delete names `Type/id` and has no resource."""
     update = ActionSpec("update", "Close", {"resourceType": "Encounter", "id": "{{ context.encounterId }}"})
@@ -221,6 +225,7 @@ def test_update_and_delete() -> None:
     assert suggestion.actions[1] == Action("delete", "Remove", resource_id="Flag/p1")
 
 
+@pytest.mark.requirement("SUG-4")
 @pytest.mark.parametrize(
     "action",
     [
@@ -239,6 +244,7 @@ def test_without_the_id_of_one_action_there_is_no_suggestion(action: ActionSpec)
 # system actions
 
 
+@pytest.mark.requirement("RSP-3")
 def test_system_actions_stand_beside_the_card() -> None:
     """RSP-3: actions of their own, without uuid, by band."""
     plan = compiled(system_actions=(SystemActionSpec(REFER, ("very high",)), SystemActionSpec(REFER)))
@@ -250,6 +256,7 @@ def test_system_actions_stand_beside_the_card() -> None:
 # links
 
 
+@pytest.mark.requirement("LNK-2")
 def test_a_link_tells_its_app_which_card_it_comes_from() -> None:
     """LNK-2: a string; it may name the card and the release, and nothing of the patient."""
     link = Link("Explorer", "https://app.example/launch", "smart", '{"card": "{{ card.uuid }}"}')
@@ -261,6 +268,7 @@ def test_a_link_tells_its_app_which_card_it_comes_from() -> None:
     assert card_of(links=(literal,)).links == (literal,)
 
 
+@pytest.mark.requirement("LNK-3")
 def test_an_app_launches_itself_for_a_fresh_score_only() -> None:
     """LNK-3, T-26: the launched app stands for a card that may never be seen, so never for a label or a deferral."""
     link = Link("Explorer", "https://app.example/launch", "smart", autolaunchable=True)
@@ -269,6 +277,7 @@ def test_an_app_launches_itself_for_a_fresh_score_only() -> None:
     assert hidden.links == (msgspec.structs.replace(link, autolaunchable=False),)
 
 
+@pytest.mark.requirement("LNK-3")
 def test_an_app_that_launches_itself_leaves_nothing_unseen() -> None:
     """T-26: no suggestion on a card that may never be shown, and one app at a time."""
     link = Link("Explorer", "https://app.example/launch", "smart", autolaunchable=True)
@@ -279,6 +288,7 @@ def test_an_app_that_launches_itself_leaves_nothing_unseen() -> None:
 # what is wrong with a file
 
 
+@pytest.mark.requirement("ACT-1", "ACT-2", "ACT-3", "ACT-4", "ACT-5")
 @pytest.mark.parametrize(
     ("action", "key"),
     [
@@ -319,6 +329,7 @@ def test_actions_that_no_ehr_should_be_sent(action: ActionSpec, key: str) -> Non
     assert keys(system_actions=(SystemActionSpec(action),)) == [f"systemActions.0.{key}"]
 
 
+@pytest.mark.requirement("CARD-9", "SUG-1")
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -335,6 +346,7 @@ def test_suggestions_that_no_card_should_carry(changes: dict[str, Any], key: str
     assert keys(**changes) == [key]
 
 
+@pytest.mark.requirement("SUG-3")
 def test_where_one_may_be_chosen_one_may_be_recommended() -> None:
     """SUG-3, T-17: the second one is at fault where both come on one card; bands may keep them apart."""
     two = suggesting(is_recommended=True) + suggesting(is_recommended=True, bands=("high",))

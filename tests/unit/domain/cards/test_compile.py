@@ -49,6 +49,7 @@ def test_all_problems_are_reported_together() -> None:
     assert "say nothing of a score" in by_key["deferred.summary"].remedy
 
 
+@pytest.mark.requirement("CARD-4")
 @pytest.mark.parametrize(
     ("bands", "key"),
     [
@@ -64,6 +65,7 @@ def test_bands(bands: tuple[Band, ...], key: str) -> None:
     assert keys(problems(bands=bands)) == [key]
 
 
+@pytest.mark.requirement("LNK-1", "LNK-2")
 @pytest.mark.parametrize(
     ("link", "key"),
     [
@@ -82,6 +84,7 @@ def test_links(link: Link, key: str) -> None:
     assert keys(problems(links=(link,))) == [key]
 
 
+@pytest.mark.requirement("GEN-9", "CARD-10")
 @pytest.mark.parametrize(
     ("codings", "key"),
     [
@@ -96,12 +99,22 @@ def test_override_reasons(codings: list[Coding], key: str) -> None:
     assert keys(problems(override_reasons=reasons)) == [key]
 
 
+@pytest.mark.requirement("CARD-8", "GEN-9")
 def test_source_topic_and_names() -> None:
     """A topic needs system and code (CARD-8); a display name needs a feature."""
     assert keys(problems(source=Source("a", topic=Coding("", "c")))) == ["source.topic"]
     assert keys(problems(names={"creatinine": "Creatinine"})) == ["names.creatinine"]
 
 
+@pytest.mark.requirement("CARD-5", "CARD-6", "CARD-7")
+def test_the_source_has_a_label_and_absolute_urls() -> None:
+    """A page and an icon that a client can open from anywhere."""
+    sound = msgspec.structs.replace(SPEC, source=Source("a", "https://a.example/page", "https://a.example/icon.png"))
+    assert isinstance(compile_card(sound, FEATURES, RELEASE, RULES), CardPlan)
+    assert keys(problems(source=Source("", "/page", "icon.png"))) == ["source.label", "source.url", "source.icon"]
+
+
+@pytest.mark.requirement("CARD-2")
 def test_an_empty_or_too_long_summary() -> None:
     """CARD-2: never empty, and never one that would be cut for every patient."""
     assert keys(problems(summary=" ")) == ["summary"]

@@ -64,6 +64,7 @@ def detail_of(facts: CardFacts, **changes: object) -> str:
 # what a shown card states
 
 
+@pytest.mark.requirement("CARD-4", "CARD-5", "CARD-11")
 def test_summary_indicator_source_and_links() -> None:
     """The summary from its template, the indicator from the band, the rest from the card file."""
     card = render(PLAN, shown())
@@ -216,6 +217,7 @@ _PLANS = {precision: compiled(precision=precision) for precision in range(13)}
 # the summary's length and the label of degraded answers
 
 
+@pytest.mark.requirement("CARD-2")
 def test_summary_is_cut_at_139_and_what_was_cut_is_in_the_detail() -> None:
     """Code points, not bytes (T-1); the label is never cut; a score that was cut off stands below instead."""
     plan = compiled(names={"egfr": "é" * 125}, summary="{{ egfr.name }} {{ score }}")
@@ -252,6 +254,7 @@ def test_the_same_facts_give_the_same_bytes() -> None:
     assert first == second
 
 
+@pytest.mark.requirement("CARD-1")
 def test_ids_derive_from_the_decision() -> None:
     """A version 5 UUID as the standard library makes it; another decision or ordinal has another."""
     namespace = uuid.UUID("9d3c0f5e-53d0-5b0e-8d3b-3f5f6f0a2c71")
@@ -259,6 +262,7 @@ def test_ids_derive_from_the_decision() -> None:
     assert len({card_id(name, ordinal) for name in ("d-1", "d-2") for ordinal in range(3)}) == 6
 
 
+@pytest.mark.requirement("CARD-10")
 def test_override_reasons_go_out_without_their_class_and_only_with_a_score() -> None:
     """On the wire a Coding; the class stays in the plan. Nobody overrides a deferral."""
     wire = msgspec.json.decode(msgspec.json.encode(render(PLAN, shown())))
@@ -454,6 +458,7 @@ def test_an_outcome_without_a_card_is_a_mistake() -> None:
 RAW = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
+@pytest.mark.requirement("CARD-3")
 @given(RAW, RAW)
 def test_hostile_units_and_raw_values_make_no_markup(unit: str, raw: str) -> None:
     """A unit or a raw value of any content leaves the card's elements as they are, and its summary one line."""

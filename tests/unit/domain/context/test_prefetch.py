@@ -42,6 +42,7 @@ def test_a_search_keeps_its_parameters_decoded() -> None:
     )
 
 
+@pytest.mark.requirement("PF-7", "PF-8", "PF-9")
 @pytest.mark.parametrize(
     "template",
     [
@@ -64,6 +65,7 @@ def test_the_restricted_subset_is_accepted(template: str) -> None:
     assert parse(template).template == template
 
 
+@pytest.mark.requirement("PF-7", "PF-8", "PF-9", "PF-13")
 @pytest.mark.parametrize(
     ("template", "remedy"),
     [
@@ -141,6 +143,7 @@ def test_a_hook_of_nobodys_library_may_name_any_context_field() -> None:
 DATED = f"Observation?patient={ID}&date=ge{{{{today() - 90 days}}}},lt{{{{today()}}}}"
 
 
+@pytest.mark.requirement("PF-10")
 def test_dates_are_understood_from_3_0_on() -> None:
     """`today()` and a number of days before or after it, in a search, and computed by us where we read (PF-10)."""
     key = parse(DATED, "3.0")
@@ -151,6 +154,7 @@ def test_dates_are_understood_from_3_0_on() -> None:
     assert fill(later, {"patientId": "p1"}, lambda: date(2023, 12, 31)) == "Appointment?patient=p1&date=le2024-01-01"
 
 
+@pytest.mark.requirement("PF-10")
 @pytest.mark.parametrize(
     ("template", "remedy"),
     [
@@ -183,6 +187,7 @@ def test_references_are_searched_with_and_not_read() -> None:
         assert f"Task?focus={{{{context.{field}}}}}" in str(caught.value)
 
 
+@pytest.mark.requirement("PF-13")
 def test_filling_encodes_every_value() -> None:
     """A token's value cannot add a parameter, a path segment or another query."""
     key = parse(f"Observation?patient={ID}&_count=5")

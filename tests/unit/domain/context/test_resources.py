@@ -29,17 +29,20 @@ def only(value: object, kind: str = "Observation") -> Resource:
     return page.resources[0]
 
 
+@pytest.mark.requirement("PF-1")
 def test_null_is_an_answer_without_data() -> None:
     """The EHR asked and there is nothing: not the same as a failure (PF-1)."""
     assert decode(None) == decode(None, "Patient") == Page([], [], [], [])
 
 
+@pytest.mark.requirement("PF-1")
 @pytest.mark.parametrize("value", [bundle(), {"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}])
 def test_a_bundle_without_entries_is_an_answer_without_data(value: object) -> None:
     """A search without hits was still obtained."""
     assert decode(value) == Page([], [], [], [])
 
 
+@pytest.mark.requirement("PF-2")
 @pytest.mark.parametrize("severity", ["warning", "information"])
 def test_an_empty_search_of_epic_was_obtained(severity: str) -> None:
     """Epic answers with total 0 and one OperationOutcome entry that only warns (PF-2)."""
@@ -48,6 +51,7 @@ def test_an_empty_search_of_epic_was_obtained(severity: str) -> None:
     assert decode(value) == Page([], [], [], [])
 
 
+@pytest.mark.requirement("PF-2")
 @pytest.mark.parametrize("severity", ["error", "fatal", "", "unheard-of"])
 def test_an_entry_that_tells_of_an_error_costs_the_key(severity: str) -> None:
     """A Bundle that says that its search failed is no evidence of an empty chart, whatever else it holds."""
@@ -124,6 +128,7 @@ def test_a_wrapper_around_a_failure_is_none(value: object) -> None:
     assert decode(value) is None
 
 
+@pytest.mark.requirement("PF-6")
 def test_the_next_page_is_named() -> None:
     """A page that is not the last says so (T-13)."""
     page = decode(bundle(observation(), next_link="http://ehr.test/fhir?page=2"))

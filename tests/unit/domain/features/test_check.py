@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.features_bundles import lab
+from tests.fakes.features_bundles import event, lab
 from wardgate.domain.features.check import RESERVED
 from wardgate.domain.features.compile import check_schema
 from wardgate.domain.features.schema import CodeSet, FeatureSchema, FeatureSpec, FeatureType, Take, Use
@@ -14,6 +14,9 @@ LAB = lab("x", unit="mg/dL")
 PROBLEM = lab("x", source="Condition", take=Take.ANY)
 PATIENT = FeatureSpec(name="x", source="Patient", path="birthDate", as_="years")
 CODE = FeatureType.CODE
+ORDERS = event("x", "MedicationRequest", take=Take.COUNT)
+INSIDE = event("x", "Encounter", path="class.code", type=CODE, map={"IMP": 1})
+DRAFTS = event("x", "context", path="draftOrders", take=Take.COUNT)
 
 
 def keys(*specs: FeatureSpec) -> list[str]:
@@ -32,6 +35,16 @@ def keys(*specs: FeatureSpec) -> list[str]:
         lab("x", type=FeatureType.BOOLEAN, map={"a": True}),
         lab("x", take=Take.ANY, type=FeatureType.BOOLEAN, within=1.0),
         lab("x", take=Take.COUNT, bins=(1, 5), max_missing=1.0, max_lag=5.0, statuses=("Final",)),
+        ORDERS,
+        event("x", "MedicationStatement", ("a",), take=Take.ANY, within=5.0, max_lag=5.0),
+        event("x", "MedicationRequest", ("a",), type=CODE, map={"s|a": 1, "b": 2}, statuses=("Stopped", "active")),
+        event("x", "Encounter", take=Take.COUNT, within=5.0, statuses=("planned",)),
+        INSIDE,
+        event("x", "Encounter", path="period.start", as_="hours", plausible=(0, 90)),
+        event("x", "DocumentReference", ("a",), path="length", take=Take.MEAN, unit="By", bins=(10,)),
+        DRAFTS,
+        event("x", "context", ("a",), path="selections", type=FeatureType.BOOLEAN, map={"a": True}),
+        event("x", "context", path="shoppingList", take=Take.ANY),
     ],
 )
 def test_sound_features_have_no_problem(spec: FeatureSpec) -> None:
@@ -94,6 +107,33 @@ def test_sound_features_have_no_problem(spec: FeatureSpec) -> None:
         (LAB, {"bins": (1, 1)}, "bins"),
         (LAB, {"bins": (float("nan"),)}, "bins"),
         (PROBLEM, {"bins": (1,)}, "bins"),
+        (LAB, {"unit": None, "type": CODE, "map": {"|a": 1}}, "map"),
+        (LAB, {"unit": None, "type": CODE, "map": {"s| ": 1}}, "map"),
+        (ORDERS, {"take": Take.LATEST}, "type"),
+        (ORDERS, {"take": Take.MEAN}, "take"),
+        (ORDERS, {"path": "dosage"}, "path"),
+        (ORDERS, {"statuses": ("draft",)}, "statuses"),
+        (ORDERS, {"statuses": ("final",)}, "statuses"),
+        (ORDERS, {"unit": "mg"}, "unit"),
+        (ORDERS, {"as_": "years"}, "as"),
+        (INSIDE, {"codes": LAB.codes}, "code"),
+        (INSIDE, {"take": Take.COUNT, "map": None, "type": FeatureType.NUMBER}, "take"),
+        (INSIDE, {"within": 5.0}, "within"),
+        (INSIDE, {"max_lag": 5.0}, "max_lag"),
+        (INSIDE, {"statuses": ("finished",)}, "statuses"),
+        (INSIDE, {"map": {"s|a": 1}}, "map"),
+        (INSIDE, {"path": "period.start", "map": None, "type": FeatureType.NUMBER}, "as"),
+        (INSIDE, {"path": "period.start", "map": None, "type": FeatureType.NUMBER, "as_": "years"}, "as"),
+        (INSIDE, {"as_": "hours", "map": None, "type": FeatureType.NUMBER}, "as"),
+        (event("x", "DocumentReference", take=Take.ANY), {"path": "content"}, "path"),
+        (event("x", "DocumentReference", path="length"), {"type": CODE, "map": {"a": True}, "take": Take.SUM}, "take"),
+        (DRAFTS, {"path": None}, "path"),
+        (DRAFTS, {"path": "patientId"}, "path"),
+        (DRAFTS, {"path": "draft orders"}, "path"),
+        (DRAFTS, {"take": Take.EARLIEST, "type": CODE, "map": {"a": 1}}, "take"),
+        (DRAFTS, {"take": Take.LATEST}, "type"),
+        (DRAFTS, {"within": 5.0}, "within"),
+        (DRAFTS, {"statuses": ("draft",)}, "statuses"),
     ],
 )
 def test_each_error_is_found_under_its_key(spec: FeatureSpec, changes: dict[str, Any], key: str) -> None:

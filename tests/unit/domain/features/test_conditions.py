@@ -23,6 +23,7 @@ def one(*resources: Json, take: Take = Take.ANY, doubtful: frozenset[str] = froz
     return extract(FeatureSchema("1", (spec,)), list(resources), doubtful=doubtful).values["x"]
 
 
+@pytest.mark.requirement("INV-10")
 @pytest.mark.parametrize(
     ("clinical", "counts"),
     [

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.fakes.features_bundles import KEYS, LABS, LOINC, SNOMED, extract, key, lab
+from tests.fakes.features_bundles import KEYS, LABS, LOINC, SNOMED, event, extract, key, lab
 from tests.fakes.features_reference import Json
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState
 from wardgate.domain.expressions import Type
 from wardgate.domain.features.compile import compile_schema
-from wardgate.domain.features.coverage import covered_codes, narrowing, uncovered
+from wardgate.domain.features.coverage import covered_codes, finds_no_references, narrowing, uncovered
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.vector import FeatureValue, Mark
 
@@ -150,3 +150,55 @@ def test_the_scope_of_expressions() -> None:
         "deceased": Type.BOOLEAN,
     }
     assert timed == {"number", "flag", "word", "points", "truth", "ever", "times"}
+
+
+ORDERS = event("x", "MedicationRequest", ("1-1", "2-2"), take=Take.ANY)
+NAMED = ("", "encounterId", "")
+ENCOUNTER = PrefetchKey("encounter", "", "Encounter", True, NAMED, (), False)
+BY_ID = PrefetchKey("encounter", "", "Encounter", False, NAMED, (("_id", "{{context.encounterId}}"),), False)
+INSIDE = FeatureSpec(name="x", source="Encounter", path="period.start", as_="hours")
+
+
+@pytest.mark.parametrize(
+    ("spec", "keys", "missing"),
+    [
+        (ORDERS, (key("a", "MedicationRequest"),), set()),
+        (ORDERS, (key("a", "MedicationRequest", code=f"{LOINC}|1-1"),), {f"{LOINC}|2-2"}),
+        (ORDERS, (key("a", "MedicationStatement"),), {f"{LOINC}|1-1", f"{LOINC}|2-2"}),
+        (ORDERS, (key("a", "MedicationRequest", read=True),), {f"{LOINC}|1-1", f"{LOINC}|2-2"}),
+        (event("x", "MedicationRequest", take=Take.COUNT), (key("a", "MedicationRequest"),), set()),
+        (event("x", "MedicationRequest", take=Take.COUNT), (key("a", "MedicationRequest", code="1"),), {ORDERS.source}),
+        (event("x", "Encounter", ("1-1",), take=Take.ANY), (key("a", "Encounter", type="1-1"),), set()),
+        (event("x", "Encounter", ("1-1",), take=Take.ANY), (key("a", "Encounter", type="2-2"),), {f"{LOINC}|1-1"}),
+        (event("x", "Encounter", take=Take.COUNT), (key("a", "Encounter", status="finished"),), set()),
+        (event("x", "Encounter", take=Take.COUNT), (ENCOUNTER,), {"Encounter"}),
+        (event("x", "Encounter", take=Take.COUNT), (BY_ID,), {"Encounter"}),
+        (INSIDE, (ENCOUNTER,), set()),
+        (INSIDE, (BY_ID,), set()),
+        (INSIDE, (key("a", "Encounter"),), {"Encounter"}),
+        (event("x", "DocumentReference", ("1-1",)), (key("a", "DocumentReference", category="n"),), set()),
+        (event("x", "DocumentReference", ("1-1",)), (key("a", "DocumentReference", type="2-2"),), {f"{LOINC}|1-1"}),
+        (event("x", "context", ("1-1",), path="draftOrders", take=Take.ANY), (), set()),
+    ],
+)
+def test_coverage_of_every_source(spec: FeatureSpec, keys: tuple[PrefetchKey, ...], missing: set[str]) -> None:
+    """By code where there are codes; every resource of the type where there are none; the call's own by its id."""
+    assert uncovered(spec, keys) == missing
+
+
+def test_a_key_that_asks_for_one_encounter_is_not_narrow() -> None:
+    """It is the very one that a path reads."""
+    assert narrowing(BY_ID) == ()
+    assert narrowing(key("a", "Encounter", type="1", status="finished")) == ("status",)
+    assert finds_no_references(key("a", "MedicationRequest", code="1"))
+    assert not finds_no_references(key("a", "MedicationRequest"))
+    assert not finds_no_references(key("a", "Observation", code="1"))
+
+
+@pytest.mark.parametrize("state", [state for state in KeyState if state is not KeyState.OBTAINED])
+def test_medicines_that_were_not_all_read_are_not_known(state: KeyState) -> None:
+    """Neither that there is none, nor how many, nor which was the last."""
+    states = {"a": state}
+    for take in (Take.ANY, Take.COUNT):
+        schema = FeatureSchema("1", (event("x", "MedicationRequest", ("1-1",), take=take),))
+        assert extract(schema, [], keys=(key("a", "MedicationRequest"),), states=states).values["x"].unobtained
