@@ -25,7 +25,7 @@ from wardgate.lab.fhir_store import Store, load_bundle, load_folder
 _BASE = "http://fhir.test/fhir"
 _DAY = date(2026, 11, 25)
 _SEARCHES = 600
-_LARGEST = 300_000  # bytes of a bundle, unpacked sizes being ten times that: the other server reads all for each search
+_LARGEST = 40_000  # bytes of a file, a tenth of what is in it: the other server reads everything for each search
 
 Ask = Callable[[str, Sequence[tuple[str, str]]], list[Resource]]
 
@@ -118,7 +118,7 @@ def test_both_find_the_same_in_the_same_order(
         mine, other = ours(kind, parameters), theirs(kind, [*asked, ("_count", "1000")])
         found += bool(mine)
         if {each["id"] for each in mine} != {each["id"] for each in other} or len(mine) != len(other):
-            if _they_are_wrong(kind, parameters):
+            if _they_are_wrong(ours, theirs, kind, parameters):
                 explained += 1
             else:
                 disagreements.append((kind, parameters, len(mine), len(other)))
@@ -131,14 +131,21 @@ def test_both_find_the_same_in_the_same_order(
         f"{len(disagreements)} disagree, {explained} more where the standard is with ours"
     )
     assert disagreements == []
-    assert found > _SEARCHES / 3 and sorted_lists > _SEARCHES / 20
+    assert found > _SEARCHES / 5 and sorted_lists > _SEARCHES / 20
 
 
-def _they_are_wrong(kind: str, parameters: Sequence[tuple[str, str]]) -> bool:
-    """A period equals a date only if it lies in it whole (R4, search.html#prefix); the other looks at its start."""
-    return kind == "Encounter" and any(
-        name == "date" and value[:2] in ("20", "19", "eq", "ne") for name, value in parameters
-    )
+def _they_are_wrong(ours: Ask, theirs: Ask, kind: str, parameters: Sequence[tuple[str, str]]) -> bool:
+    """A period equals a date only if it lies in it whole (R4, search.html#prefix); the other looks at its start.
+
+    Only that is excused: without the date, both must find the same.
+    """
+    equals = [pair for pair in parameters if pair[0] == "date" and pair[1][:2] in ("20", "19", "eq", "ne")]
+    rest = [pair for pair in parameters if pair not in equals and pair[0] != "_count"]
+    if kind != "Encounter" or not equals:
+        return False
+    return {each["id"] for each in ours(kind, rest)} == {
+        each["id"] for each in theirs(kind, [*rest, ("_count", "1000")])
+    }
 
 
 _ELEMENTS = {

@@ -1,7 +1,10 @@
 """The simulator page as people use it: real Chromium, the real demo, and a fake gateway for what that never says."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +32,7 @@ class Demo:
     gateway: str
     fhir: str
     simulator: str
+    pid: int
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def demo() -> Iterator[Demo]:
         line_from(running, "^(ready)$")
         reader = threading.Thread(target=lambda: [None for _ in running.stdout or ()], daemon=True)
         reader.start()  # a full pipe would hold up the demo's own calls
-        yield Demo(gateway, fhir, simulator)
+        yield Demo(gateway, fhir, simulator, running.pid)
         running.terminate()
         reader.join(15)
 
@@ -298,6 +302,31 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(page: Page, demo: Demo, sc
 def _no_violation(page: Page) -> None:
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_model_that_hangs_is_neither_a_score_nor_silence(page: Page, demo: Demo) -> None:
+    """The rule answers where there is one, and its card says so; where there is none, the page says what happened."""
+    model = _model_server(demo.pid)
+    os.kill(model, signal.SIGSTOP)
+    try:
+        _open(page, demo, "ward-sepsis")
+        expect(page.locator(f"{_CARD} h3")).to_contain_text("no model")
+        _open(page, demo, "advanced-05")
+        expect(page.locator(f"{_KIDNEY} .nothing")).to_contain_text("A score was wanted and could not be had.")
+    finally:
+        os.kill(model, signal.SIGCONT)
+
+
+def _model_server(parent: int) -> int:
+    """The process of the demo that serves the models."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if (
+                f"PPid:\t{parent}\n" in status.read_text()
+                and b"model_server" in (status.parent / "cmdline").read_bytes()
+            ):
+                return int(status.parent.name)
+    raise AssertionError("the demo has no model server")
 
 
 # -- with a gateway that says what the demo's never would ------------------------------------------------------------

@@ -22,7 +22,8 @@ from tests.environments import python_of
 from tests.fakes.processes import ask, free_port, wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
-_PORTS = ("8080", "8081", "8082", "8083", "8092", "8093")
+_PORTS = ("8080", "8081", "8082", "8083", "8084", "8092", "8093")
+_LISTENS = {"second": "8082", "third": "8083", "fifth": "8084"}
 _OTHERS = ("Other model servers", "MLServer", "MLflow")
 
 
@@ -54,7 +55,7 @@ class Newcomer:
         }
 
     def follow(self, block: Block) -> None:
-        terminal = re.search(r"In the (second|third|fourth) terminal|the (fourth) terminal with Ctrl-C", block.prose)
+        terminal = re.search(r"\b(second|third|fourth|fifth) terminal\b", block.prose)
         match block.kind:
             case "python":
                 name = block.text.partition("\n")[0].removeprefix("# ")
@@ -64,7 +65,7 @@ class Newcomer:
             case "text":
                 self._see(block.text)
             case "sh" if terminal:
-                self._start(terminal[1] or terminal[2], block.text.strip())
+                self._start(terminal[1], block.text.strip())
             case "sh":
                 self._run(block.text)
             case _:
@@ -125,7 +126,7 @@ class Newcomer:
         if terminal == "fourth":
             wait_until(self._proven, 60)
         else:
-            port = self.ports["8082" if terminal == "second" else "8083"]
+            port = self.ports[_LISTENS[terminal]]
             wait_until(lambda: _listens(port), 60)
 
     def _proven(self) -> bool:

@@ -3,6 +3,7 @@
 A cached one will say so here as well, once scores are kept.
 """
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cases.test_deterioration import body_of
+from tests.fakes.acting import SYSTEM, acting_config
+from tests.fakes.charts import hook_body, lab, patient
+from tests.fakes.config_tree import FILES
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.model import FakeModel
 from wardgate.domain.cards.render import LONGEST_SUMMARY
@@ -55,6 +59,25 @@ async def test_no_card_of_a_rule_goes_without_its_label(
     assert "systemActions" not in answer
     assert (record.fallback_from == reason) is (record.step == "rule")
     assert gateway.meter.faults == []
+
+
+async def test_what_acts_on_the_models_card_is_not_on_the_rules(tmp_path: Path) -> None:
+    """Law 10: the same service, band, client and patient; the model suggests and acts, the rule only says."""
+    config = acting_config(tmp_path, client="    system_actions: true\n", extra=SYSTEM)
+    service, rule = (tmp_path / FILES[name][0] for name in ("service", "rule"))
+    service.write_text(service.read_text() + "fallback: [{rule: ckd-stage}]\n")
+    rule.write_text(
+        rule.read_text().replace("name: G5", "name: high").replace("{lt: 30, points: 3}", "{lt: 30, points: 4}")
+    )
+    body = hook_body(patient(), [lab("33914-3", 22.0), lab("9318-7", 300.0)], [])
+    answers = [
+        (await FakeGateway(config, model, site="hospital_a", system_actions=True).call(body)).json()
+        for model in (FakeModel(lambda *inputs: 0.5), FakeModel(broken=Reason.MODEL_ERROR))
+    ]
+    (fresh,), (ruled,) = (answer["cards"] for answer in answers)
+    assert fresh["suggestions"] and answers[0]["systemActions"]
+    assert ruled["summary"].startswith(LABEL + "CKD stage high")
+    assert not {"suggestions", "selectionBehavior"} & ruled.keys() and "systemActions" not in answers[1]
 
 
 @pytest.mark.parametrize("reason", DOWN)

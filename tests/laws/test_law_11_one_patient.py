@@ -1,9 +1,11 @@
 """Law 11. One patient at a time: a resource of anybody else is dropped and counted; when the right patient
 cannot be made sure, there is no score."""
 
+import dataclasses
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,7 @@ from tests.fakes.context_fhir import (
     encounter,
     observation,
     patient,
+    raw,
 )
 from tests.fakes.meter import FakeMeter
 from wardgate.domain.context.record import Dropped, PatientRecord
@@ -174,3 +177,29 @@ async def test_two_shuffled_charts_never_mix(chart: tuple[list[Json], set[str]],
     assert record.patient == patient("p1")
     assert sum(record.dropped.values()) == len(heap) - len(hers) + 1
     assert record.wrong_patient is (record.dropped[Dropped.OTHER_PATIENT] >= 3)
+
+
+def drafted(*drafts: Json) -> HookCall:
+    """A call whose features read the draft orders of its context."""
+    call = call_for(
+        KEYS, prefetch={"patient": patient(), "labs": bundle()}, context=raw({"draftOrders": bundle(*drafts)})
+    )
+    return dataclasses.replace(call, plan=msgspec.structs.replace(call.plan, context_fields=("draftOrders",)))
+
+
+async def test_a_draft_of_anybody_else_is_dropped_and_counted() -> None:
+    """Although it came in the context of her call; so is one that names nobody, and then none is not known."""
+    order = {"resourceType": "MedicationRequest", "status": "draft"}
+    mine = {**order, "id": "mine", "subject": {"reference": "Patient/p1"}}
+    record = await gather(drafted(mine, {**order, "id": "x", "subject": {"reference": "Patient/p2"}}, order))
+    assert [draft.id for draft in record.resources["context.draftOrders"]] == ["mine"]
+    assert record.dropped == {Dropped.OTHER_PATIENT: 1, Dropped.NO_SUBJECT: 1}
+    assert record.doubtful == {"context.draftOrders"} and not record.wrong_patient
+
+
+async def test_three_drafts_of_a_stranger_mean_the_wrong_chart() -> None:
+    """As three results do, and together with them."""
+    order = {"resourceType": "ServiceRequest", "subject": {"reference": "Patient/p2"}}
+    for count in range(5):
+        drafts = [{**order, "id": f"x{number}"} for number in range(count)]
+        assert (await gather(drafted(*drafts))).wrong_patient is (count >= 3)

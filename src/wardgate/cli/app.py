@@ -3,9 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from wardgate import __version__
 from wardgate.cli.starter import PROTOCOLS, URL
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _CONFIG = Path("config/wardgate.yaml")
 _CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
@@ -76,8 +79,31 @@ def _parser() -> argparse.ArgumentParser:
         epilog="wardgate COMMAND --help tells more. Begin with `wardgate demo`; then docs/tutorial.md.",
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features):
+        add(commands)
+    return parser
 
+
+def _demo(commands: _Commands) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="run a gateway and an EHR in the browser, to look at cards",
+        description="Run a gateway, a model server, a FHIR server with synthetic patients, and a small EHR in the "
+        "browser, until Ctrl-C.",
+        epilog="Exit: 0 stopped, 1 it could not start, or a part of it ended.",
+    )
+    demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
+    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument(
+        "--patients", type=Path, metavar="DIR", help="a folder of FHIR Bundles in place of the demo's patients"
+    )
+    demo.add_argument(
+        "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
+    )
+
+
+def _new(commands: _Commands) -> None:
     new = commands.add_parser(
         "new",
         help="write the files that connect a model of your own",
@@ -98,6 +124,18 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--url", default=URL, metavar="URL", help="the model server (default: %(default)s)")
     new.add_argument("--hook", default="patient-view", metavar="HOOK", help="when the EHR calls (default: %(default)s)")
 
+
+def _check(commands: _Commands) -> None:
+    check = commands.add_parser(
+        "check",
+        help="prove a configuration sound, or list all that is wrong",
+        description="List every error of every file, with line and remedy, or print the digest of each release.",
+        epilog="Exit: 0 sound, also with warnings; 1 not.",
+    )
+    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+
+
+def _probes(commands: _Commands) -> None:
     probes = commands.add_parser(
         "probes",
         help="compare an endpoint's answers with the probes of its release",
@@ -114,6 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
     )
 
+
+def _serve(commands: _Commands) -> None:
     serve = commands.add_parser(
         "serve",
         help="run the gateway",
@@ -122,33 +162,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
-    check = commands.add_parser(
-        "check",
-        help="prove a configuration sound, or list all that is wrong",
-        description="List every error of every file, with line and remedy, or print the digest of each release.",
-        epilog="Exit: 0 sound, also with warnings; 1 not.",
-    )
-    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
-    demo = commands.add_parser(
-        "demo",
-        help="run a gateway with all that it needs around it, and an EHR in the browser to look at its cards",
-        description="Run a gateway, a model server, a FHIR server with synthetic patients, and a small EHR in the "
-        "browser, until Ctrl-C.",
-        epilog="Exit: 0 stopped, 1 it could not start, or a part of it ended.",
+def _call(commands: _Commands) -> None:
+    call = commands.add_parser(
+        "call",
+        help="call a service for a patient, as an EHR does, and show its cards",
+        description="Call a service for a patient, as an EHR does, and show its cards. Prints patient data.",
+        epilog="Exit: 0 answered with 200, also without a card; 1 not.",
     )
-    demo.add_argument("--port", type=int, default=8080, help="where the gateway listens (default: %(default)s)")
-    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    demo.add_argument(
-        "--patients", type=Path, metavar="DIR", help="a folder of FHIR Bundles in place of the demo's patients"
-    )
-    demo.add_argument(
-        "--config", type=Path, default=None, metavar="FILE", help="a wardgate.yaml in place of the demo's own"
-    )
+    call.add_argument("service", metavar="SERVICE", help="the id of a service")
+    call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
+    call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
+    call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
+    call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
+    call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
+    call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
+    call.add_argument("--json", action="store_true", help="print request and response as JSON")
 
+
+def _features(commands: _Commands) -> None:
     features = commands.add_parser(
         "features",
-        help="make the training table of an export, by the code of the hook call",
+        help="make the training table of an export of FHIR data",
         description="Make the training table of an export: one row for each patient and clock, one value, mark and age"
         " for each feature, by the code of the hook call. Writes patient data.",
         epilog="Exit: 0 written, also where some resources do not count; 1 not. See docs/offline.md.",
@@ -182,19 +217,3 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument(
         "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
-
-    call = commands.add_parser(
-        "call",
-        help="call a service for a patient, as an EHR does, and show its cards",
-        description="Call a service for a patient, as an EHR does, and show its cards. Prints patient data.",
-        epilog="Exit: 0 answered with 200, also without a card; 1 not.",
-    )
-    call.add_argument("service", metavar="SERVICE", help="the id of a service")
-    call.add_argument("--patient", required=True, metavar="ID", help="the FHIR id of a patient")
-    call.add_argument("--gateway", metavar="URL", help="default: the running demo, else http://127.0.0.1:8080")
-    call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
-    call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
-    call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
-    call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
-    call.add_argument("--json", action="store_true", help="print request and response as JSON")
-    return parser

@@ -28,6 +28,7 @@ clients:                         # the EHRs; under insecure_demo exactly one
     origins: ["http://localhost:*", "http://127.0.0.1:*"]       # browsers that may call
     site: test
 model_hosts: ["$host"]   # no other host is ever asked for a score
+telemetry: {server_timing: true}                 # answers tell how long each stage took; not for a real EHR
 """
 
 SERVICE = """\

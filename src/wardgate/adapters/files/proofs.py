@@ -22,7 +22,7 @@ from wardgate.domain.features.coverage import (
     uncovered,
 )
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec
-from wardgate.domain.features.sources import CONTEXT, SOURCES
+from wardgate.domain.features.sources import CONTEXT, SOURCES, holds_resources
 from wardgate.domain.hooks import HOOKS, FieldKind
 from wardgate.domain.inference.calibration import Identity
 
@@ -129,9 +129,10 @@ def _listed(spec: FeatureSpec, missing: Iterable[str]) -> str:
 def prove_context(library: Library, service: Sheet[Service], schema: FeatureSchema) -> None:
     """The hook carries what features read of its context; of one's own hook, that is what the service declares."""
     hook, declared = HOOKS.get(service.wire.hook), service.wire.fields()
-    fields = {field.name: field.kind for field in (declared if hook is None else hook.fields)}
+    fields = declared if hook is None else hook.fields
+    held = {field.name for field in fields if holds_resources(field)}
     for spec in schema.features:
-        if spec.source != CONTEXT or spec.path in fields or not fields or service.lacks("context"):
+        if spec.source != CONTEXT or spec.path in held or not fields or service.lacks("context"):
             continue
         what = f"the feature {spec.name} is read from context.{spec.path}, which {service.wire.hook} does not carry"
         remedy = f"{_carrying(spec.path, hook is None)}a release whose features do without it"

@@ -117,7 +117,7 @@ def _prove_bands(library: Library, rule: Sheet[Rule]) -> None:
             if band.single is not None:
                 what = "an expression has no items that could give points alone"
                 library.found(document, ("bands", number, "single"), what, "remove it, or write `points`")
-    if threshold is None and rule.wire.shown_from is None:
+    if threshold is None and rule.wire.shown_from is None and not rule.lacks("threshold"):
         least = _least(rule.wire)
         if least is not None and (not plain or min(plain) > least):
             what = f"every score is shown, and the lowest band begins above the lowest one ({least:g})"

@@ -68,8 +68,12 @@ class Parts(Table):
         return names_text([f"{row.input} {row.value}: {row.effect}" for row in self])
 
 
+_PARTLY = "not all that the model needs could be read"  # what the rule needs could
+
+
 def rule_text(title: str, model: str, version: str, why: Reason) -> str:
-    return f"Rule: {title}, in place of {model} {version}: {unavailable_text(why)}."
+    reason = _PARTLY if why is Reason.CONTEXT_UNAVAILABLE else unavailable_text(why)
+    return f"Rule: {title}, in place of {model} {version}: {reason}."
 
 
 def rule_certainty_text(band: Band | None, rung: RuleRung) -> str:

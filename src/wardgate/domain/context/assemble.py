@@ -8,6 +8,7 @@ import msgspec
 
 from wardgate.domain.context.drafts import DRAFT_ORDERS, SELECTIONS, Drafts
 from wardgate.domain.context.fhir import Document, Resource
+from wardgate.domain.context.lenient import lenient_document
 from wardgate.domain.context.ownership import NO_ALIASES, Owner
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
 from wardgate.domain.context.record import Dropped, KeyState, PatientRecord, home_in_context
@@ -73,7 +74,7 @@ def assemble(
 
     `drafts`: what the context carries, where a feature reads it.
     """
-    pile = _Pile(owner)
+    pile = _Pile(owner, encounter_id)
     for answer in answers:
         for page in answer.pages:
             pile.add(page)
@@ -81,10 +82,9 @@ def assemble(
     if drafts is not None:
         pile.add_drafts(drafts, resources, keys)
     dropped = pile.dropped()
-    encounter = None if encounter_id is None else pile.encounters.get(encounter_id)
     return PatientRecord(
         patient=pile.patient,
-        encounter=encounter if ("Encounter", encounter_id) not in pile.rejected else None,
+        encounter=pile.encounter(),
         resources=resources,
         keys=keys,
         dropped=dropped,
@@ -110,9 +110,10 @@ class _Pile:
     one must not stand in for it. Where no version is the newest, one foreign version is enough.
     """
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, encounter_id: str | None) -> None:
         self.patient: Document | None = None
-        self.encounters: dict[str, Document] = {}
+        self._encounter_id = encounter_id
+        self._encounter: tuple[Resource, msgspec.Raw] | None = None
         self.rejected: dict[tuple[str, str | None], Dropped] = {}
         self.unsure: set[str] = set()  # context fields of which something is missing that was named or sent
         self._owner = owner
@@ -214,13 +215,17 @@ class _Pile:
                 self.rejected[("Patient", found if isinstance(found, str) else None)] = verdict
             elif self.patient is None or _order(_updated(document), _updated(self.patient)) > 0:
                 self.patient = document
-        for document in page.encounters:
-            found = document.get("id")
-            if not isinstance(found, str):
-                continue
-            known = self.encounters.get(found)
-            if known is None or _order(_updated(document), _updated(known)) > 0:
-                self.encounters[found] = document
+        if self._encounter_id is not None:
+            for found, raw in page.encounters:
+                known = self._encounter
+                if found.id == self._encounter_id and (known is None or _is_newer(found, known[0])):
+                    self._encounter = found, raw
+
+    def encounter(self) -> Document | None:
+        """The Encounter of the call, whole."""
+        if self._encounter is None or ("Encounter", self._encounter_id) in self.rejected:
+            return None
+        return lenient_document(self._encounter[1])
 
     def _consider(self, resource: Resource, verdict: Dropped | None, held: dict[str, Resource]) -> None:
         kind, found = resource.resourceType, resource.id
@@ -241,10 +246,7 @@ class _Pile:
 
     def _keep_newest(self, held: dict[str, Resource], found: str, resource: Resource, verdict: Dropped | None) -> None:
         known, key = held[found], (resource.resourceType, found)
-        order = _order(
-            resource.meta.lastUpdated if resource.meta is not None else None,
-            known.meta.lastUpdated if known.meta is not None else None,
-        )
+        order = _order(_edited(resource), _edited(known))
         if order > 0:
             held[found] = resource
             self.rejected.pop(key, None)
@@ -256,6 +258,14 @@ def _updated(document: Document) -> str | None:
     meta = document.get("meta")
     found = meta.get("lastUpdated") if isinstance(meta, dict) else None
     return found if isinstance(found, str) else None
+
+
+def _edited(resource: Resource) -> str | None:
+    return resource.meta.lastUpdated if resource.meta is not None else None
+
+
+def _is_newer(resource: Resource, known: Resource) -> bool:
+    return _order(_edited(resource), _edited(known)) > 0
 
 
 def _order(left: str | None, right: str | None) -> int:

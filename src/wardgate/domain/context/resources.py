@@ -30,7 +30,8 @@ UNFOLLOWABLE = ""
 
 
 class Page(msgspec.Struct):
-    """What one key, or one page of it, holds. Resources in their order; Patients and Encounters also whole.
+    """What one key, or one page of it, holds. Resources in their order, Patients apart and whole, and of each Encounter
+    its JSON besides, since the one of the call is read whole.
 
     `full_urls` are the entries' fullUrls of `patients`, by position, for references inside the same Bundle.
     `next` is the link to the next page, None on the last one. `unreadable` counts what could not be decoded.
@@ -38,7 +39,7 @@ class Page(msgspec.Struct):
 
     resources: list[Resource]
     patients: list[Document]
-    encounters: list[Document]
+    encounters: list[tuple[Resource, msgspec.Raw]]
     full_urls: list[str | None]
     next: str | None = None
     unreadable: int = 0
@@ -111,6 +112,7 @@ _any: Callable[[Bytes], Any] = msgspec.json.Decoder().decode
 _APART = frozenset({"Patient", "Encounter", "Medication", "OperationOutcome", ""})
 _EVENTS = frozenset({"MedicationRequest", "MedicationStatement", "DocumentReference"})
 """What stands among Observations is decoded once more, or it would be without what features read of it."""
+_ENCOUNTER = frozenset({"Encounter"})
 _APART_FROM_SLIM = _APART | _EVENTS
 _URN = "urn:uuid:"
 _HARMLESS = frozenset({"warning", "information", "success"})
@@ -169,7 +171,8 @@ def _whole(raw: Bytes, resource_type: str) -> Page | None:
             return None
         if resource_type == "Patient":
             return Page([], [document], [], [None])
-        return Page([_event(raw)], [], [document], [])
+        encounter = _event(raw)
+        return Page([encounter], [], [(encounter, msgspec.Raw(raw))], [])
     except UNDECODABLE:
         return None
 
@@ -177,17 +180,17 @@ def _whole(raw: Bytes, resource_type: str) -> Page | None:
 def _bundle(
     raw: Bytes, resource_type: str, entries: Sequence[_SlimEntry | _Entry], following: str | None
 ) -> Page | None:
-    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
+    slim = resource_type in SLIM
+    types = _APART_FROM_SLIM if slim else _APART
+    whole = types if slim else types - _ENCOUNTER
     resources = [
-        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in types
+        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in whole
     ]
     page = Page(resources, [], [], [], following)
-    if len(resources) == len(entries):
-        return page
     apart = [
-        (index, entry.resource.resourceType)
+        (index, resource)
         for index, entry in enumerate(entries)
-        if entry.resource is not None and entry.resource.resourceType in types
+        if (resource := entry.resource) is not None and resource.resourceType in types
     ]
     if not apart:
         return page
@@ -196,8 +199,12 @@ def _bundle(
     except UNDECODABLE:  # a fullUrl that is no text; everything else has been decoded before
         return _second_look(raw, resource_type)
     patience = Patience()
-    whole = all(_set_apart(page, kind, raw_entries[index], patience) for index, kind in apart)
-    return _with_references(page) if whole else None
+    for index, resource in apart:
+        if resource.resourceType not in whole:  # an Encounter, which is decoded already
+            page.encounters.append((resource, raw_entries[index].resource))
+        elif not _set_apart(page, resource.resourceType, raw_entries[index], patience):
+            return None
+    return _with_references(page)
 
 
 def _set_apart(page: Page, kind: str, entry: _RawEntry, patience: Patience) -> bool:
@@ -217,7 +224,7 @@ def _set_apart(page: Page, kind: str, entry: _RawEntry, patience: Patience) -> b
             page.resources.append(event)
             page.wholes[id(event)] = raw
             if kind == "Encounter":
-                page.encounters.append(lenient_document(raw))
+                page.encounters.append((event, raw))
             elif kind == "Medication" and isinstance(entry.fullUrl, str) and entry.fullUrl.startswith(_URN):
                 page.urns[entry.fullUrl] = event
     except Unreadable:
@@ -260,8 +267,9 @@ def _single(raw: Bytes, resource_type: str) -> Page | None:
         if resource_type == "Patient":
             return Page([], [lenient_document(raw)], [], [None])
         resource = lenient_resource(raw)
-        page = Page([resource], [], [lenient_document(raw)] if resource_type == "Encounter" else [], [])
-        page.wholes[id(resource)] = msgspec.Raw(raw)
+        whole = msgspec.Raw(raw)
+        page = Page([resource], [], [(resource, whole)] if resource_type == "Encounter" else [], [])
+        page.wholes[id(resource)] = whole
         return page
     except Unreadable:
         return None

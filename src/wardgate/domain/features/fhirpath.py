@@ -21,13 +21,15 @@ MAX_LENGTH = 500
 """Characters of an expression."""
 
 MAX_NODES = 1000
-"""Elements of one resource. A larger one cannot be read."""
+"""Elements of one resource. A larger one cannot be read. A long text counts as one for each _LETTERS of it."""
 
 MAX_STEPS = 20_000
 """What the expression of one feature may do in one call, all resources together: elements that there are, elements that
 it looks at, and parts of it that are evaluated. At about 2 µs each: 40 ms. A common one takes 400 for an Observation.
 """
 
+_LETTERS = 64
+_SIMILAR = frozenset({"~", "!~"})
 _MAX_DEPTH = 150
 """Levels of the syntax tree; the engine spends some frames of the stack on each."""
 
@@ -180,14 +182,21 @@ def _nodes_of(document: Document) -> int:
     while waiting and found <= MAX_NODES:
         inner = waiting.pop()
         found += len(inner)
-        values = inner.values() if isinstance(inner, dict) else inner
-        waiting.extend(value for value in values if isinstance(value, dict | list))
+        for value in inner.values() if isinstance(inner, dict) else inner:
+            if isinstance(value, dict | list):
+                waiting.append(value)
+            elif isinstance(value, str):
+                found += len(value) // _LETTERS
     return found
 
 
 def _is_bulky(node: Mapping[str, Any]) -> bool:
     """Whether it looks at all elements of a collection in one step, and into each."""
-    return node["type"] == "UnionExpression" or _function_in(node) in ("distinct", "isDistinct", "join")
+    return (
+        node["type"] == "UnionExpression"
+        or not _SIMILAR.isdisjoint(node["terminalNodeText"])
+        or _function_in(node) in ("distinct", "isDistinct", "join")
+    )
 
 
 class _Count:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from wardgate.domain.context.drafts import SELECTIONS
 from wardgate.domain.features.candidates import Code, Gather, conditions, observations
 from wardgate.domain.features.events import EVENTS, EventKind, events
-from wardgate.domain.hooks.library import HOOKS, FieldKind
+from wardgate.domain.hooks.library import HOOKS, ContextField, FieldKind
 
 PATIENT, CONTEXT = "Patient", "context"
 
@@ -52,7 +52,14 @@ SOURCES: Mapping[str, Source] = {
 """All sources but the Patient, and the call's own Encounter, which are read by a path."""
 
 FIELDS: frozenset[str] = frozenset(field.name for hook in HOOKS.values() for field in hook.fields)
+
+
+def holds_resources(field: ContextField) -> bool:
+    """Of itself, or, as `selections` do, by naming some of those in `draftOrders`."""
+    return field.kind in (FieldKind.RESOURCE, FieldKind.LIST) or field.name == SELECTIONS
+
+
 CARRIERS: frozenset[str] = frozenset(
-    field.name for hook in HOOKS.values() for field in hook.fields if field.kind is FieldKind.RESOURCE
-) | {"fulfillmentTasks", SELECTIONS}
-"""Fields of a hook's context that hold resources, and `selections`, which names some of those in `draftOrders`."""
+    field.name for hook in HOOKS.values() for field in hook.fields if holds_resources(field)
+)
+"""The fields of the library's hooks that a feature can be read from."""

@@ -6,6 +6,7 @@ sum without one of its parts would be a lower score that nobody measured.
 """
 
 from collections.abc import Iterable
+from math import isfinite
 
 import msgspec
 
@@ -90,8 +91,8 @@ class RuleScore(msgspec.Struct, frozen=True):
 
     def evaluate(self, facts: Environment) -> Points | Unknown:
         if self.expression is not None:
-            total = self.expression.evaluate(facts)
-            return Points(total) if isinstance(total, float) else self._unknown(self.features, facts)
+            score = self.expression.evaluate(facts)
+            return Points(score) if isinstance(score, float) else self._unknown(self.features, facts)
         counted: list[Counted] = []
         unknown: list[Name] = []
         for item in self.items:
@@ -101,9 +102,10 @@ class RuleScore(msgspec.Struct, frozen=True):
                 unknown += item.reads
             elif holds or item.feature is None:
                 counted.append(Counted(item, points))
-        if unknown:
+        total = sum(each.points for each in counted)
+        if unknown or not isfinite(total):
             return self._unknown(unknown, facts)
-        return Points(sum(each.points for each in counted), tuple(counted))
+        return Points(total, tuple(counted))
 
     def _unknown(self, names: Iterable[Name], facts: Environment) -> Unknown:
         lacking = tuple(dict.fromkeys(name for name in names if facts.get(name, _ABSENT).value is None))

@@ -91,7 +91,7 @@ def test_each_item_of_the_sum_has_its_value_and_its_points() -> None:
 def test_it_says_what_it_is_and_why() -> None:
     """The rule, the release that it stands in for, the reason; the band with what it asks for; what was not checked."""
     text = shown(vector=patient(uacr=observed("uacr", 12, 3, "mg/g")), why=Reason.CONTEXT_UNAVAILABLE).text
-    assert "Rule: CKD points, in place of kidney-failure 1.0.0: the patient's data could not be read." in text
+    assert "Rule: CKD points, in place of kidney-failure 1.0.0: not all that the model needs could be read." in text
     assert "Band one: 3 to below 5 points, 3 of them from one item alone. Shown from band one." in text
     assert "Points of a rule, not a probability." in text
     assert "Not checked: transplant, deceased." in text

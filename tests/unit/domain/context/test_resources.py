@@ -23,6 +23,10 @@ def ids(page: Page | None) -> list[str | None]:
     return [resource.id for resource in page.resources]
 
 
+def _encounters(page: Page) -> list[Any]:
+    return [json.loads(bytes(whole)) for _, whole in page.encounters]
+
+
 def only(value: object, kind: str = "Observation") -> Resource:
     page = decode(value, kind)
     assert page is not None and len(page.resources) == 1, page
@@ -94,7 +98,7 @@ def test_a_patient_and_an_encounter_come_whole() -> None:
     page = decode(patient(gender="female"), "Patient")
     assert page is not None and page.patients == [patient(gender="female")] and page.resources == []
     page = decode(encounter(location=[{"x": 1}]), "Encounter")
-    assert page is not None and page.encounters == [encounter(location=[{"x": 1}])] and ids(page) == ["e1"]
+    assert page is not None and _encounters(page) == [encounter(location=[{"x": 1}])] and ids(page) == ["e1"]
 
 
 def test_a_mixed_bundle_is_sorted_out() -> None:
@@ -102,7 +106,7 @@ def test_a_mixed_bundle_is_sorted_out() -> None:
     page = decode(bundle(observation(), patient(), encounter(), observation("o2"), urls={1: "urn:uuid:1"}))
     assert page is not None
     assert ids(page) == ["o1", "o2", "e1"]
-    assert (page.patients, page.full_urls, page.encounters) == ([patient()], ["urn:uuid:1"], [encounter()])
+    assert (page.patients, page.full_urls, _encounters(page)) == ([patient()], ["urn:uuid:1"], [encounter()])
 
 
 @pytest.mark.parametrize("status", ["200", "200 OK", 200])

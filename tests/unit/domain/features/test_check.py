@@ -1,15 +1,20 @@
 """Every error of a schema is found, at once, with its key."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.fakes.features_bundles import event, lab
+from wardgate.adapters.files.wire_features import Features
+from wardgate.adapters.files.yaml_documents import read_yaml
 from wardgate.domain.features.check import RESERVED
 from wardgate.domain.features.compile import check_schema
 from wardgate.domain.features.schema import CodeSet, FeatureSchema, FeatureSpec, FeatureType, Take, Use
 
+PAGE = Path(__file__).parents[4] / "docs" / "features.md"
 LAB = lab("x", unit="mg/dL")
 PROBLEM = lab("x", source="Condition", take=Take.ANY)
 PATIENT = FeatureSpec(name="x", source="Patient", path="birthDate", as_="years")
@@ -167,3 +172,13 @@ def test_all_errors_are_reported_at_once() -> None:
         ("Y", "name"),
     ]
     assert [problem.key for problem in check_schema(FeatureSchema("1", ()))] == ["features"]
+
+
+def test_the_schemas_of_the_page_are_sound(tmp_path: Path) -> None:
+    """Each example of docs/features.md compiles."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        path = tmp_path / "features.yaml"
+        path.write_text(block, encoding="utf-8")
+        assert check_schema(Features.model_validate(read_yaml(path, "features.yaml").data).schema_()) == []

@@ -162,12 +162,13 @@ def test_steps_are_counted_over_all_resources() -> None:
 
 
 def test_a_resource_beyond_the_bound_is_not_looked_at() -> None:
-    """Neither wide nor deep: no step is spent on it."""
+    """Neither wide, nor deep, nor long: no step is spent on it."""
     wide = {**PRESSURE, "component": [part("8480-6", 1)] * MAX_NODES}
     deep: Any = {}
     for _ in range(MAX_NODES + 1):
         deep = {"a": deep}
-    for document in (wide, deep):
+    long = {**PRESSURE, "note": [{"text": "9" * 64 * MAX_NODES}]}
+    for document in (wide, deep, long):
         steps = Steps()
         assert compile_fhirpath("component.count()")(document, steps) is UNREADABLE
         assert steps.left == fhirpath.MAX_STEPS

@@ -107,6 +107,12 @@ def test_the_heaviest_item_is_known() -> None:
     assert Points(7).most == 0
 
 
+def test_a_sum_that_no_number_holds_is_unknown() -> None:
+    """Nobody writes such points; nobody shall see infinity on a card."""
+    heavy = Item(("flag",), 1e308, when=expression("flag"))
+    assert rule(heavy, heavy).evaluate(facts(flag=True)) == Unknown(("flag",))
+
+
 def test_an_expression_is_a_score() -> None:
     """With if, min and max; unknown where a value is missing, or where it cannot be worked out."""
     score = RuleScore((), ("a", "b"), expression("if(flag, 1, 0) + max(a, b) / b", Type.NUMBER))
