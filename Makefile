@@ -63,7 +63,7 @@ contracts: setup
 # The tests come last, so that their closing line is the last word.
 check: lint types contracts test
 
-# FUZZ says how many mutated bodies are sent; a million take some ten minutes.
+# FUZZ says how many mutated bodies are sent; a million take some ten minutes on an idle machine.
 FUZZ ?= 1000000
 proof: setup system-packages model-servers
 	$(BIN)/python -m pytest -q --hypothesis-profile proof --fuzz $(FUZZ)

@@ -20,6 +20,16 @@ Json = dict[str, Any]
 Holder = dict[str, Any] | list[Any]
 
 _CONTEXTS: dict[str, Json] = {**CONTEXTS, OWN_HOOK: {"patientId": "p1", "pumpId": "d1", "settings": {"a": ["b"]}}}
+_SNOMED = "http://snomed.info/sct"
+_TODAY = "2026-11-21T07:30:00Z"
+_STAY: Json = {
+    "resourceType": "Encounter",
+    "id": "e1",
+    "status": "in-progress",
+    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+    "subject": {"reference": "Patient/p1"},
+    "period": {"start": "2026-11-20T20:00:00Z"},
+}
 _CARD = "9368d37b-283f-44a0-93ea-547cebab93ed"
 _NUMBERS: tuple[float, ...] = (0, -1, 1, 0.1, 1e308, -1e308, 1e-320, 2**63, -(2**63) - 1, 10**40, 3.0, 18, 65, 999)
 _TEXTS = (
@@ -77,6 +87,37 @@ def labs(chance: random.Random) -> Json:
 
 def problems(chance: random.Random) -> Json:
     return bundle(*[problem(code) for code in ("265764009", "73211009") if chance.random() < 0.3])
+
+
+def ward_call(chance: random.Random) -> Json:
+    """A sound call for an inpatient of the demo's ward, from well to very ill, all names planted."""
+    chart = {"patient": patient(), "vitals": vitals(chance), "labs": blood(chance), "problems": problems(chance)}
+    body = hook_request("patient-view", CONTEXTS["patient-view"], prefetch={**chart, "stays": bundle(_STAY)})
+    if chance.random() < 0.5:
+        body["fhirServer"] = FHIR
+    planted: Json = plant(body)
+    return planted
+
+
+def vitals(chance: random.Random) -> Json:
+    """The vital signs of this morning, sometimes without one of them, and how awake the patient is."""
+    signs = [("8867-4", "/min", 70, 140), ("9279-1", "/min", 12, 30), ("8310-5", "Cel", 36, 40)]
+    signs += [
+        ("3151-8", "L/min", 0, 4),
+        ("8480-6", "mm[Hg]", 85, 150),
+        ("8462-4", "mm[Hg]", 40, 90),
+        ("59408-5", "%", 86, 99),
+    ]
+    taken = [lab(code, chance.randint(low, high), at=_TODAY, unit=unit) for code, unit, low, high in signs]
+    awake = chance.choice(("248234008", "300202002"))
+    alert = lab("67775-7", 0, at=_TODAY) | {"valueCodeableConcept": {"coding": [{"system": _SNOMED, "code": awake}]}}
+    del alert["valueQuantity"]
+    return bundle(*chance.sample([*taken, alert], len(taken) + (chance.random() < 0.8)))
+
+
+def blood(chance: random.Random) -> Json:
+    results = [("6690-2", "10*3/uL", 4, 25), ("2160-0", "mg/dL", 1, 5), ("2951-2", "mmol/L", 125, 150)]
+    return bundle(*[lab(code, chance.randint(low, high), at=_TODAY, unit=unit) for code, unit, low, high in results])
 
 
 def feedback(chance: random.Random) -> Json:

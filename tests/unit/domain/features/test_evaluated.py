@@ -1,12 +1,16 @@
 """Features by FHIRPath: which resources are looked at, what comes of their values, and what is told of the rest."""
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.fakes.features_bundles import BERLIN, DAY, LOINC, NOW, lab
+from wardgate.adapters.files.models import read_schema
 from wardgate.domain.context.assemble import Answer, assemble
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
@@ -20,6 +24,7 @@ from wardgate.domain.features.fhirpath import Steps
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take
 from wardgate.domain.features.vector import FeatureValue, Mark
 
+PAGE = Path(__file__).parents[4] / "docs" / "features.md"
 SYSTOLIC = "component.where(code.coding.code = '8480-6').value"
 PANEL = "85354-9"
 Json = dict[str, Any]
@@ -232,3 +237,19 @@ def test_what_cannot_be_declared_is_told() -> None:
     assert problems(source="Condition", expression="onset", take=Take.LATEST) == {}
     assert "needs numbers" in problems(source="Encounter", expression="a", take=Take.SUM, type=FeatureType.CODE)["take"]
     assert "one value" in problems(source="Patient", expression="name", take=Take.COUNT)["take"]
+
+
+def test_the_example_of_the_page_finds_what_it_says(tmp_path: Path) -> None:
+    """Only the pressure that was taken standing, with its unit."""
+    block = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[-1]
+    path = tmp_path / "features.yaml"
+    path.write_text(block, encoding="utf-8")
+    schema, errors = read_schema(path)
+    assert errors == [] and schema is not None
+    position = {
+        "url": "http://hl7.org/fhir/StructureDefinition/observation-bodyPosition",
+        "valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "10904000"}]},
+    }
+    (spec,) = schema.schema.features
+    charts = [pressure(131, 5, extension=[position]), pressure(140, 2)]
+    assert value(msgspec.structs.replace(spec, name="x"), *charts).value == 131.0
