@@ -59,6 +59,8 @@ def other(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     installed = request.config.getoption("--agreement")
+    if installed is None:
+        pytest.fail("there is no other FHIR server here: run make test-agreement, which installs one")
     folder = tmp_path_factory.mktemp("other")
     shutil.copy(Path(__file__).with_name("server.mjs"), folder)
     (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")
