@@ -63,7 +63,8 @@ class Evaluated:
         self._unknown = missing(spec, unobtained=True)
 
     def find(self, record: PatientRecord, moment: Moment, steps: Steps) -> tuple[FeatureValue, Findings]:
-        """The value, and what it rests on; `steps` are those of the whole call. Unobtained where not all could be looked at that `take` rests on."""
+        """The value, and what it rests on; `steps` are those of the whole call. Unobtained where not all could be
+        looked at that `take` rests on."""
         candidates, named = self._candidates(record)
         dated, undated = self._gather(candidates, moment)
         findings, seen = self._evaluated(dated, undated, record.wholes, moment, steps)

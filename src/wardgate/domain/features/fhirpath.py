@@ -253,7 +253,7 @@ _GROWING = frozenset({"&", "+", "*"})
 
 
 def _growing(count: _Count) -> Mapping[str, Mapping[str, Any]]:
-    """In place of the engine's own, which need no context: a text costs steps by its letters, and a whole number has an end."""
+    """In place of the engine's own, which need no context: a text costs steps by its letters, whole numbers end."""
     data_of: Any = import_module("fhirpathpy.engine.util").get_data
     own: Any = import_module("fhirpathpy.engine.invocations").invocation_registry
 
