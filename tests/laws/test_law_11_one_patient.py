@@ -102,6 +102,29 @@ async def test_a_prefetched_encounter_that_is_another_is_refused() -> None:
         assert caught.value.element == "prefetch.visit"
 
 
+STAYS = {"stays": "Encounter?patient={{context.patientId}}"}
+STAYS_URL = f"{BASE}/Encounter?patient=p1"
+
+
+async def test_the_calls_own_encounter_is_hers_whatever_key_holds_it() -> None:
+    """Regression: in a search, the context's Encounter with somebody else in it was only left out."""
+    stays = bundle(encounter("e1", "Patient/p2"), encounter("e2"))
+    with pytest.raises(PatientMismatch) as caught:
+        await gather(call_for(STAYS, prefetch={"stays": stays}, encounter_id="e1"))
+    assert caught.value.element == "prefetch.stays"
+    record = await gather(call_for(STAYS, prefetch={"stays": stays}, encounter_id="e2"))
+    assert record.dropped == {Dropped.OTHER_PATIENT: 1} and not record.wrong_patient
+
+
+@pytest.mark.parametrize("page", [1, 2])
+async def test_the_calls_own_encounter_that_was_read_defers(page: int) -> None:
+    """On any page of it."""
+    his, second = bundle(encounter("e1", "Patient/p2")), f"{BASE}/Encounter?page=2"
+    first = his if page == 1 else bundle(encounter("e2"), next_link=second)
+    record = await gather(call_for(STAYS, access=ACCESS, encounter_id="e1"), {STAYS_URL: first, second: his})
+    assert record.wrong_patient and record.encounter is None
+
+
 async def test_a_fetched_patient_who_is_another_defers() -> None:
     """Here the server is mixed up, not the request: no score."""
     answers: dict[str, object] = {f"{BASE}/Patient/p1": patient("p2"), LABS_URL: bundle(observation())}
