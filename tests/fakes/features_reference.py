@@ -901,5 +901,5 @@ def birthday(birth: dt.date, year: int) -> dt.date:
 def total_of(values: list[Any]) -> float:
     try:
         return math.fsum(values)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return math.inf
