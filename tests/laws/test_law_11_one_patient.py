@@ -3,6 +3,7 @@ cannot be made sure, there is no score."""
 
 import dataclasses
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes import charts as chart
+from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.clock import FakeClock
 from tests.fakes.context_fhir import (
     ACCESS,
@@ -29,7 +32,9 @@ from tests.fakes.context_fhir import (
     patient,
     raw,
 )
+from tests.fakes.gateway import FakeGateway
 from tests.fakes.meter import FakeMeter
+from tests.fakes.model import FakeModel
 from wardgate.domain.context.record import Dropped, PatientRecord
 from wardgate.domain.errors import PatientMismatch
 from wardgate.gateway.call import HookCall
@@ -200,6 +205,29 @@ async def test_two_shuffled_charts_never_mix(chart: tuple[list[Json], set[str]],
     assert record.patient == patient("p1")
     assert sum(record.dropped.values()) == len(heap) - len(hers) + 1
     assert record.wrong_patient is (record.dropped[Dropped.OTHER_PATIENT] >= 3)
+
+
+@pytest.mark.parametrize(("egfr", "foreign"), [(25, 0), (15, 2)])
+async def test_no_action_touches_another_patient(tmp_path: Path, egfr: float, foreign: int) -> None:
+    """Regression: what no sample shows is met in the call: left out with its suggestion, and counted."""
+    hers = "Patient/{{ context.patientId }}"
+    made = (
+        "{% if egfr.value < 20 %}{{ 'Pat' }}ient/other{% else %}" + hers.replace("Pat", "{{ 'Pat' }}") + "{% endif %}"
+    )
+    config = acting_config(
+        tmp_path,
+        (
+            f'subject: {{reference: "{hers}"}}\n          encounter',
+            f'subject: {{reference: "{made}"}}\n          encounter',
+        ),
+        client="    system_actions: true\n",
+        extra=SYSTEM.replace(f'subject: {{reference: "{hers}"}}', f'subject: {{reference: "{made}"}}'),
+    )
+    gateway = FakeGateway(config, FakeModel(lambda *inputs: 0.4), site="hospital_a", system_actions=True)
+    labs = [chart.lab("33914-3", egfr), chart.lab("9318-7", 300)]
+    answer = (await gateway.call(chart.hook_body(chart.patient(), labs, []))).json()
+    assert ("suggestions" in answer["cards"][0], "systemActions" in answer) == (not foreign, not foreign)
+    assert gateway.meter.dropped.get("foreign_action", 0) == foreign and gateway.meter.faults == []
 
 
 def drafted(*drafts: Json) -> HookCall:
