@@ -50,8 +50,9 @@ def main() -> None:
 
 async def _run(config: Path, sort: str, top: int) -> None:
     loaded = load(config)
-    gateway = bootstrap.build(read_settings(loaded.document), loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
+        settings = read_settings(loaded.document)
+        gateway = bootstrap.build(settings, loaded.catalog, EventLog(), asyncio.Event(), group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), sort, top)
         for task in probing:

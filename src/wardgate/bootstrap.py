@@ -7,7 +7,9 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
@@ -25,7 +27,9 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
-from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
+from wardgate.gateway.stacks import HookHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
+from wardgate.resilience.breaker import State
+from wardgate.resilience.coalesce import Spawn
 from wardgate.settings import Listen, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp
@@ -110,35 +114,39 @@ async def _serve(settings: Settings, catalog: Catalog, log: EventLog) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    gateway = build(settings, catalog, log, stop)
-
-    def started() -> None:
-        _still_the_collector()
-        for service, state in health(catalog, gateway.models).items():
-            log.event("service", service=service, **state)
-        log.event(
-            "listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=len(catalog.services)
-        )
-
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with AsyncExitStack() as closing, asyncio.TaskGroup() as tasks:
+            gateway = build(settings, catalog, log, stop, tasks)
+            closing.push_async_callback(gateway.http.close)  # after the last task has ended
+
+            def started() -> None:
+                _still_the_collector()
+                for service, state in health(catalog, gateway.models).items():
+                    log.event("service", service=service, **state)
+                log.event(
+                    "listening",
+                    gateway=_url(settings.listen),
+                    admin=_url(settings.admin),
+                    services=len(catalog.services),
+                )
+
             probing = [tasks.create_task(model.run()) for model in gateway.models.values()]
             await serve_all(gateway.listeners, started, stop)
             for task in probing:
                 task.cancel()
     except* ListenError as group:
         raise group.exceptions[0] from None
-    finally:
-        await gateway.http.close()
     log.event("stopped")
 
 
-def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
-    """Must run inside the loop that will serve."""
+def build(
+    settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio.Event, tasks: asyncio.TaskGroup
+) -> Gateway:
+    """Must run inside the loop that will serve; `tasks` owns what a call starts and others may share."""
     clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
     faults = Faults(log, meter)
     http = http_client(settings.http_client)
-    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
+    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log, tasks.create_task)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
     flow = HookFlow(
         FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
@@ -190,7 +198,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog, spawn: Spawn
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
@@ -201,7 +209,7 @@ def proven_models(
             release.endpoint,
             release.probes,
             client,
-            model_stack(client, release.endpoint, clock),
+            model_stack(client, model_policies(release, meter), clock, spawn),
             clock,
             meter,
             watch=client.watch,
@@ -209,6 +217,19 @@ def proven_models(
         )
         for digest, release in releases.items()
     }
+
+
+def model_policies(release: ReleasePlan, meter: PrometheusMeter) -> ModelPolicies:
+    """Watched by the meter from now on."""
+    name = ReleaseName(release.service_id, release.model, release.version)
+    policies = ModelPolicies(release.endpoint, name, meter)
+    states = {state.value: partial(_is, policies, state) for state in State}
+    meter.watch_policies(name.service_id, name.model, name.version, lambda: policies.bulkhead.in_use, states)
+    return policies
+
+
+def _is(policies: ModelPolicies, state: State) -> bool:
+    return policies.breaker.state is state
 
 
 def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Callable[[Proof], None]:

@@ -11,7 +11,7 @@ import msgspec
 from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, model_ask
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
@@ -24,7 +24,7 @@ from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.ports import FhirReader
 from wardgate.gateway.probes import Proof, ProvenModel
-from wardgate.gateway.stacks import hook_stack, model_stack
+from wardgate.gateway.stacks import hook_stack
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
@@ -114,7 +114,7 @@ class FakeGateway:
         proven = {}
         for plan in self.catalog.plans():
             for release in plan.releases.values():
-                ask_model = model_stack(self.model, release.endpoint, self.clock)
+                ask_model = model_ask(self.model, self.clock, release.endpoint)
                 model = ProvenModel(
                     release.model,
                     release.version,

@@ -31,8 +31,6 @@ class GatherOptions:
     """Reads that one call has open at the same time; a FHIR server is shared by everybody."""
     max_bytes: int = 4 * 1024 * 1024
     """Of all the answers that one call reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
-    reserve: float = 0.3
-    """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
 
 
 class Gatherer:
@@ -66,12 +64,14 @@ class Gatherer:
         wrong = False
         if access is not None:
             reads = _Reads(self._reader, self._clock, self._options, call, access, owner)
-            if len(missing) == 1:
-                wrong = await reads.answer(missing[0])
-            else:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(reads.answer(answer)) for answer in missing]
-                wrong = any(task.result() for task in tasks)
+            timer = asyncio.timeout(call.budget.context - self._clock.monotonic())
+            try:
+                async with timer:
+                    await reads.all(missing)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+            wrong = reads.wrong
         for answer in missing:
             if answer.state is KeyState.PARTIAL and _is_proven(answer, call.request):
                 answer.state = KeyState.PARTIAL_NEWEST
@@ -95,33 +95,44 @@ class _Reads:
         self._max_pages = options.max_pages
         self._bytes_left = options.max_bytes
         self._slots = asyncio.Semaphore(options.max_concurrent)
-        self._until = call.expires - options.reserve * (call.expires - call.started)
+        self._until = call.budget.context
         self._request = call.request
         self._now = call.now
         self._access = access
         self._owner = owner
+        self.wrong = False
+        """Whether something was read that the context contradicts."""
 
-    async def answer(self, answer: Answer) -> bool:
-        """Read the first page where there is none, then the next ones; True: not what the context names."""
+    async def all(self, missing: Sequence[Answer]) -> None:
+        """Cancelled when its time is up: what is there by then is there."""
+        if len(missing) == 1:
+            await self._answer(missing[0])
+            return
+        async with asyncio.TaskGroup() as group:
+            for answer in missing:
+                group.create_task(self._answer(answer))
+
+    async def _answer(self, answer: Answer) -> None:
+        """Read the first page where there is none, then the next ones."""
         seen: set[str] = set()
         if answer.state is KeyState.UNOBTAINED:
             relative = fill(answer.key, self._request.tokens, self._today)
             if relative is None:
-                return False
+                return
             url = f"{self._access.server}/{relative}"
             seen.add(url)
             page = await self._page(url, answer.key)
             if page is None:
-                return False
+                return
             verdict = agreement(answer.key, page, self._owner, self._request.encounter_id)
             answer.pages.append(page)
             if verdict is Agreement.UNSURE:
-                return False
+                return
             answer.state = KeyState.OBTAINED if page.next is None else KeyState.PARTIAL
             if verdict is Agreement.DIFFERS:
-                return True
+                self.wrong = True
+                return
         await self._follow(answer, seen)
-        return False
 
     def _today(self) -> date:
         return local_date(self._now, self._request.client.zone)

@@ -281,10 +281,10 @@ async def test_the_token_never_follows_a_foreign_link(link: object, prefetched: 
 
 @pytest.mark.requirement("INV-8")
 async def test_reads_leave_the_model_its_share_of_the_deadline() -> None:
-    """Each read gets what is left until the reserve begins."""
+    """Each read gets what is left until the model's turn."""
     fhir = FakeFhir(dict(SERVER))
-    await gather(call_for({"labs": LABS}, seconds=1.0, access=ACCESS), fhir, GatherOptions(reserve=0.4))
-    assert [round(timeout, 6) for _, _, timeout in fhir.asked] == [0.6]
+    await gather(call_for({"labs": LABS}, seconds=1.0, access=ACCESS), fhir)
+    assert [round(timeout, 6) for _, _, timeout in fhir.asked] == [0.7]
 
 
 async def test_no_read_begins_in_the_reserve() -> None:

@@ -7,7 +7,6 @@ import pytest
 from tests.fakes.calls import hook_call
 from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import ENDPOINT, FakeModel
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.errors import ModelUnavailable, PrefetchRequired, RecordUnavailable
 from wardgate.domain.flags import Assignment
@@ -15,7 +14,7 @@ from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.stacks import hook_layers, hook_stack, model_layers, model_stack
+from wardgate.gateway.stacks import hook_layers, hook_stack
 
 ACTIVE = Assignment(1, "1.0.0", Mode.ACTIVE, Arm.CHAMPION, None)
 
@@ -55,12 +54,6 @@ def test_the_hook_stack_stands_in_its_order() -> None:
     meter = FakeMeter()
     layers = hook_layers(FakeClock(), meter, MemoryRecordSink(), meter)
     assert [layer.__qualname__.split(".")[0] for layer in layers] == ["telemetry", "record", "rescue", "deadline"]
-
-
-def test_the_model_stack_stands_in_its_order() -> None:
-    """Translation outside, the attempt's timer innermost."""
-    layers = model_layers(ENDPOINT, FakeClock())
-    assert [layer.__qualname__.split(".")[0] for layer in layers] == ["translate_model_errors", "attempt_timeout"]
 
 
 async def test_a_good_outcome_passes_is_counted_and_recorded() -> None:
@@ -114,15 +107,3 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
     """A client that went away is no failure of ours: rescue lets the cancellation through."""
     with pytest.raises(asyncio.CancelledError):
         await House().answer(asyncio.CancelledError())
-
-
-@pytest.mark.requirement("INV-8")
-async def test_a_hanging_model_times_out_within_the_call() -> None:
-    """The attempt ends before the deadline, as `model_timeout`, so that somebody can count it."""
-    from wardgate.domain.inference.prediction import ModelInputs
-    from wardgate.gateway.model_call import ModelRequest
-
-    clock = FakeClock()
-    ask = model_stack(FakeModel(hang=True), ENDPOINT, clock)
-    with pytest.raises(ModelUnavailable, match="model_timeout"):
-        await ask(ModelRequest(ENDPOINT, ModelInputs((1.0, 1.0, 1.0, 1.0), (), ()), expires=1000.03))

@@ -50,7 +50,7 @@ async def test_each_protocol_infers_and_is_asked_whether_it_is_ready(
         endpoint = _endpoint(protocol, score, url)
         http = AiohttpClient()
         client = HttpModelClient(http, frozenset({server.url[7:]}))
-        assert (await client.infer(endpoint, INPUTS)).score == 0.25
+        assert (await client.infer(endpoint, INPUTS, 0.2)).score == 0.25
         assert await client.ready(endpoint)
         await http.close()
     assert server.requests[0][0].startswith(b"POST ") and json.loads(server.requests[0][1])
@@ -81,7 +81,7 @@ async def test_a_host_that_is_not_listed_is_never_called() -> None:
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
         http = AiohttpClient()
         with pytest.raises(ModelUnavailable):
-            await HttpModelClient(http, frozenset({"127.0.0.1:1"})).infer(endpoint, INPUTS)
+            await HttpModelClient(http, frozenset({"127.0.0.1:1"})).infer(endpoint, INPUTS, 0.2)
         await http.close()
     assert server.requests == []
 
@@ -98,7 +98,7 @@ async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> No
         client.watch(other, lambda surely: heard.append(f"other {surely}"))
         await client.ready(endpoint)
         assert heard == ["endpoint True", "other True"]
-        await client.infer(other, INPUTS)
+        await client.infer(other, INPUTS, 0.2)
         assert heard == ["endpoint True", "other True"], "the connection was an old one"
         await http.close()
 
