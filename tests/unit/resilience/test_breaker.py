@@ -105,8 +105,8 @@ OPTIONS = st.builds(
 # Mostly ends of calls: what a call means shows when it ends. Quarters of seconds, so that limits are met exactly.
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([0.0, 0.0, 0.0, 0.25, 0.5, 1.0]),
-        st.sampled_from(["admit", "admit", "end", "end", "end", "again", "isolate", "close"]),
+        st.sampled_from([*[0.0] * 6, 0.25, 0.5, 1.0]),
+        st.sampled_from([*["admit"] * 6, *["end"] * 7, "again", "isolate", "close"]),
         st.sampled_from([SUCCEEDED, FAILED, FAILED, IGNORED]),
         st.integers(0, 3),
     ),
@@ -235,6 +235,18 @@ def test_slow_answers_open_it_and_a_slow_try_keeps_it_open() -> None:
     assert _state(breaker) is State.HALF_OPEN
 
 
+def test_some_slow_answers_leave_it_closed_and_old_ones_are_forgotten() -> None:
+    """Four of five are not all, and what is older than the window is not judged."""
+    breaker = Breaker(BreakerOptions(slow_after=0.5))
+    _ended(breaker, SUCCEEDED, 0.0)
+    for _ in range(4):
+        _ended(breaker, SUCCEEDED, 1.0, took=0.5)
+    assert _state(breaker) is State.CLOSED
+    for number in range(9):
+        _ended(breaker, SUCCEEDED, 40.0, took=0.5 if number % 2 else 0.0)
+    assert _state(breaker) is State.CLOSED
+
+
 def test_one_tries_at_a_time_and_two_must_go_well() -> None:
     """Fifty that come when it is half open are one call to a struggling server."""
     breaker = _opened()
@@ -263,8 +275,20 @@ def test_a_failed_try_opens_it_for_as_long_again() -> None:
 def test_a_try_that_says_nothing_frees_its_place() -> None:
     """A clinician who closed the chart must not keep the circuit half open for ever."""
     breaker = _opened()
-    _ended(breaker, IGNORED, 1.0)
+    for _ in range(3):
+        _ended(breaker, IGNORED, 1.0)
     assert _state(breaker) is State.HALF_OPEN and breaker.admit(1.0) is not None
+
+
+def test_a_try_that_was_overtaken_by_hand_keeps_nobody_away_later() -> None:
+    """It belonged to a state that is gone, and so does its place."""
+    breaker = _opened()
+    assert breaker.admit(1.0) is not None
+    breaker.isolate()
+    breaker.close()
+    for _ in range(5):
+        _ended(breaker, FAILED, 2.0)
+    assert breaker.admit(3.0) is not None
 
 
 def test_late_results_of_an_earlier_state_change_nothing() -> None:
@@ -291,6 +315,10 @@ def test_a_permit_counts_once() -> None:
     breaker = Breaker()
     permit = breaker.admit(0.0)
     assert permit is not None
+    for _ in range(9):
+        breaker.resolve(permit, FAILED, 0.0)
+    assert _state(breaker) is State.CLOSED
+    breaker.close()
     for _ in range(9):
         breaker.resolve(permit, FAILED, 0.0)
     assert _state(breaker) is State.CLOSED
