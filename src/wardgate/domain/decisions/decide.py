@@ -4,6 +4,7 @@
     defer rules on features              the first true one decides
     what was held                        population_unknown, then exclusion_unknown
     required features without a value    unavailable where they could not be fetched, else input_*
+    optional inputs that are unreadable  input_*: a fill is for what is not there
     defer rules on features, unknown     rule_unknown
     ── the model ──
     defer rules on outputs               the first true one decides, then an unknown one
@@ -30,6 +31,8 @@ REASON_OF_MARK: dict[Mark, Reason] = {
     Mark.COMPARATOR: Reason.INPUT_COMPARATOR,
     Mark.NOT_NUMERIC: Reason.INPUT_NOT_NUMERIC,
 }
+
+_FILLED = (None, Mark.MISSING, Mark.STALE)
 
 _WRONG_PATIENT = Decision(Reason.WRONG_PATIENT)
 _AUDIENCE = Decision(Reason.AUDIENCE)
@@ -125,8 +128,11 @@ def _unsure(rules: Rules, unsure: list[Exclusion], vector: FeatureVector) -> Dec
 
 
 def _without_value(rules: Rules, vector: FeatureVector) -> Decision | None:
-    """A required feature without value: not fetched at all, or marked (the first mark gives the reason)."""
-    bad = [value for name in rules.required if (value := vector.values[name]).value is None]
+    """A required feature without value: not fetched at all, or marked (the first mark gives the reason). Where all
+    have one, an optional input that stands in the chart and cannot be used: a fill would be a guess about it."""
+    values = vector.values
+    bad = [value for name in rules.required if (value := values[name]).value is None]
+    bad = bad or [v for name in rules.filled if (v := values[name]).mark not in _FILLED and not v.unobtained]
     if not bad:
         return None
     features = tuple(value.name for value in bad)
