@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from wardgate.domain.decisions.decision import Decision
-from wardgate.domain.decisions.rules import Band, Exclusion, Rules, Show
+from wardgate.domain.decisions.rules import Band, DeferRule, Exclusion, Rules, Show
 from wardgate.domain.expressions import Environment, Expression, Known, Operand
 from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark
 from wardgate.domain.inference.prediction import Prediction
@@ -112,11 +112,20 @@ def _defer(
             continue
         answer = rule.when.evaluate(facts)
         if answer is True:
-            return Decision(rule.reason, rule.show, features=_read_by(rule.when, vector), question=str(number)), None
+            features = _read_by(rule.when, vector)
+            return Decision(_reason(rule, vector, features), rule.show, features=features, question=str(number)), None
         if answer is not False and unknown is None:
             features = _unknown_in(rule.when, vector)
             unknown = Decision(Reason.RULE_UNKNOWN, Show.NONE, features=features, question=str(number))
     return None, unknown
+
+
+def _reason(rule: DeferRule, vector: FeatureVector, features: tuple[str, ...]) -> Reason:
+    """The rule's; but where it says "missing" of what is all there, too old or unreadable, the mark of the first."""
+    marks = [mark for name in features if (mark := vector.values[name].mark) is not None]
+    if rule.reason is not Reason.INPUT_MISSING or not marks or Mark.MISSING in marks:
+        return rule.reason
+    return REASON_OF_MARK[marks[0]]
 
 
 def _unsure(rules: Rules, unsure: list[Exclusion], vector: FeatureVector) -> Decision:

@@ -176,6 +176,17 @@ def test_one_unfetched_input_makes_the_call_unavailable() -> None:
     assert decision.outcome is Outcome.UNAVAILABLE
 
 
+@pytest.mark.parametrize("mark", list(Mark))
+def test_what_a_rule_calls_missing_goes_by_its_mark(mark: Mark) -> None:
+    """A value that is there and cannot be used was not "not found": the record says what it is."""
+    rule = rules(defer=(("missing(a) or missing(b)", Reason.INPUT_MISSING, Show.CARD),))
+    decision = may(rule, vector(a=1, b=value("b", None, mark)))
+    assert decision == Decision(REASON_OF_MARK[mark], Show.CARD, features=("a", "b"), question="1")
+    assert may(rule, vector(a=None, b=value("b", None, mark))).reason is Reason.INPUT_MISSING
+    other = rules(defer=(("missing(a) or missing(b)", Reason.CLINICAL_RULE, Show.CARD),))
+    assert may(other, vector(a=1, b=value("b", None, mark))).reason is Reason.CLINICAL_RULE
+
+
 def test_an_unknown_rule_is_last_and_does_not_hide_a_true_one() -> None:
     """A rule that cannot be told defers only where nothing before it did; a later true rule still decides."""
     two = (("a > 1", Reason.CLINICAL_RULE, Show.CARD), ("b > 1", Reason.UNCERTAIN, Show.NONE))
