@@ -13,7 +13,7 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-from wardgate.adapters.redis.line import Command, Lost, RedisLine, RedisPlace, Refused
+from wardgate.adapters.redis.line import REFUSED, Command, Lost, RedisLine, RedisPlace, Refused
 from wardgate.adapters.redis.seals import OVERHEAD, Seals, Unusable
 from wardgate.domain.hot import HotEvent, HotTold
 
@@ -84,12 +84,19 @@ class RedisHotStore:
         self._written = asyncio.Event()
         self._tried = float("-inf")
         self.up = False
+        self.exchanging = False
+        self._beat = False
+
+    @property
+    def unwritten(self) -> int:
+        """Writes that wait."""
+        return len(self._waiting)
 
     async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
         if not keys:
             return ()
-        sealed = await self._answer(keys, None) if self.up else None
-        if sealed is None:
+        sealed = await self._answer(keys, None) if self.up else REFUSED
+        if isinstance(sealed, Refused):
             self._told(HotEvent.DOWN, 1)
             return None
         return self._opened(keys, sealed)
@@ -114,8 +121,8 @@ class RedisHotStore:
         """A value that somebody else has put there claims, too: whoever asks is then not the first."""
         expires = self._now() + ttl
         command = (b"SET", PREFIX + key, self._seals.seal(key, b"", expires), b"NX", b"PX", _milliseconds(ttl))
-        reply = await self._answer((), command) if self.up else None
-        if reply is None or isinstance(reply, Refused):
+        reply = await self._answer((), command) if self.up else REFUSED
+        if isinstance(reply, Refused):
             self._told(HotEvent.DOWN, 1)
             return None
         return bool(reply == _CLAIMED)
@@ -125,6 +132,7 @@ class RedisHotStore:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reading())
+                tasks.create_task(self._beating())
                 tasks.create_task(self._writing())
         finally:
             self._fall()
@@ -134,7 +142,7 @@ class RedisHotStore:
     # --- reads and claims -------------------------------------------------------------------------------------------
 
     async def _answer(self, keys: Sequence[bytes], claim: Command | None) -> Any:
-        """None: no answer. Holds no timer of its own: the exchange does, and an exchange that fails answers all."""
+        """REFUSED: none. Holds no timer of its own: the exchange does, and an exchange that fails answers all."""
         wanted = _Wanted(keys, claim, asyncio.get_running_loop().create_future())
         self._wanted.append(wanted)
         self._asked.set()
@@ -175,7 +183,8 @@ class RedisHotStore:
                 while True:
                     await self._asked.wait()
                     self._asked.clear()
-                    while self._wanted:
+                    while self._wanted or self._beat:
+                        self._beat = False
                         await self._exchange()
             except Lost:
                 pass
@@ -195,23 +204,33 @@ class RedisHotStore:
                 async with asyncio.timeout(self._options.connect):
                     await self._reads.open()
                     (reply,) = await self._reads.ask([(b"MGET", _PROBE)])
-                if isinstance(reply, list):
-                    return
+                _values(reply, 1)
+                return
             except (Lost, TimeoutError):
                 pass
             await self._reads.close()
 
+    async def _beating(self) -> None:
+        """A store that nobody asks for a while is asked by its own task: so health tells the truth, and a call does
+        not meet a connection that died meanwhile."""
+        while True:
+            await asyncio.sleep(self._options.pause)
+            self._beat = True
+            self._asked.set()
+
     async def _exchange(self) -> None:
         """One write and its replies, for all that is wanted now. Raises Lost or TimeoutError; `_fall` answers then."""
         wanted = list(self._wanted)
-        names = [PREFIX + key for one in wanted for key in one.keys]
+        names = [PREFIX + key for one in wanted for key in one.keys] if wanted else [_PROBE]
         commands: list[Command] = [(b"MGET", *names)] if names else []
         commands += [one.claim for one in wanted if one.claim is not None]
         async with asyncio.timeout(None) as timer:
             handle = self._limit(timer)
+            self.exchanging = True
             try:
                 replies = iter(await self._reads.ask(commands))
             finally:
+                self.exchanging = False
                 handle.cancel()
         values = iter(_values(next(replies), len(names)) if names else ())
         answers = [[next(values) for _ in one.keys] if one.claim is None else next(replies) for one in wanted]
@@ -240,7 +259,7 @@ class RedisHotStore:
         while self._wanted:
             future = self._wanted.popleft().future
             if not future.done():
-                future.set_result(None)
+                future.set_result(REFUSED)
 
     # --- writes -----------------------------------------------------------------------------------------------------
 
