@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
-import uvloop
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
@@ -82,11 +81,6 @@ async def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> No
     while not condition():
         assert loop.time() < until, "the condition did not come true in time"
         await asyncio.sleep(0.01)
-
-
-def _block(seconds: float) -> None:
-    """What decoding a large body does to the loop."""
-    time.sleep(seconds)
 
 
 async def written(store: RedisHotStore) -> None:
@@ -346,24 +340,6 @@ async def test_a_hang_is_noticed_without_a_call(redis: RedisServer) -> None:
             redis.wake()
         await eventually(lambda: store.up)
         assert told.events[HotEvent.DOWN] == 0
-
-
-def test_a_busy_gateway_does_not_take_redis_for_dead(redis: RedisServer) -> None:
-    """Where the loop itself was late, the reply that lies there is taken. On the loop that serves: it runs what is due
-    before it looks at what came in."""
-
-    async def try_it() -> None:
-        async with connected(redis.place, RedisHotOptions()) as (store, _, _):
-            for _ in range(5):
-                reading = asyncio.ensure_future(store.read([b"a"]))  # noqa: TID251
-                while not store.exchanging:  # noqa: ASYNC110 - the very turn of the loop in which it begins
-                    await asyncio.sleep(0)
-                _block(0.03)
-                assert await reading == [None]
-            assert store.up
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(try_it())
 
 
 async def test_killed_and_restarted_under_load(redis: RedisServer) -> None:

@@ -21,7 +21,6 @@ PREFIX = b"wardgate:"
 """Before every key: what an ACL rule names (`~wardgate:*`)."""
 
 _PROBE = PREFIX + b"probe"
-_GRACE = 0.002
 _CLAIMED = b"OK"
 
 
@@ -84,7 +83,6 @@ class RedisHotStore:
         self._written = asyncio.Event()
         self._tried = float("-inf")
         self.up = False
-        self.exchanging = False
         self._beat = False
 
     @property
@@ -224,32 +222,14 @@ class RedisHotStore:
         names = [PREFIX + key for one in wanted for key in one.keys] if wanted else [_PROBE]
         commands: list[Command] = [(b"MGET", *names)] if names else []
         commands += [one.claim for one in wanted if one.claim is not None]
-        async with asyncio.timeout(None) as timer:
-            handle = self._limit(timer)
-            self.exchanging = True
-            try:
-                replies = iter(await self._reads.ask(commands))
-            finally:
-                self.exchanging = False
-                handle.cancel()
+        async with asyncio.timeout(self._options.wait / 2):
+            replies = iter(await self._reads.ask(commands))
         values = iter(_values(next(replies), len(names)) if names else ())
         answers = [[next(values) for _ in one.keys] if one.claim is None else next(replies) for one in wanted]
         for one, answer in zip(wanted, answers, strict=True):
             self._wanted.popleft()
             if not one.future.done():
                 one.future.set_result(answer)
-
-    def _limit(self, timer: asyncio.Timeout) -> asyncio.TimerHandle:
-        """End the exchange when its time is up. Where this comes late itself, the loop was busy and the reply may lie
-        here unread: then it gets a moment more, so that a busy gateway does not take Redis for dead."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._options.wait / 2
-
-        def over() -> None:
-            late = loop.time() - due > _GRACE
-            timer.reschedule(loop.time() + (_GRACE if late else 0.0))
-
-        return loop.call_at(due, over)
 
     def _fall(self) -> None:
         """Down from here on: whoever waits is told at once."""
