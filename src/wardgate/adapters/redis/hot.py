@@ -69,7 +69,7 @@ class RedisHotStore:
         news: Callable[[bool], None] = lambda up: None,
         options: RedisHotOptions | None = None,
     ) -> None:
-        """`news` hears of every change between up and down, until `run` is cancelled."""
+        """`news` hears whether it is up, first and at every change, until `run` is cancelled."""
         self._seals = seals
         self._now = now
         self._told = told
@@ -83,6 +83,7 @@ class RedisHotStore:
         self._waiting_bytes = 0
         self._written = asyncio.Event()
         self._tried = self._hiccup = float("-inf")
+        self._announced: bool | None = None
         self.up = False
         self._beat = False
 
@@ -177,7 +178,7 @@ class RedisHotStore:
         while True:
             await self._reach()
             self.up = True
-            self._news(True)
+            self._announce(True)
             try:
                 while True:
                     await self._asked.wait()
@@ -190,7 +191,7 @@ class RedisHotStore:
             except (Lost, TimeoutError):
                 pass
             self._fall()
-            self._news(False)
+            self._announce(False)
             await self._reads.close()
 
     async def _reach(self) -> None:
@@ -206,7 +207,7 @@ class RedisHotStore:
                 _values(reply, 1)
                 return
             except (Lost, TimeoutError):
-                pass
+                self._announce(False)
             await self._reads.close()
 
     async def _forgive(self) -> None:
@@ -214,9 +215,9 @@ class RedisHotStore:
         and calls are spared it for a while."""
         loop = asyncio.get_running_loop()
         if loop.time() - self._hiccup < self._options.pause:
-            self._news(False)
+            self._announce(False)
             await asyncio.sleep(self._options.pause)
-            self._news(True)
+            self._announce(True)
         self._hiccup = loop.time()
         self.up = True
 
@@ -250,6 +251,11 @@ class RedisHotStore:
             if not one.future.done():
                 one.future.set_result(answer)
 
+    def _announce(self, up: bool) -> None:
+        if self._announced is not up:
+            self._announced = up
+            self._news(up)
+
     def _due(self, wanted: Sequence[_Wanted]) -> float:
         """When an exchange that begins now must be over. The oldest call gets most of its time; one that has used that
         up behind another exchange gets the rest, and would end Redis's turn for nothing if that were none."""
@@ -273,14 +279,16 @@ class RedisHotStore:
             self._written.clear()
             while self._waiting:
                 batch = list(islice(self._waiting.items(), self._options.batch))
+                unused = self._writes.is_open  # since the last batch; it may have died meanwhile, and that says nothing
                 try:
                     async with asyncio.timeout(self._options.write):
                         await self._writes.open()
                         replies = await self._writes.ask([self._set(key, *entry) for key, entry in batch])
                 except (Lost, TimeoutError):
                     await self._writes.close()
-                    await asyncio.sleep(self._options.pause)  # what waits stays, as long as there is room
-                    continue
+                    if not unused:
+                        await asyncio.sleep(self._options.pause)
+                    continue  # what waits stays, as long as there is room
                 self._settle(batch, replies)
 
     def _set(self, key: bytes, value: bytes, expires: float) -> Command:
