@@ -1,5 +1,6 @@
 """What the gateway needs from the world. Adapters meet these; tests bring small fakes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from wardgate.domain.feedback import Feedback
@@ -57,6 +58,26 @@ class RecordSink(Protocol):
 class FeedbackSink(Protocol):
     def add(self, feedback: Feedback) -> bool:
         """Whether it is new: the same report of the same card may come again (FB-6)."""
+        ...
+
+
+class HotStore(Protocol):
+    """Short-lived values by opaque keys, shared by replicas where it is Redis. What it loses may be lost: each use
+    states its answer for "not there" and for "down". Nothing here ever raises, and nothing waits beyond the store's
+    own bound."""
+
+    async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
+        """The values in the order of the keys, in one round trip for all. None: the store is down, or did not answer
+        in time."""
+        ...
+
+    def write(self, key: bytes, value: bytes, ttl: float) -> None:
+        """Taken note of, and written off the path; dropped and counted where too much waits, or it is too large.
+        `ttl` in seconds."""
+        ...
+
+    async def claim(self, key: bytes, ttl: float) -> bool | None:
+        """Whether this caller is the first within `ttl` seconds. None: the store is down, or did not answer in time."""
         ...
 
 
