@@ -1,5 +1,6 @@
 """What a hot store tells of itself, as names from a closed list."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 
@@ -14,3 +15,7 @@ class HotEvent(StrEnum):
     """Of the store in process: a value that went for a newer one before its time."""
     FORGED = "forged"
     """A value that this deployment did not write there; it counts as a miss besides."""
+
+
+HotTold = Callable[[HotEvent, int], None]
+"""Hears what happened, and how many times."""

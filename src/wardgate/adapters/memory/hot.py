@@ -4,28 +4,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wardgate.domain.hot import HotEvent
-
-Told = Callable[[HotEvent, int], None]
+from wardgate.domain.hot import HotEvent, HotTold
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryHotOptions:
     entries: int = 50_000
     """Values held at most; the one that was not asked for the longest goes first."""
+    bytes: int = 64 * 1024**2
+    """Bytes of all values together; many large ones make room as many small ones do."""
     max_value: int = 64 * 1024
-    """Bytes of one value, key not counted; a larger one is not kept."""
+    """Bytes of one value; a larger one is not kept."""
 
 
 class MemoryHotStore:
-    """Meets `gateway.ports.HotStore`. Every operation is O(1): nothing walks the entries, an expired one goes when it
-    is asked for or when its turn comes."""
+    """Meets `gateway.ports.HotStore`. Nothing walks the entries: an expired one goes when it is asked for, or when its
+    turn comes."""
 
-    def __init__(self, monotonic: Callable[[], float], told: Told, options: MemoryHotOptions | None = None) -> None:
+    def __init__(self, monotonic: Callable[[], float], told: HotTold, options: MemoryHotOptions | None = None) -> None:
         self._monotonic = monotonic
         self._told = told
         self._options = options or MemoryHotOptions()
         self._entries: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -42,33 +43,39 @@ class MemoryHotStore:
 
     def write(self, key: bytes, value: bytes, ttl: float) -> None:
         if len(value) > self._options.max_value:
-            self._entries.pop(key, None)  # rather nothing than what it should have replaced
+            self._remove(key)  # rather nothing than what it should have replaced
             self._told(HotEvent.DROPPED, 1)
             return
-        self._put(key, value, self._monotonic() + ttl)
+        self._put(key, value, self._monotonic(), ttl)
 
     async def claim(self, key: bytes, ttl: float) -> bool | None:
         now = self._monotonic()
         if self._get(key, now) is not None:
             return False
-        self._put(key, b"", now + ttl)
+        self._put(key, b"", now, ttl)
         return True
 
     def _get(self, key: bytes, now: float) -> bytes | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        value, expires = entry
-        if now >= expires:
-            del self._entries[key]
+        if now >= entry[1]:
+            self._remove(key)
             return None
         self._entries.move_to_end(key)
-        return value
+        return entry[0]
 
-    def _put(self, key: bytes, value: bytes, expires: float) -> None:
-        self._entries[key] = (value, expires)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._options.entries:
-            _, (_, last) = self._entries.popitem(last=False)
-            if last > self._monotonic():
+    def _put(self, key: bytes, value: bytes, now: float, ttl: float) -> None:
+        self._remove(key)
+        self._entries[key] = (value, now + ttl)
+        self._bytes += len(value)
+        while len(self._entries) > self._options.entries or self._bytes > self._options.bytes:
+            _, (evicted, expires) = self._entries.popitem(last=False)
+            self._bytes -= len(evicted)
+            if expires > now:
                 self._told(HotEvent.EVICTED, 1)
+
+    def _remove(self, key: bytes) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= len(entry[0])
