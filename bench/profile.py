@@ -26,7 +26,7 @@ from bench.servers import SERVER_CORE, free_port, stub, write_config
 from wardgate import bootstrap
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
-from wardgate.settings import read_settings
+from wardgate.settings import Secrets, read_settings
 from wardgate.web.asgi import ASGIApp
 
 _CALLS = 2000
@@ -50,7 +50,7 @@ def main() -> None:
 
 async def _run(config: Path, sort: str, top: int) -> None:
     loaded = load(config)
-    gateway = bootstrap.build(read_settings(loaded.document), loaded.catalog, EventLog(), asyncio.Event())
+    gateway = bootstrap.build(read_settings(loaded.document), Secrets(), loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), sort, top)

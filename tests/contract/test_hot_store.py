@@ -13,9 +13,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from wardgate.adapters.memory.hot import MemoryHotOptions, MemoryHotStore
 from wardgate.adapters.redis.hot import RedisHotOptions, RedisHotStore
-from wardgate.adapters.redis.line import RedisPlace
 from wardgate.adapters.redis.seals import Seals
-from wardgate.domain.hot import HotEvent
+from wardgate.domain.hot import HotEvent, StorePlace
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore
@@ -61,7 +60,7 @@ def redis(server: RedisServer) -> RedisServer:
 
 @asynccontextmanager
 async def connected(
-    place: RedisPlace, options: RedisHotOptions = PATIENT, seals: Seals = SEALS, wait: bool = True
+    place: StorePlace, options: RedisHotOptions = PATIENT, seals: Seals = SEALS, wait: bool = True
 ) -> AsyncIterator[tuple[RedisHotStore, Told, FakeClock]]:
     told, clock = Told(), FakeClock()
     store = RedisHotStore(place, seals, clock.now, told, told.news.append, options)
@@ -372,12 +371,12 @@ async def test_killed_and_restarted_under_load(redis: RedisServer) -> None:
         await written(store)
         assert await store.read([b"k0"]) == [b"k0"]
     assert answers > 300 and wrong == 0
-    assert told.news == [True, False, True, False, True, False, True, False]
+    assert told.news == [True, False, True, False, True, False, True]
 
 
 async def test_the_newest_writes_wait_for_a_redis_that_is_down() -> None:
     """Bounded by number and by bytes; each that is dropped is counted, and nothing here blocks."""
-    nobody = RedisPlace("127.0.0.1", 9)
+    nobody = StorePlace("127.0.0.1", 9)
     async with connected(nobody, RedisHotOptions(waiting=10, waiting_bytes=50), wait=False) as (store, told, _):
         for number in range(100):
             store.write(b"%d" % number, b"x", 60)
@@ -421,7 +420,7 @@ async def test_something_else_than_redis(answer: bytes) -> None:
 
     listener = await asyncio.start_server(speak, "127.0.0.1", 0)
     async with listener:
-        place = RedisPlace("127.0.0.1", listener.sockets[0].getsockname()[1])
+        place = StorePlace("127.0.0.1", listener.sockets[0].getsockname()[1])
         async with connected(place, wait=False) as (store, _, _):
             await eventually(lambda: asked > 2)
             assert not store.up and await store.read([b"a"]) is None
@@ -429,4 +428,4 @@ async def test_something_else_than_redis(answer: bytes) -> None:
 
 def test_nothing_of_the_place_is_printed() -> None:
     """The password is in no representation."""
-    assert PASSWORD not in repr(RedisPlace("h", user=USER, password=PASSWORD))
+    assert PASSWORD not in repr(StorePlace("h", user=USER, password=PASSWORD))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.fakes.processes import free_port
-from wardgate.adapters.redis.line import RedisPlace
+from wardgate.domain.hot import StorePlace
 
 USER, PASSWORD, ADMIN = "gateway", "gateway-word", "admin-word"
 _RIGHTS = "~wardgate:* resetchannels -@all +mget +set +select"
@@ -32,8 +32,8 @@ class RedisServer:
         self._write_config()
 
     @property
-    def place(self) -> RedisPlace:
-        return RedisPlace("127.0.0.1", self.port, 0, USER, PASSWORD, self.tls, self.ca)
+    def place(self) -> StorePlace:
+        return StorePlace("127.0.0.1", self.port, 0, USER, PASSWORD, self.tls, self.ca)
 
     def __enter__(self) -> "RedisServer":
         self.start()

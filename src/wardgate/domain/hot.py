@@ -1,7 +1,23 @@
-"""What a hot store tells of itself, as names from a closed list."""
+"""The hot store's own words: where a shared one is, and what each tells of itself."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where a shared store is, and as whom to come. `ca`, `certificate` and `key` are files, for TLS alone."""
+
+    host: str
+    port: int = 6379
+    database: int = 0
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 class HotEvent(StrEnum):

@@ -25,10 +25,6 @@ def _above_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
 
 
-def _redis(value: Any) -> bool:
-    return isinstance(value, str) and value != "memory"
-
-
 def _elsewhere(value: Any) -> bool:
     return value is not None and value != "/metrics"
 
@@ -45,10 +41,8 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("clients.*.algorithms", _given, "tokens are not verified"),
         ("clients.*.audiences", _given, "tokens are not verified"),
         ("clients.*.replay", _given, "tokens are not verified"),
-        ("stores.hot", _redis, "everything is kept in memory"),
         ("stores.durable", _given, "records are kept in memory"),
         ("stores.spool", _given, "records are kept in memory"),
-        ("pseudonym_key", _given, "nothing is stored under a pseudonym"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
         ("limits.concurrency", _given, "no call is shed"),
         ("limits.queue", _given, "no call is shed"),

@@ -13,9 +13,9 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-from wardgate.adapters.redis.line import REFUSED, Command, Lost, RedisLine, RedisPlace, Refused
+from wardgate.adapters.redis.line import REFUSED, Command, Lost, RedisLine, Refused
 from wardgate.adapters.redis.seals import OVERHEAD, Seals, Unusable
-from wardgate.domain.hot import HotEvent, HotTold
+from wardgate.domain.hot import HotEvent, HotTold, StorePlace
 
 PREFIX = b"wardgate:"
 """Before every key: what an ACL rule names (`~wardgate:*`)."""
@@ -61,14 +61,14 @@ class RedisHotStore:
 
     def __init__(
         self,
-        place: RedisPlace,
+        place: StorePlace,
         seals: Seals,
         now: Callable[[], float],
         told: HotTold,
         news: Callable[[bool], None] = lambda up: None,
         options: RedisHotOptions | None = None,
     ) -> None:
-        """`news` hears of every change between up and down."""
+        """`news` hears of every change between up and down, until `run` is cancelled."""
         self._seals = seals
         self._now = now
         self._told = told
@@ -188,9 +188,9 @@ class RedisHotStore:
                 pass
             except TimeoutError:
                 self._tried = asyncio.get_running_loop().time()  # whoever is slow is left alone for a while
-            finally:
-                self._fall()
-                await self._reads.close()
+            self._fall()
+            self._news(False)
+            await self._reads.close()
 
     async def _reach(self) -> None:
         """Until a connection has answered what a call would ask."""
@@ -233,9 +233,7 @@ class RedisHotStore:
 
     def _fall(self) -> None:
         """Down from here on: whoever waits is told at once."""
-        if self.up:
-            self.up = False
-            self._news(False)
+        self.up = False
         while self._wanted:
             future = self._wanted.popleft().future
             if not future.done():

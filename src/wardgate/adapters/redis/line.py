@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import hiredis
@@ -10,22 +9,9 @@ from redis.asyncio.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from wardgate.domain.hot import StorePlace
+
 Command = tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RedisPlace:
-    """Where Redis is, and as whom to come. `ca`, `certificate` and `key` are files, for TLS alone."""
-
-    host: str
-    port: int = 6379
-    database: int = 0
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
 
 
 class Lost(Exception):
@@ -42,7 +28,7 @@ REFUSED: Final = Refused()
 class RedisLine:
     """`connect` is how many seconds the TCP connection, and its closing, may take."""
 
-    def __init__(self, place: RedisPlace, connect: float) -> None:
+    def __init__(self, place: StorePlace, connect: float) -> None:
         self._connection = _connection(place, connect)
 
     async def open(self) -> None:
@@ -84,7 +70,7 @@ class RedisLine:
 _packed: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # typed for one argument alone
 
 
-def _connection(place: RedisPlace, connect: float) -> Connection:
+def _connection(place: StorePlace, connect: float) -> Connection:
     common: dict[str, Any] = {
         "host": place.host,
         "port": place.port,
