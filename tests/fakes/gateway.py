@@ -1,6 +1,7 @@
 """A whole gateway in one process: real configuration, edge, stacks and spine; fake clock, model and FHIR server."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class FakeGateway:
         proven: bool = True,
         options: EdgeOptions | None = None,
         system_actions: bool = False,
-        hot: HotStore | None = None,
+        hot: Callable[[FakeClock], HotStore] | None = None,
         shadow: ShadowOptions | None = None,
     ) -> None:
         self.catalog = load(config).catalog
@@ -91,7 +92,8 @@ class FakeGateway:
         self.proven = self._proven(proven)
         self.reader = Reader(self.fhir)
         gatherer = Gatherer(self.reader, self.meter, self.clock)
-        recall = recall_of(hot or DownStore(), self.snapshots, self.meter)
+        self.hot = DownStore() if hot is None else hot(self.clock)
+        recall = recall_of(self.hot, self.snapshots, self.meter)
         flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall)
         self.shadow = Shadow(
             flow, gatherer.given, {}, self.snapshots, self.sink, self.clock, self.meter, self.meter, options=shadow

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from wardgate.adapters.aead.answers import SealedAnswers
+from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.ports import FaultLog, HotStore, Snapshots
+from wardgate.gateway.ports import Clock, FaultLog, HotStore, Snapshots
 from wardgate.gateway.recall import Recall
 
 RING = KeyRing([b"a secret of thirty-two bytes, yes"])
@@ -53,6 +54,11 @@ class FlakyStore:
 
 def untold(event: HotEvent, count: int) -> None:
     """For stores whose events a test does not look at."""
+
+
+def memory(clock: Clock) -> FlakyStore:
+    """The store in process, with switches."""
+    return FlakyStore(MemoryHotStore(clock.monotonic, untold))
 
 
 def at_once(then: Callable[[HookOutcome], None], outcome: HookOutcome) -> None:

@@ -35,7 +35,7 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, its last one or the rule's.",
+    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, its last or the rule's.",
     Outcome.WITHHELD: "A card was computed, or could have been, and was deliberately not shown.",
     Outcome.BELOW_THRESHOLD: "A score was computed; it is below the threshold from which this service shows a card.",
     Outcome.SUPPRESSED: "The same card was shown a short while ago.",

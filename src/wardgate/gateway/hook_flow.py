@@ -136,9 +136,7 @@ class HookFlow:
             decision = fall_back(release.ladder, decision, release.rules, vector, last, caller.site)
         return vector, prediction, decision
 
-    async def _predict(
-        self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool
-    ) -> Prediction:
+    async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
         reply = await self._models[release.digest](ModelRequest(release.endpoint, inputs, call.expires))
         if live:

@@ -110,7 +110,9 @@ class Recall:
             return None
         return last_score(kept, vector, release.basis, site, self._keyed(call))
 
-    def repetition(self, call: HookCall, release: ReleasePlan, decision: Decision, step: Step, site: str | None) -> bool:
+    def repetition(
+        self, call: HookCall, release: ReleasePlan, decision: Decision, step: Step, site: str | None
+    ) -> bool:
         """Whether the card would repeat the one before. Noted, so that a retry leaves no mark of its own."""
         rule = call.plan.suppression
         if rule is None:

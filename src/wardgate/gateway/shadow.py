@@ -2,7 +2,8 @@
 
 A bounded pool of workers runs the spine from extract for each release that the rollout names, with that release's own
 schema, model stack and proof, on the chart that the call has gathered; in mode shadow the champion on what the EHR has
-sent. No FHIR server is asked. What does not fit is given up and counted: a full queue, a busy gateway, a loop that lags.
+sent. No FHIR server is asked. What does not fit (a full queue, a busy gateway, a loop that
+lags) is given up and counted.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """The last score of a patient, as it is kept, and whether it may stand in for a new one.
 
 Kept is what the decision needs and nothing else: no id, no name, no value and no time of the chart. What each input was
-is held as a keyed fingerprint, so that the next call can tell that it is still the same and nobody can tell what it was.
-A fingerprint is of the value with its effective time. DESIGN refuses the score where an input is newer; here it is
-refused where an input is any other, since a result that was corrected or withdrawn was scored wrongly as well.
+is held as a keyed fingerprint, so that the next call can tell whether it is still the same, and nobody what it was. A
+fingerprint is of the value and its effective time: an input that is newer is another one, and so is one that was
+corrected or withdrawn since, which was scored wrongly as well.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +87,9 @@ def keep(prediction: Prediction, vector: FeatureVector, basis: Basis, site: str 
     )
 
 
-def last_score(kept: CachedScore, vector: FeatureVector, basis: Basis, site: str | None, keyed: Keyed) -> LastScore | None:
+def last_score(
+    kept: CachedScore, vector: FeatureVector, basis: Basis, site: str | None, keyed: Keyed
+) -> LastScore | None:
     """None: not a score of this site, or not of this time or these inputs (a schema that another replica has)."""
     age = vector.as_of - kept.computed_at
     if kept.site != site or age < -_SKEW or len(kept.inputs) != len(basis.inputs):
