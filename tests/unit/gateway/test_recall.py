@@ -15,6 +15,8 @@ from tests.fakes.hot import FlakyStore, memory
 from tests.fakes.model import FakeModel
 from wardgate.domain.errors import RecordUnavailable
 from wardgate.domain.flags import Rollout, Snapshot
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Mode, Reason
 
 NOW = 1_795_251_600.0
@@ -163,7 +165,7 @@ async def test_what_could_not_be_read_needs_leave_and_is_said(tmp_path: Path) ->
         found = await cards(house, sent)
         if leave:
             (card,) = found
-            assert "Inputs not checked: eGFR and uacr could not be read now" in card["detail"]
+            assert "Inputs not checked: eGFR and UACR could not be read now" in card["detail"]
             assert ended(house) == ("shown", "threshold_met", "cached")
         else:
             assert found == [] and ended(house) == ("unavailable", "context_unavailable", "none")
@@ -419,17 +421,17 @@ async def test_twins_share_one_answer(tmp_path: Path) -> None:
 
 async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> None:
     """It waits for half of its time at most, and then asks itself; by a real clock."""
-    house = gateway(tmp_path)
     sent = body()
     hung = asyncio.Event()
 
-    async def infer(*args: Any) -> Any:
-        house.model.asked.append(())
-        if len(house.model.asked) == 1:
-            await hung.wait()
-        return await FakeModel.infer(house.model, *args)
+    class HangsOnce(FakeModel):
+        async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+            self.asked.append(inputs.values)
+            if len(self.asked) == 1:
+                await hung.wait()
+            return await super().infer(endpoint, inputs)
 
-    house.model.infer = infer  # type: ignore[method-assign]
+    house = gateway(tmp_path, model=HangsOnce())
     first, second = await asyncio.gather(house.call(sent), house.call(sent))
     assert len(second.json()["cards"]) == 1 and first.json()["cards"] == []
 
@@ -468,7 +470,7 @@ async def test_a_store_that_breaks_or_holds_rubbish_fails_no_call(tmp_path: Path
     async def broken(keys: object) -> None:
         raise ConnectionResetError("Maria Muster")
 
-    inner.read = broken  # type: ignore[assignment, method-assign]
+    inner.read = broken  # type: ignore[method-assign]
     assert len(await cards(house, body())) == 1
     assert house.meter.faults == [("recall", "ConnectionResetError")]
 
