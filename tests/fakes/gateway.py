@@ -99,15 +99,19 @@ class FakeGateway:
             flow, gatherer.given, {}, self.snapshots, self.sink, self.clock, self.meter, self.meter, options=shadow
         )
         notices = Notices(self.snapshots, {}, recall)
-        stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter, recall, notices, self.shadow)
-        ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
-        self.edge = Edge(
+        self.stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter, recall, notices, self.shadow)
+        self._ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
+        self.edge = self.edge_of(self.client, options)
+
+    def edge_of(self, client: Client, options: EdgeOptions | None = None) -> Edge:
+        """An edge whose calls are all this client's, in front of the one stack."""
+        return Edge(
             catalog=lambda: self.catalog,
-            handler=lambda plan: stack,
+            handler=lambda plan: self.stack,
             feedback=FeedbackDesk(self.feedback, self.meter).take,
-            client=self.client,
+            client=client,
             clock=self.clock,
-            new_id=lambda: next(ids),
+            new_id=lambda: next(self._ids),
             meter=self.meter,
             faults=self.meter,
             ready=lambda: True,

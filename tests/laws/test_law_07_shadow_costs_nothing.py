@@ -35,7 +35,7 @@ async def _turns(folder: Path, score: float | None, calls: int) -> int:
         turns = 0
         while not asked.done() and turns < 1000:
             turns += 1
-            await asyncio.sleep(0)  # noqa: ASYNC110 - turns are what is counted
+            await asyncio.sleep(0)
         assert len(asked.result().json()["cards"]) == 1
     assert house.meter.shed > 0 or not calls, "the queue was full"
     return turns
