@@ -12,7 +12,7 @@ from datetime import date
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
 from wardgate.domain.context.drafts import Drafts, decode_drafts
 from wardgate.domain.context.ownership import Owner
-from wardgate.domain.context.paging import is_newest_first, next_url
+from wardgate.domain.context.paging import newest_back_to, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
@@ -78,8 +78,8 @@ class Gatherer:
                     tasks = [group.create_task(reads.answer(answer)) for answer in missing]
                 wrong = any(task.result() for task in tasks)
         for answer in missing:
-            if answer.state is KeyState.PARTIAL and _is_proven(answer, call.request):
-                answer.state = KeyState.PARTIAL_NEWEST
+            if answer.state is KeyState.PARTIAL and (back_to := _read_back_to(answer, call.request)) is not None:
+                answer.state, answer.read_back_to = KeyState.PARTIAL_NEWEST, back_to
         return wrong
 
 
@@ -195,8 +195,8 @@ def _refuse_unobtained(answers: Sequence[Answer]) -> None:
             )
 
 
-def _is_proven(answer: Answer, request: HookRequest) -> bool:
+def _read_back_to(answer: Answer, request: HookRequest) -> float | None:
     if any(page.unreadable for page in answer.pages):
-        return False
+        return None
     resources = [resource for page in answer.pages for resource in page.resources]
-    return is_newest_first(answer.key, resources, request.client.zone)
+    return newest_back_to(answer.key, resources, request.client.zone)

@@ -204,6 +204,7 @@ async def test_paging_is_bounded(sorted_by_template: bool) -> None:
     record = await gather(call_for({"labs": template}, access=ACCESS), fhir, GatherOptions(max_pages=3))
     assert len(fhir.asked) == 3 and len(ids(record)) == 3
     assert record.keys["labs"] is (KeyState.PARTIAL_NEWEST if sorted_by_template else KeyState.PARTIAL)
+    assert list(record.read_back_to) == (["labs"] if sorted_by_template else [])
 
 
 async def test_the_bound_counts_the_prefetched_page() -> None:

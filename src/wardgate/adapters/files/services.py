@@ -289,6 +289,11 @@ class _Compiler:
             if threshold is None
             else Threshold(threshold.default, threshold.sites, threshold.indeterminate),
             bands=tuple(band.band() for band in card.wire.bands),
+            filled=tuple(
+                name
+                for name in self._release.sheet.wire.endpoint.inputs.order
+                if name in schema.by_name and not schema.by_name[name].required
+            ),
         )
 
     def _exclusions(self) -> tuple[Exclusion, ...]:

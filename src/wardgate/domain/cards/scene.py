@@ -179,8 +179,11 @@ class Scene(Frame):
     def rule(self) -> str | None:
         """The text of the rule that decided; none beside marks that say more than its `missing(x)`."""
         decision = self.call.decision
+        text = self.plan.rules.get(decision.question or "")
         told = self._causes()[0][0] is not decision.reason
-        return None if told else self.plan.rules.get(decision.question or "")
+        if text is not None and decision.reason is not Reason.INPUT_MISSING and decision.reason in MARK_OF_REASON:
+            told = told or ("missing(" in text and bool(self._without_value()))
+        return None if told else text
 
     def advice(self) -> str:
         return " ".join([*(advice_text(reason, names) for reason, names in self._causes()), NOT_A_RESULT])
@@ -190,10 +193,11 @@ class Scene(Frame):
         each one's own mark, since "not found" would be untrue."""
         reason = self.call.decision.reason
         by_mark: dict[Mark, list[str]] = {}
-        if reason is Reason.INPUT_MISSING:
+        if reason is Reason.INPUT_MISSING or (reason in MARK_OF_REASON and self.call.decision.question is not None):
             for name in self._without_value():
                 by_mark.setdefault(self.found(name).mark or Mark.MISSING, []).append(self.plan.shapes[name].display)
-        if not by_mark or Mark.MISSING in by_mark:
+        named = Mark.MISSING in by_mark if reason is Reason.INPUT_MISSING else MARK_OF_REASON.get(reason) not in by_mark
+        if not by_mark or named:
             return [(reason, self._concerned_names())]
         return [(REASON_OF_MARK[mark], names) for mark, names in by_mark.items()]
 
