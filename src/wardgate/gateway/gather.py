@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
-from wardgate.domain.context.drafts import decode_drafts
+from wardgate.domain.context.drafts import Drafts, decode_drafts
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.paging import newest_back_to, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
@@ -56,12 +56,17 @@ class Gatherer:
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
-        fields = call.plan.context_fields
-        drafts = decode_drafts(request.context, fields) if fields else None
-        record = assemble(answers, owner, request.encounter_id, wrong_patient, drafts)
+        record = assemble(answers, owner, request.encounter_id, wrong_patient, _drafts(call))
         for cause, count in record.dropped.items():
             self._meter.resource_dropped(cause, count)
         return record
+
+    def given(self, call: HookCall) -> PatientRecord:
+        """What the EHR has sent, and nothing else; raises PatientMismatch."""
+        request = call.request
+        owner = Owner(request.patient_id, request.fhir_server, request.client.fhir_servers)
+        answers = [_sent(key, request, owner) for key in call.plan.prefetch]
+        return assemble(answers, owner, request.encounter_id, False, _drafts(call))
 
     async def _complete(self, missing: Sequence[Answer], call: HookCall, owner: Owner) -> bool:
         """Read what is missing and settle each state; True where a resource was read that the context contradicts."""
@@ -191,6 +196,11 @@ def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     if verdict is Agreement.UNSURE:
         return Answer(key, [page], KeyState.UNOBTAINED)
     return Answer(key, [page], KeyState.OBTAINED if page.next is None else KeyState.PARTIAL)
+
+
+def _drafts(call: HookCall) -> Drafts | None:
+    fields = call.plan.context_fields
+    return decode_drafts(call.request.context, fields) if fields else None
 
 
 def _refuse_unobtained(answers: Sequence[Answer]) -> None:
