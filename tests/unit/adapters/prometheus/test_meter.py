@@ -1,6 +1,7 @@
 """The metrics page: names, labels, and what counts where."""
 
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Reason
 
 
@@ -57,3 +58,12 @@ def test_the_policies_of_an_endpoint_are_read_when_they_are_scraped() -> None:
     assert f'wardgate_model_calls_in_flight{{{labels},version="1.0.0"}} 7.0' in page
     assert f'wardgate_model_retries_total{{{labels},version="1.0.0"}} 1.0' in page
     assert f'wardgate_model_coalesced_total{{{labels},version="1.0.0"}} 1.0' in page
+
+
+def test_the_hot_store_has_its_own() -> None:
+    """Every event from the start, so that a rate of it can be taken."""
+    meter = PrometheusMeter()
+    assert _page(meter).count("wardgate_hot_store_total{") == len(HotEvent)
+    meter.hot_event(HotEvent.MISS, 3)
+    meter.hot_up(True)
+    assert 'wardgate_hot_store_total{event="miss"} 3.0' in _page(meter) and "wardgate_hot_store_up 1.0" in _page(meter)
