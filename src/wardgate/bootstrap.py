@@ -295,7 +295,7 @@ def proven_models(
             release.endpoint,
             release.probes,
             client,
-            model_stack(client, model_policies(release, meter), clock, spawn),
+            model_stack(client, model_policies(release, meter, log), clock, spawn),
             clock,
             meter,
             watch=client.watch,
@@ -305,10 +305,14 @@ def proven_models(
     }
 
 
-def model_policies(release: ReleasePlan, meter: PrometheusMeter) -> ModelPolicies:
+def model_policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> ModelPolicies:
     """Watched by the meter from now on."""
     name = ReleaseName(release.service_id, release.model, release.version)
-    policies = ModelPolicies(release.endpoint, name, meter)
+
+    def told(state: State) -> None:
+        log.event("breaker", service=name.service_id, model=name.model, version=name.version, state=state.value)
+
+    policies = ModelPolicies(release.endpoint, name, meter, told)
     states = {state.value: partial(_is, policies, state) for state in State}
     meter.watch_policies(name.service_id, name.model, name.version, lambda: policies.bulkhead.in_use, states)
     return policies

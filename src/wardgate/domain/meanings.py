@@ -174,7 +174,7 @@ REASONS: Mapping[Reason, Meaning] = {
     ),
     Reason.MODEL_ISOLATED: Meaning(
         "The model has been taken out of use by hand.",
-        "Nothing, if that is meant; who did it, the log says.",
+        "Nothing, if that is meant: it is asked again once somebody closes its circuit.",
     ),
     Reason.REPLY_VERSION: Meaning(
         "Another model or version answered than the one that is pinned.",

@@ -3,7 +3,7 @@
 These two lists are the architecture. Each line says why it stands where it stands; a test asserts the order.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import msgspec
@@ -90,7 +90,11 @@ class ReleaseName:
 class ModelPolicies:
     """The policies of one release's endpoint: what they are set to, and the state that they keep, in this process."""
 
-    def __init__(self, endpoint: Endpoint, name: ReleaseName, meter: Meter) -> None:
+    def __init__(
+        self, endpoint: Endpoint, name: ReleaseName, meter: Meter, told: Callable[[State], None] = lambda state: None
+    ) -> None:
+        """`told` hears of each change of the circuit, for the log."""
+        self._told = told
         self._label = (name.service_id, name.model, name.version)
         self._meter = meter
         self.breaker = Breaker(breaker_options(endpoint), self._changed)
@@ -101,6 +105,7 @@ class ModelPolicies:
 
     def _changed(self, state: State) -> None:
         self._meter.breaker_changed(*self._label, state)
+        self._told(state)
 
     def retried(self) -> None:
         self._meter.model_retried(*self._label)
