@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.redis_server import PASSWORD, USER, RedisServer
+from tests.fakes.redis_server import PASSWORD, RIGHTS, USER, RedisServer
 from wardgate.adapters.memory.hot import MemoryHotOptions, MemoryHotStore
 from wardgate.adapters.redis.hot import RedisHotOptions, RedisHotStore
 from wardgate.adapters.redis.seals import Seals
@@ -311,22 +312,39 @@ async def test_a_hanging_redis_costs_some_calls_ten_milliseconds(redis: RedisSer
         await eventually(lambda: store.up)
         assert await asyncio.wait_for(store.read([b"late"]), 5) == [b"1"]
         await written(store)
-        assert told.news[:3] == [True, False, True]
 
 
 async def test_the_longest_wait_for_a_hanging_redis(redis: RedisServer) -> None:
-    """One exchange gets half of `wait`, and a call meets two at most. The best of five, since machines are busy."""
-    waits = []
-    for _ in range(5):
+    """Most of `wait`, and no more. A busy machine adds its own, so it is tried until it once adds less than is left."""
+    for _ in range(50):
         async with connected(redis.place, RedisHotOptions(pause=5)) as (store, _, _):
             redis.hang()
             began = time.perf_counter()
             try:
                 assert await store.read([b"a"]) is None
-                waits.append(time.perf_counter() - began)
+                waited = time.perf_counter() - began
             finally:
                 redis.wake()
-    assert 0.004 < min(waits) < 0.010
+        assert waited > 0.007
+        if waited < 0.010:
+            return
+    raise AssertionError("it waited longer each time")
+
+
+async def test_a_hiccup_is_forgiven_once_in_a_while(redis: RedisServer) -> None:
+    """A late reply opens the store again at once; a second one soon after spares calls the third for a while."""
+    async with connected(redis.place, RedisHotOptions(connect=10, pause=3)) as (store, told, _):
+        for news in ([True], [True, False]):
+            redis.hang()
+            try:
+                assert await store.read([b"a"]) is None and not store.up
+            finally:
+                redis.wake()
+            await eventually(lambda: store.up or len(told.news) > 1)
+            assert told.news == news
+        assert await store.read([b"a"]) is None
+        await eventually(lambda: store.up)
+        assert told.news == [True, False, True] and await store.read([b"a"]) == [None]
 
 
 async def test_a_hang_is_noticed_without_a_call(redis: RedisServer) -> None:
@@ -393,16 +411,16 @@ async def test_tls_and_its_certificate() -> None:
             store.write(b"a", b"1", 60)
             await written(store)
             assert await store.read([b"a"]) == [b"1"]
-        async with connected(replace(server.place, ca=None), wait=False) as (store, _, _):
-            await asyncio.sleep(0.3)
+        async with connected(replace(server.place, ca=None), wait=False) as (store, told, _):
+            await eventually(lambda: told.news == [False])
             assert not store.up and await store.read([b"a"]) is None
 
 
 @pytest.mark.parametrize("user, password", [(USER, "wrong"), ("nobody", PASSWORD), (None, None)])
 async def test_a_stranger_is_let_down_quietly(redis: RedisServer, user: str | None, password: str | None) -> None:
     """A wrong word, an unknown user, or none: the store is down, and says nothing more."""
-    async with connected(replace(redis.place, user=user, password=password), wait=False) as (store, _, _):
-        await asyncio.sleep(0.3)
+    async with connected(replace(redis.place, user=user, password=password), wait=False) as (store, told, _):
+        await eventually(lambda: told.news == [False])
         assert not store.up and await store.read([b"a"]) is None
 
 
@@ -424,6 +442,12 @@ async def test_something_else_than_redis(answer: bytes) -> None:
         async with connected(place, wait=False) as (store, _, _):
             await eventually(lambda: asked > 2)
             assert not store.up and await store.read([b"a"]) is None
+
+
+def test_the_page_names_the_rights_that_are_tried_here() -> None:
+    """So that an operator's user may do what the store does, and no more."""
+    page = Path(__file__).parents[2] / "docs" / "stores.md"
+    assert f"user gateway on >PASSWORD {RIGHTS}\n" in page.read_text(encoding="utf-8")
 
 
 def test_nothing_of_the_place_is_printed() -> None:

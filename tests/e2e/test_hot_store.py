@@ -45,13 +45,13 @@ def test_health_tells_the_truth_about_redis(tmp_path: Path, environment: None) -
         with process("wardgate", "serve", "--config", str(config)) as gateway:
             wait_until(lambda: state() == "up")
             redis.hang()
-            wait_until(lambda: state() == "down")
+            wait_until(lambda: "wardgate_hot_store_up 0.0" in ask(f"{admin}/metrics")[1])
+            assert state() == "down"
             assert ask(f"{admin}/health/ready")[0] == 200
             redis.wake()
             wait_until(lambda: state() == "up")
             redis.kill()
             wait_until(lambda: state() == "down")
-            assert "wardgate_hot_store_up 0.0" in ask(f"{admin}/metrics")[1]
             redis.start()
             wait_until(lambda: state() == "up")
             gateway.terminate()

@@ -13,7 +13,7 @@ from tests.fakes.processes import free_port
 from wardgate.domain.hot import StorePlace
 
 USER, PASSWORD, ADMIN = "gateway", "gateway-word", "admin-word"
-_RIGHTS = "~wardgate:* resetchannels -@all +mget +set +select"
+RIGHTS = "~wardgate:* resetchannels -@all +mget +set +select"
 
 
 class RedisServer:
@@ -107,7 +107,7 @@ class RedisServer:
             )
         text = (
             f'bind 127.0.0.1\n{listen}\nsave ""\nappendonly no\ndir {folder}\nrequirepass {ADMIN}\n'
-            f"user {USER} on >{PASSWORD} {_RIGHTS}\nenable-debug-command local\n"
+            f"user {USER} on >{PASSWORD} {RIGHTS}\nenable-debug-command local\n"
         )
         path = folder / "redis.conf"
         path.write_text(text, encoding="utf-8")

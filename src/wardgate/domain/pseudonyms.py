@@ -19,6 +19,7 @@ SECRET_BYTES = 32
 _SALT = b"wardgate pseudonym key, version 1"
 _DIGEST_BYTES = 20
 _ID_BYTES = 4
+_BLOCK = 64  # of SHA-256
 
 Part = str | None
 """None and the empty text are two different parts."""
@@ -57,33 +58,51 @@ class KeyRing:
         return tuple([_derived(root, purpose) for root in self._roots])
 
 
+class Mac:
+    """HMAC-SHA-256 (RFC 2104) under one key of 64 bytes or fewer, whose two halves are hashed beforehand: 1 µs where
+    `hmac.digest` takes 2.5, and a call makes a dozen."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) > _BLOCK:
+            raise ValueError(f"a key has {_BLOCK} bytes or fewer")
+        block = secret.ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+
+    def __call__(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Pseudonyms:
     """The pseudonyms of one purpose."""
 
     def __init__(self, ring: KeyRing, purpose: Purpose) -> None:
-        self._keys = ring.keys(purpose)
+        self._macs = tuple([(key.id, Mac(key.secret)) for key in ring.keys(purpose)])
 
     def current(self, kind: str, client: str, fhir_server: Part, *parts: Part) -> bytes:
         """`kind` is a name of wardgate's own and stands in clear; of the rest only the digest does."""
-        return _pseudonym(self._keys[0], kind, unambiguous(kind, client, fhir_server, *parts))
+        key_id, mac = self._macs[0]
+        return _pseudonym(kind, key_id, mac(unambiguous(kind, client, fhir_server, *parts)))
 
     def all(self, kind: str, client: str, fhir_server: Part, *parts: Part) -> tuple[bytes, ...]:
         """The current pseudonym, then those under previous keys."""
         message = unambiguous(kind, client, fhir_server, *parts)
-        return tuple([_pseudonym(key, kind, message) for key in self._keys])
+        return tuple([_pseudonym(kind, key_id, mac(message)) for key_id, mac in self._macs])
 
 
 def unambiguous(*parts: Part) -> bytes:
-    """No two lists of parts have the same bytes: each text is preceded by its length in bytes, None is a dash."""
-    encoded = [b"-" if part is None else part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"".join(
-        [b"-" if part is None else b"%d:%b" % (len(raw), raw) for part, raw in zip(parts, encoded, strict=True)]
-    )
+    """No two lists of parts have the same bytes: each text is preceded by its length, None is a dash."""
+    text = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _pseudonym(key: PurposeKey, kind: str, message: bytes) -> bytes:
-    digest = hmac.digest(key.secret, message, "sha256")[:_DIGEST_BYTES].hex()
-    return f"{kind}:{key.id}:{digest}".encode()
+def _pseudonym(kind: str, key_id: str, digest: bytes) -> bytes:
+    return f"{kind}:{key_id}:{digest[:_DIGEST_BYTES].hex()}".encode()
 
 
 def _derived(root: bytes, purpose: Purpose) -> PurposeKey:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose, unambiguous
+from wardgate.domain.pseudonyms import KeyRing, Mac, Pseudonyms, Purpose, unambiguous
 
 RING = KeyRing([b"a" * 32])
 PARTS = st.lists(st.none() | st.text(max_size=6) | st.sampled_from(["-", "1:", "0:", "1:-", "-1:a"]), max_size=5)
@@ -18,6 +18,19 @@ PARTS = st.lists(st.none() | st.text(max_size=6) | st.sampled_from(["-", "1:", "
 def test_no_two_lists_of_parts_have_the_same_bytes(one: list[str | None], other: list[str | None]) -> None:
     """Whatever the parts hold: separators, lengths, dashes, nothing."""
     assert (unambiguous(*one) == unambiguous(*other)) == (one == other)
+
+
+@given(st.binary(max_size=64), st.binary(max_size=200))
+def test_the_prepared_mac_is_hmac(secret: bytes, message: bytes) -> None:
+    """The same bytes as the standard library's, twice in a row."""
+    mac = Mac(secret)
+    assert mac(message) == mac(message) == hmac.digest(secret, message, "sha256")
+
+
+def test_a_mac_takes_no_longer_key() -> None:
+    """It would have to be hashed first; none here is."""
+    with pytest.raises(ValueError, match="64 bytes"):
+        Mac(b"k" * 65)
 
 
 @given(st.lists(st.text(min_size=1, max_size=3), min_size=2, max_size=5))

@@ -1,8 +1,8 @@
 """The hot store in Redis. A call waits for it once, and never long; what is written, is written off the path.
 
 Two connections, each with a task: reads and claims of the calls that come together travel in one exchange, writes in
-batches. After a timeout or an error the store counts as down, and calls go on without it at once; the task tries
-again every second by itself, so that it is no call that finds out.
+batches. After an error, or a reply that did not come in time, the store counts as down, and calls go on without it at
+once; the task tries again by itself, so that it is no call that finds out.
 """
 
 import asyncio
@@ -27,8 +27,7 @@ _CLAIMED = b"OK"
 @dataclass(frozen=True, slots=True)
 class RedisHotOptions:
     wait: float = 0.010
-    """Seconds that a call waits at most. One exchange gets half of it, since a call may have to wait for the one
-    that is under way before its own."""
+    """Seconds that a call waits at most, for the exchange that is under way before its own included."""
     pause: float = 1.0
     """Seconds between two attempts to reach a store that is down."""
     connect: float = 1.0
@@ -48,12 +47,14 @@ class RedisHotOptions:
 class _Wanted:
     """What one call asks for: the values of keys, or to be the first under one."""
 
-    __slots__ = ("claim", "future", "keys")
+    __slots__ = ("arrived", "claim", "future", "keys")
 
-    def __init__(self, keys: Sequence[bytes], claim: Command | None, future: "asyncio.Future[Any]") -> None:
+    def __init__(self, keys: Sequence[bytes], claim: Command | None) -> None:
+        loop = asyncio.get_running_loop()
         self.keys = keys
         self.claim = claim
-        self.future = future
+        self.arrived = loop.time()
+        self.future: asyncio.Future[Any] = loop.create_future()
 
 
 class RedisHotStore:
@@ -68,7 +69,7 @@ class RedisHotStore:
         news: Callable[[bool], None] = lambda up: None,
         options: RedisHotOptions | None = None,
     ) -> None:
-        """`news` hears of every change between up and down, until `run` is cancelled."""
+        """`news` hears whether it is up, first and at every change, until `run` is cancelled."""
         self._seals = seals
         self._now = now
         self._told = told
@@ -81,7 +82,8 @@ class RedisHotStore:
         self._waiting: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
         self._waiting_bytes = 0
         self._written = asyncio.Event()
-        self._tried = float("-inf")
+        self._tried = self._hiccup = float("-inf")
+        self._announced: bool | None = None
         self.up = False
         self._beat = False
 
@@ -141,7 +143,7 @@ class RedisHotStore:
 
     async def _answer(self, keys: Sequence[bytes], claim: Command | None) -> Any:
         """REFUSED: none. Holds no timer of its own: the exchange does, and an exchange that fails answers all."""
-        wanted = _Wanted(keys, claim, asyncio.get_running_loop().create_future())
+        wanted = _Wanted(keys, claim)
         self._wanted.append(wanted)
         self._asked.set()
         return await wanted.future
@@ -176,7 +178,7 @@ class RedisHotStore:
         while True:
             await self._reach()
             self.up = True
-            self._news(True)
+            self._announce(True)
             try:
                 while True:
                     await self._asked.wait()
@@ -184,12 +186,12 @@ class RedisHotStore:
                     while self._wanted or self._beat:
                         self._beat = False
                         await self._exchange()
-            except Lost:
+                        if not self.up:
+                            await self._forgive()
+            except (Lost, TimeoutError):
                 pass
-            except TimeoutError:
-                self._tried = asyncio.get_running_loop().time()  # whoever is slow is left alone for a while
             self._fall()
-            self._news(False)
+            self._announce(False)
             await self._reads.close()
 
     async def _reach(self) -> None:
@@ -205,8 +207,19 @@ class RedisHotStore:
                 _values(reply, 1)
                 return
             except (Lost, TimeoutError):
-                pass
+                self._announce(False)
             await self._reads.close()
+
+    async def _forgive(self) -> None:
+        """After a late reply: once within a while it is a hiccup, as busy machines have; the next time it is slowness,
+        and calls are spared it for a while."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._hiccup < self._options.pause:
+            self._announce(False)
+            await asyncio.sleep(self._options.pause)
+            self._announce(True)
+        self._hiccup = loop.time()
+        self.up = True
 
     async def _beating(self) -> None:
         """A store that nobody asks for a while is asked by its own task: so health tells the truth, and a call does
@@ -217,19 +230,38 @@ class RedisHotStore:
             self._asked.set()
 
     async def _exchange(self) -> None:
-        """One write and its replies, for all that is wanted now. Raises Lost or TimeoutError; `_fall` answers then."""
+        """One write and its replies, for all that is wanted now. When the calls' time is up, they are answered without;
+        the replies are awaited on, since a late one says that Redis is only slow. Raises Lost or TimeoutError."""
         wanted = list(self._wanted)
         names = [PREFIX + key for one in wanted for key in one.keys] if wanted else [_PROBE]
         commands: list[Command] = [(b"MGET", *names)] if names else []
         commands += [one.claim for one in wanted if one.claim is not None]
-        async with asyncio.timeout(self._options.wait / 2):
-            replies = iter(await self._reads.ask(commands))
+        limit = asyncio.get_running_loop().call_at(self._due(wanted), self._fall)
+        try:
+            async with asyncio.timeout(self._options.connect):
+                replies = iter(await self._reads.ask(commands))
+        finally:
+            limit.cancel()
+        if not self.up:
+            return  # too late: the calls have gone on without
         values = iter(_values(next(replies), len(names)) if names else ())
         answers = [[next(values) for _ in one.keys] if one.claim is None else next(replies) for one in wanted]
         for one, answer in zip(wanted, answers, strict=True):
             self._wanted.popleft()
             if not one.future.done():
                 one.future.set_result(answer)
+
+    def _announce(self, up: bool) -> None:
+        if self._announced is not up:
+            self._announced = up
+            self._news(up)
+
+    def _due(self, wanted: Sequence[_Wanted]) -> float:
+        """When an exchange that begins now must be over. The oldest call gets most of its time; one that has used that
+        up behind another exchange gets the rest, and would end Redis's turn for nothing if that were none."""
+        now, share = asyncio.get_running_loop().time(), self._options.wait / 5
+        arrived = wanted[0].arrived if wanted else now
+        return max(arrived + 4 * share, now + share)
 
     def _fall(self) -> None:
         """Down from here on: whoever waits is told at once."""
@@ -247,14 +279,16 @@ class RedisHotStore:
             self._written.clear()
             while self._waiting:
                 batch = list(islice(self._waiting.items(), self._options.batch))
+                unused = self._writes.is_open  # since the last batch; it may have died meanwhile, and that says nothing
                 try:
                     async with asyncio.timeout(self._options.write):
                         await self._writes.open()
                         replies = await self._writes.ask([self._set(key, *entry) for key, entry in batch])
                 except (Lost, TimeoutError):
                     await self._writes.close()
-                    await asyncio.sleep(self._options.pause)  # what waits stays, as long as there is room
-                    continue
+                    if not unused:
+                        await asyncio.sleep(self._options.pause)
+                    continue  # what waits stays, as long as there is room
                 self._settle(batch, replies)
 
     def _set(self, key: bytes, value: bytes, expires: float) -> Command:

@@ -31,6 +31,10 @@ class RedisLine:
     def __init__(self, place: StorePlace, connect: float) -> None:
         self._connection = _connection(place, connect)
 
+    @property
+    def is_open(self) -> bool:
+        return bool(self._connection.is_connected)
+
     async def open(self) -> None:
         """Connect and log in; nothing where that was done before."""
         try:
@@ -42,7 +46,7 @@ class RedisLine:
         """The replies, REFUSED in place of an error. Raises Lost; a cancelled exchange closes the connection, since
         whose reply came next would not be known."""
         connection = self._connection
-        if not connection.is_connected:
+        if not self.is_open:
             raise Lost
         packed = b"".join([_packed(command) for command in commands])
         replies: list[Any] = []

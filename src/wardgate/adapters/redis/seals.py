@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import Enum
 from struct import Struct
 
-from wardgate.domain.pseudonyms import PurposeKey
+from wardgate.domain.pseudonyms import Mac, PurposeKey
 
 _MAC_BYTES = 16
 _HEAD = Struct(">Q4s")
@@ -28,24 +28,23 @@ class Seals:
     """Seals with the current key; opens what a previous one has sealed, too."""
 
     def __init__(self, keys: Sequence[PurposeKey]) -> None:
-        self._secrets = {bytes.fromhex(key.id): key.secret for key in keys}
+        self._macs = {bytes.fromhex(key.id): Mac(key.secret) for key in keys}
         self._id = bytes.fromhex(keys[0].id)
-        self._secret = keys[0].secret
 
     def seal(self, key: bytes, value: bytes, expires: float) -> bytes:
         content = _HEAD.pack(int(expires * 1000), self._id) + value
-        return _mac(self._secret, key, content) + content
+        return _seal(self._macs[self._id], key, content) + content
 
     def open(self, key: bytes, sealed: bytes, now: float) -> bytes | Unusable:
         if len(sealed) < OVERHEAD:
             return Unusable.FORGED
-        mac, content = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
+        content = sealed[_MAC_BYTES:]
         expires, key_id = _HEAD.unpack_from(content)
-        secret = self._secrets.get(key_id)
-        if secret is None or not hmac.compare_digest(mac, _mac(secret, key, content)):
+        mac = self._macs.get(key_id)
+        if mac is None or not hmac.compare_digest(sealed[:_MAC_BYTES], _seal(mac, key, content)):
             return Unusable.FORGED
         return Unusable.EXPIRED if now * 1000 >= expires else content[_HEAD.size :]
 
 
-def _mac(secret: bytes, key: bytes, content: bytes) -> bytes:
-    return hmac.digest(secret, _LENGTH.pack(len(key)) + key + content, "sha256")[:_MAC_BYTES]
+def _seal(mac: Mac, key: bytes, content: bytes) -> bytes:
+    return mac(_LENGTH.pack(len(key)) + key + content)[:_MAC_BYTES]
