@@ -1,4 +1,4 @@
-"""The cases in `remembered.json`: several calls about one patient, and what each clinician gets. For clinicians to read.
+"""The cases in `remembered.json`: several calls about one patient, and what the clinician gets. For clinicians to read.
 
 The configuration is that of the documentation, in mode active. It begins on 21 November 2026, 9:00; the labs (eGFR 20,
 albumin/creatinine 900, unless said) are of 10 November. `user` and `encounter` are the same unless said.
