@@ -99,6 +99,14 @@ def rule_samples(features: Mapping[str, FeatureSpec], rung: RuleRung) -> Iterato
                 yield CardFacts("sample", decision, vector, None, _NOW, _UTC, Step.RULE)
 
 
+def degraded_samples() -> Iterator[CardFacts]:
+    """Every step below the model, with an age and without: a rule's answer has none."""
+    for step in (Step.CACHED, Step.RULE):
+        for age in (39_600.0, None):
+            decision, vector = Decision(Reason.THRESHOLD_MET, score=0.0), FeatureVector({}, False, _NOW)
+            yield CardFacts("sample", decision, vector, None, _NOW, _UTC, step, age)
+
+
 def acting_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:
     """Those whose cards carry suggestions."""
     return (call for call in score_samples(features, release, rules) if call.acts)
