@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
@@ -24,12 +25,16 @@ from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
-from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
+from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
-from wardgate.gateway.ports import HotStore
+from wardgate.gateway.hot import HotCache
+from wardgate.gateway.notices import Notices
+from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.recall import Recall
+from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.settings import Listen, Secrets, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
@@ -101,6 +106,7 @@ class Gateway:
     models: Mapping[str, ProvenModel]
     http: HttpClient
     hot: Hot
+    shadow: Shadow
 
 
 def serve(settings: Settings, secrets: Secrets, catalog: Catalog, warnings: Sequence[Finding]) -> int:
@@ -140,6 +146,7 @@ async def _serve(settings: Settings, secrets: Secrets, catalog: Catalog, log: Ev
             beside = [tasks.create_task(model.run()) for model in gateway.models.values()]
             if gateway.hot.run is not None:
                 beside.append(tasks.create_task(gateway.hot.run()))
+            beside.append(tasks.create_task(gateway.shadow.run()))
             await serve_all(gateway.listeners, started, stop)
             for task in beside:
                 task.cancel()
@@ -154,14 +161,17 @@ def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog,
     """Must run inside the loop that will serve."""
     clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
     faults = Faults(log, meter)
-    hot = hot_store(secrets.hot, key_ring(secrets, log), clock, meter, log)
+    ring = key_ring(secrets, log)
+    hot = hot_store(secrets.hot, ring, clock, meter, log)
     http = http_client(settings.http_client)
     models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
-    flow = HookFlow(
-        FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
-    )
-    stack = hook_stack(flow, clock, meter, records, faults)
+    snapshots, attributes = FixedSnapshots(catalog), compile_attributes(settings.attributes)
+    recall = recall_of(hot.store, ring, snapshots, faults)
+    flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+    shadow = Shadow(flow, gatherer.given, attributes, snapshots, records, clock, meter, faults)
+    notices = Notices(snapshots, attributes, recall)
+    stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
 
     def handler(plan: ServicePlan) -> HookHandler:
         return stack
@@ -205,6 +215,19 @@ def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog,
         models,
         http,
         hot,
+        shadow,
+    )
+
+
+def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, faults: Faults) -> Recall:
+    """What it keeps of a call is worked out when the answer has been written: by the loop's next turn."""
+    return Recall(
+        HotCache(store, Pseudonyms(ring, Purpose.CACHE)),
+        ring.keys(Purpose.CACHE)[0].secret,
+        SealedAnswers(ring.keys(Purpose.ANSWER)),
+        snapshots,
+        faults,
+        asyncio.get_running_loop().call_soon,
     )
 
 

@@ -81,6 +81,18 @@ class HotStore(Protocol):
         ...
 
 
+class AnswerVault(Protocol):
+    """Seals an answer under a key of the deployment and of the very request that it answers."""
+
+    def seal(self, name: bytes, body: bytes, answer: bytes) -> bytes:
+        """`name` is the key under which it will be kept: it opens under no other."""
+        ...
+
+    def open(self, name: bytes, body: bytes, sealed: bytes) -> bytes | None:
+        """None: another body or name, forged, or sealed under a secret that is gone."""
+        ...
+
+
 class Meter(Protocol):
     def call_ended(
         self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
@@ -103,6 +115,14 @@ class Meter(Protocol):
 
     def contributions_absent(self, model: str, version: str) -> None:
         """Declared by the release and not in the reply."""
+        ...
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        """A release that was asked after the response."""
+        ...
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        """Calls whose shadow work was given up, since there was too much to do."""
         ...
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:

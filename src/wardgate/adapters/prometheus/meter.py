@@ -55,6 +55,18 @@ class PrometheusMeter:
             ("model", "version"),
             registry=self.registry,
         )
+        self._shadow = Counter(
+            "wardgate_shadow_runs",
+            "Releases that were asked after the response, by how they ended.",
+            ("service_id", "model", "version", "outcome", "reason"),
+            registry=self.registry,
+        )
+        self._shadow_shed = Counter(
+            "wardgate_shadow_shed",
+            "Shadow work that was given up since there was too much to do.",
+            ("service_id",),
+            registry=self.registry,
+        )
         self._probes = Counter(
             "wardgate_probes", "Probe runs by result.", ("model", "version", "result"), registry=self.registry
         )
@@ -98,6 +110,12 @@ class PrometheusMeter:
 
     def contributions_absent(self, model: str, version: str) -> None:
         self._absent.labels(model, version).inc()
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        self._shadow.labels(service_id, model, version, outcome, reason).inc()
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        self._shadow_shed.labels(service_id).inc(count)
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self._probes.labels(model, version, "passed" if reason is None else reason.value).inc()
