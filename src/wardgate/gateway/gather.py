@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
-from wardgate.domain.context.drafts import decode_drafts
+from wardgate.domain.context.drafts import Drafts, decode_drafts
 from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.paging import newest_back_to, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
@@ -30,7 +30,10 @@ class GatherOptions:
     max_concurrent: int = 8
     """Reads that one call has open at the same time; a FHIR server is shared by everybody."""
     max_bytes: int = 4 * 1024 * 1024
-    """Of all the answers that one call reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
+    """Of all that one call brings and reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
+    seconds_per_byte: float = 100e-9
+    """What decoding and extraction take of one call's answers, at most: the worst Observations measured take 70 ns.
+    An answer that would not be worked off by the deadline is not even decoded."""
     reserve: float = 0.3
     """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
 
@@ -53,12 +56,17 @@ class Gatherer:
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
-        fields = call.plan.context_fields
-        drafts = decode_drafts(request.context, fields) if fields else None
-        record = assemble(answers, owner, request.encounter_id, wrong_patient, drafts)
+        record = assemble(answers, owner, request.encounter_id, wrong_patient, _drafts(call))
         for cause, count in record.dropped.items():
             self._meter.resource_dropped(cause, count)
         return record
+
+    def given(self, call: HookCall) -> PatientRecord:
+        """What the EHR has sent, and nothing else; raises PatientMismatch."""
+        request = call.request
+        owner = Owner(request.patient_id, request.fhir_server, request.client.fhir_servers)
+        answers = [_sent(key, request, owner) for key in call.plan.prefetch]
+        return assemble(answers, owner, request.encounter_id, False, _drafts(call))
 
     async def _complete(self, missing: Sequence[Answer], call: HookCall, owner: Owner) -> bool:
         """Read what is missing and settle each state; True where a resource was read that the context contradicts."""
@@ -94,12 +102,19 @@ class _Reads:
         self._clock = clock
         self._max_pages = options.max_pages
         self._bytes_left = options.max_bytes
+        self._seconds_per_byte = options.seconds_per_byte
+        self._work = 0.0  # seconds that everything at hand takes at most, decoded or not
         self._slots = asyncio.Semaphore(options.max_concurrent)
+        self._expires = call.expires
         self._until = call.expires - options.reserve * (call.expires - call.started)
         self._request = call.request
         self._now = call.now
         self._access = access
         self._owner = owner
+        for key in call.plan.prefetch:
+            self._charge(len(self._request.prefetch.get(key.name, b"")), key.whole)
+        if call.plan.context_fields:
+            self._charge(len(self._request.context), whole=True)
 
     async def answer(self, answer: Answer) -> bool:
         """Read the first page where there is none, then the next ones; True: not what the context names."""
@@ -146,16 +161,24 @@ class _Reads:
 
     async def _page(self, url: str, key: PrefetchKey) -> Page | None:
         async with self._slots:
-            timeout = self._until - self._clock.monotonic()
+            timeout = self._left()
             if timeout <= 0 or self._bytes_left <= 0:
                 return None
             body = await self._reader.read(self._access, url, timeout)
         if body is None:
             return None
-        self._bytes_left -= len(body)
-        if self._bytes_left < 0 or self._clock.monotonic() >= self._until:
+        self._charge(len(body), key.whole)
+        if self._bytes_left < 0 or self._left() <= 0:
             return None  # what came too late, or is too much, is not even decoded
         return decode_value(body, key.resource_type, key.whole)
+
+    def _charge(self, size: int, whole: bool) -> None:
+        self._bytes_left -= size
+        self._work += size * self._seconds_per_byte * (2 if whole else 1)  # resource by resource: see decode_value
+
+    def _left(self) -> float:
+        """Seconds that reads may still take: the model's share stays, and time for what is already at hand."""
+        return min(self._until, self._expires - self._work) - self._clock.monotonic()
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
@@ -173,6 +196,11 @@ def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     if verdict is Agreement.UNSURE:
         return Answer(key, [page], KeyState.UNOBTAINED)
     return Answer(key, [page], KeyState.OBTAINED if page.next is None else KeyState.PARTIAL)
+
+
+def _drafts(call: HookCall) -> Drafts | None:
+    fields = call.plan.context_fields
+    return decode_drafts(call.request.context, fields) if fields else None
 
 
 def _refuse_unobtained(answers: Sequence[Answer]) -> None:

@@ -20,6 +20,7 @@ from wardgate.domain.features.coverage import codes_of, needs_of
 from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
 from wardgate.domain.features.evaluated import Evaluated
 from wardgate.domain.features.events import EventKind, found_in
+from wardgate.domain.features.fhirpath import Steps
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.patient import compile_document, is_deceased
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take, Use
@@ -129,12 +130,13 @@ class Extractor:
             dated, undated = findings[group]
             values[name] = reduce(dated, undated, as_of)
         evaluated: dict[str, Findings] = {}
+        steps = Steps()
         for feature in self._evaluated:
-            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment)
+            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment, steps)
         for name, read in self._by_patient:
-            values[name] = read(record.patient or {}, moment)
+            values[name] = read(record.patient or {}, moment, steps)
         for name, read in self._by_encounter:
-            values[name] = read(record.encounter or {}, moment)
+            values[name] = read(record.encounter or {}, moment, steps)
         if not self._all_obtained(record.keys):
             self._hide_unobtained(record, findings, evaluated, values, as_of)
         if record.doubtful:

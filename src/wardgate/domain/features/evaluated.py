@@ -62,11 +62,12 @@ class Evaluated:
         self._enough = _ENOUGH if spec.take is Take.LATEST else inf
         self._unknown = missing(spec, unobtained=True)
 
-    def find(self, record: PatientRecord, moment: Moment) -> tuple[FeatureValue, Findings]:
-        """The value, and what it rests on. Unobtained where not all could be looked at that `take` rests on."""
+    def find(self, record: PatientRecord, moment: Moment, steps: Steps) -> tuple[FeatureValue, Findings]:
+        """The value, and what it rests on; `steps` are those of the whole call. Unobtained where not all could be
+        looked at that `take` rests on."""
         candidates, named = self._candidates(record)
         dated, undated = self._gather(candidates, moment)
-        findings, unsure, seen = self._evaluated(dated, undated, record.wholes, moment)
+        findings, unsure, seen = self._evaluated(dated, undated, record.wholes, moment, steps)
         value = self._take(*findings, moment.as_of)
         if unsure and value.value is not True:
             value = self._unreadable(unsure[0], moment)
@@ -89,11 +90,16 @@ class Evaluated:
         return [(Component(one.code, valueBoolean=True), one) for one in resources], True
 
     def _evaluated(
-        self, dated: Sequence[Dated], undated: Sequence[Found], wholes: Mapping[int, msgspec.Raw], moment: Moment
+        self,
+        dated: Sequence[Dated],
+        undated: Sequence[Found],
+        wholes: Mapping[int, msgspec.Raw],
+        moment: Moment,
+        steps: Steps,
     ) -> tuple[Findings, list[float | None], bool]:
         """The same with values, without those that have none; the times, newest first, of those of which `any` and
         `count` cannot tell; and whether all were looked at that count."""
-        steps, looked_at = Steps(), 0
+        looked_at = 0
         newest_first: Iterator[tuple[float | None, Resource]] = chain(
             ((at, resource) for at, _, resource in reversed(dated)),
             ((None, resource) for _, resource in reversed(undated)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,12 +24,14 @@ MAX_LENGTH = 500
 MAX_NODES = 1000
 """Elements of one resource. A larger one cannot be read. A long text counts as one for each _LETTERS of it."""
 
-MAX_STEPS = 20_000
-"""What the expression of one feature may do in one call, all resources together: elements that there are, elements that
-it looks at, and parts of it that are evaluated. At about 2 µs each: 40 ms. A common one takes 400 for an Observation.
+MAX_STEPS = 50_000
+"""What all expressions may do in one call, all resources together: elements that there are, elements that they look at,
+parts of them that are evaluated, and what they make of texts. At about 2 µs each: 100 ms. A common expression takes 400
+for an Observation.
 """
 
 _LETTERS = 64
+_MAX_BITS = 1024  # of a whole number: beyond it there is no float, and products would grow without end
 _SIMILAR = frozenset({"~", "!~"})
 _MAX_DEPTH = 150
 """Levels of the syntax tree; the engine spends some frames of the stack on each."""
@@ -63,7 +66,7 @@ class Exhausted(Exception):
 
 
 class Steps:
-    """What is left of MAX_STEPS for one feature in one call."""
+    """What is left of MAX_STEPS in one call."""
 
     __slots__ = ("left",)
 
@@ -118,7 +121,10 @@ def compile_fhirpath(path: str) -> Evaluate:
         found = (one for extensions in listed if isinstance(extensions, list) for one in extensions)
         return [create(one, "Extension") for one in found if isinstance(one, dict) and one.get("url") == url]
 
-    options = {"userInvocationTable": {"extension": {"fn": extension, "arity": {1: ["String"]}}}}
+    table: dict[str, Any] = {"extension": {"fn": extension, "arity": {1: ["String"]}}}
+    if any(_grows(node) for node, _ in _walk(parsed)):
+        table.update(_growing(count))
+    options = {"userInvocationTable": table}
 
     def evaluate(document: Document, steps: Steps) -> Any:
         nodes = _nodes_of(document)
@@ -177,9 +183,10 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, int | float | Decimal):
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
             return UNREADABLE
+        return number if isfinite(number) else UNREADABLE
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -209,6 +216,11 @@ def _is_bulky(node: Mapping[str, Any]) -> bool:
         or not _SIMILAR.isdisjoint(node["terminalNodeText"])
         or _function_in(node) in ("distinct", "isDistinct", "join")
     )
+
+
+def _grows(node: Mapping[str, Any]) -> bool:
+    """Whether what it makes may be larger than what it is made of."""
+    return not _GROWING.isdisjoint(node["terminalNodeText"]) or _function_in(node) == "join"
 
 
 class _Count:
@@ -247,6 +259,48 @@ class _Table(dict[str, str]):
     def get(self, key: str, default: Any = None) -> Any:
         self._count.take()
         return super().get(key, default)
+
+
+# --- what grows: `select($this & $this)`, written often enough, would fill the memory ---------------------------------
+
+_GROWING = frozenset({"&", "+", "*"})
+
+
+def _growing(count: _Count) -> Mapping[str, Mapping[str, Any]]:
+    """In place of the engine's own, which need no context: a text costs steps by its letters, whole numbers end."""
+    data_of: Any = import_module("fhirpathpy.engine.util").get_data
+    own: Any = import_module("fhirpathpy.engine.invocations").invocation_registry
+
+    def joined(texts: list[Any], separator: str = "") -> Any:
+        count.take(sum(len(text) + len(separator) for text in texts) // _LETTERS)
+        return own["join"]["fn"](None, texts, separator)
+
+    def concatenated(left: list[Any], right: list[Any]) -> Any:
+        if len(left) > 1 or len(right) > 1:
+            raise TypeError
+        return joined([*left, *map(data_of, right)]) or ""
+
+    def added(left: list[Any], right: list[Any]) -> Any:
+        if all(isinstance(value, str) for value in (*left, *map(data_of, right))):
+            return concatenated(left, right)
+        return own["+"]["fn"](None, left, right)
+
+    def multiplied(left: list[Any], right: list[Any]) -> Any:
+        (one,), (other,) = left, map(data_of, right)
+        if not isinstance(one, int | Decimal) or not isinstance(other, int | Decimal):
+            raise TypeError
+        result = one * other
+        if isinstance(result, int) and result.bit_length() > _MAX_BITS:
+            raise OverflowError
+        return result
+
+    both = {2: ["Any", "Any"]}
+    return {
+        "&": {"fn": concatenated, "arity": both},
+        "+": {"fn": added, "arity": both, "nullable": True},
+        "*": {"fn": multiplied, "arity": both, "nullable": True},
+        "join": {"fn": joined, "arity": own["join"]["arity"]},
+    }
 
 
 # --- the parser: the engine's own accepts `a..b`, and leaves out what it does not understand -------------------------

@@ -16,7 +16,7 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import decode_value
-from wardgate.domain.features import evaluated
+from wardgate.domain.features import compile as compiling
 from wardgate.domain.features.compile import check_schema, compile_schema
 from wardgate.domain.features.evaluated import MAX_RESOURCES
 from wardgate.domain.features.export import export_keys
@@ -180,7 +180,7 @@ def test_more_resources_than_the_bound_leave_what_needs_all_of_them_unobtained()
 
 def test_steps_that_are_used_up_leave_it_unobtained(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the rest had not been there to look at."""
-    monkeypatch.setattr(evaluated, "Steps", lambda: Steps(100))
+    monkeypatch.setattr(compiling, "Steps", lambda: Steps(100))
     charts = [pressure(100 + number, number) for number in range(3)]
     assert value(of_panel(take=Take.SUM), *charts).unobtained
     assert value(of_panel(), *charts).value == 100.0
@@ -287,3 +287,15 @@ def test_the_example_of_the_page_finds_what_it_says(tmp_path: Path) -> None:
     (spec,) = schema.schema.features
     charts = [pressure(131, 5, extension=[position]), pressure(140, 2)]
     assert value(msgspec.structs.replace(spec, name="x"), *charts).value == 131.0
+
+
+def test_the_steps_of_a_call_are_shared_by_all_its_features() -> None:
+    """Regression, law 1: each of many expressions had a budget of its own."""
+    spec = of_panel(take=Take.SUM)
+    charts = [pressure(100 + number, number % 20, id=str(number)) for number in range(MAX_RESOURCES)]
+    record = record_of(spec, charts)
+    specs = tuple(msgspec.structs.replace(spec, name=f"x{number}") for number in range(20))
+    schema = FeatureSchema("1", specs)
+    values = compile_schema(schema, export_keys(schema)).extract(record, NOW, BERLIN).values
+    known = [not values[each.name].unobtained for each in specs]
+    assert known[0] and not known[-1] and known == sorted(known, reverse=True)
