@@ -1,6 +1,7 @@
 """Arguments to commands."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -69,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _file(config: Path) -> Path:
     """A folder stands for the `wardgate.yaml` in it."""
-    return config / "wardgate.yaml" if config.is_dir() else config
+    return config / "wardgate.yaml" if os.path.isdir(config) else config
 
 
 def _parser() -> argparse.ArgumentParser:
