@@ -52,6 +52,10 @@ def run(arguments: Sequence[str]) -> int:
                     fhir_servers=tuple(options.fhir_server),
                 )
             )
+        case "chaos":
+            from wardgate.cli import chaos
+
+            return chaos.run(options.scenario, options.calls, options.json, options.only)
         case _:
             from wardgate.cli import call
 
@@ -80,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _chaos):
         add(commands)
     return parser
 
@@ -217,3 +221,24 @@ def _features(commands: _Commands) -> None:
     features.add_argument(
         "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
+
+
+def _chaos(commands: _Commands) -> None:
+    chaos = commands.add_parser(
+        "chaos",
+        help="break what the gateway depends on, and see what it answers",
+        description="Put a proxy before each dependency of a gateway, let it do what networks and servers do, and see "
+        "what the gateway answers meanwhile, how fast, and when it is well again. See docs/chaos.md.",
+        epilog="Exit: 0 all as the scenario expects, 1 not, 2 the scenario cannot be run.",
+    )
+    chaos.add_argument("scenario", type=Path, metavar="SCENARIO", help="a file such as config/demo/chaos.yaml")
+    chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
+    chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
+    chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
