@@ -79,7 +79,7 @@ async def _run(plan: Scenario, progress: "Console") -> list[Result]:
             chaos = await _chaos(plan, where, proxies, stack)
             results = []
             for number, trial in enumerate(plan.trials, 1):
-                status.update(f"{number} of {len(plan.trials)}: {trial.name} on {trial.on}")
+                status.update(f"{number} of {len(plan.trials)}: {trial.name} on {trial.target}")
                 results.append(await chaos.run(trial))
             return results
 

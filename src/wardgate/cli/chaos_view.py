@@ -15,25 +15,24 @@ def show(results: Sequence[Result], deadline: float, console: Console) -> None:
     broken = [result for result in results if result.broken]
     for result in broken:
         for sentence in result.broken:
-            console.print(Text.assemble((f"{result.name} on {result.on}: ", "bold"), sentence), soft_wrap=True)
+            console.print(Text.assemble((f"{result.name} on {result.target}: ", "bold"), sentence), soft_wrap=True)
     console.print(_sum(results, broken, deadline), soft_wrap=True)
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("fault", ratio=3, overflow="fold")
-    table.add_column("on")
-    table.add_column("calls", justify="right")
-    table.add_column("how they ended", ratio=4, overflow="fold")
-    for name in ("p50", "p99", "max"):
-        table.add_column(name, justify="right")
-    table.add_column("late", justify="right")
-    table.add_column("bad", justify="right")
-    table.add_column("well in", justify="right", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("fault", min_width=16)
+    table.add_column("calls", justify="right", no_wrap=True)
+    table.add_column("how they ended", no_wrap=True)
+    for name in ("p50", "p99", "max", "late", "bad", "well in"):
+        table.add_column(name, justify="right", no_wrap=True)
+    target = ""
     for result in results:
+        if result.target != target:
+            target = result.target
+            table.add_row(Text(f"on {target}, ms", style="bold"))
         table.add_row(
             Text(result.name, style="bold red" if result.broken else ""),
-            result.on,
             f"{result.calls:,}",
             _endings(result),
             *(f"{value:.0f}" for value in (result.p50_ms, result.p99_ms, result.max_ms)),

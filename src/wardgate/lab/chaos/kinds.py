@@ -204,6 +204,8 @@ class Status(Meeting, frozen=True):
 
     async def meet(self, exchange: Exchange) -> None:
         more = () if self.retry_after is None else ((b"Retry-After", b"%d" % self.retry_after),)
+        if self.status in (204, 304):
+            return await exchange.write(response(self.status).head(None))
         await exchange.write(
             response(self.status, b'{"error":"chaos: patient Zebulon"}', b"application/json", *more).wire()
         )

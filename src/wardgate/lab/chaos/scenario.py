@@ -84,7 +84,7 @@ class Trial(msgspec.Struct, frozen=True):
     a card may only be the one that the patient has in health. `recovery` and `deadline` in seconds."""
 
     name: str
-    on: str
+    target: str
     fault: Fault
     expect: tuple[str, ...]
     service: str
@@ -134,7 +134,7 @@ def read_scenario(path: Path, reasons: Sequence[str], calls: int | None = None) 
 
 
 def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[str], calls: int | None) -> Trial:
-    name = entry.name or " ".join([entry.fault.replace("_", " "), *map(str, entry.parameters.values())])
+    name = entry.name or " ".join([entry.fault.replace("_", " "), *map(_said, entry.parameters.values())])
     if entry.target not in known:
         raise ValueError(f"{name}: target {entry.target!r}: the targets are {', '.join(known) or 'none'}")
     unknown = [reason for reason in entry.expect if reason not in reasons]
@@ -159,6 +159,10 @@ def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[st
         calls or entry.calls or file.calls,
         entry.rate or file.rate,
     )
+
+
+def _said(value: object) -> str:
+    return " to ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _kind(name: str, entry: Entry) -> Kind:
