@@ -48,7 +48,7 @@ def run(port: int, browser: bool = True, config: Path | None = None, patients: P
         signal.signal(number, _on_signal)
     try:
         with contextlib.ExitStack() as stack:
-            where, children = _start(port, source(config), patients, stack)
+            where, children = start(port, source(config), patients, stack)
             _talk(where)
             if browser and _at_a_desktop():
                 webbrowser.open(where.simulator)
@@ -87,7 +87,7 @@ def _at_a_desktop() -> bool:
     return screen and "SSH_CONNECTION" not in has and sys.stdout.isatty()
 
 
-def _start(port: int, source: Path, patients: Path | None, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
+def start(port: int, source: Path, patients: Path | None, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
     """Everything up, and the model proven; whatever was started is undone by the stack."""
     gateway_url = f"http://127.0.0.1:{free_port(port)}"
     charts = [] if patients is None else ["--patients", str(patients.resolve())]

@@ -122,21 +122,26 @@ class Proxy:
 
     def _silence(self) -> None:
         """Stop accepting, and close the port."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        self._stop_accepting()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    def _stop_accepting(self) -> None:
+        if self._accepting is None or self._listener is None:
+            return
+        self._accepting.cancel()
+        self._accepting = None
+        # The cancelled accept would do this a turn later, when the descriptor may be somebody else's already.
+        asyncio.get_running_loop().remove_reader(self._listener)
 
     def _lapse(self, kind: Kind) -> None:
         self.met += 1
         self._drop()
         if isinstance(kind, Refused):
             self._silence()
-        elif isinstance(kind, NotAccepted) and self._accepting is not None and self._listener is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        elif isinstance(kind, NotAccepted) and self._listener is not None:
+            self._stop_accepting()
             self._listener.listen(0)
 
     def _recover(self) -> None:
