@@ -117,6 +117,7 @@ class Proxy:
     def _listen(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=_BACKLOG)
         self._listener.setblocking(False)
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by what is accepted
         self.port = self._listener.getsockname()[1]
         self._accepting = self._group.create_task(self._accept(self._listener))
 
@@ -256,7 +257,7 @@ class Proxy:
             if not isinstance(self._now(), Hang):
                 writer.write(data)
                 await writer.drain()
-        writer.close()
+        writer.write_eof()
 
     def _now(self) -> Kind | None:
         return self._fault.kind if self._fault is not None and self._fault.share == 1 else None

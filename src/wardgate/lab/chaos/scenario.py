@@ -41,14 +41,15 @@ class Flap(_Strict, frozen=True):
 
 
 class Entry(_Strict, frozen=True, rename={"parameters": "with"}):
-    """`expect`: the reasons, of docs/errors.md, that calls may end with; the first one must be among them. What stands
-    at the top of the file can be said otherwise for one fault."""
+    """`expect`: the reasons, of docs/errors.md, that calls may end with; with `seen: first` the first one must be among
+    them. What stands at the top of the file can be said otherwise for one fault."""
 
     fault: str
     target: str
     expect: tuple[str, ...]
     parameters: dict[str, Any] = {}
     name: str = ""
+    seen: Literal["first", "any"] = "first"
     share: float = 1.0
     every: int = 1
     only: str = ""
@@ -87,6 +88,7 @@ class Trial(msgspec.Struct, frozen=True):
     target: str
     fault: Fault
     expect: tuple[str, ...]
+    seen: str
     service: str
     patients: tuple[str, ...]
     prefetch: bool | tuple[str, ...]
@@ -144,6 +146,9 @@ def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[st
     fault = Fault(_kind(name, entry), entry.share, entry.every, entry.only, flap)
     if not 0 < fault.share <= 1 or fault.every < 1:
         raise ValueError(f"{name}: share is above 0 and at most 1, every is 1 or more")
+    own = file.targets.get(entry.target)
+    if own is not None and not own.to.startswith(("http://", "https://")) and not fault.kind.tcp:
+        raise ValueError(f"{name}: it needs HTTP, and {entry.target} is raw bytes")
     if isinstance(fault.kind, Lasting) and (fault.share < 1 or fault.every > 1 or fault.only):
         raise ValueError(f"{name}: it lasts, so share, every and only mean nothing; use flap")
     return Trial(
@@ -151,6 +156,7 @@ def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[st
         entry.target,
         fault,
         entry.expect,
+        entry.seen,
         entry.service or file.service,
         entry.patients or file.patients,
         file.prefetch if entry.prefetch is None else entry.prefetch,

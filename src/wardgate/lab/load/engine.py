@@ -159,6 +159,7 @@ class _Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._since = 0.0
+        self._kept = False
 
     def usable(self, since: float) -> bool:
         return self in self._opened and self._since >= since
@@ -180,7 +181,7 @@ class _Connection(asyncio.Protocol):
         finally:
             self._reply = None
         self._since = self._loop.time()
-        if self in self._opened and self._parser.should_keep_alive():
+        if self in self._opened and self._kept:
             self._idle.append(self)
         else:
             self.close()
@@ -211,6 +212,7 @@ class _Connection(asyncio.Protocol):
         if self._reply is None or self._reply.done():
             self.close()  # an answer that nobody asked for
             return
+        self._kept = self._parser.should_keep_alive()
         kind, timing = (self._headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"server-timing"))
         self._reply.set_result((self._parser.get_status_code(), kind, timing, b"".join(self._body)))
 

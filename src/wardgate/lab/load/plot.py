@@ -16,7 +16,7 @@ def svg(title: str, series: Mapping[str, Histogram], mark: float | None = None) 
     """One line for each histogram that holds something. `mark`: a limit in seconds, drawn across."""
     lines = {name: histogram for name, histogram in series.items() if len(histogram)}
     most = max((len(histogram) for histogram in lines.values()), default=1)
-    last = next((q for q in _NINES if 1 - q <= 1 / most), _NINES[-1])
+    last = next((q for q in _NINES[1:] if 1 - q <= 1 / most), _NINES[-1])
     top = max([histogram.largest for histogram in lines.values()] + [mark or 0.0, 0.001])
     step = _step(top * 1000)
     canvas = _Canvas(_across(last), math.ceil(top * 1000 / step) * step)
@@ -90,7 +90,7 @@ def _line(canvas: _Canvas, histogram: Histogram, name: str, number: int) -> Iter
     colour = _COLOURS[number % len(_COLOURS)]
     yield f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(_points(canvas, histogram))}"/>'
     x = _WIDTH - _RIGHT - 230
-    y = _TOP - 12 + 16 * number
+    y = 20 + 16 * number
     yield f'<rect x="{x}" y="{y - 8}" width="10" height="10" fill="{colour}"/>'
     yield f'<text x="{x + 16}" y="{y + 1}">{escape(name)} ({len(histogram):,} calls)</text>'
 
