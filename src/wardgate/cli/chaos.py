@@ -96,6 +96,8 @@ async def _own(plan: Scenario, stack: contextlib.AsyncExitStack) -> tuple[Gatewa
 async def _demo(plan: Scenario, stack: contextlib.AsyncExitStack) -> tuple[Gateway, dict[str, Proxy]]:
     """The demo's parts, each behind a proxy."""
     parts = {name: stack.enter_context(Child(name, f"wardgate.lab.{name}_server", "--port", "0")) for name in _PARTS}
+    if plan.redis:
+        parts["redis"] = stack.enter_context(Child("redis", "wardgate.lab.redis_server"))
     urls = {name: await asyncio.to_thread(part.announced, _PATIENCE) for name, part in parts.items()}
     proxies = {name: await _proxy(stack, url, plan.seed) for name, url in urls.items()}
     free = demo.free_port
@@ -108,6 +110,8 @@ async def _demo(plan: Scenario, stack: contextlib.AsyncExitStack) -> tuple[Gatew
         simulator="",
     )
     folder = stack.enter_context(demo.copied(demo.source(plan.config), where))
+    if plan.redis:
+        _use(folder / "wardgate.yaml", proxies["redis"].url)
     command = ("serve", "--config", str(folder / "wardgate.yaml"))
     gateway = stack.enter_context(Child("gateway", "wardgate", *command))
     # In a thread: meanwhile the proxies, which live in this loop, have to let the gateway's probes pass.
@@ -115,6 +119,13 @@ async def _demo(plan: Scenario, stack: contextlib.AsyncExitStack) -> tuple[Gatew
         await asyncio.to_thread(demo.wait_until_ready, gateway, f"{url}/health/ready")
     await asyncio.to_thread(demo.wait_for_proof, where, gateway)
     return Gateway(where.gateway, where.fhir, where.admin), proxies
+
+
+def _use(config: Path, redis: str) -> None:
+    text = config.read_text(encoding="utf-8")
+    if "\nstores:" in text:
+        raise ScenarioError("the configuration names its own stores: a scenario with `redis: true` needs one without")
+    config.write_text(f"{text}\nstores: {{hot: {redis}}}\n", encoding="utf-8")
 
 
 async def _proxy(stack: contextlib.AsyncExitStack, upstream: str, seed: int, port: int = 0) -> Proxy:

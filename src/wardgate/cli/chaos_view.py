@@ -38,7 +38,7 @@ def _table(results: Sequence[Result]) -> Table:
             *(f"{value:.0f}" for value in (result.p50_ms, result.p99_ms, result.max_ms)),
             _count(result.late),
             _count(result.invalid),
-            Text("never", style="red") if result.recovered_ms is None else _time(result.recovered_ms),
+            Text("never", style="bold red") if result.recovered_ms is None else f"{result.recovered_ms:,.0f}",
         )
     return table
 
@@ -55,10 +55,6 @@ def _endings(result: Result) -> str:
 
 def _count(number: int) -> Text:
     return Text(f"{number:,}", style="bold red" if number else "dim")
-
-
-def _time(milliseconds: float) -> Text:
-    return Text(f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s")
 
 
 def _sum(results: Sequence[Result], broken: Sequence[Result], deadline: float) -> Text:

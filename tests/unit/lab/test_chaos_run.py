@@ -83,7 +83,7 @@ class _Instant:
 
 
 async def _run(world: World, trial: Trial = _TRIAL) -> Result:
-    scenario = Scenario((trial,), None, {}, None, 0.5, ("threshold_met",), 1)
+    scenario = Scenario((trial,), None, {}, None, False, 0.5, ("threshold_met",), 1)
     async with raw_server(http_answer("200 OK", b"")) as server, Proxy(server.url) as proxy:
         world.proxy = proxy
         chaos = Chaos(scenario, {"model": proxy}, world.generator, lambda *_: lambda _: (b"",), world.counters)

@@ -254,9 +254,11 @@ class Proxy:
 
     async def _to_upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_PIECE):
-            if not isinstance(self._now(), Hang):
-                writer.write(data)
-                await writer.drain()
+            if isinstance(self._now(), Hang):
+                self.met += 1
+                continue
+            writer.write(data)
+            await writer.drain()
         writer.write_eof()
 
     def _now(self) -> Kind | None:

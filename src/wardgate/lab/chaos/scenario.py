@@ -70,6 +70,7 @@ class _File(_Strict, frozen=True):
     gateway: Gateway | None = None
     targets: dict[str, Target] = {}
     config: str | None = None
+    redis: bool = False
     calls: int = 40
     rate: float = 80.0
     deadline: str = "500ms"
@@ -99,18 +100,20 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """`gateway` None: the demo's parts are started, with the configuration `config` (a folder) or the demo's own."""
+    """`gateway` None: the demo's parts are started, with the configuration `config` (a folder) or the demo's own,
+    and with a Redis where `redis` says so."""
 
     trials: tuple[Trial, ...]
     gateway: Gateway | None
     targets: dict[str, Target]
     config: Path | None
+    redis: bool
     deadline: float
     healthy: tuple[str, ...]
     seed: int
 
 
-DEMO_TARGETS = ("fhir", "model")
+_DEMO_TARGETS = ("fhir", "model")
 
 
 def read_scenario(path: Path, reasons: Sequence[str], calls: int | None = None) -> Scenario:
@@ -123,7 +126,8 @@ def read_scenario(path: Path, reasons: Sequence[str], calls: int | None = None) 
         file = msgspec.convert(yaml.safe_load(text), _File)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ScenarioError(f"{path}: {error}") from None
-    known = tuple(file.targets) if file.gateway is not None else DEMO_TARGETS
+    own = _DEMO_TARGETS + (("redis",) if file.redis else ())
+    known = tuple(file.targets) if file.gateway is not None else own
     try:
         if file.gateway is None and file.targets:
             raise ValueError("targets are those of a gateway of one's own: name it under `gateway`")
@@ -132,7 +136,7 @@ def read_scenario(path: Path, reasons: Sequence[str], calls: int | None = None) 
     except ValueError as error:
         raise ScenarioError(f"{path}: {error}") from None
     config = None if file.config is None else path.parent / file.config
-    return Scenario(trials, file.gateway, file.targets, config, deadline, file.healthy, file.seed)
+    return Scenario(trials, file.gateway, file.targets, config, file.redis, deadline, file.healthy, file.seed)
 
 
 def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[str], calls: int | None) -> Trial:
@@ -146,8 +150,7 @@ def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[st
     fault = Fault(_kind(name, entry), entry.share, entry.every, entry.only, flap)
     if not 0 < fault.share <= 1 or fault.every < 1:
         raise ValueError(f"{name}: share is above 0 and at most 1, every is 1 or more")
-    own = file.targets.get(entry.target)
-    if own is not None and not own.to.startswith(("http://", "https://")) and not fault.kind.tcp:
+    if not _speaks_http(file, entry.target) and not fault.kind.tcp:
         raise ValueError(f"{name}: it needs HTTP, and {entry.target} is raw bytes")
     if isinstance(fault.kind, Lasting) and (fault.share < 1 or fault.every > 1 or fault.only):
         raise ValueError(f"{name}: it lasts, so share, every and only mean nothing; use flap")
@@ -165,6 +168,12 @@ def _trial(file: _File, entry: Entry, known: Sequence[str], reasons: Sequence[st
         calls or entry.calls or file.calls,
         entry.rate or file.rate,
     )
+
+
+def _speaks_http(file: _File, target: str) -> bool:
+    if file.gateway is None:
+        return target in _DEMO_TARGETS
+    return file.targets[target].to.startswith(("http://", "https://"))
 
 
 def _said(value: object) -> str:
