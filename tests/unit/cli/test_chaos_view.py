@@ -8,12 +8,10 @@ from rich.console import Console
 from wardgate.cli.chaos_view import show
 from wardgate.lab.chaos.run import Result
 
-_GOOD = Result(
-    "gzip that nobody asked for", "model", 12000, 12000, {"refused/prefetch_required/none": 12000}, 0.4, 201, 538, 0, 0, 1834, []
-)  # fmt: skip
-_MIXED = Result(
-    "http10", "model", 40, 40, {"unavailable/probe_pending/none": 14, "shown/threshold_met/model": 26}, 18, 32, 33, 0, 0, 232, []
-)  # fmt: skip
+_REQUIRED = {"refused/prefetch_required/none": 4000}
+_TWO_WAYS = {"unavailable/probe_pending/none": 14, "shown/threshold_met/model": 26}
+_GOOD = Result("gzip that nobody asked for", "model", 4000, 4000, _REQUIRED, 0.4, 201, 538, 0, 0, 1834, [])
+_MIXED = Result("http10", "model", 40, 40, _TWO_WAYS, 18, 32, 33, 0, 0, 232, [])
 _BAD = Result("hang", "fhir", 40, 40, {}, 600, 700, 800, 39, 2, None, ["39 answers came after 550 ms"])
 
 
@@ -25,11 +23,11 @@ def test_nothing_is_cut(width: int) -> None:
     text = out.getvalue()
     lines = [line.rstrip() for line in text.splitlines()]
     assert all(len(line) <= width for line in lines)
-    assert "12,000 prefetch_required" in text and "1,834" in text and "never" in text
+    assert "4,000 prefetch_required" in text and "1,834" in text and "never" in text
     assert "26 shown by model" in next(line for line in lines if "http10" in line)
     assert text.index("on model") < text.index("http10") < text.index("on fhir")
     assert "hang on fhir: 39 answers came after 550 ms" in lines
-    assert lines[-1] == "3 faults, 12,080 calls: 39 beyond 500 + 50 ms, 2 invalid; 1 not as expected"
+    assert lines[-1] == "3 faults, 4,080 calls: 39 beyond 500 + 50 ms, 2 invalid; 1 not as expected"
 
 
 def test_a_good_run_says_so() -> None:
