@@ -20,8 +20,8 @@ def show(results: Sequence[Result], deadline: float, console: Console) -> None:
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("fault", min_width=14)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("fault", min_width=16)
     table.add_column("calls", justify="right", no_wrap=True)
     table.add_column("how they ended", no_wrap=True)
     for name in ("p50", "p99", "max", "late", "bad", "well in"):
