@@ -246,9 +246,11 @@ async def test_what_was_away_for_a_moment_is_asked_again_soon() -> None:
                 enough.set()
             return await super()._woken(0)
 
-    model, clock = FakeModel(broken=Reason.MODEL_UNREACHABLE), FakeClock()
-    ask = model_stack(model, ENDPOINT, clock)
-    proven = Noting("kidney-failure", "1.0.0", ENDPOINT, PROBES, model, ask, clock, FakeMeter())
+    async def ask(request: ModelRequest) -> ModelReply:
+        raise AssertionError("nobody calls")
+
+    model = FakeModel(broken=Reason.MODEL_UNREACHABLE)
+    proven = Noting("kidney-failure", "1.0.0", ENDPOINT, PROBES, model, ask, FakeClock(), FakeMeter())
     task = asyncio.get_running_loop().create_task(proven.run())
     await enough.wait()
     task.cancel()
