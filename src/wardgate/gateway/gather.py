@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
+
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
 from wardgate.domain.context.drafts import decode_drafts
 from wardgate.domain.context.ownership import Owner
@@ -160,8 +162,9 @@ class _Reads:
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     """What the EHR sent for a key. Another patient's chart ends the call at once (trap T-21)."""
-    raw = request.prefetch.get(key.name)
-    page = None if raw is None else decode_value(raw, key.resource_type, key.whole)
+    page = request.prefetch.get(key.name)
+    if isinstance(page, msgspec.Raw):
+        page = decode_value(page, key.resource_type, key.whole)
     if page is None:
         return Answer(key, [], KeyState.UNOBTAINED)
     verdict = agreement(key, page, owner, request.encounter_id)

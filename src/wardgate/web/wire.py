@@ -4,14 +4,18 @@ First what makes a body JSON, then the elements as CDS Hooks 2.0.1 lists them ("
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from wardgate.domain.clients import Client
+from wardgate.domain.context.lenient import UNDECODABLE
+from wardgate.domain.context.resources import PrefetchReader
 from wardgate.domain.errors import BadRequest, PatientMismatch
 from wardgate.domain.hooks import FhirAccess, HookRequest
+from wardgate.domain.plans import ServicePlan
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.json_body import decode_body
 
@@ -32,10 +36,14 @@ class _Body(msgspec.Struct, rename="camel"):
     fhir_server: str | None = None
     fhir_authorization: _Authorization | None = None
     context: msgspec.Raw = msgspec.Raw()
+    prefetch: Any = None
+
+
+class _RawBody(_Body):
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+_decode: Callable[[bytes], _Body] = msgspec.json.Decoder(_RawBody).decode
 
 _TYPES = {
     "hook": "a string",
@@ -49,17 +57,46 @@ _TYPES = {
 }
 
 
+Decode = Callable[[bytes], _Body]
+
+
 @dataclass(frozen=True, slots=True)
 class WireService:
-    """What parsing needs to know of one service id: how each hook's context under it is read."""
+    """What parsing needs to know of one service id: how each hook's context under it is read, and the body."""
 
     id: str
     readers: Mapping[str, ContextReader]
+    decode: Decode = _decode
+
+
+def decoder_of(plans: Iterable[ServicePlan]) -> Decode:
+    """One pass over a body for all hooks of a service, its prefetch included.
+
+    What does not fit costs a second pass, and is then looked at key by key.
+    """
+    reader = PrefetchReader(key for plan in plans for key in plan.prefetch)
+    shape = msgspec.defstruct("Body", [("prefetch", reader.type | None, None)], bases=(_Body,), rename="camel")
+    in_one_pass: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+
+    def decode(body: bytes) -> _Body:
+        try:
+            wire: _Body = in_one_pass(body)
+        except UNDECODABLE:
+            return _decode(body)
+        if wire.prefetch is not None:
+            read = reader.read(wire.prefetch)
+            if None in read.values():
+                raw = _decode(body).prefetch or {}
+                read = {name: raw[name] if page is None else page for name, page in read.items()}
+            wire.prefetch = read
+        return wire
+
+    return decode
 
 
 def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> HookRequest:
     """Raises BadRequest or PatientMismatch, naming the first element at fault."""
-    wire = decode_body(body, max_depth, _decode, _TYPES)
+    wire = decode_body(body, max_depth, service.decode, _TYPES)
     hook = _hook(wire, service)
     instance = wire.hook_instance
     if instance is None:
