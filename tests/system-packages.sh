@@ -5,6 +5,7 @@ set -euo pipefail
 
 declare -A programs=(
   [chromium]=chromium # end-to-end tests of the simulator page
+  [openssl]=openssl # a certificate for the HTTP client of our own
 )
 
 missing=()

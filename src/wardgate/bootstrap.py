@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
+from wardgate.adapters.http.direct_client import DirectClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
@@ -182,6 +183,8 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
 
 
 def http_client(name: str) -> HttpClient:
+    if name == "direct":
+        return DirectClient()
     if name == "pyreqwest":
         from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
 
