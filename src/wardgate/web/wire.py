@@ -21,7 +21,6 @@ from wardgate.web.json_body import decode_body
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # any version: Epic sends 1 (trap T-25)
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:%]+(?:/[\x21-\x7e]*)?", re.IGNORECASE)
-_TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header after `Bearer`
 
 
 class _Authorization(msgspec.Struct):
@@ -163,4 +162,9 @@ def _usable_token(authorization: _Authorization, patient_id: str) -> str | None:
             "fhirAuthorization.patient must be the patient of context.patientId.", "fhirAuthorization.patient"
         )
     bearer = authorization.token_type is None or authorization.token_type.lower() == "bearer"
-    return token if bearer and _TOKEN.fullmatch(token) else None
+    return token if bearer and _is_one_word(token) else None
+
+
+def _is_one_word(token: str) -> bool:
+    """What may stand in a header after `Bearer`: visible ASCII."""
+    return token != "" and token.isascii() and token.isprintable() and " " not in token

@@ -6,9 +6,11 @@ every other case, a cancelled caller's included, it is closed. So no answer can 
 """
 
 import asyncio
+import re
 import ssl
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -19,10 +21,12 @@ from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
 _KEEPALIVE = 30.0
 _LARGEST_HEAD = 64 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"(https?://[^/?#\s]+)([^#\s]*)(?:#\S*)?")
 
 
 class _Origin(NamedTuple):
     scheme: str
+    netloc: str
     host: str
     port: int
 
@@ -101,20 +105,29 @@ class DirectClient:
 
 def _written(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[_Origin, bytes]:
     """Where a request goes, and its bytes. ValueError for a URL or a header that is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+    match = _URL.fullmatch(url)
+    if match is None:
         raise ValueError("not an http or https URL")
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    if " " in url:
-        raise ValueError("a space in the URL")
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc}"]
+    base, path = match.groups()
+    origin = _origin(base)
+    if not path.startswith("/"):
+        path = f"/{path}"
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {origin.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     if not all(map(str.isprintable, lines)):  # a line's end inside of one would begin another
         raise ValueError("a control character in the head")
     head = "\r\n".join([*lines, "\r\n"]).encode("ascii")
-    return _Origin(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]), head + (body or b"")
+    return origin, head + (body or b"")
+
+
+@lru_cache(maxsize=256)
+def _origin(base: str) -> _Origin:
+    parts = urlsplit(base)
+    if not parts.hostname or "@" in parts.netloc:  # nobody's name and password belong into a URL
+        raise ValueError("not the address of a host")
+    return _Origin(parts.scheme, parts.netloc, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
 
 
 class _Connection(asyncio.Protocol):

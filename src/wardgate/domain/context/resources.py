@@ -232,9 +232,8 @@ def _plain(envelope: _SlimEnvelope | _Envelope, resource_type: str) -> Page | No
     types = _APART_FROM_SLIM if resource_type in SLIM else _APART
     entries: Sequence[_SlimEntry | _Entry] = envelope.entry or ()
     resources = [resource for entry in entries if (resource := entry.resource) is not None]
-    for resource in resources:
-        if resource.resourceType in types:
-            return None
+    if not types.isdisjoint([resource.resourceType for resource in resources]):
+        return None
     return Page(resources, [], [], [], _next(envelope.link))
 
 
