@@ -113,8 +113,12 @@ class _Reads:
         self._now = call.now
         self._access = access
         self._owner = owner
-        for key in call.plan.prefetch:
-            self._charge(len(self._request.prefetch.get(key.name, b"")), key.whole)
+        sent = [(key, self._request.prefetch.get(key.name, b"")) for key in call.plan.prefetch]
+        for key, value in sent:
+            if not isinstance(value, Page):
+                self._charge(len(value), key.whole)
+        if any(isinstance(value, Page) for _, value in sent):
+            self._charge(self._request.size, whole=False)  # their share of the body is not known, so all of it
         if call.plan.context_fields:
             self._charge(len(self._request.context), whole=True)
 

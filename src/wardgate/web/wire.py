@@ -118,6 +118,7 @@ def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> 
         prefetch=wire.prefetch or {},
         fhir_server=server,
         access=_access(wire.fhir_authorization, server, client, context.patient_id),
+        size=len(body),
     )
 
 

@@ -41,3 +41,4 @@ class HookRequest:
     prefetch: Mapping[str, Any] = field(repr=False)  # by key: `msgspec.Raw`, or a `context.resources.Page`
     fhir_server: str | None = field(repr=False)  # as named by the request, trailing slash removed; for references
     access: FhirAccess | None = field(repr=False)  # None: no FHIR read is possible or allowed
+    size: int = 0  # bytes of the body
