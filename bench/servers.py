@@ -40,10 +40,11 @@ class Variant(NamedTuple):
 
 FLOOR = Variant("floor", "bench.peers.floor")
 AIOHTTP = Variant("wardgate, aiohttp", "wardgate", "aiohttp")
+DIRECT = Variant("wardgate, direct", "wardgate", "direct")
 PYREQWEST = Variant("wardgate, pyreqwest", "wardgate", "pyreqwest")
 NAIVE = Variant("FastAPI + pydantic + httpx", "bench.peers.naive")
 FHIR = Variant("the same + fhir.resources", "bench.peers.fhir")
-VARIANTS = (FLOOR, PYREQWEST, AIOHTTP, NAIVE, FHIR)
+VARIANTS = (FLOOR, DIRECT, PYREQWEST, AIOHTTP, NAIVE, FHIR)
 
 
 class NotStarted(Exception):
