@@ -13,7 +13,6 @@ from typing import Any
 from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
-from wardgate.adapters.http.direct_client import DirectClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
@@ -277,8 +276,6 @@ def hot_store(
 
 
 def http_client(name: str) -> HttpClient:
-    if name == "direct":
-        return DirectClient()
     if name == "pyreqwest":
         from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
 

@@ -8,11 +8,10 @@ import pytest
 from tests.fakes.raw_server import http_answer, raw_server
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure
-from wardgate.adapters.http.direct_client import DirectClient
 from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
 
 
-@pytest.fixture(params=[AiohttpClient, DirectClient, PyreqwestClient])
+@pytest.fixture(params=[AiohttpClient, PyreqwestClient])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
     made: HttpClient = request.param()
     yield made
@@ -60,7 +59,7 @@ async def test_a_reply_over_a_new_connection_says_so(client: HttpClient) -> None
         first = await client.send("GET", server.url, {}, None, 2, 100)
         again = await client.send("GET", server.url, {}, None, 2, 100)
     told = (first.fresh, again.fresh)
-    assert told == ((True, False) if not isinstance(client, PyreqwestClient) else (None, None))
+    assert told == ((True, False) if isinstance(client, AiohttpClient) else (None, None))
 
 
 async def test_an_answer_that_nobody_asked_for_answers_nothing(client: HttpClient) -> None:
