@@ -16,6 +16,11 @@ class FakeMeter:
     late: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     probes: list[Reason | None] = field(default_factory=list)
+    breakers: list[str] = field(default_factory=list)
+    retried: int = 0
+    coalesced: int = 0
+    shadow: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    shed: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     def call_ended(
@@ -39,8 +44,23 @@ class FakeMeter:
     def contributions_absent(self, model: str, version: str) -> None:
         self.absent += 1
 
+    def breaker_changed(self, service_id: str, model: str, version: str, state: str) -> None:
+        self.breakers.append(state)
+
+    def model_retried(self, service_id: str, model: str, version: str) -> None:
+        self.retried += 1
+
+    def model_coalesced(self, service_id: str, model: str, version: str) -> None:
+        self.coalesced += 1
+
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self.probes.append(reason)
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        self.shadow.append((service_id, model, version, outcome, reason))
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        self.shed += count
 
     def fault(self, stage: str, error: BaseException) -> None:
         self.faults.append((stage, type(error).__name__))

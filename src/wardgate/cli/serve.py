@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wardgate.cli.check import examine, show_findings, summary
 from wardgate.domain.errors import ConfigurationError
-from wardgate.settings import require_startable
+from wardgate.settings import read_secrets, require_startable
 
 
 def run(config: Path) -> int:
@@ -18,10 +18,11 @@ def run(config: Path) -> int:
         return 2
     try:
         require_startable(settings, document)
+        secrets = read_secrets(settings, document, config.parent)
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         sys.stderr.write("\nNot started.\n")
         return 2
     from wardgate import bootstrap  # only now: the server's libraries take longer to import than a check takes
 
-    return bootstrap.serve(settings, catalog, examination.findings)
+    return bootstrap.serve(settings, secrets, catalog, examination.findings)

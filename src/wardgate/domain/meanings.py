@@ -35,7 +35,7 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, the rule's.",
+    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, its last or the rule's.",
     Outcome.WITHHELD: "A card was computed, or could have been, and was deliberately not shown.",
     Outcome.BELOW_THRESHOLD: "A score was computed; it is below the threshold from which this service shows a card.",
     Outcome.SUPPRESSED: "The same card was shown a short while ago.",
@@ -76,6 +76,10 @@ REASONS: Mapping[Reason, Meaning] = {
         "Look at the store of records: disk full, folder not writable, process gone.",
     ),
     Reason.BELOW_THRESHOLD: Meaning("The score is below the threshold of this site.", "Nothing."),
+    Reason.REPEATED: Meaning(
+        "The same card was shown a short while ago, and nothing has become worse since.",
+        "Nothing; `suppress` of the service says what counts as the same, and for how long.",
+    ),
     Reason.INPUT_MISSING: Meaning(
         "An input was not found in the chart.",
         "If that is frequent: does the feature list every code that is in use, and look back far enough?",
@@ -152,6 +156,25 @@ REASONS: Mapping[Reason, Meaning] = {
         "The model server refused the request.",
         "A 4xx: wrong name, version, shape or type; or an input that its `datatype` cannot say, which was not sent. "
         "Compare `endpoint` with what the server has loaded.",
+    ),
+    Reason.MODEL_BUSY: Meaning(
+        "The model server has too much to do.", "It answered 503, twice where there was time: give it more room."
+    ),
+    Reason.MODEL_THROTTLED: Meaning(
+        "The model server lets wardgate ask no more for now.",
+        "It answered 429: raise its limit, or lower `endpoint.concurrency`.",
+    ),
+    Reason.BULKHEAD_FULL: Meaning(
+        "As many calls as the model may have at a time were already under way.",
+        "Is the model slow? Else raise `endpoint.concurrency`, if it can bear more.",
+    ),
+    Reason.BREAKER_OPEN: Meaning(
+        "The model had not been answering, and was not asked again so soon.",
+        "Look at the reasons just before: those calls opened the circuit. It closes by itself once calls go well.",
+    ),
+    Reason.MODEL_ISOLATED: Meaning(
+        "The model has been taken out of use by hand.",
+        "Nothing, if that is meant: it is asked again once somebody closes its circuit.",
     ),
     Reason.REPLY_VERSION: Meaning(
         "Another model or version answered than the one that is pinned.",

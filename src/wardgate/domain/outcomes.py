@@ -61,6 +61,8 @@ class Reason(StrEnum):
     RECORD_UNAVAILABLE = "record_unavailable"
     # below the threshold
     BELOW_THRESHOLD = "below_threshold"
+    # suppressed
+    REPEATED = "repeated"
     # deferred: the gateway hands the question back to the clinician
     INPUT_MISSING = "input_missing"
     INPUT_STALE = "input_stale"
@@ -89,6 +91,11 @@ class Reason(StrEnum):
     MODEL_TIMEOUT = "model_timeout"
     MODEL_ERROR = "model_error"
     MODEL_REFUSED = "model_refused"
+    MODEL_BUSY = "model_busy"
+    MODEL_THROTTLED = "model_throttled"
+    BULKHEAD_FULL = "bulkhead_full"
+    BREAKER_OPEN = "breaker_open"
+    MODEL_ISOLATED = "model_isolated"
     REPLY_VERSION = "reply_version"
     REPLY_RANGE = "reply_range"
     REPLY_SHAPE = "reply_shape"
@@ -121,6 +128,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.RECORD_UNAVAILABLE,
     ),
     Outcome.BELOW_THRESHOLD: (Reason.BELOW_THRESHOLD,),
+    Outcome.SUPPRESSED: (Reason.REPEATED,),
     Outcome.DEFERRED: (
         Reason.INPUT_MISSING,
         Reason.INPUT_STALE,
@@ -147,6 +155,11 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.MODEL_TIMEOUT,
         Reason.MODEL_ERROR,
         Reason.MODEL_REFUSED,
+        Reason.MODEL_BUSY,
+        Reason.MODEL_THROTTLED,
+        Reason.BULKHEAD_FULL,
+        Reason.BREAKER_OPEN,
+        Reason.MODEL_ISOLATED,
         Reason.REPLY_VERSION,
         Reason.REPLY_RANGE,
         Reason.REPLY_SHAPE,

@@ -1,17 +1,24 @@
 """The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink
+from wardgate.gateway.recall import Recall
 from wardgate.gateway.recording import record_of
-from wardgate.resilience.stack import Handler, Layer
-from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached
+from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.twins import Twins
+from wardgate.resilience.breaker import BreakerIsolated, BreakerOpen, Verdict
+from wardgate.resilience.bulkhead import BulkheadFull
+from wardgate.resilience.stack import Handler, Layer, PolicyError
+from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached, NoTimeLeft
 
 HookHandler = Handler[HookCall, HookOutcome]
 
@@ -38,6 +45,36 @@ def telemetry(clock: Clock, meter: Meter) -> Layer[HookCall, HookOutcome]:
     return layer
 
 
+def shadowed(shadow: Shadow) -> Layer[HookCall, HookOutcome]:
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            shadow.follow(outcome)
+            return outcome
+
+        return handle
+
+    return layer
+
+
+def recalled(recall: Recall, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
+    """One read of the hot store before, what is kept of the call after."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            try:
+                await recall.look_up(call)
+            except Exception as error:  # stands outside of rescue: as if the store were down
+                faults.fault("recall", error)
+            outcome = await inner(call)
+            recall.keep(outcome)
+            return outcome
+
+        return handle
+
+    return layer
+
+
 def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
     """Nothing is shown unrecorded (law 5). Refused calls are counted, not recorded."""
 
@@ -51,6 +88,25 @@ def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
             except RecordUnavailable:
                 return dataclasses.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
             return outcome
+
+        return handle
+
+    return layer
+
+
+def noticed(notices: Notices, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
+    """Silence is never mistaken for safety (law 6)."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            if outcome.outcome is not Outcome.UNAVAILABLE:
+                return outcome
+            try:
+                return notices.noticed(outcome)
+            except Exception as error:  # stands outside of rescue: an answer without the notice
+                faults.fault("notice", error)
+                return outcome
 
         return handle
 
@@ -79,11 +135,76 @@ def rescue(faults: FaultLog) -> Layer[HookCall, HookOutcome]:
     return layer
 
 
+def idempotency(recall: Recall, twins: Twins) -> Layer[HookCall, HookOutcome]:
+    """The same request within a minute gets the same answer, with the same ids (DESIGN, "Idempotency")."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            if not call.memory.asked:
+                return await inner(call)
+            return recall.answer(call) or await twins.ask(call, inner)
+
+        return handle
+
+    return layer
+
+
+MODEL_ERRORS: Mapping[type[PolicyError], Reason] = {
+    AttemptTimedOut: Reason.MODEL_TIMEOUT,
+    NoTimeLeft: Reason.DEADLINE,
+    BulkheadFull: Reason.BULKHEAD_FULL,
+    BreakerOpen: Reason.BREAKER_OPEN,
+    BreakerIsolated: Reason.MODEL_ISOLATED,
+}
+"""What each policy of the model stack raises, in the terms of the domain. Total (asserted by a test)."""
+
+
 def translate_model_errors(inner: Handler[ModelRequest, ModelReply]) -> Handler[ModelRequest, ModelReply]:
     async def handle(request: ModelRequest) -> ModelReply:
         try:
             return await inner(request)
-        except AttemptTimedOut:
-            raise ModelUnavailable(Reason.MODEL_TIMEOUT) from None
+        except PolicyError as error:
+            raise ModelUnavailable(MODEL_ERRORS[type(error)]) from None
 
     return handle
+
+
+_FAILED = frozenset(
+    {
+        Reason.MODEL_UNREACHABLE,
+        Reason.MODEL_TIMEOUT,
+        Reason.MODEL_ERROR,
+        Reason.MODEL_BUSY,
+        Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
+    }
+)
+_REPLIED = frozenset(reason for reason in Reason if reason.value.startswith("reply_"))
+
+
+def verdict_of(error: Exception) -> Verdict:
+    """What a failed attempt says about the endpoint.
+
+    No answer, a late one, and a server that says it cannot, are failures. A reply that is refused is none: somebody
+    answered in time, and what he is worth is for the probes to prove; its own reason says more than an open circuit
+    would. A refused request (4xx) may be this patient's alone, and says nothing.
+    """
+    if isinstance(error, AttemptTimedOut):
+        return Verdict.FAILED
+    if isinstance(error, ModelUnavailable):
+        if error.reason in _FAILED:
+            return Verdict.FAILED
+        if error.reason in _REPLIED:
+            return Verdict.SUCCEEDED
+    return Verdict.IGNORED
+
+
+_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY})
+
+
+def may_be_gone(error: Exception) -> bool:
+    """Whether asking once more may help: a connection that broke, a 503. A reply of another version never is."""
+    return isinstance(error, ModelUnavailable) and error.reason in _PASSING
+
+
+def too_late() -> ModelUnavailable:
+    return ModelUnavailable(Reason.MODEL_TIMEOUT)

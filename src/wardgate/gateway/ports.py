@@ -1,5 +1,6 @@
 """What the gateway needs from the world. Adapters meet these; tests bring small fakes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from wardgate.domain.feedback import Feedback
@@ -36,10 +37,11 @@ class FhirReader(Protocol):
 
 
 class ModelClient(Protocol):
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason.
 
-        Holds no timer: the attempt timeout of the model stack does.
+        `timeout` is told to the endpoint: the seconds after which nobody waits for the answer any more. Holds no timer
+        itself: the attempt timeout of the model stack does.
         """
         ...
 
@@ -57,6 +59,38 @@ class RecordSink(Protocol):
 class FeedbackSink(Protocol):
     def add(self, feedback: Feedback) -> bool:
         """Whether it is new: the same report of the same card may come again (FB-6)."""
+        ...
+
+
+class HotStore(Protocol):
+    """Short-lived values by opaque keys, shared by replicas where it is Redis. What it loses may be lost: each use
+    states its answer for "not there" and for "down". Nothing here ever raises, and nothing waits beyond the store's
+    own bound."""
+
+    async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
+        """The values in the order of the keys, in one round trip for all. None: the store is down, or did not answer
+        in time."""
+        ...
+
+    def write(self, key: bytes, value: bytes, ttl: float) -> None:
+        """Taken note of, and written off the path; dropped and counted where too much waits, or it is too large.
+        `ttl` in seconds."""
+        ...
+
+    async def claim(self, key: bytes, ttl: float) -> bool | None:
+        """Whether this caller is the first within `ttl` seconds. None: the store is down, or did not answer in time."""
+        ...
+
+
+class AnswerVault(Protocol):
+    """Seals an answer under a key of the deployment and of the very request that it answers."""
+
+    def seal(self, name: bytes, body: bytes, answer: bytes) -> bytes:
+        """`name` is the key under which it will be kept: it opens under no other."""
+        ...
+
+    def open(self, name: bytes, body: bytes, sealed: bytes) -> bytes | None:
+        """None: another body or name, forged, or sealed under a secret that is gone."""
         ...
 
 
@@ -82,6 +116,24 @@ class Meter(Protocol):
 
     def contributions_absent(self, model: str, version: str) -> None:
         """Declared by the release and not in the reply."""
+        ...
+
+    def breaker_changed(self, service_id: str, model: str, version: str, state: str) -> None:
+        """The state in which the circuit to this release's endpoint is now."""
+        ...
+
+    def model_retried(self, service_id: str, model: str, version: str) -> None: ...
+
+    def model_coalesced(self, service_id: str, model: str, version: str) -> None:
+        """A call that shares the answer of an equal one."""
+        ...
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        """A release that was asked after the response."""
+        ...
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        """Calls whose shadow work was given up, since there was too much to do."""
         ...
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:

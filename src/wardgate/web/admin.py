@@ -33,12 +33,14 @@ class AdminPorts:
     """What the admin application asks of the rest.
 
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
+    `stores` gives, by store, its kind and whether it is up.
     `metrics` gives the exposition and its content type.
     """
 
     principal: Callable[[Request], Principal | None]
     ready: Callable[[], bool]
     services: Callable[[], Mapping[str, Mapping[str, Any]]]
+    stores: Callable[[], Mapping[str, Mapping[str, Any]]]
     metrics: Callable[[], tuple[bytes, str]]
 
 
@@ -73,6 +75,10 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     @app.get("/health/services", dependencies=needs(Role.READER))
     async def services() -> JSONResponse:
         return JSONResponse(dict(ports.services()))
+
+    @app.get("/health/stores", dependencies=needs(Role.READER))
+    async def stores() -> JSONResponse:
+        return JSONResponse(dict(ports.stores()))
 
     @app.get("/metrics", dependencies=needs(Role.READER))
     async def metrics() -> Response:

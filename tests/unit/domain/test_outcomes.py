@@ -15,8 +15,8 @@ def test_every_reason_belongs_to_exactly_one_outcome() -> None:
 
 
 def test_every_outcome_but_those_of_later_layers_has_a_reason() -> None:
-    """`suppressed` and `shed` get theirs with the layers that cause them."""
-    assert set(OUTCOME_OF.values()) == set(Outcome) - {Outcome.SUPPRESSED, Outcome.SHED}
+    """`shed` gets its own with the layer that causes it."""
+    assert set(OUTCOME_OF.values()) == set(Outcome) - {Outcome.SHED}
 
 
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_drawn_tree() -> None:

@@ -12,6 +12,8 @@ from wardgate.web.asgi import ASGIApp
 
 SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": "sha256:00", "probes": "passed"}}
 
+STORES = {"hot": {"kind": "redis", "state": "up"}}
+
 
 def app(principal: Principal | None = LOCAL, ready: bool = True) -> ASGIApp:
     def services() -> Mapping[str, Mapping[str, Any]]:
@@ -22,6 +24,7 @@ def app(principal: Principal | None = LOCAL, ready: bool = True) -> ASGIApp:
             principal=lambda _: principal,
             ready=lambda: ready,
             services=services,
+            stores=lambda: STORES,
             metrics=lambda: (b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"),
         )
     )
@@ -36,8 +39,9 @@ async def test_metrics_come_as_the_exposition_says() -> None:
 
 
 async def test_health_shows_every_service() -> None:
-    """By id, with what the port gives."""
+    """By id, with what the port gives; and every store."""
     assert (await ask(app(), "GET", "/health/services")).json() == SERVICES
+    assert (await ask(app(), "GET", "/health/stores")).json() == STORES
 
 
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
@@ -47,7 +51,7 @@ async def test_readiness(ready: bool, status: int) -> None:
     assert (await ask(app(None, ready), "GET", "/health/live")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/health/services"])
+@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores"])
 async def test_a_route_asks_for_its_role(path: str) -> None:
     """Nobody is 401, somebody without the role is 403, a reader is let in."""
     nobody, operator, reader = (
@@ -61,7 +65,7 @@ async def test_a_route_asks_for_its_role(path: str) -> None:
 async def test_every_route_names_its_role() -> None:
     """No route is without a check, so a new one cannot be forgotten."""
     routes: list[Any] = app().routes  # type: ignore[attr-defined]
-    assert len(routes) == 4
+    assert len(routes) == 5
     assert all(len(route.dependencies) == 1 for route in routes)
 
 

@@ -66,6 +66,11 @@ UNAVAILABLE: Mapping[Reason, str] = {
     Reason.DEADLINE: "the answer took too long",
     Reason.PROBE_PENDING: "the model has not been verified yet",
     Reason.PROBE_FAILED: "the model failed its verification",
+    Reason.MODEL_BUSY: "the model has too much to do",
+    Reason.MODEL_THROTTLED: "the model has too much to do",
+    Reason.BULKHEAD_FULL: "the model has too much to do",
+    Reason.BREAKER_OPEN: "the model has not been answering",
+    Reason.MODEL_ISOLATED: "the model has been taken out of use",
 }
 """Reasons of `unavailable` that a clinician can make something of; every other one is the model's."""
 
@@ -74,6 +79,17 @@ _NO_MODEL = "the model gave no usable answer"
 
 def unavailable_text(reason: Reason) -> str:
     return UNAVAILABLE.get(reason, _NO_MODEL)
+
+
+def cached_text(model: str, version: str, computed_at: str, why: Reason) -> str:
+    reason = unavailable_text(why)
+    return f"Cached: computed {computed_at} by {model} {version}, in place of a new score: {reason}."
+
+
+def unchecked_text(names: Sequence[str]) -> str:
+    """What stands on a cached score's card where nobody could look whether its inputs still hold."""
+    about = f"{names_text(names)} could not be read now" if names else "they could not be read now"
+    return f"Inputs not checked: {about}; something newer may be in the chart."
 
 
 MARKS: Mapping[Mark, str] = {

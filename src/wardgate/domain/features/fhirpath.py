@@ -39,7 +39,7 @@ _MAX_DEPTH = 150
 INSTALL = "pip install 'wardgate[fhirpath]', or use code, or a path in dots"
 
 _FUNCTIONS = frozenset(
-    "empty not exists all allTrue anyTrue allFalse anyFalse count where select ofType single first last tail take skip"
+    "empty not exists all allTrue anyTrue allFalse anyFalse count where select ofType first last tail take skip"
     " extension is as iif coalesce toInteger toDecimal toBoolean toString convertsToInteger convertsToDecimal"
     " convertsToBoolean convertsToString indexOf substring startsWith endsWith contains upper lower length trim join"
     " abs ceiling floor round truncate sqrt distinct isDistinct".split()
@@ -50,6 +50,7 @@ _REFUSED = {
     "timeOfDay": ("the clock is the call's, which an expression cannot see", "use within, or as: years"),
     "resolve": ("a feature reads one resource and fetches no other", "declare a feature of the other resource"),
     "trace": ("it would write a patient's data to a log", "remove it"),
+    "single": ("the engine takes several values for none", "remove it: several values are unreadable without it, too"),
 }
 """Functions with a reason of their own: what, remedy."""
 
@@ -92,6 +93,8 @@ def problem_of(path: str) -> tuple[str, str] | None:
             return "the expression is nested too deeply", "write it with fewer brackets"
         if node["type"] == "ExternalConstantTerm":
             return "an expression has no variables (%…)", "begin with the resource's own elements"
+        if node["type"] == "InequalityExpression" and any(map(_is_quantity, node["children"])):
+            return "the engine cannot compare Quantities", "compare its number, and its code: value.value > 6"
         name = _function_in(node)
         if name in _REFUSED:
             what, remedy = _REFUSED[name]
@@ -110,7 +113,18 @@ def compile_fhirpath(path: str) -> Evaluate:
     passes = 1 + sum(_is_bulky(node) for node, _ in _walk(parsed))
     r4 = import_module("fhirpathpy.models").models["r4"]
     model = {**r4, "pathsDefinedElsewhere": _Table(r4["pathsDefinedElsewhere"], count)}
-    options = {"userInvocationTable": _growing(count)} if any(_grows(node) for node, _ in _walk(parsed)) else None
+    create: Any = import_module("fhirpathpy.engine.nodes").ResourceNode.create_node
+
+    def extension(elements: list[Any], url: str) -> list[Any]:
+        """All with this URL; the engine's own takes the first one of each element."""
+        listed = (element.get("extension") for element in elements if isinstance(element, dict))
+        found = (one for extensions in listed if isinstance(extensions, list) for one in extensions)
+        return [create(one, "Extension") for one in found if isinstance(one, dict) and one.get("url") == url]
+
+    table: dict[str, Any] = {"extension": {"fn": extension, "arity": {1: ["String"]}}}
+    if any(_grows(node) for node, _ in _walk(parsed)):
+        table.update(_growing(count))
+    options = {"userInvocationTable": table}
 
     def evaluate(document: Document, steps: Steps) -> Any:
         nodes = _nodes_of(document)
@@ -328,6 +342,13 @@ def _walk(tree: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
         node, depth = waiting.pop()
         yield node, depth
         waiting += [(child, depth + 1) for child in node.get("children", ())]
+
+
+def _is_quantity(node: Mapping[str, Any]) -> bool:
+    """Whether an operand is a number with a unit, `6 'mmol/L'`, in brackets or with a sign or without."""
+    while node["type"] != "QuantityLiteral" and len(node.get("children", ())) == 1:
+        node = node["children"][0]
+    return bool(node["type"] == "QuantityLiteral")
 
 
 def _function_in(node: Mapping[str, Any]) -> str | None:

@@ -98,6 +98,40 @@ def test_every_take_works_on_what_expressions_yield(take: Take, expected: float)
     assert found.value == pytest.approx(expected)
 
 
+HIGH = "component.first().value.value > 130"
+TORN = {"component": [{"valueQuantity": {"value": "many"}}]}
+
+
+@pytest.mark.parametrize(
+    ("take", "charts", "expected", "mark"),
+    [
+        (Take.ANY, (pressure(120, 1, **TORN),), None, Mark.NOT_NUMERIC),
+        (Take.ANY, (pressure(120, 2), pressure(120, 1, **TORN)), None, Mark.NOT_NUMERIC),
+        (Take.ANY, (pressure(140, 2), pressure(120, 1, **TORN)), True, None),
+        (Take.ANY, (pressure(120, 1, **TORN), pressure(140, 20)), None, Mark.NOT_NUMERIC),
+        (Take.COUNT, (pressure(140, 2), pressure(120, 1, **TORN)), None, Mark.NOT_NUMERIC),
+        (Take.COUNT, (pressure(140, 2), pressure(120, 20, **TORN)), 1.0, None),
+        (Take.ANY, (pressure(120, 20, **TORN),), False, None),
+    ],
+)
+def test_what_cannot_be_told_is_neither_counted_nor_taken_for_none(
+    take: Take, charts: tuple[Json, ...], expected: object, mark: Mark | None
+) -> None:
+    """An expression that fails on a resource of the window says nothing of it; a true one elsewhere is enough."""
+    found = value(feature(HIGH, codes=lab(codes=(PANEL,)).codes, take=take, within=10 * DAY), *charts)
+    assert (found.value, found.mark) == (expected, mark)
+    assert mark is None or (found.age == DAY and not found.unobtained)
+
+
+def test_several_values_are_not_counted_as_one() -> None:
+    """Whether there is any is for the expression to ask: `exists()`."""
+    two = pressure(120, 1)
+    two["component"] *= 2
+    several = feature("component.value.value", take=Take.COUNT)
+    assert value(several, two).mark is Mark.NOT_NUMERIC
+    assert value(feature("component.value.exists()", take=Take.COUNT), two).value == 1.0
+
+
 def test_a_code_chooses_a_resource_once_also_by_its_component() -> None:
     """Without a code all resources of the type count."""
     by_component = feature("component.count()", codes=lab(codes=("8480-6",)).codes, take=Take.SUM)
