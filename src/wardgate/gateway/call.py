@@ -18,7 +18,7 @@ class Kept(StrEnum):
     ANSWER = "answer"  # for a repeat of the same request
     SCORE = "score"  # for the ladder
     SHOWN = "shown"  # the mark of the card that was shown
-    TOLD = "told"  # the mark of the notice
+    NOTICE = "notice"  # the mark of the notice
 
 
 _NOTHING: Mapping[Kept, HotKey] = {}

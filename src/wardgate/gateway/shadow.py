@@ -79,7 +79,7 @@ class Shadow:
         if outcome.record is None and outcome.reason is not Reason.SHADOW:
             return  # refused, or cut off before there was a chart
         versions = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
-        for version in versions:
+        for version in (each for each in versions if each in call.plan.releases):
             self._put(_Run(call, version, outcome.record, snapshot.epoch))
 
     def _put(self, run: _Run) -> None:
