@@ -26,6 +26,7 @@ from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
+from wardgate.resilience.admission import AdmissionOptions, Gate
 from wardgate.settings import Listen, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp
@@ -156,6 +157,7 @@ def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio
         handler=handler,
         feedback=FeedbackDesk(MemoryFeedbackSink(), meter).take,
         client=settings.clients[0],
+        gate=Gate(AdmissionOptions(settings.limits.concurrency, settings.limits.queue)),
         clock=clock,
         new_id=DecisionIds(),
         meter=meter,

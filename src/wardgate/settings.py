@@ -34,7 +34,9 @@ class Limits:
     depth: int
     """Levels of nesting in it."""
     concurrency: int
+    """Calls that are worked on at a time."""
     queue: int
+    """Calls that may wait for a place."""
     read: float
     """Seconds to receive it."""
 
@@ -278,9 +280,9 @@ class _Limits(_Wire):
     depth: Annotated[int, Strict(), Field(ge=8, le=256)] = 64
     """Levels of nesting in a request."""
     concurrency: _Count = 256
-    """Calls at a time."""
+    """Calls that are worked on at a time."""
     queue: Annotated[int, Strict(), Field(ge=0)] = 64
-    """Calls that may wait; the others are answered with 503."""
+    """Calls that may wait for a place; the others are answered with 503 at once, the lowest risk tier first."""
     read: _Duration = 5.0
     """The time to receive a request's body."""
 

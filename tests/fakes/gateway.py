@@ -25,6 +25,7 @@ from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.ports import FhirReader
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import hook_stack, model_stack
+from wardgate.resilience.admission import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
@@ -93,6 +94,7 @@ class FakeGateway:
             handler=lambda plan: stack,
             feedback=FeedbackDesk(self.feedback, self.meter).take,
             client=self.client,
+            gate=Gate(),
             clock=self.clock,
             new_id=lambda: next(ids),
             meter=self.meter,
