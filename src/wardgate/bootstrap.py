@@ -4,10 +4,13 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
@@ -18,8 +21,10 @@ from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.flags import Snapshot
+from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -27,11 +32,16 @@ from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.resilience.admission import AdmissionOptions, Gate
-from wardgate.settings import Listen, Settings
+from wardgate.settings import Listen, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
-from wardgate.web.asgi import ASGIApp
+from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, require_fast_loop, serve_all
+
+Known = Sequence[tuple[ReleasePlan, ProvenModel]]
+
+_PROVE_FIRST = 3.0
+"""Seconds that new models get at a reload to prove themselves before they are asked."""
 
 
 class SystemClock:
@@ -58,14 +68,20 @@ class DecisionIds:
         return str(uuid.UUID(bytes=drawn, version=4))
 
 
-class FixedSnapshots:
-    """The rollouts as the files begin them, until the rollout store is built."""
+class FileSnapshots:
+    """The rollouts as the files say, until the rollout store is built."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._snapshot = Snapshot(epoch=1, rollouts=catalog.rollouts)
+    def __init__(self) -> None:
+        self._snapshot = Snapshot(epoch=0, rollouts={})
 
     def current(self) -> Snapshot:
         return self._snapshot
+
+    def take(self, catalog: Catalog) -> None:
+        """For calls that began before, a service that is gone is off: its cards must not leave any more."""
+        before = self._snapshot.rollouts
+        gone = {name: msgspec.structs.replace(before[name], mode=Mode.OFF) for name in before.keys() - catalog.rollouts}
+        self._snapshot = Snapshot(self._snapshot.epoch + 1, {**gone, **catalog.rollouts})
 
 
 class Faults:
@@ -81,52 +97,59 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    """A gateway that is built but not yet listening."""
+class Configured:
+    """A sound configuration that can be started."""
 
-    listeners: tuple[tuple[ASGIApp, str, int], ...]
+    settings: Settings
+    catalog: Catalog
+    warnings: tuple[Finding, ...] = ()
+
+
+Read = Callable[[], Configured]
+"""Reads all files; raises ConfigurationError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What comes from one reading of the configuration. A call ends in the generation in which it began."""
+
+    configured: Configured
     models: Mapping[str, ProvenModel]
-    http: HttpClient
+    edge: Edge
 
 
-def serve(settings: Settings, catalog: Catalog, warnings: Sequence[Finding]) -> int:
-    """Run until SIGTERM or SIGINT; the exit code."""
+def serve(configured: Configured, read: Read) -> int:
+    """Run until SIGTERM or SIGINT, and read everything again at SIGHUP; the exit code."""
     log = EventLog()
-    for warning in warnings:
-        log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
     try:
         require_fast_loop()
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, catalog, log))
+            runner.run(_serve(configured, read, log))
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1
     return 0
 
 
-async def _serve(settings: Settings, catalog: Catalog, log: EventLog) -> None:
+async def _serve(configured: Configured, read: Read, log: EventLog) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    gateway = build(settings, catalog, log, stop)
+    gateway = Gateway(configured, log, stop, read)
+    settings = configured.settings
 
     def started() -> None:
         _still_the_collector()
-        for service, state in health(catalog, gateway.models).items():
-            log.event("service", service=service, **state)
-        log.event(
-            "listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=len(catalog.services)
-        )
+        gateway.tell()
+        services = len(configured.catalog.services)
+        log.event("listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=services)
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            probing = [tasks.create_task(model.run()) for model in gateway.models.values()]
+            _heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
+            gateway.prove(tasks)
             await serve_all(gateway.listeners, started, stop)
-            for task in probing:
-                task.cancel()
+            gateway.rest()
     except* ListenError as group:
         raise group.exceptions[0] from None
     finally:
@@ -134,53 +157,191 @@ async def _serve(settings: Settings, catalog: Catalog, log: EventLog) -> None:
     log.event("stopped")
 
 
+def _heed_signals(stop: asyncio.Event, reload: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None if stop.is_set() else reload())
+
+
+class Gateway:
+    """Built, but not yet listening: what outlives a reload, and the generation that answers now."""
+
+    def __init__(self, configured: Configured, log: EventLog, stopping: asyncio.Event, read: Read) -> None:
+        """Must be made inside the loop that will serve."""
+        settings = configured.settings
+        self._log, self._stopping, self._read = log, stopping, read
+        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate()
+        self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
+        self._snapshots = FileSnapshots()
+        self.http = http_client(settings.http_client)
+        self._client = HttpModelClient(self.http, settings.model_hosts)
+        reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
+        self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._one_reload = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
+        self._now = self._generation(configured, ())
+        self._settle()
+
+    @property
+    def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
+        settings = self._now.configured.settings
+        ports = AdminPorts(lambda request: LOCAL, self.ready, self.health, self._meter.exposition, self.reload)
+        return (
+            (self._answer, settings.listen.host, settings.listen.port),
+            (admin_app(ports), settings.admin.host, settings.admin.port),
+        )
+
+    @property
+    def models(self) -> Mapping[str, ProvenModel]:
+        return self._now.models
+
+    def ready(self) -> bool:
+        return not self._stopping.is_set()
+
+    def health(self) -> dict[str, dict[str, str]]:
+        return health(self._now.configured.catalog, self._now.models)
+
+    def tell(self) -> None:
+        """What is not active or looks wrong, and what each service shows, for the log."""
+        for warning in self._now.configured.warnings:
+            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
+        for service, state in self.health().items():
+            self._log.event("service", service=service, **state)
+
+    def prove(self, tasks: asyncio.TaskGroup) -> None:
+        """From now on each model's proof is kept fresh, by a task of its own."""
+        self._tasks = tasks
+        for model in self.models.values():
+            self._keep_proven(model)
+
+    def rest(self) -> None:
+        for task in self._proving.values():
+            task.cancel()
+
+    async def reload(self) -> tuple[Finding, ...]:
+        """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
+        async with self._one_reload:
+            errors: tuple[Finding, ...] = ()
+            try:
+                configured = await _beside_the_calls(self._read)
+                refuse_fixed(self._now.configured.settings, configured.settings)
+                await self._replace(configured)
+            except ConfigurationError as error:
+                errors = error.findings
+            except Exception as error:  # whatever breaks, the old configuration answers on
+                self._faults.fault("reload", error)
+                errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
+        for finding in errors:
+            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+        self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
+        return errors
+
+    async def _replace(self, configured: Configured) -> None:
+        """A new model gets a moment to prove itself before it is asked. What is not proven by then shows no score until
+        it is: a change that hides something must not wait for a model that is away."""
+        old, new = self._now, self._generation(configured, _known(self._now))
+        fresh = set(new.models.values()) - set(old.models.values())
+        try:
+            async with asyncio.timeout(_PROVE_FIRST), asyncio.TaskGroup() as proving:
+                for model in fresh:
+                    proving.create_task(model.prove())
+        except TimeoutError:
+            pass
+        self._now = new
+        self._settle()
+        self.tell()
+        for model in fresh:
+            self._keep_proven(model)
+        for release, model in _known(old):
+            if model not in new.models.values():
+                self._retire(release, model)
+        gc.collect(1)  # what reading has left behind; a full collection would hold up every call
+
+    def _settle(self) -> None:
+        """What outlives the generations, told of the new one. Nothing here waits, so no call sees the half of it."""
+        settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        self._snapshots.take(catalog)
+        self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
+        self._client.serve(settings.model_hosts, [release.endpoint for release in _releases(catalog).values()])
+
+    def _generation(self, configured: Configured, known: Known) -> Generation:
+        settings, catalog = configured.settings, configured.catalog
+        models = proven_models(catalog, known, self._client, self._clock, self._meter, self._log)
+        attributes = compile_attributes(settings.attributes)
+        flow = HookFlow(self._snapshots, self._gatherer.gather, attributes, models, self._clock, self._meter)
+        stack = hook_stack(flow, self._clock, self._meter, self._records, self._faults)
+
+        def handler(plan: ServicePlan) -> HookHandler:
+            return stack
+
+        edge = Edge(
+            catalog=lambda: catalog,
+            handler=handler,
+            feedback=self._desk.take,
+            client=settings.clients[0],
+            gate=self._gate,
+            clock=self._clock,
+            new_id=self._new_id,
+            meter=self._meter,
+            faults=self._faults,
+            ready=self.ready,
+            options=EdgeOptions(
+                max_body=settings.limits.body,
+                max_depth=settings.limits.depth,
+                read_timeout=settings.limits.read,
+                cds_hooks=settings.cds_hooks,
+                server_timing=settings.server_timing,
+                base=settings.base_path,
+            ),
+        )
+        return Generation(configured, models, edge)
+
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """An ASGI application: a request is for the generation that is there when it comes."""
+        return self._now.edge(scope, receive, send)
+
+    def _keep_proven(self, model: ProvenModel) -> None:
+        if self._tasks is not None and model not in self._proving:
+            self._proving[model] = self._tasks.create_task(model.run())
+
+    def _retire(self, release: ReleasePlan, model: ProvenModel) -> None:
+        """The calls that still go on with it have the proof that it had."""
+        task = self._proving.pop(model, None)
+        if task is not None:
+            task.cancel()
+        self._client.unwatch(release.endpoint, model.reconnected)
+        names = {(other.service_id, other.model, other.version) for other, _ in _known(self._now)}
+        if (release.service_id, release.model, release.version) not in names:
+            self._meter.model_gone(release.service_id, release.model, release.version)
+
+
 def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
-    """Must run inside the loop that will serve."""
-    clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
-    faults = Faults(log, meter)
-    http = http_client(settings.http_client)
-    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
-    gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
-    flow = HookFlow(
-        FixedSnapshots(catalog), gatherer.gather, compile_attributes(settings.attributes), models, clock, meter
-    )
-    stack = hook_stack(flow, clock, meter, records, faults)
+    """One whose configuration stays as it is."""
+    configured = Configured(settings, catalog)
+    return Gateway(configured, log, stopping, lambda: configured)
 
-    def handler(plan: ServicePlan) -> HookHandler:
-        return stack
 
-    def ready() -> bool:
-        return not stopping.is_set()
+async def _beside_the_calls(read: Read) -> Configured:
+    """In a thread. It hands the interpreter over ten times as often as usual, so that no call waits long for it."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        sys.setswitchinterval(usual)
 
-    edge = Edge(
-        catalog=lambda: catalog,
-        handler=handler,
-        feedback=FeedbackDesk(MemoryFeedbackSink(), meter).take,
-        client=settings.clients[0],
-        gate=Gate(AdmissionOptions(settings.limits.concurrency, settings.limits.queue)),
-        clock=clock,
-        new_id=DecisionIds(),
-        meter=meter,
-        faults=faults,
-        ready=ready,
-        options=EdgeOptions(
-            max_body=settings.limits.body,
-            max_depth=settings.limits.depth,
-            read_timeout=settings.limits.read,
-            cds_hooks=settings.cds_hooks,
-            server_timing=settings.server_timing,
-            base=settings.base_path,
-        ),
-    )
-    admin = admin_app(AdminPorts(lambda request: LOCAL, ready, lambda: health(catalog, models), meter.exposition))
-    return Gateway(
-        (
-            (edge, settings.listen.host, settings.listen.port),
-            (admin, settings.admin.host, settings.admin.port),
-        ),
-        models,
-        http,
-    )
+
+def _releases(catalog: Catalog) -> dict[str, ReleasePlan]:
+    """By digest."""
+    return {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
+
+
+def _known(generation: Generation) -> Known:
+    releases = _releases(generation.configured.catalog)
+    return [(release, generation.models[digest]) for digest, release in releases.items()]
 
 
 def http_client(name: str) -> HttpClient:
@@ -192,12 +353,18 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+    catalog: Catalog,
+    known: Known,
+    client: HttpModelClient,
+    clock: SystemClock,
+    meter: PrometheusMeter,
+    log: EventLog,
 ) -> dict[str, ProvenModel]:
-    """One for each release digest: the stack of its endpoint, behind its probes."""
-    releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
-    return {
-        digest: ProvenModel(
+    """One for each release digest: the stack of its endpoint, behind its probes. A model that is `known`, at the same
+    endpoint with the same probes, keeps its proof and the state of its layers, whatever else of the release changed."""
+
+    def made(release: ReleasePlan) -> ProvenModel:
+        return ProvenModel(
             release.model,
             release.version,
             release.endpoint,
@@ -209,8 +376,16 @@ def proven_models(
             watch=client.watch,
             told=_proof_news(release, meter, log),
         )
-        for digest, release in releases.items()
-    }
+
+    def same(release: ReleasePlan) -> ProvenModel | None:
+        return next((model for other, model in known if _asks_alike(release, other)), None)
+
+    return {digest: same(release) or made(release) for digest, release in _releases(catalog).items()}
+
+
+def _asks_alike(one: ReleasePlan, other: ReleasePlan) -> bool:
+    names = one.service_id == other.service_id and one.model == other.model and one.version == other.version
+    return names and one.endpoint == other.endpoint and one.probes == other.probes
 
 
 def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Callable[[Proof], None]:

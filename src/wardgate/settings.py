@@ -366,6 +366,18 @@ def require_startable(settings: Settings, document: Document) -> None:
         raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
 
 
+_FIXED = {"listen": "listen", "admin": "admin.listen", "http_client": "http_client"}
+"""What holds for the life of a process, with its key in the file."""
+
+
+def refuse_fixed(before: Settings, after: Settings) -> None:
+    """What a reload cannot change. Raises ConfigurationError."""
+    changed = [key for name, key in _FIXED.items() if getattr(before, name) != getattr(after, name)]
+    if changed:
+        what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
+        raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
+
+
 def _demo_problems(document: Document, file: File) -> list[Finding]:
     if not file.insecure_demo:
         return []

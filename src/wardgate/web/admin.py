@@ -3,13 +3,16 @@
 Every route names the role that it needs. `principal` says who calls; under `insecure_demo` that is LOCAL.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+
+from wardgate.domain.findings import Finding
 
 
 class Role(StrEnum):
@@ -33,13 +36,15 @@ class AdminPorts:
     """What the admin application asks of the rest.
 
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
-    `metrics` gives the exposition and its content type.
+    `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
+    changes nothing and says why.
     """
 
     principal: Callable[[Request], Principal | None]
     ready: Callable[[], bool]
     services: Callable[[], Mapping[str, Mapping[str, Any]]]
     metrics: Callable[[], tuple[bytes, str]]
+    reload: Callable[[], Awaitable[Sequence[Finding]]]
 
 
 def admin_app(ports: AdminPorts) -> FastAPI:
@@ -78,5 +83,12 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     async def metrics() -> Response:
         exposition, content_type = ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
+
+    @app.post("/admin/v1/reload", dependencies=needs(Role.OPERATOR))
+    async def reload() -> JSONResponse:
+        errors = await ports.reload()
+        if errors:
+            return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
+        return JSONResponse({"reloaded": True, "services": dict(ports.services())})
 
     return app
