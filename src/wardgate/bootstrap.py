@@ -190,7 +190,7 @@ class Gateway:
         settings = self._now.configured.settings
         ports = AdminPorts(lambda request: LOCAL, self.ready, self.health, self._meter.exposition, self.reload)
         return (
-            (self._answer, settings.listen.host, settings.listen.port),
+            (self.answer, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
         )
 
@@ -299,7 +299,7 @@ class Gateway:
         )
         return Generation(configured, models, edge)
 
-    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
         return self._now.edge(scope, receive, send)
 
