@@ -4,10 +4,11 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -31,12 +32,12 @@ from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
-from wardgate.resilience.admission import AdmissionOptions, Gate
+from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
 from wardgate.settings import Listen, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
-from wardgate.web.server import ListenError, require_fast_loop, serve_all
+from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
 
 Known = Sequence[tuple[ReleasePlan, ProvenModel]]
 
@@ -118,37 +119,61 @@ class Generation:
     edge: Edge
 
 
-def serve(configured: Configured, read: Read) -> int:
-    """Run until SIGTERM or SIGINT, and read everything again at SIGHUP; the exit code."""
-    log = EventLog()
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker stands. `seen`: see `Gate`. `obey` does what the parent asks, tells it when this worker is up, and
+    sets the event once the parent is gone."""
+
+    number: int
+    listener: socket.socket
+    seen: Seen
+    obey: Callable[["Gateway", asyncio.Event, asyncio.Event], Coroutine[None, None, None]]
+
+
+def serve(configured: Configured, read: Read, post: Post | None = None) -> int:
+    """Run until SIGTERM or SIGINT, and read everything again at SIGHUP; the exit code. With a `post`, as a worker."""
+    log = EventLog() if post is None else EventLog(worker=post.number)
+    return run_loop(lambda: _serve(configured, read, log, post), log)
+
+
+def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> int:
+    """On uvloop; the exit code."""
     try:
         require_fast_loop()
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(configured, read, log))
+            runner.run(main())
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1
     return 0
 
 
-async def _serve(configured: Configured, read: Read, log: EventLog) -> None:
-    stop = asyncio.Event()
-    gateway = Gateway(configured, log, stop, read)
+async def _serve(configured: Configured, read: Read, log: EventLog, post: Post | None) -> None:
+    stop, up = asyncio.Event(), asyncio.Event()
+    gateway = Gateway(configured, log, stop, read, None if post is None else post.seen)
     settings = configured.settings
 
     def started() -> None:
-        _still_the_collector()
-        gateway.tell()
-        services = len(configured.catalog.services)
-        log.event("listening", gateway=_url(settings.listen), admin=_url(settings.admin), services=services)
+        still_the_collector()
+        up.set()
+        if post is None:
+            gateway.tell()
+            services = len(configured.catalog.services)
+            log.event("listening", gateway=url_of(settings.listen), admin=url_of(settings.admin), services=services)
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            _heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
             gateway.prove(tasks)
-            await serve_all(gateway.listeners, started, stop)
+            if post is None:
+                heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
+                await serve_all(gateway.listeners, started, stop)
+            else:
+                heed_signals(stop, lambda: None)  # the parent says when to reload
+                obeying = tasks.create_task(post.obey(gateway, up, stop))
+                await serve_sockets([(gateway.answer, post.listener)], started, stop)
+                obeying.cancel()
             gateway.rest()
     except* ListenError as group:
         raise group.exceptions[0] from None
@@ -157,7 +182,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog) -> None:
     log.event("stopped")
 
 
-def _heed_signals(stop: asyncio.Event, reload: Callable[[], object]) -> None:
+def heed_signals(stop: asyncio.Event, reload: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -167,12 +192,19 @@ def _heed_signals(stop: asyncio.Event, reload: Callable[[], object]) -> None:
 class Gateway:
     """Built, but not yet listening: what outlives a reload, and the generation that answers now."""
 
-    def __init__(self, configured: Configured, log: EventLog, stopping: asyncio.Event, read: Read) -> None:
+    def __init__(
+        self,
+        configured: Configured,
+        log: EventLog,
+        stopping: asyncio.Event,
+        read: Read,
+        seen: Seen | None = None,
+    ) -> None:
         """Must be made inside the loop that will serve."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
         self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
-        self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate()
+        self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._snapshots = FileSnapshots()
         self.http = http_client(settings.http_client)
@@ -183,12 +215,13 @@ class Gateway:
         self._tasks: asyncio.TaskGroup | None = None
         self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
         self._now = self._generation(configured, ())
+        self._next: Generation | None = None
         self._settle()
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.health, self._meter.exposition, self.reload)
+        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.metrics, self.reload)
         return (
             (self.answer, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
@@ -203,6 +236,12 @@ class Gateway:
 
     def health(self) -> dict[str, dict[str, str]]:
         return health(self._now.configured.catalog, self._now.models)
+
+    async def services(self) -> dict[str, dict[str, str]]:
+        return self.health()
+
+    async def metrics(self) -> tuple[bytes, str]:
+        return self._meter.exposition()
 
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""
@@ -224,44 +263,56 @@ class Gateway:
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
         async with self._one_reload:
-            errors: tuple[Finding, ...] = ()
-            try:
-                configured = await _beside_the_calls(self._read)
-                refuse_fixed(self._now.configured.settings, configured.settings)
-                await self._replace(configured)
-            except ConfigurationError as error:
-                errors = error.findings
-            except Exception as error:  # whatever breaks, the old configuration answers on
-                self._faults.fault("reload", error)
-                errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
-        for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
-        self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
+            errors = await self.prepare()
+            if not errors:
+                self.swap()
         return errors
 
-    async def _replace(self, configured: Configured) -> None:
-        """A new model gets a moment to prove itself before it is asked. What is not proven by then shows no score until
-        it is: a change that hides something must not wait for a model that is away."""
-        old, new = self._now, self._generation(configured, _known(self._now))
-        fresh = set(new.models.values()) - set(old.models.values())
+    async def prepare(self) -> tuple[Finding, ...]:
+        """The first half of a reload: the errors, or a generation that waits for `swap` or `drop`."""
+        self.drop()
+        errors: tuple[Finding, ...] = ()
         try:
-            async with asyncio.timeout(_PROVE_FIRST), asyncio.TaskGroup() as proving:
-                for model in fresh:
-                    proving.create_task(model.prove())
-        except TimeoutError:
-            pass
-        self._now = new
+            configured = await _beside_the_calls(self._read)
+            refuse_fixed(self._now.configured.settings, configured.settings)
+            self._next = self._generation(configured, _known(self._now))
+            await _prove_first(set(self._next.models.values()) - set(self.models.values()))
+        except ConfigurationError as error:
+            errors = error.findings
+        except Exception as error:  # whatever breaks, the old configuration answers on
+            self.drop()
+            self._faults.fault("reload", error)
+            errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
+        for finding in errors:
+            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+        if errors:
+            self._log.event("reload_refused", errors=len(errors))
+        return errors
+
+    def prepared(self) -> list[str]:
+        """The digests of all that waits for `swap`."""
+        return [] if self._next is None else sorted(self._next.models)
+
+    def swap(self) -> None:
+        """The second half: nothing here waits, so no call sees the half of it."""
+        if self._next is None:
+            return
+        old, self._now, self._next = self._now, self._next, None
         self._settle()
-        self.tell()
-        for model in fresh:
+        for model in self.models.values():
             self._keep_proven(model)
-        for release, model in _known(old):
-            if model not in new.models.values():
-                self._retire(release, model)
+        self._retire(old, self._now)
+        self.tell()
+        self._log.event("reloaded", services=len(self._now.configured.catalog.services))
         gc.collect(1)  # what reading has left behind; a full collection would hold up every call
 
+    def drop(self) -> None:
+        if self._next is not None:
+            dropped, self._next = self._next, None
+            self._retire(dropped, self._now)
+
     def _settle(self) -> None:
-        """What outlives the generations, told of the new one. Nothing here waits, so no call sees the half of it."""
+        """What outlives the generations, told of the new one."""
         settings, catalog = self._now.configured.settings, self._now.configured.catalog
         self._snapshots.take(catalog)
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
@@ -307,15 +358,19 @@ class Gateway:
         if self._tasks is not None and model not in self._proving:
             self._proving[model] = self._tasks.create_task(model.run())
 
-    def _retire(self, release: ReleasePlan, model: ProvenModel) -> None:
-        """The calls that still go on with it have the proof that it had."""
-        task = self._proving.pop(model, None)
-        if task is not None:
-            task.cancel()
-        self._client.unwatch(release.endpoint, model.reconnected)
-        names = {(other.service_id, other.model, other.version) for other, _ in _known(self._now)}
-        if (release.service_id, release.model, release.version) not in names:
-            self._meter.model_gone(release.service_id, release.model, release.version)
+    def _retire(self, old: Generation, now: Generation) -> None:
+        """Models that are asked no more. The calls that still go on with one have the proof that it had."""
+        names = {(release.service_id, release.model, release.version) for release, _ in _known(now)}
+        for release, model in _known(old):
+            if model in now.models.values():
+                continue
+            task = self._proving.pop(model, None)
+            if task is not None:
+                task.cancel()
+            self._client.unwatch(release.endpoint, model.reconnected)
+            name = (release.service_id, release.model, release.version)
+            if name not in names:
+                self._meter.model_gone(*name)
 
 
 def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
@@ -332,6 +387,17 @@ async def _beside_the_calls(read: Read) -> Configured:
         return await asyncio.to_thread(read)
     finally:
         sys.setswitchinterval(usual)
+
+
+async def _prove_first(models: Iterable[ProvenModel]) -> None:
+    """New models get a moment to prove themselves before they are asked. What is not proven by then shows no score
+    until it is: a change that hides something must not wait for a model that is away."""
+    try:
+        async with asyncio.timeout(_PROVE_FIRST), asyncio.TaskGroup() as proving:
+            for model in models:
+                proving.create_task(model.prove())
+    except TimeoutError:
+        return
 
 
 def _releases(catalog: Catalog) -> dict[str, ReleasePlan]:
@@ -415,7 +481,7 @@ def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dic
     return state
 
 
-def _still_the_collector() -> None:
+def still_the_collector() -> None:
     """What was built at start lives on: the collector need not walk it, and young garbage is collected rarely.
 
     Cyclic collections over large parsed bodies set the p99 of a Python gateway (20 to 25 ms pauses were seen).
@@ -425,5 +491,5 @@ def _still_the_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _url(listen: Listen) -> str:
+def url_of(listen: Listen) -> str:
     return f"http://{listen.host}:{listen.port}"

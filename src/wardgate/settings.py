@@ -60,6 +60,8 @@ class Settings:
     server_timing: bool
     """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
+    hot: str | None
+    """The URL of the shared hot store; None: in process."""
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
@@ -355,6 +357,7 @@ def read_settings(document: Document) -> Settings:
         ),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
+        hot=None if file.stores.hot == "memory" else file.stores.hot,
     )
 
 
@@ -366,7 +369,15 @@ def require_startable(settings: Settings, document: Document) -> None:
         raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
 
 
-_FIXED = {"listen": "listen", "admin": "admin.listen", "http_client": "http_client"}
+def require_shared(settings: Settings, document: Document) -> None:
+    """What several workers need. Raises ConfigurationError."""
+    if settings.hot is None:
+        what = "several workers need a hot store that they share"
+        remedy = "write the URL of a Redis, redis://…, or start with one worker"
+        raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
+
+
+_FIXED = {"listen": "listen", "admin": "admin.listen", "http_client": "http_client", "hot": "stores.hot"}
 """What holds for the life of a process, with its key in the file."""
 
 

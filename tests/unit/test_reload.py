@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 
 from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.config_tree import Edit, sound_config
+from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.processes import free_port
 from wardgate.adapters.logs.events import EventLog
@@ -38,7 +38,7 @@ class Site:
         _written(self.folder, self.server, **edits)
 
     async def call(self) -> Reply:
-        return await ask(self.gateway.answer, "POST", PATH, msgspec.json.encode(_request()), JSON)
+        return await ask(self.gateway.answer, "POST", PATH, msgspec.json.encode(kidney_call()), JSON)
 
     def events(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(line) for line in self.out.getvalue().splitlines()]
@@ -73,33 +73,6 @@ def _proof(gateway: Gateway) -> str:
     return gateway.health()["kidney-failure"]["proof"]
 
 
-def _request() -> dict[str, Any]:
-    def lab(code: str, value: float, unit: str) -> dict[str, Any]:
-        return {
-            "resource": {
-                "resourceType": "Observation",
-                "id": f"o-{code}",
-                "status": "final",
-                "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-                "subject": {"reference": "Patient/p1"},
-                "effectiveDateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),  # noqa: TID251
-                "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": unit},
-            }
-        }
-
-    labs = [lab("33914-3", 12, "mL/min/{1.73_m2}"), lab("9318-7", 1200, "mg/g")]
-    return {
-        "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
-        "context": {"userId": "Practitioner/u1", "patientId": "p1"},
-        "prefetch": {
-            "patient": {"resourceType": "Patient", "id": "p1", "gender": "male", "birthDate": "1956-03-01"},
-            "labs": {"resourceType": "Bundle", "type": "searchset", "entry": labs},
-            "problems": {"resourceType": "Bundle", "type": "searchset", "entry": []},
-        },
-    }
-
-
 def summary(reply: Reply) -> str:
     (card,) = reply.json()["cards"]
     return str(card["summary"])
@@ -124,7 +97,7 @@ async def test_an_edit_is_served_and_an_unchanged_model_keeps_its_proof(tmp_path
         assert here.gateway.health()["kidney-failure"]["digest"] != before
         assert list(here.gateway.models.values()) == [model]
         assert len(here.server.raw.requests) == asked + 1, "the model was probed again"
-        assert here.events()[-1] == {"event": "reloaded", "errors": 0}
+        assert here.events()[-1] == {"event": "reloaded", "services": 1}
 
 
 async def test_an_unsound_configuration_changes_nothing_and_says_why(tmp_path: Path) -> None:

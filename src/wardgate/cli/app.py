@@ -10,6 +10,8 @@ from wardgate.cli.starter import PROTOCOLS, URL
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+_MOST_WORKERS = 64
+
 _CONFIG = Path("config/wardgate.yaml")
 _CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
@@ -21,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
         case "serve":
             from wardgate.cli import serve
 
-            return serve.run(_file(options.config))
+            return serve.run(_file(options.config), options.workers)
         case "check":
             from wardgate.cli import check
 
@@ -70,6 +72,12 @@ def run(arguments: Sequence[str]) -> int:
 def _file(config: Path) -> Path:
     """A folder stands for the `wardgate.yaml` in it."""
     return config / "wardgate.yaml" if config.is_dir() else config
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {_MOST_WORKERS}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,6 +169,9 @@ def _serve(commands: _Commands) -> None:
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
     serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    serve.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="processes that share the port; above 1 with Redis"
+    )
 
 
 def _call(commands: _Commands) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +141,23 @@ class Admission:
             del self._queues[rank]
 
 
-class Gate:
-    """Drives the machine in an event loop."""
+class Seen(Protocol):
+    def __setitem__(self, place: int, busy: int, /) -> None: ...
 
-    def __init__(self, options: AdmissionOptions | None = None) -> None:
+
+class Gate:
+    """Drives the machine in an event loop. `seen` is always told how many are inside: memory that outlives this process
+    still says it when the process is gone."""
+
+    def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
         self.machine = Admission(options)
+        self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
         """Who is inside stays inside."""
         self.machine.options = options
         _tell(self.machine.settle())
+        self._seen[0] = self.machine.busy
 
     def turns_away(self, claim: Claim) -> bool:
         return self.machine.would_shed(claim)
@@ -159,6 +167,7 @@ class Gate:
         ticket = Ticket(claim)
         evicted = self.machine.arrive(ticket)
         if ticket.state is State.ADMITTED:
+            self._seen[0] = self.machine.busy
             return True
         if ticket.state is State.SHED:
             return False
@@ -184,6 +193,7 @@ class Gate:
 
     def leave(self) -> None:
         _tell(self.machine.leave())
+        self._seen[0] = self.machine.busy
 
     def _late(self, ticket: Ticket) -> None:
         if ticket.state is State.WAITING:

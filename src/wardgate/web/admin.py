@@ -42,8 +42,8 @@ class AdminPorts:
 
     principal: Callable[[Request], Principal | None]
     ready: Callable[[], bool]
-    services: Callable[[], Mapping[str, Mapping[str, Any]]]
-    metrics: Callable[[], tuple[bytes, str]]
+    services: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     reload: Callable[[], Awaitable[Sequence[Finding]]]
 
 
@@ -77,11 +77,11 @@ def admin_app(ports: AdminPorts) -> FastAPI:
 
     @app.get("/health/services", dependencies=needs(Role.READER))
     async def services() -> JSONResponse:
-        return JSONResponse(dict(ports.services()))
+        return JSONResponse(dict(await ports.services()))
 
     @app.get("/metrics", dependencies=needs(Role.READER))
     async def metrics() -> Response:
-        exposition, content_type = ports.metrics()
+        exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
 
     @app.post("/admin/v1/reload", dependencies=needs(Role.OPERATOR))
@@ -89,6 +89,6 @@ def admin_app(ports: AdminPorts) -> FastAPI:
         errors = await ports.reload()
         if errors:
             return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
-        return JSONResponse({"reloaded": True, "services": dict(ports.services())})
+        return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
     return app

@@ -15,18 +15,21 @@ SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": 
 
 
 def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequence[Finding] = ()) -> ASGIApp:
-    def services() -> Mapping[str, Mapping[str, Any]]:
+    async def services() -> Mapping[str, Mapping[str, Any]]:
         return SERVICES
 
     async def reload() -> Sequence[Finding]:
         return errors
+
+    async def metrics() -> tuple[bytes, str]:
+        return b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"
 
     made: Any = admin_app(
         AdminPorts(
             principal=lambda _: principal,
             ready=lambda: ready,
             services=services,
-            metrics=lambda: (b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"),
+            metrics=metrics,
             reload=reload,
         )
     )
