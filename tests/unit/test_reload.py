@@ -19,7 +19,7 @@ from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.processes import free_port
 from wardgate.adapters.logs.events import EventLog
 from wardgate.bootstrap import Gateway
-from wardgate.cli.serve import read
+from wardgate.cli.configured import read
 from wardgate.domain.outcomes import Mode
 
 PATH = "/cds-services/kidney-failure"

@@ -17,7 +17,7 @@ import msgspec
 from wardgate import bootstrap
 from wardgate.cli.channel import Channel, Gone
 from wardgate.cli.check import show_findings
-from wardgate.cli.serve import read
+from wardgate.cli.configured import read
 from wardgate.domain.errors import ConfigurationError
 
 PAGE = mmap.PAGESIZE

@@ -228,6 +228,8 @@ class Edge:
         headers: list[Header] = self._origins.headers(exchange.headers.get(b"origin"))
         body = b"" if exchange.method == "HEAD" else response.body
         if exchange.body_read:
+            if not self._ready():
+                headers.append(CLOSE)  # this connection's next call goes to another replica
             await send(response.start(headers))
             await send(body_message(body))
             return
