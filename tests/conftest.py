@@ -33,3 +33,8 @@ def fuzzed(request: pytest.FixtureRequest) -> int:
     """How many mutated bodies the fuzz test sends."""
     count: int = request.config.getoption("--fuzz")
     return count
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The agreement with another FHIR server needs that server: `make test-agreement`."""
+    return True if collection_path.name == "agreement" and config.getoption("--agreement") is None else None

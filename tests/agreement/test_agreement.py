@@ -60,7 +60,7 @@ def other(
 ) -> Iterator[str]:
     installed = request.config.getoption("--agreement")
     if installed is None:
-        pytest.skip("no other FHIR server: make test-agreement installs one")
+        pytest.fail("there is no other FHIR server here: run make test-agreement, which installs one")
     folder = tmp_path_factory.mktemp("other")
     shutil.copy(Path(__file__).with_name("server.mjs"), folder)
     (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")

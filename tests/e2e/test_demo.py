@@ -95,11 +95,11 @@ def start(scratch: Path) -> Iterator[Any]:
             demo.process.stdout.close()
 
 
-def _call(demo: Demo, patient: str) -> list[dict[str, Any]]:
+def _call(demo: Demo, patient: str, fhir: str | None = None) -> list[dict[str, Any]]:
     request = {
         "hook": "patient-view",
         "hookInstance": str(uuid.uuid4()),
-        "fhirServer": demo.urls["fhir"],
+        "fhirServer": fhir or demo.urls["fhir"],
         "context": {"userId": "Practitioner/demo", "patientId": patient},
     }
     reply = httpx2.post(f"{demo.urls['gateway']}/cds-services/kidney-failure", json=request, trust_env=False)
@@ -119,6 +119,7 @@ def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Pat
     [card] = _call(demo, "advanced-05")
     assert "49" in card["summary"]
     assert card["indicator"] == "warning"
+    assert _call(demo, "advanced-05", demo.urls["fhir"].replace("127.0.0.1", "localhost"))  # as an EHR may write it
     [deferred] = _call(demo, "no-uacr")
     assert "not calculated" in deferred["summary"]
     for patient in ("on-dialysis", "child", "deceased", "ckd-03"):

