@@ -35,7 +35,7 @@ from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
 from wardgate.settings import Listen, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
-from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
+from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
 
@@ -172,7 +172,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             else:
                 heed_signals(stop, lambda: None)  # the parent says when to reload
                 obeying = tasks.create_task(post.obey(gateway, up, stop))
-                await serve_sockets([(gateway.answer, post.listener)], started, stop)
+                await serve_sockets([(gateway, post.listener)], started, stop)
                 obeying.cancel()
             gateway.rest()
     except* ListenError as group:
@@ -223,7 +223,7 @@ class Gateway:
         settings = self._now.configured.settings
         ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.metrics, self.reload)
         return (
-            (self.answer, settings.listen.host, settings.listen.port),
+            (self, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
         )
 
@@ -251,13 +251,14 @@ class Gateway:
             self._log.event("service", service=service, **state)
 
     def prove(self, tasks: asyncio.TaskGroup) -> None:
-        """From now on each model's proof is kept fresh, by a task of its own."""
+        """From now on each model's proof is kept fresh, by a task of its own, and the load is watched."""
         self._tasks = tasks
+        self._timing = tasks.create_task(self._gate.keep_time())
         for model in self.models.values():
             self._keep_proven(model)
 
     def rest(self) -> None:
-        for task in self._proving.values():
+        for task in (self._timing, *self._proving.values()):
             task.cancel()
 
     async def reload(self) -> tuple[Finding, ...]:
@@ -350,9 +351,12 @@ class Gateway:
         )
         return Generation(configured, models, edge)
 
-    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
         return self._now.edge(scope, receive, send)
+
+    def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
+        return self._now.edge.turn_away(method, target, headers)
 
     def _keep_proven(self, model: ProvenModel) -> None:
         if self._tasks is not None and model not in self._proving:

@@ -38,7 +38,7 @@ class Site:
         _written(self.folder, self.server, **edits)
 
     async def call(self) -> Reply:
-        return await ask(self.gateway.answer, "POST", PATH, msgspec.json.encode(kidney_call()), JSON)
+        return await ask(self.gateway, "POST", PATH, msgspec.json.encode(kidney_call()), JSON)
 
     def events(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(line) for line in self.out.getvalue().splitlines()]

@@ -3,11 +3,14 @@
 Whoever finds no place waits, the highest rank first and the groups of a rank in turn. In a full queue a newcomer
 takes the place of the lowest rank's newest, or is turned away itself. Places are held for work only: a call that
 still receives its body holds none, so slow uploads cannot fill the house.
+
+How many places there are follows the event loop: while it is late, it has more to do than it can, and every further
+call makes all of them slower. A call that waits for somebody else does not make it late.
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
@@ -20,6 +23,20 @@ class AdmissionOptions:
     """Calls that may wait for a place (`limits.queue`)."""
     headroom: float = 0.1
     """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeOptions:
+    lag: float = 0.005
+    """Seconds by which the event loop may be late."""
+    every: float = 0.01
+    """Seconds between two looks at it."""
+    fall: float = 0.8
+    """What is left of the places that are in use when it is later than that."""
+    rise: float = 0.04
+    """Share of all places that comes back at each look when it is not."""
+    least: int = 16
+    """Places that are never taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +158,24 @@ class Admission:
             del self._queues[rank]
 
 
+class Brake:
+    """The pure machine: additive increase, multiplicative decrease."""
+
+    def __init__(self, options: BrakeOptions | None = None) -> None:
+        self.options = options or BrakeOptions()
+        self._places: float | None = None
+
+    def places(self, lag: float, busy: int, concurrency: int) -> int:
+        """How many there are from now on, of the `concurrency` that are allowed."""
+        options, places = self.options, concurrency if self._places is None else self._places
+        if lag > options.lag:
+            places = max(min(places, busy) * options.fall, options.least)
+        else:
+            places += concurrency * options.rise
+        self._places = min(places, concurrency)
+        return int(self._places)
+
+
 class Seen(Protocol):
     def __setitem__(self, place: int, busy: int, /) -> None: ...
 
@@ -151,13 +186,34 @@ class Gate:
 
     def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
         self.machine = Admission(options)
+        self._allowed = self.machine.options.concurrency
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
         """Who is inside stays inside."""
+        self._allowed = options.concurrency
+        self._set(options)
+
+    async def keep_time(self, brake: Brake | None = None) -> None:
+        """Until cancelled: as many places as the event loop has time for."""
+        brake, loop = brake or Brake(), asyncio.get_running_loop()
+        every = brake.options.every
+        while True:
+            due = loop.time() + every
+            await asyncio.sleep(every)
+            places = brake.places(loop.time() - due, self.machine.busy, self._allowed)
+            if places != self.machine.options.concurrency:
+                self._set(replace(self.machine.options, concurrency=places))
+
+    def _set(self, options: AdmissionOptions) -> None:
         self.machine.options = options
         _tell(self.machine.settle())
         self._seen[0] = self.machine.busy
+
+    @property
+    def crowded(self) -> bool:
+        """Whether anybody could be turned away at all."""
+        return self.machine.waiting >= self.machine.options.queue
 
     def turns_away(self, claim: Claim) -> bool:
         return self.machine.would_shed(claim)

@@ -38,6 +38,8 @@ _DRAINING = Response(503, b'{"status":"draining"}', (JSON,))
 _NO_CARDS = Response(200, b'{"cards":[]}', (JSON,))
 _TAKEN = Response(200, b"{}", (JSON,))
 
+_TURNED_AWAY = OVERLOADED.whole(b"Service Unavailable")
+
 _AT_ONCE = 200
 """Elements of feedback between two turns of the loop: a large batch must not hold up a hook call (law 1)."""
 
@@ -130,6 +132,18 @@ class Edge:
         except Disconnected:
             return
         await self._send(response, exchange, send)
+
+    def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
+        """Under load most requests end here, where it costs least."""
+        if not self._gate.crowded or method != b"POST" or not self._ready():
+            return None
+        route = self._current_routes().find(target.partition(b"?")[0].decode("latin-1"))
+        if route is None or route.claim is None or not self._gate.turns_away(route.claim):
+            return None
+        self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
+        origin = next((value for name, value in headers if name == b"origin"), None)
+        extra = b"".join(b"%s: %s\r\n" % header for header in self._origins.headers(origin))
+        return _TURNED_AWAY % extra
 
     async def _answer(self, exchange: _Exchange) -> Response:
         try:
@@ -260,9 +274,11 @@ class Edge:
         return Routes(catalog, self._handler, self._client.name, self._options.base, self._options.cds_hooks)
 
     def _count(self, exchange: _Exchange, reason: Reason) -> None:
+        self._count_at(exchange.place, exchange.service, reason, self._clock.monotonic() - exchange.started)
+
+    def _count_at(self, place: Place | None, service: Service | None, reason: Reason, seconds: float) -> None:
         """Labels come from the configuration only: a path or a hook that it does not know has no name here."""
-        service = exchange.service
-        if exchange.place is Place.FEEDBACK and service is not None:
+        if place is Place.FEEDBACK and service is not None:
             self._meter.feedback_given(service.wire.id, REFUSED_FEEDBACK, NO_REASON)
             return
         offers = list(service.offers) if service else []
@@ -274,7 +290,7 @@ class Edge:
             OUTCOME_OF[reason],
             reason,
             Step.NONE,
-            self._clock.monotonic() - exchange.started,
+            seconds,
         )
 
 

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.resilience.admission import Admission, AdmissionOptions, Claim, Gate, State, Ticket
+from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, BrakeOptions, Claim, Gate, State, Ticket
 
 TOP = 3
 CLAIMS = [Claim(rank, group, TOP - rank) for rank in range(TOP + 1) for group in ("a", "b", "c")]
@@ -216,3 +216,52 @@ async def test_more_places_are_taken_at_once() -> None:
         waiting = await entering(gate, Claim(1, patience=60), group)
         gate.adapt(AdmissionOptions(concurrency=2, queue=2))
         assert await waiting
+
+
+@given(
+    st.integers(1, 500),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 500)), max_size=60),
+)
+def test_the_brake_keeps_its_bounds(concurrency: int, looks: list[tuple[float, int]]) -> None:
+    """Never more places than are allowed, never fewer than the least; down only while the loop is late."""
+    brake, before = Brake(), concurrency
+    for lag, busy in looks:
+        places = brake.places(lag, busy, concurrency)
+        assert min(concurrency, brake.options.least) <= places <= concurrency
+        assert places <= before if lag > brake.options.lag else places >= before
+        before = places
+    for _ in range(26):
+        before = brake.places(0.0, 0, concurrency)
+    assert before == concurrency, "a quarter of a second without lag, and all places are back"
+
+
+def test_a_late_loop_takes_places_from_those_in_use() -> None:
+    """What nobody uses is no load."""
+    brake = Brake(BrakeOptions(least=1))
+    assert brake.places(0.1, 100, 256) == 80
+    assert brake.places(0.1, 80, 256) == 64
+    assert brake.places(0.0, 64, 256) == 74
+
+
+async def test_the_gate_follows_its_brake() -> None:
+    """Also the limits of a reload: the brake is told what is allowed now."""
+    asked: list[tuple[int, int]] = []
+    looked = asyncio.Event()
+
+    class Scripted(Brake):
+        def places(self, lag: float, busy: int, concurrency: int) -> int:
+            asked.append((busy, concurrency))
+            looked.set()
+            return min(concurrency, 2)
+
+    gate = Gate(AdmissionOptions(concurrency=8, queue=0))
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(gate.keep_time(Scripted(BrakeOptions(every=0.001))))
+        await looked.wait()
+        assert [await gate.enter(Claim(1)) for _ in range(3)] == [True, True, False]
+        gate.adapt(AdmissionOptions(concurrency=1, queue=0))
+        looked.clear()
+        await looked.wait()
+        watching.cancel()
+    assert asked[0] == (0, 8) and asked[-1] == (2, 1)
+    assert gate.machine.options.concurrency == 1
