@@ -5,6 +5,8 @@ set -euo pipefail
 
 declare -A programs=(
   [chromium]=chromium # end-to-end tests of the simulator page
+  [openssl]=openssl # the certificate of the test of the hot store over TLS
+  [redis-server]=redis-server # the hot store's tests start their own
 )
 
 missing=()

@@ -10,30 +10,37 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import msgspec
-
+from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
+from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
-from wardgate.domain.flags import Snapshot
-from wardgate.domain.outcomes import Mode
+from wardgate.domain.hot import StorePlace
 from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
+from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
+from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.hot import HotCache
+from wardgate.gateway.notices import Notices
+from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.recall import Recall
+from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
 from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
-from wardgate.settings import Listen, Settings, refuse_fixed
+from wardgate.settings import Listen, Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
@@ -69,22 +76,6 @@ class DecisionIds:
         return str(uuid.UUID(bytes=drawn, version=4))
 
 
-class FileSnapshots:
-    """The rollouts as the files say, until the rollout store is built."""
-
-    def __init__(self) -> None:
-        self._snapshot = Snapshot(epoch=0, rollouts={})
-
-    def current(self) -> Snapshot:
-        return self._snapshot
-
-    def take(self, catalog: Catalog) -> None:
-        """For calls that began before, a service that is gone is off: its cards must not leave any more."""
-        before = self._snapshot.rollouts
-        gone = {name: msgspec.structs.replace(before[name], mode=Mode.OFF) for name in before.keys() - catalog.rollouts}
-        self._snapshot = Snapshot(self._snapshot.epoch + 1, {**gone, **catalog.rollouts})
-
-
 class Faults:
     """Meets `gateway.ports.FaultLog`: noted by class and place, and counted."""
 
@@ -98,10 +89,20 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
+class Hot:
+    """The hot store with what belongs to it: `run` until cancelled, where it has anything to run; what health says."""
+
+    store: HotStore
+    run: Callable[[], Coroutine[Any, Any, None]] | None
+    health: Callable[[], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Configured:
     """A sound configuration that can be started."""
 
     settings: Settings
+    secrets: Secrets
     catalog: Catalog
     warnings: tuple[Finding, ...] = ()
 
@@ -115,7 +116,9 @@ class Generation:
     """What comes from one reading of the configuration. A call ends in the generation in which it began."""
 
     configured: Configured
+    snapshots: FileSnapshots
     models: Mapping[str, ProvenModel]
+    shadow: Shadow
     edge: Edge
 
 
@@ -165,7 +168,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            gateway.prove(tasks)
+            gateway.begin(tasks)
             if post is None:
                 heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
                 await serve_all(gateway.listeners, started, stop)
@@ -206,22 +209,25 @@ class Gateway:
         self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
-        self._snapshots = FileSnapshots()
+        self._ring = key_ring(configured.secrets, log)
+        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
         self._one_reload = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
+        self._beside: list[asyncio.Task[None]] = []
         self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
-        self._now = self._generation(configured, ())
+        self._shadowing: asyncio.Task[None] | None = None
+        self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.metrics, self.reload)
+        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
         return (
             (self, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
@@ -240,6 +246,9 @@ class Gateway:
     async def services(self) -> dict[str, dict[str, str]]:
         return self.health()
 
+    async def stores(self) -> dict[str, Mapping[str, str]]:
+        return {"hot": self._hot.health()}
+
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
 
@@ -250,15 +259,17 @@ class Gateway:
         for service, state in self.health().items():
             self._log.event("service", service=service, **state)
 
-    def prove(self, tasks: asyncio.TaskGroup) -> None:
-        """From now on each model's proof is kept fresh, by a task of its own, and the load is watched."""
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
-        self._timing = tasks.create_task(self._gate.keep_time())
-        for model in self.models.values():
-            self._keep_proven(model)
+        self._beside = [tasks.create_task(self._gate.keep_time())]
+        if self._hot.run is not None:
+            self._beside.append(tasks.create_task(self._hot.run()))
+        self._run_beside(self._now)
 
     def rest(self) -> None:
-        for task in (self._timing, *self._proving.values()):
+        shadowing = [] if self._shadowing is None else [self._shadowing]
+        for task in (*self._beside, *shadowing, *self._proving.values()):
             task.cancel()
 
     async def reload(self) -> tuple[Finding, ...]:
@@ -276,7 +287,8 @@ class Gateway:
         try:
             configured = await _beside_the_calls(self._read)
             refuse_fixed(self._now.configured.settings, configured.settings)
-            self._next = self._generation(configured, _known(self._now))
+            following = self._now.snapshots.following(configured.catalog)
+            self._next = self._generation(configured, following, _known(self._now))
             await _prove_first(set(self._next.models.values()) - set(self.models.values()))
         except ConfigurationError as error:
             errors = error.findings
@@ -299,9 +311,9 @@ class Gateway:
         if self._next is None:
             return
         old, self._now, self._next = self._now, self._next, None
+        old.snapshots.give_way(self._now.snapshots)
         self._settle()
-        for model in self.models.values():
-            self._keep_proven(model)
+        self._run_beside(self._now)
         self._retire(old, self._now)
         self.tell()
         self._log.event("reloaded", services=len(self._now.configured.catalog.services))
@@ -315,16 +327,21 @@ class Gateway:
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
         settings, catalog = self._now.configured.settings, self._now.configured.catalog
-        self._snapshots.take(catalog)
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in _releases(catalog).values()])
 
-    def _generation(self, configured: Configured, known: Known) -> Generation:
+    def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
-        models = proven_models(catalog, known, self._client, self._clock, self._meter, self._log)
+        clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
+        models = proven_models(catalog, known, self._client, clock, meter, self._log)
         attributes = compile_attributes(settings.attributes)
-        flow = HookFlow(self._snapshots, self._gatherer.gather, attributes, models, self._clock, self._meter)
-        stack = hook_stack(flow, self._clock, self._meter, self._records, self._faults)
+        recall = recall_of(self._hot.store, self._ring, snapshots, faults)
+        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        shadow = Shadow(
+            flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
+        )
+        notices = Notices(snapshots, attributes, recall)
+        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack
@@ -335,10 +352,10 @@ class Gateway:
             feedback=self._desk.take,
             client=settings.clients[0],
             gate=self._gate,
-            clock=self._clock,
+            clock=clock,
             new_id=self._new_id,
-            meter=self._meter,
-            faults=self._faults,
+            meter=meter,
+            faults=faults,
             ready=self.ready,
             options=EdgeOptions(
                 max_body=settings.limits.body,
@@ -349,7 +366,7 @@ class Gateway:
                 base=settings.base_path,
             ),
         )
-        return Generation(configured, models, edge)
+        return Generation(configured, snapshots, models, shadow, edge)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
@@ -358,9 +375,15 @@ class Gateway:
     def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
         return self._now.edge.turn_away(method, target, headers)
 
-    def _keep_proven(self, model: ProvenModel) -> None:
-        if self._tasks is not None and model not in self._proving:
-            self._proving[model] = self._tasks.create_task(model.run())
+    def _run_beside(self, generation: Generation) -> None:
+        if self._tasks is None:
+            return
+        for model in generation.models.values():
+            if model not in self._proving:
+                self._proving[model] = self._tasks.create_task(model.run())
+        if self._shadowing is not None:
+            self._shadowing.cancel()  # what it had not begun is shed: shadow is the first to be
+        self._shadowing = self._tasks.create_task(generation.shadow.run())
 
     def _retire(self, old: Generation, now: Generation) -> None:
         """Models that are asked no more. The calls that still go on with one have the proof that it had."""
@@ -377,9 +400,9 @@ class Gateway:
                 self._meter.model_gone(*name)
 
 
-def build(settings: Settings, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
+def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
     """One whose configuration stays as it is."""
-    configured = Configured(settings, catalog)
+    configured = Configured(settings, secrets, catalog)
     return Gateway(configured, log, stopping, lambda: configured)
 
 
@@ -412,6 +435,44 @@ def _releases(catalog: Catalog) -> dict[str, ReleasePlan]:
 def _known(generation: Generation) -> Known:
     releases = _releases(generation.configured.catalog)
     return [(release, generation.models[digest]) for digest, release in releases.items()]
+
+
+def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, faults: Faults) -> Recall:
+    """What it keeps of a call is worked out when the answer has been written: by the loop's next turn."""
+    return Recall(
+        HotCache(store, Pseudonyms(ring, Purpose.CACHE)),
+        ring.keys(Purpose.CACHE)[0].secret,
+        SealedAnswers(ring.keys(Purpose.ANSWER)),
+        snapshots,
+        faults,
+        asyncio.get_running_loop().call_soon,
+    )
+
+
+def key_ring(secrets: Secrets, log: EventLog) -> KeyRing:
+    """Where no secret is named, which only insecure_demo lets pass, one is drawn for this process."""
+    if secrets.pseudonym:
+        return KeyRing(secrets.pseudonym)
+    what = "no pseudonym_key: one is drawn at random for this process, so nobody else finds what it stores"
+    log.event("warning", key="pseudonym_key", what=what)
+    return KeyRing([os.urandom(SECRET_BYTES)])
+
+
+def hot_store(
+    place: StorePlace | None, ring: KeyRing, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+) -> Hot:
+    if place is None:
+        meter.hot_up(True)
+        return Hot(MemoryHotStore(clock.monotonic, meter.hot_event), None, lambda: {"kind": "memory", "state": "up"})
+    from wardgate.adapters.redis.hot import RedisHotStore  # only where it is used: a third of a second to import
+    from wardgate.adapters.redis.seals import Seals
+
+    def news(up: bool) -> None:
+        meter.hot_up(up)
+        log.event("hot_store", state="up" if up else "down")
+
+    store = RedisHotStore(place, Seals(ring.keys(Purpose.STORE)), clock.now, meter.hot_event, news)
+    return Hot(store, store.run, lambda: {"kind": "redis", "state": "up" if store.up else "down"})
 
 
 def http_client(name: str) -> HttpClient:

@@ -1,11 +1,14 @@
 """`wardgate.yaml` as one frozen tree. Read once, by the composition root; every error is reported together."""
 
 import ipaddress
+import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
@@ -16,6 +19,8 @@ from wardgate.domain.context.paths import compile_path
 from wardgate.domain.documents import Document, Place, Wrong, duration_of, findings_of
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
+from wardgate.domain.hot import StorePlace
+from wardgate.domain.pseudonyms import SECRET_BYTES
 from wardgate.domain.units import parse_size
 
 # --- what the gateway is told ---------------------------------------------------------------------------------------
@@ -57,11 +62,22 @@ class Settings:
     attributes: tuple[AttributeSpec, ...]
     model_hosts: frozenset[str]
     limits: Limits
+    hot: StorePlace | None
+    """Of the shared hot store, its password and files as the file names them; None: in process."""
+    pseudonym_key: tuple[str, ...]
+    """The environment variables that hold it: the current one first; empty where none is named."""
     server_timing: bool
     """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
-    hot: str | None
-    """The URL of the shared hot store; None: in process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What stands outside of the file: values of the environment, and files by their whole path."""
+
+    pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
+    """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
+    hot: StorePlace | None = None
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
@@ -152,6 +168,51 @@ def _metrics_path(value: object) -> object:
     return value
 
 
+def _hot_store(value: object) -> object:
+    if isinstance(value, str) and value != "memory":
+        _store_place(value)
+    return value
+
+
+def _store_place(url: str) -> StorePlace:
+    """Of `redis://user:password@host:port/database`; Wrong for anything else. No message repeats what stands there."""
+    try:
+        parts = urlsplit(url)
+        port = 6379 if parts.port is None else parts.port
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise Wrong("not a store", _HOT_REMEDY) from None
+    database = parts.path.removeprefix("/")
+    sound = parts.scheme in ("redis", "rediss") and parts.hostname and port > 0 and not parts.fragment
+    if not sound or re.search(r"[\s\\]", url) or not re.fullmatch(r"[0-9]{0,4}", database):
+        raise Wrong("not a store", _HOT_REMEDY)
+    if parts.username and not parts.password:
+        raise Wrong("a user without a password", "write user:${NAME}@; NAME is an environment variable")
+    tls = parts.scheme == "rediss"
+    if query.keys() - (_TLS_FILES if tls else set()) or not all(query.values()):
+        what = "not an option of this store"
+        raise Wrong(what, f"only rediss:// takes some, and those are {', '.join(sorted(_TLS_FILES))}")
+    if ("ssl_keyfile" in query) != ("ssl_certfile" in query):
+        raise Wrong("half of a client certificate", "give ssl_certfile and ssl_keyfile, or none of them")
+    return StorePlace(
+        parts.hostname or "",
+        port,
+        int(database or 0),
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+        tls,
+        query.get("ssl_ca_certs"),
+        query.get("ssl_certfile"),
+        query.get("ssl_keyfile"),
+    )
+
+
+def _variable(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(_NAME, value):
+        raise Wrong("not the name of an environment variable", "name the variable that holds the key, not the key")
+    return value
+
+
 def _store(*schemes: str) -> BeforeValidator:
     def check(value: object) -> object:
         if isinstance(value, str) and not value.startswith(schemes):
@@ -162,9 +223,13 @@ def _store(*schemes: str) -> BeforeValidator:
 
 
 _LARGEST_BODY = 64 * 1024**2
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_HOT_REMEDY = "write memory, or redis://user:${NAME}@host:6379/0 (rediss:// with TLS); NAME is an environment variable"
 
 _Text = Annotated[str, BeforeValidator(_text)]
 _Url = Annotated[str, BeforeValidator(_url)]
+_Variable = Annotated[str, BeforeValidator(_variable)]
 _Flag = Annotated[bool, Strict()]
 _Port = Annotated[int, Strict(), Field(ge=0, le=65535)]
 _Count = Annotated[int, Strict(), Field(ge=1)]
@@ -258,8 +323,8 @@ class _Feed(_Wire):
 
 
 class _Stores(_Wire):
-    hot: Annotated[str, _store("memory", "redis://", "rediss://")] = "memory"
-    """memory, or redis:// for several replicas."""
+    hot: Annotated[str, BeforeValidator(_hot_store)] = "memory"
+    """memory, or redis:// (rediss:// with TLS) for several replicas: docs/stores.md."""
     durable: Annotated[str, _store("sqlite:///", "postgresql://")] = "sqlite:///var/wardgate.db"
     """sqlite:/// and a path, or postgresql://"""
     spool: _Text = "var/spool"
@@ -267,9 +332,10 @@ class _Stores(_Wire):
 
 
 class _PseudonymKey(_Wire):
-    env: Annotated[str, BeforeValidator(_text)]
-    """The environment variable that holds it."""
-    previous: tuple[_Text, ...] = ()
+    env: _Variable
+    """The environment variable that holds it: 32 bytes or more, in base64 or as they are."""
+    previous: tuple[_Variable, ...] = ()
+    """Those of the secrets that it replaced, while what they wrote is still looked up."""
 
 
 class _Snapshot(_Wire):
@@ -341,6 +407,7 @@ def read_settings(document: Document) -> Settings:
     findings = [*_demo_problems(document, file), *_client_problems(document, file), *_listener_problems(document, file)]
     if findings:
         raise ConfigurationError(findings)
+    key = file.pseudonym_key
     return Settings(
         environment=file.environment,
         insecure_demo=file.insecure_demo,
@@ -355,9 +422,10 @@ def read_settings(document: Document) -> Settings:
         limits=Limits(
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
+        hot=None if file.stores.hot == "memory" else _store_place(file.stores.hot),
+        pseudonym_key=() if key is None else (key.env, *key.previous),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
-        hot=None if file.stores.hot == "memory" else file.stores.hot,
     )
 
 
@@ -375,9 +443,18 @@ def require_shared(settings: Settings, document: Document) -> None:
         what = "several workers need a hot store that they share"
         remedy = "write the URL of a Redis, redis://…, or start with one worker"
         raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
+    if not settings.pseudonym_key:
+        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
+        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
 
 
-_FIXED = {"listen": "listen", "admin": "admin.listen", "http_client": "http_client", "hot": "stores.hot"}
+_FIXED = {
+    "listen": "listen",
+    "admin": "admin.listen",
+    "http_client": "http_client",
+    "hot": "stores.hot",
+    "pseudonym_key": "pseudonym_key",
+}
 """What holds for the life of a process, with its key in the file."""
 
 
@@ -387,6 +464,65 @@ def refuse_fixed(before: Settings, after: Settings) -> None:
     if changed:
         what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
         raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
+
+
+def read_secrets(
+    settings: Settings, document: Document, folder: Path, environment: Mapping[str, str] | None = None
+) -> Secrets:
+    """What the file names and does not hold; `folder` is the file's. Raises ConfigurationError with all that is
+    missing: a check passes without it, on another machine, and a start does not."""
+    held = os.environ if environment is None else environment  # noqa: TID251 - here it is read, once
+    findings: list[Finding] = []
+    secrets = []
+    for number, name in enumerate(settings.pseudonym_key):
+        place: Place = ("pseudonym_key", *(("env",) if number == 0 else ("previous", number - 1)))
+        secret = _secret(held.get(name))
+        if secret is None:
+            remedy = f"set {name} to {SECRET_BYTES} random bytes or more, such as `openssl rand -base64 {SECRET_BYTES}`"
+            findings.append(document.finding(place, "the environment holds no key of sufficient length", remedy))
+        else:
+            secrets.append(secret)
+    if not settings.pseudonym_key and not settings.insecure_demo:
+        remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
+        findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
+    hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    if findings:
+        raise ConfigurationError(findings)
+    return Secrets(tuple(secrets), hot)
+
+
+def _secret(text: str | None) -> bytes | None:
+    """The bytes of a key: what its base64 stands for, where it is some and long enough; else the text's own."""
+    if text is None:
+        return None
+    text = text.strip()
+    if re.fullmatch(r"(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}", text):
+        digits = text.rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            raw = b64decode(digits + "=" * (-len(digits) % 4))
+        except ValueError:  # no number of bytes has this many digits
+            raw = b""
+        if len(raw) >= SECRET_BYTES:
+            return raw
+    plain = text.encode("utf-8", "surrogateescape")
+    return plain if len(plain) >= SECRET_BYTES else None
+
+
+def _with_secrets(
+    hot: StorePlace, document: Document, folder: Path, held: Mapping[str, str], findings: list[Finding]
+) -> StorePlace:
+    named = re.fullmatch(rf"\$\{{({_NAME})\}}", hot.password or "")
+    password = hot.password if named is None else held.get(named[1])
+    if named is not None and not password:
+        what, remedy = "the environment holds no password for this store", f"set {named[1]}"
+        findings.append(document.finding(("stores", "hot"), what, remedy))
+    ca, certificate, key = [
+        None if file is None else str((folder / file).resolve()) for file in (hot.ca, hot.certificate, hot.key)
+    ]
+    if not all([file is None or os.access(file, os.R_OK) for file in (ca, certificate, key)]):
+        what, remedy = "a file of this store cannot be read", "name files that can, from this file's folder"
+        findings.append(document.finding(("stores", "hot"), what, remedy))
+    return replace(hot, password=password, ca=ca, certificate=certificate, key=key)
 
 
 def _demo_problems(document: Document, file: File) -> list[Finding]:

@@ -32,6 +32,7 @@ class Running:
     admin: int
     process: asyncio.subprocess.Process
     events: list[dict[str, Any]] = field(default_factory=list)
+    calls: int = 0
 
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event.get("event") == name]
@@ -53,7 +54,8 @@ class Running:
         return (int(head.split()[1]), body) if head else (0, b"")
 
     async def call(self) -> tuple[int, bytes]:
-        return await self.send(post(PATH, msgspec.json.encode(kidney_call())))
+        self.calls += 1
+        return await self.send(post(PATH, msgspec.json.encode(kidney_call(self.calls))))
 
     async def metrics(self) -> str:
         return (await self.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", self.admin))[
@@ -77,7 +79,10 @@ def written(folder: Path, server: OipServer, listen: int, admin: int, **edits: E
             ("127.0.0.1:8082", server.host),
             ("port: 8080}", f"port: {listen}}}"),
             ("port: 8081", f"port: {admin}"),
-            ("insecure_demo", 'stores: {hot: "redis://127.0.0.1:1/0"}\ninsecure_demo'),
+            (
+                "insecure_demo",
+                'stores: {hot: "redis://127.0.0.1:1/0"}\npseudonym_key: {env: TEST_PSEUDONYM_KEY}\ninsecure_demo',
+            ),
         ],
         "release": [("http://127.0.0.1:8082", f"http://{server.host}"), ("timeout: 200ms", "timeout: 8s")],
         "service": [("deadline: 500ms", "deadline: 10s")],
@@ -97,6 +102,7 @@ async def running(folder: Path, *arguments: str) -> AsyncIterator[Running]:
             sys.executable,
             *("-m", "wardgate", "serve", "--config", str(config), *arguments),
             stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "TEST_PSEUDONYM_KEY": "k" * 32},  # noqa: TID251 - that of a child
         )
         here = Running(folder, server, listen, admin, process)
         async with asyncio.TaskGroup() as tasks:

@@ -55,6 +55,7 @@ def record_of(
     doubtful: frozenset[str] = frozenset(),
     encounter: Json | None = None,
     drafts: dict[str, list[Json]] | None = None,
+    read_back_to: dict[str, float] | None = None,
 ) -> PatientRecord:
     """The record as decoding yields it: through JSON into the slim structs."""
     by_type: dict[str, tuple[Resource, ...]] = {}
@@ -65,7 +66,7 @@ def record_of(
     for field, resources in (drafts or {}).items():
         by_type[home_in_context(field)] = tuple(map(decoded, resources))
         known[home_in_context(field)] = KeyState.OBTAINED
-    return PatientRecord(patient, encounter, by_type, known, {}, False, doubtful)
+    return PatientRecord(patient, encounter, by_type, known, {}, False, doubtful, read_back_to=read_back_to or {})
 
 
 def decoded(resource: Json) -> Resource:
@@ -84,9 +85,10 @@ def extract(
     doubtful: frozenset[str] = frozenset(),
     encounter: Json | None = None,
     drafts: dict[str, list[Json]] | None = None,
+    read_back_to: dict[str, float] | None = None,
 ) -> FeatureVector:
     assert check_schema(schema) == []
-    record = record_of(resources, patient, states, doubtful, encounter, drafts)
+    record = record_of(resources, patient, states, doubtful, encounter, drafts, read_back_to)
     return compile_schema(schema, keys).extract(record, as_of, zone)
 
 
@@ -100,13 +102,16 @@ def disagreement(
     zone: ZoneInfo = BERLIN,
     encounter: Json | None = None,
     drafts: dict[str, list[Json]] | None = None,
+    read_back_to: dict[str, float] | None = None,
 ) -> dict[str, tuple[Answer, Answer]]:
     """Where the extractor and the reference differ: by feature what each of them says."""
-    vector = extract(schema, resources, patient, keys, states, as_of, zone, encounter=encounter, drafts=drafts)
+    vector = extract(
+        schema, resources, patient, keys, states, as_of, zone, frozenset(), encounter, drafts, read_back_to
+    )
     known = {
         name: state.value for name, state in (states or dict.fromkeys(map(_name, keys), KeyState.OBTAINED)).items()
     }
-    reference = Reference(resources, patient, list(keys), known, as_of, zone, encounter, drafts)
+    reference = Reference(resources, patient, list(keys), known, as_of, zone, encounter, drafts, read_back_to)
     expected = reference.extract(schema)
     found = {name: _answer_of(vector, name) for name in vector.values}
     differing = {name: (found[name], expected[name]) for name in expected if not _same(found[name], expected[name])}

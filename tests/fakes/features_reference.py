@@ -34,14 +34,16 @@ class Reference:
         zone: ZoneInfo,
         encounter: Json | None = None,
         drafts: dict[str, list[Json]] | None = None,
+        read_back_to: dict[str, float] | None = None,
     ) -> None:
-        """`drafts` by field of the hook's context."""
+        """`drafts` by field of the hook's context; `read_back_to` of keys of which only the newest part was read."""
         self.resources = resources
         self.patient = patient
         self.encounter = encounter
         self.drafts = drafts or {}
         self.keys = keys
         self.states = states
+        self.read_back_to = read_back_to or {}
         self.as_of = as_of
         self.zone = zone
 
@@ -65,6 +67,8 @@ class Reference:
         candidates = self.candidates(spec)
         if not self.was_obtained(spec, candidates):
             return answer(mark="missing", unobtained=True)
+        if self.hides_older(spec, candidates):
+            return answer(mark="missing")
         found = self.take(spec, [c for c in candidates if not c["nameless"]])
         if found["value"] is not True and spec.codes:
             guess = self.take(spec, [c for c in candidates if c["nameless"]])
@@ -95,19 +99,28 @@ class Reference:
             asking = [key for key in self.keys if asks_for(key, spec.source, system, code)]
             if any(self.states.get(key.name) == "obtained" for key in asking):
                 continue
-            if spec.take.value != "latest":
-                return False
-            rescued = False
-            for key in asking:
-                if self.states.get(key.name) == "partial_newest":
-                    for candidate in candidates:
-                        if candidate["at"] is not None and any(
-                            asks_for(key, spec.source, s, c) for s, c in candidate["codes"]
-                        ):
-                            rescued = True
-            if not rescued:
+            newest = max((c["at"] for c in candidates if c["at"] is not None), default=-math.inf)
+            partial = [self.read_back_to[key.name] for key in asking if key.name in self.read_back_to]
+            beyond = any(spec.within is not None and back_to < self.as_of - spec.within for back_to in partial)
+            if not beyond and not (spec.take.value == "latest" and any(back_to < newest for back_to in partial)):
                 return False
         return True
+
+    def hides_older(self, spec: FeatureSpec, candidates: list[Json]) -> bool:
+        """All that was found is too old, and what was not read may be newer than that, and too old as well."""
+        if spec.within is None or spec.take.value in ("any", "count"):
+            return False
+        times = [c["at"] for c in candidates if c["at"] is not None]
+        if not times or any(self.as_of - at <= spec.within for at in times):
+            return False
+        for code_set in spec.codes:
+            for code in code_set.any:
+                asking = [key for key in self.keys if asks_for(key, spec.source, code_set.system, code)]
+                if any(self.states.get(key.name) == "obtained" for key in asking):
+                    continue
+                if all(self.read_back_to.get(key.name, math.inf) >= max(times) for key in asking):
+                    return True
+        return False
 
     # Observation
 

@@ -1,6 +1,7 @@
 """A whole gateway in one process: real configuration, edge, stacks and spine; fake clock, model and FHIR server."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.clock import FakeClock
+from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import FakeModel
 from wardgate.adapters.files.catalog import load
@@ -22,8 +24,10 @@ from wardgate.domain.outcomes import Mode
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
-from wardgate.gateway.ports import FhirReader
+from wardgate.gateway.notices import Notices
+from wardgate.gateway.ports import FhirReader, HotStore
 from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.shadow import Shadow, ShadowOptions
 from wardgate.gateway.stacks import hook_stack, model_stack
 from wardgate.resilience.admission import Gate
 from wardgate.web.edge import Edge, EdgeOptions
@@ -65,7 +69,8 @@ class Snapshots:
 
 
 class FakeGateway:
-    """`proven` False leaves the model's gate closed, as before its probes have passed."""
+    """`proven` False leaves the model's gate closed, as before its probes have passed. `hot` None: the store is down.
+    Shadow work waits until a test runs `shadow.run()`."""
 
     def __init__(
         self,
@@ -76,6 +81,8 @@ class FakeGateway:
         proven: bool = True,
         options: EdgeOptions | None = None,
         system_actions: bool = False,
+        hot: Callable[[FakeClock], HotStore] | None = None,
+        shadow: ShadowOptions | None = None,
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
@@ -86,17 +93,27 @@ class FakeGateway:
         self.proven = self._proven(proven)
         self.reader = Reader(self.fhir)
         gatherer = Gatherer(self.reader, self.meter, self.clock)
-        flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter)
-        stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter)
-        ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
-        self.edge = Edge(
+        self.hot = DownStore() if hot is None else hot(self.clock)
+        recall = recall_of(self.hot, self.snapshots, self.meter)
+        flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall)
+        self.shadow = Shadow(
+            flow, gatherer.given, {}, self.snapshots, self.sink, self.clock, self.meter, self.meter, options=shadow
+        )
+        notices = Notices(self.snapshots, {}, recall)
+        self.stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter, recall, notices, self.shadow)
+        self._ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
+        self.edge = self.edge_of(self.client, options)
+
+    def edge_of(self, client: Client, options: EdgeOptions | None = None) -> Edge:
+        """An edge whose calls are all this client's, in front of the one stack."""
+        return Edge(
             catalog=lambda: self.catalog,
-            handler=lambda plan: stack,
+            handler=lambda plan: self.stack,
             feedback=FeedbackDesk(self.feedback, self.meter).take,
-            client=self.client,
+            client=client,
             gate=Gate(),
             clock=self.clock,
-            new_id=lambda: next(ids),
+            new_id=lambda: next(self._ids),
             meter=self.meter,
             faults=self.meter,
             ready=lambda: True,
@@ -106,7 +123,8 @@ class FakeGateway:
     def mode(self, mode: Mode, service: str = "kidney-failure") -> None:
         """What an operator does."""
         old = self.snapshots.snapshot
-        rollouts = {**old.rollouts, service: Rollout(old.rollouts[service].champion, mode)}
+        rollout = old.rollouts[service]
+        rollouts = {**old.rollouts, service: Rollout(rollout.champion, mode, shadows=rollout.shadows)}
         self.snapshots.snapshot = Snapshot(old.epoch + 1, rollouts)
 
     async def call(self, body: dict[str, Any], service: str = "kidney-failure") -> Reply:

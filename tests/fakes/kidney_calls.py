@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 
-def kidney_call() -> dict[str, Any]:
+def kidney_call(number: int = 0) -> dict[str, Any]:
+    """Each number is another call of another patient, so that none is answered with another's answer."""
+    patient = f"p{number}"
+
     def lab(code: str, value: float, unit: str) -> dict[str, Any]:
         return {
             "resource": {
@@ -12,7 +15,7 @@ def kidney_call() -> dict[str, Any]:
                 "id": f"o-{code}",
                 "status": "final",
                 "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-                "subject": {"reference": "Patient/p1"},
+                "subject": {"reference": f"Patient/{patient}"},
                 "effectiveDateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),  # noqa: TID251
                 "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": unit},
             }
@@ -21,10 +24,10 @@ def kidney_call() -> dict[str, Any]:
     labs = [lab("33914-3", 12, "mL/min/{1.73_m2}"), lab("9318-7", 1200, "mg/g")]
     return {
         "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
-        "context": {"userId": "Practitioner/u1", "patientId": "p1"},
+        "hookInstance": f"d1577c69-dfbe-44ad-ba6d-{number:012x}",
+        "context": {"userId": "Practitioner/u1", "patientId": patient},
         "prefetch": {
-            "patient": {"resourceType": "Patient", "id": "p1", "gender": "male", "birthDate": "1956-03-01"},
+            "patient": {"resourceType": "Patient", "id": patient, "gender": "male", "birthDate": "1956-03-01"},
             "labs": {"resourceType": "Bundle", "type": "searchset", "entry": labs},
             "problems": {"resourceType": "Bundle", "type": "searchset", "entry": []},
         },

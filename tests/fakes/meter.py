@@ -16,6 +16,8 @@ class FakeMeter:
     late: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     probes: list[Reason | None] = field(default_factory=list)
+    shadow: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    shed: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     def call_ended(
@@ -41,6 +43,12 @@ class FakeMeter:
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self.probes.append(reason)
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        self.shadow.append((service_id, model, version, outcome, reason))
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        self.shed += count
 
     def fault(self, stage: str, error: BaseException) -> None:
         self.faults.append((stage, type(error).__name__))

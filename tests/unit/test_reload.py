@@ -18,6 +18,7 @@ from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.processes import free_port
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.bootstrap import Gateway
 from wardgate.cli.configured import read
 from wardgate.domain.outcomes import Mode
@@ -33,12 +34,14 @@ class Site:
     server: OipServer
     gateway: Gateway
     out: io.StringIO
+    calls: int = 0
 
     def edit(self, **edits: Edit) -> None:
         _written(self.folder, self.server, **edits)
 
     async def call(self) -> Reply:
-        return await ask(self.gateway, "POST", PATH, msgspec.json.encode(kidney_call()), JSON)
+        self.calls += 1
+        return await ask(self.gateway, "POST", PATH, msgspec.json.encode(kidney_call(self.calls)), JSON)
 
     def events(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(line) for line in self.out.getvalue().splitlines()]
@@ -60,13 +63,15 @@ async def site(folder: Path) -> AsyncIterator[Site]:
     async with oip_server() as server:
         config, out = _written(folder, server), io.StringIO()
         gateway = Gateway(read(config), EventLog(out), asyncio.Event(), lambda: read(config))
-        async with asyncio.TaskGroup() as tasks:
-            gateway.prove(tasks)
-            await until(lambda: _proof(gateway) == "passed")
-            yield Site(folder, server, gateway, out)
-            server.hold.set()
-            gateway.rest()
-        await gateway.http.close()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                gateway.begin(tasks)
+                await until(lambda: _proof(gateway) == "passed")
+                yield Site(folder, server, gateway, out)
+                server.hold.set()
+                gateway.rest()
+        finally:
+            await gateway.http.close()
 
 
 def _proof(gateway: Gateway) -> str:
@@ -156,11 +161,11 @@ async def test_what_is_switched_off_hides_the_calls_in_flight_too(tmp_path: Path
             call = group.create_task(here.call())
             await until(lambda here=here: here.server.waiting == 1)  # type: ignore[misc]
             here.edit(**edit)
-            errors = await here.gateway.reload()
-            assert errors == ()
+            before = here.gateway._now.snapshots
+            assert await here.gateway.reload() == ()
             here.server.hold.set()
             assert (await call).body == b'{"cards":[]}'
-            assert here.gateway._snapshots.current().rollouts["kidney-failure"].mode is Mode.OFF
+            assert before.current().rollouts["kidney-failure"].mode is Mode.OFF
             assert not [event for event in here.events() if event["event"] == "fault"]
 
 
@@ -219,7 +224,9 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
                 if number in (14, 54):
                     here.out.truncate(0)
                     here.server.raw.requests.clear()
-                    here.gateway._records._records.clear()  # bounded by number, and not yet full
+                    here.gateway._records._records.clear()  # these are bounded by number, and not yet full
+                    assert isinstance(here.gateway._hot.store, MemoryHotStore)
+                    here.gateway._hot.store._entries.clear()
                     gc.collect()
                     sizes.append(tracemalloc.get_traced_memory()[0])
         finally:

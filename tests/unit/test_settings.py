@@ -10,7 +10,17 @@ from wardgate.adapters.files.yaml_documents import read_yaml
 from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
-from wardgate.settings import Limits, Listen, Settings, is_loopback, read_settings, require_startable
+from wardgate.domain.hot import StorePlace
+from wardgate.settings import (
+    Limits,
+    Listen,
+    Secrets,
+    Settings,
+    is_loopback,
+    read_secrets,
+    read_settings,
+    require_startable,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,9 +113,19 @@ def test_what_the_file_says_is_taken(tmp_path: Path) -> None:
         (("model_hosts:", "limits: {depth: 2}\nmodel_hosts:"), 11, "limits.depth"),
         (("model_hosts:", "limits: {read: 5}\nmodel_hosts:"), 11, "limits.read"),
         (("model_hosts:", "stores: {hot: memcached}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://h:0'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://h:port'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://user@h'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://h/zero'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'redis://h/0?ssl_ca_certs=a'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'rediss://h/0?ssl_cert_reqs=none'}\nmodel_hosts:"), 11, "stores.hot"),
+        (("model_hosts:", "stores: {hot: 'rediss://h/0?ssl_certfile=a'}\nmodel_hosts:"), 11, "stores.hot"),
         (("model_hosts:", "stores: {durable: mysql://x}\nmodel_hosts:"), 11, "stores.durable"),
         (("model_hosts:", "telemetry: {keep: 5}\nmodel_hosts:"), 11, "telemetry.keep"),
         (("model_hosts:", "pseudonym_key: {}\nmodel_hosts:"), 11, "pseudonym_key.env"),
+        (("model_hosts:", "pseudonym_key: {env: 'a b'}\nmodel_hosts:"), 11, "pseudonym_key.env"),
+        (("model_hosts:", "pseudonym_key: {env: A, previous: ['x=']}\nmodel_hosts:"), 11, "pseudonym_key.previous.0"),
         (("model_hosts:", "discovery: {cds_hooks: 2.0}\nmodel_hosts:"), 11, "discovery.cds_hooks"),
         (("model_hosts:", "attributes: {ward: {}}\nmodel_hosts:"), 11, "attributes.ward"),
         (
@@ -198,3 +218,74 @@ def test_the_example_of_the_documentation_is_read() -> None:
 def test_loopback_is_an_address_or_localhost(host: str, loopback: bool) -> None:
     """A name that only looks like one is none."""
     assert is_loopback(host) is loopback
+
+
+_REDIS = "stores: {hot: 'rediss://gate%40:${HOT}@redis.example:6380/2?ssl_ca_certs=ca.pem'}\n"
+_KEYS = "pseudonym_key: {env: KEY, previous: [OLD]}\n"
+
+
+def _secrets(folder: Path, added: str, environment: dict[str, str], *edits: Edit) -> Secrets:
+    document = _document(folder, ("model_hosts:", f"{added}model_hosts:"), *edits)
+    return read_secrets(read_settings(document), document, folder / "config", environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("x" * 32, b"x" * 32),
+        ("pass phrase, thirty-two characters", b"pass phrase, thirty-two characters"),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", bytes(range(32))),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", bytes(range(32))),
+        ("_-_-" * 11, b"\xff\xef\xfe" * 11),
+        ("x" * 31, None),
+        ("", None),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="),
+    ],
+)
+def test_a_key_is_32_bytes_in_base64_or_plain(tmp_path: Path, text: str, secret: bytes | None) -> None:
+    """Base64 where it is some and long enough; anything shorter is no key."""
+    if secret is None:
+        with pytest.raises(ConfigurationError):
+            _secrets(tmp_path, "pseudonym_key: {env: KEY}\n", {"KEY": text})
+    else:
+        assert _secrets(tmp_path, "pseudonym_key: {env: KEY}\n", {"KEY": text}).pseudonym == (secret,)
+
+
+def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
+    """Keys, the current one first; the store's password; files from the folder of `wardgate.yaml`. None is printed."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "ca.pem").write_text("", encoding="utf-8")
+    secrets = _secrets(tmp_path, _KEYS + _REDIS, {"KEY": "k" * 32, "OLD": "o" * 40, "HOT": "word"})
+
+    assert secrets.pseudonym == (b"k" * 32, b"o" * 40)
+    assert secrets.hot == StorePlace(
+        "redis.example", 6380, 2, "gate@", "word", True, str(tmp_path / "config" / "ca.pem"), None, None
+    )
+    assert "word" not in repr(secrets) and "kkkk" not in repr(secrets)
+
+
+def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """By the line that names it; `check` passes without any of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        _secrets(tmp_path, _KEYS + _REDIS, {"KEY": "short"})
+    findings = caught.value.findings
+    assert [finding.key for finding in findings] == ["pseudonym_key.env", "pseudonym_key.previous.0"] + [
+        "stores.hot"
+    ] * 2
+    assert all(finding.remedy and "short" not in finding.what + finding.remedy for finding in findings)
+
+
+def test_only_a_demo_does_without_a_key(tmp_path: Path) -> None:
+    """Elsewhere it stops the start."""
+    assert _secrets(tmp_path, "", {}) == Secrets()
+    with pytest.raises(ConfigurationError) as caught:
+        _secrets(tmp_path, "", {}, *_PRODUCTION)
+    assert [finding.key for finding in caught.value.findings] == ["pseudonym_key"]
+
+
+def test_a_place_without_secrets_is_complete(tmp_path: Path) -> None:
+    """Defaults: port 6379, database 0, nobody's name."""
+    assert _secrets(tmp_path, "stores: {hot: 'redis://127.0.0.1'}\n", {}).hot == StorePlace("127.0.0.1")
+    assert _secrets(tmp_path, "stores: {hot: 'redis://:a%3Ab@[::1]:1'}\n", {}).hot == StorePlace(
+        "::1", 1, password="a:b"
+    )

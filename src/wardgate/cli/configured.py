@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from wardgate.cli.check import Examination, examine
 from wardgate.domain.errors import ConfigurationError
-from wardgate.settings import require_startable
+from wardgate.settings import read_secrets, require_startable
 
 if TYPE_CHECKING:
     from wardgate.bootstrap import Configured
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def read(config: Path) -> "Configured":
     """Raises ConfigurationError with everything that is wrong."""
-    return configured_of(examine(config))
+    return configured_of(examine(config), config.parent)
 
 
-def configured_of(examination: Examination) -> "Configured":
+def configured_of(examination: Examination, folder: Path) -> "Configured":
     """Raises ConfigurationError where it could not be started."""
     from wardgate.bootstrap import Configured  # only now: the server's libraries take longer to import than a check
 
@@ -24,4 +24,5 @@ def configured_of(examination: Examination) -> "Configured":
     if examination.errors or settings is None or catalog is None or document is None:
         raise ConfigurationError(examination.errors)
     require_startable(settings, document)
-    return Configured(settings, catalog, examination.findings)
+    secrets = read_secrets(settings, document, folder)
+    return Configured(settings, secrets, catalog, examination.findings)

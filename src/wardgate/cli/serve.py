@@ -17,7 +17,7 @@ def run(config: Path, workers: int = 1) -> int:
         sys.stderr.write(f"\nNot started. {summary(os.path.normpath(config), examination)}")
         return 2
     try:
-        configured = configured_of(examination)
+        configured = configured_of(examination, config.parent)
         if workers > 1 and examination.document is not None:
             require_shared(configured.settings, examination.document)
     except ConfigurationError as error:

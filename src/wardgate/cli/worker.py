@@ -52,6 +52,8 @@ async def _answer(asked: str, gateway: bootstrap.Gateway) -> Any:
     match asked:
         case "services":
             return gateway.health()
+        case "stores":
+            return await gateway.stores()
         case "metrics":
             return (await gateway.metrics())[0].decode()
         case "prepare":

@@ -123,7 +123,7 @@ class Parent:
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.metrics, self.reload)
+        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
         admin = admin_app(ports)
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
@@ -143,6 +143,11 @@ class Parent:
         """Those of the first worker, with the worst proof; `workers` where they do not say the same."""
         said = await self._ask_all("services")
         return agreed({number: state for number, state in said.items() if state is not None})
+
+    async def stores(self) -> dict[str, dict[str, str]]:
+        """As the worker sees them that sees them worst."""
+        said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
+        return min(said, key=lambda stores: stores["hot"]["state"] == "up", default={})
 
     async def metrics(self) -> tuple[bytes, str]:
         self._meter.up(sum(worker.up.is_set() for worker in self._workers))

@@ -28,9 +28,13 @@ class Cohort(msgspec.Struct, frozen=True):
 
 
 class Rollout(msgspec.Struct, frozen=True):
+    """`shadows` are the releases that are asked after the response: shadow releases, and the challenger, whose cohort
+    waits for the rollout store."""
+
     champion: str
     mode: Mode
     cohort: Cohort | None = None
+    shadows: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):

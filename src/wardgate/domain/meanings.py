@@ -36,7 +36,7 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, the rule's.",
+    Outcome.SHOWN: "A card was shown, with the model's score or, where it could not be had, its last or the rule's.",
     Outcome.WITHHELD: "A card was computed, or could have been, and was deliberately not shown.",
     Outcome.BELOW_THRESHOLD: "A score was computed; it is below the threshold from which this service shows a card.",
     Outcome.SUPPRESSED: "The same card was shown a short while ago.",
@@ -77,6 +77,10 @@ REASONS: Mapping[Reason, Meaning] = {
         "Look at the store of records: disk full, folder not writable, process gone.",
     ),
     Reason.BELOW_THRESHOLD: Meaning("The score is below the threshold of this site.", "Nothing."),
+    Reason.REPEATED: Meaning(
+        "The same card was shown a short while ago, and nothing has become worse since.",
+        "Nothing; `suppress` of the service says what counts as the same, and for how long.",
+    ),
     Reason.INPUT_MISSING: Meaning(
         "An input was not found in the chart.",
         "If that is frequent: does the feature list every code that is in use, and look back far enough?",

@@ -61,6 +61,8 @@ class Reason(StrEnum):
     RECORD_UNAVAILABLE = "record_unavailable"
     # below the threshold
     BELOW_THRESHOLD = "below_threshold"
+    # suppressed
+    REPEATED = "repeated"
     # deferred: the gateway hands the question back to the clinician
     INPUT_MISSING = "input_missing"
     INPUT_STALE = "input_stale"
@@ -123,6 +125,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.RECORD_UNAVAILABLE,
     ),
     Outcome.BELOW_THRESHOLD: (Reason.BELOW_THRESHOLD,),
+    Outcome.SUPPRESSED: (Reason.REPEATED,),
     Outcome.DEFERRED: (
         Reason.INPUT_MISSING,
         Reason.INPUT_STALE,

@@ -6,8 +6,10 @@ import msgspec
 
 from wardgate.domain.cards.plan import CardPlan
 from wardgate.domain.context.prefetch import PrefetchKey
+from wardgate.domain.decisions.cached import Basis
 from wardgate.domain.decisions.ladder import Ladder
 from wardgate.domain.decisions.rules import Rules
+from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.features.compile import Extractor
 from wardgate.domain.flags import Rollout
 from wardgate.domain.hooks import ContextField
@@ -32,6 +34,8 @@ class ReleasePlan(msgspec.Struct, frozen=True):
     card: CardPlan
     ladder: Ladder = ()
     rule_cards: Mapping[str, CardPlan] = {}  # by the name of a rule of the ladder
+    basis: Basis | None = None  # of its cached scores; None: none is kept
+    kept_for: float = 0.0  # seconds that a score is worth keeping
 
 
 class ServicePlan(msgspec.Struct, frozen=True):
@@ -49,6 +53,8 @@ class ServicePlan(msgspec.Struct, frozen=True):
     releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
     context: tuple[ContextField, ...] = ()  # of a hook outside the library, where the service declares it
     context_fields: tuple[str, ...] = ()  # whose resources a feature of one of these releases reads
+    suppression: Suppression | None = None  # None: a repeated card is shown again
+    notice_every: float | None = None  # seconds; None: that there is no card means nothing
 
 
 class Catalog(msgspec.Struct, frozen=True):

@@ -67,6 +67,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     recommendation_type: RecommendationType | None = None
     system_actions: int = 0  # how many left
     stages_ms: Mapping[str, float] = {}
+    cache_age_s: float | None = None  # of a cached score
+    repeats: str | None = None  # the decision whose answer was given once more; counted there
 
 
 _AGE_STEPS: tuple[tuple[float, str], ...] = (

@@ -1,9 +1,43 @@
 """A hook request on its way through the gateway: with its id, its clock and its time budget."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from wardgate.domain.decisions.suppression import Repetition
+from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
 from wardgate.domain.plans import ServicePlan
+from wardgate.gateway.hot import HotKey
+
+
+class Kept(StrEnum):
+    """What stands in the hot store of earlier calls; the kinds of its keys."""
+
+    ANSWER = "answer"  # for a repeat of the same request
+    SCORE = "score"  # for the ladder
+    SHOWN = "shown"  # the mark of the card that was shown
+    TOLD = "told"  # the mark of the notice
+
+
+_NOTHING: Mapping[Kept, HotKey] = {}
+_NO_VALUES: Mapping[Kept, bytes] = {}
+
+
+class Memory:
+    """What the hot store holds for one call, looked up once, and what is to be kept of it.
+
+    `asked` are the keys by what stands under them, `found` the values that were there: nothing of both where the store
+    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card.
+    """
+
+    __slots__ = ("asked", "assigned", "found", "repetition")
+
+    def __init__(self) -> None:
+        self.asked: Mapping[Kept, HotKey] = _NOTHING
+        self.found: Mapping[Kept, bytes] = _NO_VALUES
+        self.assigned: Assignment | None = None
+        self.repetition = Repetition.NEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +45,8 @@ class HookCall:
     """`now` is the wall clock of the call in epoch seconds, the only "now" that anything computed uses.
 
     `started` and `expires` are readings of the monotonic clock in seconds. `stages` collects the end of
-    each stage as (name, monotonic seconds), for records and telemetry; nothing decides by it.
+    each stage as (name, monotonic seconds), for records and telemetry; nothing decides by it. `body` are the bytes of
+    the request, by which a repeat is known.
     """
 
     request: HookRequest
@@ -20,7 +55,9 @@ class HookCall:
     now: float
     started: float
     expires: float
+    body: bytes = field(default=b"", compare=False, repr=False)
     stages: list[tuple[str, float]] = field(default_factory=list, compare=False, repr=False)
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def stages_ms(self) -> dict[str, float]:
         """Milliseconds that each stage took, in their order; the names are the spine's own."""

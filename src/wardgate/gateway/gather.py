@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
-from wardgate.domain.context.drafts import decode_drafts
+from wardgate.domain.context.drafts import Drafts, decode_drafts
 from wardgate.domain.context.ownership import Owner
-from wardgate.domain.context.paging import is_newest_first, next_url
+from wardgate.domain.context.paging import newest_back_to, next_url
 from wardgate.domain.context.prefetch import PrefetchKey, fill
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import Page, decode_value
@@ -30,7 +30,10 @@ class GatherOptions:
     max_concurrent: int = 8
     """Reads that one call has open at the same time; a FHIR server is shared by everybody."""
     max_bytes: int = 4 * 1024 * 1024
-    """Of all the answers that one call reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
+    """Of all that one call brings and reads; decoding cannot be interrupted, so there must be an end to it (law 1)."""
+    seconds_per_byte: float = 100e-9
+    """What decoding and extraction take of one call's answers, at most: the worst Observations measured take 70 ns.
+    An answer that would not be worked off by the deadline is not even decoded."""
     reserve: float = 0.3
     """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
 
@@ -53,12 +56,17 @@ class Gatherer:
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
-        fields = call.plan.context_fields
-        drafts = decode_drafts(request.context, fields) if fields else None
-        record = assemble(answers, owner, request.encounter_id, wrong_patient, drafts)
+        record = assemble(answers, owner, request.encounter_id, wrong_patient, _drafts(call))
         for cause, count in record.dropped.items():
             self._meter.resource_dropped(cause, count)
         return record
+
+    def given(self, call: HookCall) -> PatientRecord:
+        """What the EHR has sent, and nothing else; raises PatientMismatch."""
+        request = call.request
+        owner = Owner(request.patient_id, request.fhir_server, request.client.fhir_servers)
+        answers = [_sent(key, request, owner) for key in call.plan.prefetch]
+        return assemble(answers, owner, request.encounter_id, False, _drafts(call))
 
     async def _complete(self, missing: Sequence[Answer], call: HookCall, owner: Owner) -> bool:
         """Read what is missing and settle each state; True where a resource was read that the context contradicts."""
@@ -73,8 +81,8 @@ class Gatherer:
                     tasks = [group.create_task(reads.answer(answer)) for answer in missing]
                 wrong = any(task.result() for task in tasks)
         for answer in missing:
-            if answer.state is KeyState.PARTIAL and _is_proven(answer, call.request):
-                answer.state = KeyState.PARTIAL_NEWEST
+            if answer.state is KeyState.PARTIAL and (back_to := _read_back_to(answer, call.request)) is not None:
+                answer.state, answer.read_back_to = KeyState.PARTIAL_NEWEST, back_to
         return wrong
 
 
@@ -94,12 +102,19 @@ class _Reads:
         self._clock = clock
         self._max_pages = options.max_pages
         self._bytes_left = options.max_bytes
+        self._seconds_per_byte = options.seconds_per_byte
+        self._work = 0.0  # seconds that everything at hand takes at most, decoded or not
         self._slots = asyncio.Semaphore(options.max_concurrent)
+        self._expires = call.expires
         self._until = call.expires - options.reserve * (call.expires - call.started)
         self._request = call.request
         self._now = call.now
         self._access = access
         self._owner = owner
+        for key in call.plan.prefetch:
+            self._charge(len(self._request.prefetch.get(key.name, b"")), key.whole)
+        if call.plan.context_fields:
+            self._charge(len(self._request.context), whole=True)
 
     async def answer(self, answer: Answer) -> bool:
         """Read the first page where there is none, then the next ones; True: not what the context names."""
@@ -146,16 +161,24 @@ class _Reads:
 
     async def _page(self, url: str, key: PrefetchKey) -> Page | None:
         async with self._slots:
-            timeout = self._until - self._clock.monotonic()
+            timeout = self._left()
             if timeout <= 0 or self._bytes_left <= 0:
                 return None
             body = await self._reader.read(self._access, url, timeout)
         if body is None:
             return None
-        self._bytes_left -= len(body)
-        if self._bytes_left < 0 or self._clock.monotonic() >= self._until:
+        self._charge(len(body), key.whole)
+        if self._bytes_left < 0 or self._left() <= 0:
             return None  # what came too late, or is too much, is not even decoded
         return decode_value(body, key.resource_type, key.whole)
+
+    def _charge(self, size: int, whole: bool) -> None:
+        self._bytes_left -= size
+        self._work += size * self._seconds_per_byte * (2 if whole else 1)  # resource by resource: see decode_value
+
+    def _left(self) -> float:
+        """Seconds that reads may still take: the model's share stays, and time for what is already at hand."""
+        return min(self._until, self._expires - self._work) - self._clock.monotonic()
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
@@ -175,6 +198,11 @@ def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     return Answer(key, [page], KeyState.OBTAINED if page.next is None else KeyState.PARTIAL)
 
 
+def _drafts(call: HookCall) -> Drafts | None:
+    fields = call.plan.context_fields
+    return decode_drafts(call.request.context, fields) if fields else None
+
+
 def _refuse_unobtained(answers: Sequence[Answer]) -> None:
     for answer in answers:
         if answer.key.required and answer.state is KeyState.UNOBTAINED:
@@ -185,8 +213,8 @@ def _refuse_unobtained(answers: Sequence[Answer]) -> None:
             )
 
 
-def _is_proven(answer: Answer, request: HookRequest) -> bool:
+def _read_back_to(answer: Answer, request: HookRequest) -> float | None:
     if any(page.unreadable for page in answer.pages):
-        return False
+        return None
     resources = [resource for page in answer.pages for resource in page.resources]
-    return is_newest_first(answer.key, resources, request.client.zone)
+    return newest_back_to(answer.key, resources, request.client.zone)

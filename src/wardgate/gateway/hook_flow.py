@@ -1,10 +1,11 @@
 """THE SPINE: one hook call, from request to outcome, one line a step.
 
     snapshot ─► off or shadow? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we?
-             ─► ladder, if unavailable ─► render ─► still allowed?
+             ─► ladder, if unavailable ─► suppress? ─► render ─► still allowed?
 
 The first step that ends the call names its reason. Each step has one home: context, flags, features,
-decisions, inference, cards; this file only says in what order they happen.
+decisions, inference, cards; this file only says in what order they happen. In shadow it begins with extract, after the
+response, and ends without a ladder: what is judged there is the model.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,7 @@ from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recall import Recall
 
 Gather = Callable[[HookCall], Awaitable[PatientRecord]]
 
@@ -45,6 +47,7 @@ class HookFlow:
         models: Mapping[str, ProvenModel],
         clock: Clock,
         meter: Meter,
+        recall: Recall,
     ) -> None:
         """`models` by release digest: the model stack of that release, behind the proof that it is the pinned one."""
         self._snapshots = snapshots
@@ -53,6 +56,7 @@ class HookFlow:
         self._models = models
         self._clock = clock
         self._meter = meter
+        self._recall = recall
 
     async def __call__(self, call: HookCall) -> HookOutcome:
         snapshot = self._snapshots.current()
@@ -63,30 +67,19 @@ class HookFlow:
         self._stage(call, "gather")
         caller = locate(call.request, record, self._attributes)
         assignment = assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
+        call.memory.assigned = assignment
         release = call.plan.releases[assignment.release]
-        vector = release.extractor.extract(record, call.now, call.request.client.zone)
-        for name in release.extractor.lagging:
-            if vector.values[name].late:
-                self._meter.input_late(release.model, name)
-        self._stage(call, "extract")
-        prediction: Prediction | None = None
-        decision = may_we(release.rules, vector, call.request.user_type, record.wrong_patient)
-        if decision is None:
-            try:
-                prediction = await self._predict(call, release, vector)
-            except ModelUnavailable as error:
-                decision = Decision(error.reason)
-            else:
-                decision = should_we(release.rules, vector, prediction, caller.site)
-            self._stage(call, "predict")
-        if decision.outcome is Outcome.UNAVAILABLE:
-            decision = fall_back(release.ladder, decision, release.rules, vector)
-        rendered, proposed = self._render(call, assignment, release, decision, vector, prediction)
+        vector, prediction, decision = await self._decide(call, release, record, caller)
+        step = _step(decision, prediction)
         withheld = self._withheld(call, assignment, caller)
+        if decision.outcome is Outcome.SHOWN and withheld is None:
+            if self._recall.repetition(call, release, decision, step, caller.site):
+                decision = msgspec.structs.replace(decision, reason=Reason.REPEATED)
+        rendered, proposed = self._render(call, assignment, release, decision, vector, prediction)
         return HookOutcome(
             call,
             withheld if withheld is not None and decision.outcome is Outcome.SHOWN else decision.reason,
-            _step(decision, prediction),
+            step,
             assignment if withheld is assignment.withheld else msgspec.structs.replace(assignment, withheld=withheld),
             release,
             caller,
@@ -98,10 +91,56 @@ class HookFlow:
             proposed=proposed,
         )
 
-    async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector) -> Prediction:
+    async def in_shadow(
+        self, call: HookCall, release: ReleasePlan, record: PatientRecord, caller: Caller, epoch: int
+    ) -> HookOutcome:
+        """What a release would have answered; nobody sees it."""
+        assignment = Assignment(epoch, release.version, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
+        vector, prediction, decision = await self._decide(call, release, record, caller, live=False)
+        rendered, _ = self._render(call, assignment, release, decision, vector, prediction)
+        return HookOutcome(
+            call,
+            Reason.SHADOW if decision.outcome is Outcome.SHOWN else decision.reason,
+            _step(decision, prediction),
+            assignment,
+            release,
+            caller,
+            record,
+            vector,
+            prediction,
+            decision,
+            rendered,
+        )
+
+    async def _decide(
+        self, call: HookCall, release: ReleasePlan, record: PatientRecord, caller: Caller, live: bool = True
+    ) -> tuple[FeatureVector, Prediction | None, Decision]:
+        """From extract to the ladder. Not `live`: without a ladder, and counted elsewhere."""
+        vector = release.extractor.extract(record, call.now, call.request.client.zone)
+        for name in release.extractor.lagging if live else ():
+            if vector.values[name].late:
+                self._meter.input_late(release.model, name)
+        self._stage(call, "extract")
+        prediction: Prediction | None = None
+        decision = may_we(release.rules, vector, call.request.user_type, record.wrong_patient)
+        if decision is None:
+            try:
+                prediction = await self._predict(call, release, vector, live)
+            except ModelUnavailable as error:
+                decision = Decision(error.reason)
+            else:
+                decision = should_we(release.rules, vector, prediction, caller.site)
+            self._stage(call, "predict")
+        if decision.outcome is Outcome.UNAVAILABLE and live:
+            last = self._recall.last_score(call, release, vector, caller.site)
+            decision = fall_back(release.ladder, decision, release.rules, vector, last, caller.site)
+        return vector, prediction, decision
+
+    async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
         reply = await self._models[release.digest](ModelRequest(release.endpoint, inputs, call.expires))
-        self._count(release, inputs, reply)
+        if live:
+            self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)
 
     def _count(self, release: ReleasePlan, inputs: ModelInputs, reply: ModelReply) -> None:
@@ -126,18 +165,21 @@ class HookFlow:
         if decision.outcome is not Outcome.SHOWN and decision.show is not Show.CARD:
             return None, ()
         fallback = decision.fallback
+        computed_at = None if fallback is None else fallback.computed_at
         facts = CardFacts(
             call.decision_id,
             decision,
             vector,
             prediction,
-            call.now,
+            call.now if computed_at is None else computed_at,
             call.request.client.zone,
             _step(decision, prediction),
+            None if computed_at is None else max(call.now - computed_at, 0.0),
             visible=assignment.withheld is None,
             tokens=call.request.tokens,
         )
-        card = render(release.card if fallback is None else release.rule_cards[fallback.rule], facts)
+        rule = None if fallback is None else fallback.rule
+        card = render(release.card if rule is None else release.rule_cards[rule], facts)
         proposed = system_actions(release.card, facts) if call.request.client.system_actions else ()
         self._stage(call, "render")
         return card, proposed

@@ -7,9 +7,13 @@ from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink
+from wardgate.gateway.recall import Recall
 from wardgate.gateway.recording import record_of
+from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.twins import Twins
 from wardgate.resilience.stack import Handler, Layer
 from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached
 
@@ -38,6 +42,36 @@ def telemetry(clock: Clock, meter: Meter) -> Layer[HookCall, HookOutcome]:
     return layer
 
 
+def shadowed(shadow: Shadow) -> Layer[HookCall, HookOutcome]:
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            shadow.follow(outcome)
+            return outcome
+
+        return handle
+
+    return layer
+
+
+def recalled(recall: Recall, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
+    """One read of the hot store before, what is kept of the call after."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            try:
+                await recall.look_up(call)
+            except Exception as error:  # stands outside of rescue: as if the store were down
+                faults.fault("recall", error)
+            outcome = await inner(call)
+            recall.keep(outcome)
+            return outcome
+
+        return handle
+
+    return layer
+
+
 def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
     """Nothing is shown unrecorded (law 5). Refused calls are counted, not recorded."""
 
@@ -51,6 +85,25 @@ def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
             except RecordUnavailable:
                 return dataclasses.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
             return outcome
+
+        return handle
+
+    return layer
+
+
+def noticed(notices: Notices, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
+    """Silence is never mistaken for safety (law 6)."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            outcome = await inner(call)
+            if outcome.outcome is not Outcome.UNAVAILABLE:
+                return outcome
+            try:
+                return notices.noticed(outcome)
+            except Exception as error:  # stands outside of rescue: an answer without the notice
+                faults.fault("notice", error)
+                return outcome
 
         return handle
 
@@ -73,6 +126,20 @@ def rescue(faults: FaultLog) -> Layer[HookCall, HookOutcome]:
             except Exception as error:  # the last line of defence: the EHR gets a valid answer whatever breaks
                 faults.fault("hook", error)
                 return HookOutcome(call, Reason.INTERNAL)
+
+        return handle
+
+    return layer
+
+
+def idempotency(recall: Recall, twins: Twins) -> Layer[HookCall, HookOutcome]:
+    """The same request within a minute gets the same answer, with the same ids (DESIGN, "Idempotency")."""
+
+    def layer(inner: HookHandler) -> HookHandler:
+        async def handle(call: HookCall) -> HookOutcome:
+            if not call.memory.asked:
+                return await inner(call)
+            return recall.answer(call) or await twins.ask(call, inner)
 
         return handle
 

@@ -19,7 +19,7 @@ from wardgate.gateway.call import HookCall
 @dataclass(frozen=True, slots=True)
 class HookOutcome:
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
-    In the same way `proposed` and `system_actions`.
+    In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more.
 
     The parts after `step` are None where the call ended before they existed.
     """
@@ -37,6 +37,7 @@ class HookOutcome:
     rendered: Card | None = None
     refusal: Refusal | None = None
     proposed: tuple[Action, ...] = ()
+    repeats: str | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -44,10 +45,11 @@ class HookOutcome:
 
     @property
     def cards(self) -> tuple[Card, ...]:
-        """A card leaves only from a shown outcome, or a deferral that its rule shows, and only where visible."""
+        """A card leaves only from a shown outcome, or a deferral that its rule shows, or as the notice that there is
+        none, and only where visible."""
         if self.rendered is None or self.assignment is None or self.assignment.withheld is not None:
             return ()
-        if self.outcome is Outcome.SHOWN:
+        if self.outcome is Outcome.SHOWN or self.outcome is Outcome.UNAVAILABLE:
             return (self.rendered,)
         if self.outcome is Outcome.DEFERRED and self.decision is not None and self.decision.show is Show.CARD:
             return (self.rendered,)

@@ -1,5 +1,6 @@
 """What the gateway needs from the world. Adapters meet these; tests bring small fakes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from wardgate.domain.feedback import Feedback
@@ -60,6 +61,38 @@ class FeedbackSink(Protocol):
         ...
 
 
+class HotStore(Protocol):
+    """Short-lived values by opaque keys, shared by replicas where it is Redis. What it loses may be lost: each use
+    states its answer for "not there" and for "down". Nothing here ever raises, and nothing waits beyond the store's
+    own bound."""
+
+    async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
+        """The values in the order of the keys, in one round trip for all. None: the store is down, or did not answer
+        in time."""
+        ...
+
+    def write(self, key: bytes, value: bytes, ttl: float) -> None:
+        """Taken note of, and written off the path; dropped and counted where too much waits, or it is too large.
+        `ttl` in seconds."""
+        ...
+
+    async def claim(self, key: bytes, ttl: float) -> bool | None:
+        """Whether this caller is the first within `ttl` seconds. None: the store is down, or did not answer in time."""
+        ...
+
+
+class AnswerVault(Protocol):
+    """Seals an answer under a key of the deployment and of the very request that it answers."""
+
+    def seal(self, name: bytes, body: bytes, answer: bytes) -> bytes:
+        """`name` is the key under which it will be kept: it opens under no other."""
+        ...
+
+    def open(self, name: bytes, body: bytes, sealed: bytes) -> bytes | None:
+        """None: another body or name, forged, or sealed under a secret that is gone."""
+        ...
+
+
 class Meter(Protocol):
     def call_ended(
         self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
@@ -82,6 +115,14 @@ class Meter(Protocol):
 
     def contributions_absent(self, model: str, version: str) -> None:
         """Declared by the release and not in the reply."""
+        ...
+
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        """A release that was asked after the response."""
+        ...
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        """Calls whose shadow work was given up, since there was too much to do."""
         ...
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:

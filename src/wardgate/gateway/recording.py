@@ -48,6 +48,8 @@ def record_of(outcome: HookOutcome) -> DecisionRecord:
         recommendation_type=_recommendation(outcome),
         system_actions=len(outcome.system_actions),
         stages_ms=call.stages_ms(),
+        cache_age_s=_cache_age(outcome),
+        repeats=outcome.repeats,
     )
 
 
@@ -56,6 +58,13 @@ def _score(outcome: HookOutcome) -> float | None:
     if outcome.prediction is not None:
         return outcome.prediction.score
     return outcome.decision.score if outcome.decision is not None else None
+
+
+def _cache_age(outcome: HookOutcome) -> float | None:
+    fallback = outcome.decision.fallback if outcome.decision is not None else None
+    if fallback is None or fallback.computed_at is None:
+        return None
+    return round(max(outcome.call.now - fallback.computed_at, 0.0), 1)
 
 
 def _recommendation(outcome: HookOutcome) -> RecommendationType | None:

@@ -215,6 +215,11 @@ class Gate:
         """Whether anybody could be turned away at all."""
         return self.machine.waiting >= self.machine.options.queue
 
+    @property
+    def pressed(self) -> bool:
+        """Whether anybody waits: what can be left undone should be."""
+        return self.machine.waiting > 0
+
     def turns_away(self, claim: Claim) -> bool:
         return self.machine.would_shed(claim)
 

@@ -36,6 +36,7 @@ class AdminPorts:
     """What the admin application asks of the rest.
 
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
+    `stores` gives, by store, its kind and whether it is up.
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
     changes nothing and says why.
     """
@@ -43,6 +44,7 @@ class AdminPorts:
     principal: Callable[[Request], Principal | None]
     ready: Callable[[], bool]
     services: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
     metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     reload: Callable[[], Awaitable[Sequence[Finding]]]
 
@@ -78,6 +80,10 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     @app.get("/health/services", dependencies=needs(Role.READER))
     async def services() -> JSONResponse:
         return JSONResponse(dict(await ports.services()))
+
+    @app.get("/health/stores", dependencies=needs(Role.READER))
+    async def stores() -> JSONResponse:
+        return JSONResponse(dict(await ports.stores()))
 
     @app.get("/metrics", dependencies=needs(Role.READER))
     async def metrics() -> Response:

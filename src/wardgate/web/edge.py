@@ -222,7 +222,7 @@ class Edge:
         offer = service.offers[request.hook]
         plan = offer.plan
         outcome = await offer.handler(
-            HookCall(request, plan, self._new_id(), self._clock.now(), read, read + plan.deadline)
+            HookCall(request, plan, self._new_id(), self._clock.now(), read, read + plan.deadline, body)
         )
         response = _answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response

@@ -33,7 +33,7 @@ from tests.fakes.meter import FakeMeter
 from wardgate.domain.context.prefetch import parse_template
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.errors import PatientMismatch, PrefetchRequired, Refusal
-from wardgate.domain.hooks import HOOKS
+from wardgate.domain.hooks import HOOKS, FhirAccess
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer, GatherOptions
 
@@ -204,6 +204,7 @@ async def test_paging_is_bounded(sorted_by_template: bool) -> None:
     record = await gather(call_for({"labs": template}, access=ACCESS), fhir, GatherOptions(max_pages=3))
     assert len(fhir.asked) == 3 and len(ids(record)) == 3
     assert record.keys["labs"] is (KeyState.PARTIAL_NEWEST if sorted_by_template else KeyState.PARTIAL)
+    assert list(record.read_back_to) == (["labs"] if sorted_by_template else [])
 
 
 async def test_the_bound_counts_the_prefetched_page() -> None:
@@ -426,6 +427,59 @@ async def test_what_one_call_reads_is_bounded_in_bytes() -> None:
     record = await gather(call_for({"labs": LABS}, access=ACCESS), fhir, GatherOptions(max_bytes=2 * size + 1))
     assert ids(record) == ["o0", "o1"] and len(fhir.asked) == 3
     assert record.keys["labs"] is not KeyState.OBTAINED
+
+
+async def test_what_the_request_brought_counts_too() -> None:
+    """Regression, law 1: 2 MiB of prefetch and two answers of 2 MiB were within the bound."""
+    call = call_for({"labs": LABS, "problems": PROBLEMS}, prefetch={"labs": bundle(observation())}, access=ACCESS)
+    both = len(call.request.prefetch["labs"]) + len(json.dumps(SERVER[PROBLEMS_URL]))
+    for bound, state in ((both, KeyState.OBTAINED), (both - 1, KeyState.UNOBTAINED)):
+        record = await gather(call, FakeFhir(dict(SERVER)), GatherOptions(max_bytes=bound))
+        assert record.keys == {"labs": KeyState.OBTAINED, "problems": state}
+
+
+async def test_reads_end_earlier_by_what_is_at_hand() -> None:
+    """Regression, law 1: at 320 ms there was still time for megabytes, and their extraction ended at 690 ms."""
+    call = call_for({"labs": LABS, "problems": PROBLEMS}, prefetch={"labs": bundle(observation())}, access=ACCESS)
+    size = len(call.request.prefetch["labs"])
+    for work, left in ((0.1, 0.35), (0.2, 0.3), (0.45, 0.05)):
+        fhir = FakeFhir(dict(SERVER))
+        await gather(call, fhir, GatherOptions(seconds_per_byte=work / size))
+        assert [round(timeout, 6) for _, _, timeout in fhir.asked] == [left]
+    fhir = FakeFhir(dict(SERVER))
+    await gather(call, fhir, GatherOptions(seconds_per_byte=0.5 / size))
+    assert fhir.asked == []
+
+
+class SlowFhir:
+    """Answers page after page, each of its size in bytes (about) and with its delay in seconds."""
+
+    def __init__(self, answers: list[tuple[int, float]], clock: FakeClock) -> None:
+        self.answers = answers
+        self.clock = clock
+        self.arrived: list[float] = []
+
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
+        size, delay = self.answers[len(self.arrived)]
+        self.clock.advance(min(delay, timeout))
+        self.arrived.append(self.clock.monotonic())
+        number = len(self.arrived)
+        following = f"{BASE}/Observation?page={number}" if number < len(self.answers) else None
+        page = bundle(observation(f"o{number}"), next_link=following) | {"pad": "x" * size}
+        return None if delay > timeout else json.dumps(page).encode()
+
+
+@given(st.integers(0, 2_000_000), st.lists(st.tuples(st.integers(0, 2_000_000), st.floats(0, 0.4)), min_size=1))
+def test_whatever_is_decoded_can_be_worked_off_by_the_deadline(sent: int, answers: list[tuple[int, float]]) -> None:
+    """Law 1, in bytes: when the last page that counts arrived, all bytes at hand fitted into what was left."""
+    clock = FakeClock()
+    fhir = SlowFhir(answers, clock)
+    prefetch = {"problems": {"resourceType": "Bundle", "pad": "x" * sent}}
+    call = call_for({"labs": LABS, "problems": PROBLEMS}, prefetch=prefetch, access=ACCESS)
+    ends = clock.monotonic() + 0.5
+    taken = ids(asyncio.run(Gatherer(fhir, FakeMeter(), clock).gather(call)))
+    held = (sent if taken else 0) + sum(size for size, _ in answers[: len(taken)])
+    assert not taken or fhir.arrived[len(taken) - 1] + held * 100e-9 < ends
 
 
 async def test_what_comes_too_late_is_not_decoded() -> None:

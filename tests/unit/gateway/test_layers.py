@@ -4,18 +4,25 @@ import asyncio
 
 import pytest
 
-from tests.fakes.calls import hook_call
+from tests.fakes.calls import PLAN, hook_call
 from tests.fakes.clock import FakeClock
+from tests.fakes.gateway import FakeFhir, Snapshots
+from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import ENDPOINT, FakeModel
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.errors import ModelUnavailable, PrefetchRequired, RecordUnavailable
-from wardgate.domain.flags import Assignment
+from wardgate.domain.flags import Assignment, Rollout, Snapshot
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.call import HookCall
+from wardgate.gateway.gather import Gatherer
+from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.stacks import hook_layers, hook_stack, model_layers, model_stack
+from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.stacks import hook_layers, model_layers, model_stack
+from wardgate.resilience.stack import Layer, stack
 
 ACTIVE = Assignment(1, "1.0.0", Mode.ACTIVE, Arm.CHAMPION, None)
 
@@ -43,7 +50,16 @@ class House:
             assert isinstance(ending, HookOutcome)
             return ending
 
-        return await hook_stack(flow, self.clock, self.meter, self.sink, self.meter)(hook_call(seconds=seconds))
+        return await stack(self.layers(), flow)(hook_call(seconds=seconds))
+
+    def layers(self) -> list[Layer[HookCall, HookOutcome]]:
+        snapshots = Snapshots(Snapshot(1, {PLAN.id: Rollout("1.0.0", Mode.OFF)}))
+        recall = recall_of(DownStore(), snapshots, self.meter)
+        gatherer = Gatherer(FakeFhir(), self.meter, self.clock)
+        flow = HookFlow(snapshots, gatherer.gather, {}, {}, self.clock, self.meter, recall)
+        shadow = Shadow(flow, gatherer.given, {}, snapshots, self.sink, self.clock, self.meter, self.meter)
+        notices = Notices(snapshots, {}, recall)
+        return hook_layers(self.clock, self.meter, self.sink, self.meter, recall, notices, shadow)
 
 
 def _shown() -> HookOutcome:
@@ -52,9 +68,16 @@ def _shown() -> HookOutcome:
 
 def test_the_hook_stack_stands_in_its_order() -> None:
     """Outermost first; the order is the architecture."""
-    meter = FakeMeter()
-    layers = hook_layers(FakeClock(), meter, MemoryRecordSink(), meter)
-    assert [layer.__qualname__.split(".")[0] for layer in layers] == ["telemetry", "record", "rescue", "deadline"]
+    assert [layer.__qualname__.split(".")[0] for layer in House().layers()] == [
+        "shadowed",
+        "telemetry",
+        "recalled",
+        "record",
+        "noticed",
+        "rescue",
+        "deadline",
+        "idempotency",
+    ]
 
 
 def test_the_model_stack_stands_in_its_order() -> None:

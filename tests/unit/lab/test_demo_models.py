@@ -40,4 +40,4 @@ def test_both_releases_of_the_second_service_can_be_the_champion(tmp_path: Path)
     first, second = found["1.0.0"]["1.0.0"], found["1.1.0"]["1.1.0"]
     protocols = first.endpoint.protocol, second.endpoint.protocol
     assert [each.model_version for each in protocols if isinstance(each, Oip)] == ["1", "2"]
-    assert first.digest != second.digest and [rung.name for rung in second.ladder] == ["news2"]
+    assert first.digest != second.digest and list(second.rule_cards) == ["news2"]

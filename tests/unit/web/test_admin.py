@@ -13,6 +13,8 @@ from wardgate.web.asgi import ASGIApp
 
 SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": "sha256:00", "probes": "passed"}}
 
+STORES = {"hot": {"kind": "redis", "state": "up"}}
+
 
 def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequence[Finding] = ()) -> ASGIApp:
     async def services() -> Mapping[str, Mapping[str, Any]]:
@@ -20,6 +22,9 @@ def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequenc
 
     async def reload() -> Sequence[Finding]:
         return errors
+
+    async def stores() -> Mapping[str, Mapping[str, Any]]:
+        return STORES
 
     async def metrics() -> tuple[bytes, str]:
         return b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"
@@ -29,6 +34,7 @@ def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequenc
             principal=lambda _: principal,
             ready=lambda: ready,
             services=services,
+            stores=stores,
             metrics=metrics,
             reload=reload,
         )
@@ -44,8 +50,9 @@ async def test_metrics_come_as_the_exposition_says() -> None:
 
 
 async def test_health_shows_every_service() -> None:
-    """By id, with what the port gives."""
+    """By id, with what the port gives; and every store."""
     assert (await ask(app(), "GET", "/health/services")).json() == SERVICES
+    assert (await ask(app(), "GET", "/health/stores")).json() == STORES
 
 
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
@@ -55,7 +62,7 @@ async def test_readiness(ready: bool, status: int) -> None:
     assert (await ask(app(None, ready), "GET", "/health/live")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/health/services"])
+@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores"])
 async def test_a_route_asks_for_its_role(path: str) -> None:
     """Nobody is 401, somebody without the role is 403, a reader is let in."""
     nobody, operator, reader = (
@@ -81,7 +88,7 @@ async def test_a_reload_says_what_serves_now_or_what_is_wrong() -> None:
 async def test_every_route_names_its_role() -> None:
     """No route is without a check, so a new one cannot be forgotten."""
     routes: list[Any] = app().routes  # type: ignore[attr-defined]
-    assert len(routes) == 5
+    assert len(routes) == 6
     assert all(len(route.dependencies) == 1 for route in routes)
 
 

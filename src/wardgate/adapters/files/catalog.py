@@ -160,7 +160,10 @@ def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan]) -
 
 def _rollout(service: Service) -> Rollout:
     entry = service.rollout
-    return Rollout(entry.champion, Mode(entry.mode), None if entry.cohort is None else _cohort(entry.cohort))
+    cohort = None if entry.cohort is None else _cohort(entry.cohort)
+    challengers = () if entry.challenger is None else (entry.challenger.release,)
+    shadows = tuple(dict.fromkeys((*challengers, *entry.shadow)))
+    return Rollout(entry.champion, Mode(entry.mode), cohort, tuple(each for each in shadows if each != entry.champion))
 
 
 def _cohort(entry: CohortEntry) -> Cohort:

@@ -21,16 +21,8 @@ def _is(*values: Any) -> Asks:
     return lambda value: value in values
 
 
-def _cached(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(step, dict) and "cached" in step for step in value)
-
-
 def _above_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
-
-
-def _redis(value: Any) -> bool:
-    return isinstance(value, str) and value != "memory"
 
 
 def _elsewhere(value: Any) -> bool:
@@ -49,24 +41,16 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("clients.*.algorithms", _given, "tokens are not verified"),
         ("clients.*.audiences", _given, "tokens are not verified"),
         ("clients.*.replay", _given, "tokens are not verified"),
-        ("stores.hot", _redis, "everything is kept in memory"),
         ("stores.durable", _given, "records are kept in memory"),
         ("stores.spool", _given, "records are kept in memory"),
-        ("pseudonym_key", _given, "nothing is stored under a pseudonym"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
         ("telemetry.otlp", _given, "there are no traces"),
         ("telemetry.prometheus", _elsewhere, "metrics stand on /metrics"),
         ("telemetry.keep", _above_zero, "there are no traces"),
     ),
     "service": (
-        ("fallback", _cached, "no score is kept: the next step of the ladder is taken"),
-        ("absence_means", _is("screened_negative"), "where the model is unavailable, there is no notice"),
-        ("notice_every", _given, "there are no notices"),
-        ("suppress", _given, "a repeated card is shown again"),
-        ("rollout.mode", _is("shadow"), "the model is not called"),
         ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
-        ("rollout.challenger", _given, "the champion answers all calls"),
-        ("rollout.shadow", _given, "these releases are not called"),
+        ("rollout.challenger.cohort", _given, "the champion answers all calls, and the challenger runs in shadow"),
         ("rollout.preview", _given, "nobody sees a silent card"),
     ),
     "features": (

@@ -32,7 +32,8 @@ from wardgate.domain.cards.plan import CardPlan
 from wardgate.domain.cards.samples import acting_samples
 from wardgate.domain.cards.spec import CardProblem, Limitation, ReleaseFacts, RuleSpec
 from wardgate.domain.context.prefetch import PrefetchKey, TemplateError, parse_template
-from wardgate.domain.decisions.ladder import Ladder, RuleRung
+from wardgate.domain.decisions.cached import basis_of
+from wardgate.domain.decisions.ladder import CachedRung, Ladder, RuleRung, cached_for
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, DeferRule, Exclusion, Rules, Threshold
 from wardgate.domain.documents import Document, Place, did_you_mean
 from wardgate.domain.expressions import Expression, Scope, Type
@@ -124,6 +125,8 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         releases=releases,
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),
+        suppression=None if wire.suppress is None else wire.suppress.suppression(),
+        notice_every=wire.notice_every if wire.absence_means == "screened_negative" else None,
     )
 
 
@@ -220,6 +223,8 @@ class _Compiler:
         if sound is None or card is None or _errors(self._library) > before:
             return None
         wire = release.sheet.wire
+        ladder = self._ladder(rungs)
+        kept_for = cached_for(ladder)
         return ReleasePlan(
             service_id=parts.service.wire.id,
             model=wire.model,
@@ -240,8 +245,10 @@ class _Compiler:
             score_range=wire.score_range,
             calibration=wire.calibration.calibration(),
             card=card,
-            ladder=self._ladder(rungs),
+            ladder=ladder,
             rule_cards=rule_cards,
+            basis=None if kept_for is None else basis_of(release.schema.schema, wire.endpoint.inputs.order, rules),
+            kept_for=kept_for or 0.0,
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
@@ -282,6 +289,11 @@ class _Compiler:
             if threshold is None
             else Threshold(threshold.default, threshold.sites, threshold.indeterminate),
             bands=tuple(band.band() for band in card.wire.bands),
+            filled=tuple(
+                name
+                for name in self._release.sheet.wire.endpoint.inputs.order
+                if name in schema.by_name and not schema.by_name[name].required
+            ),
         )
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
@@ -322,9 +334,12 @@ class _Compiler:
 
     def _ladder(self, rungs: Mapping[str, RuleRung | None]) -> Ladder:
         """Down to where it says `none`."""
-        steps = takewhile(lambda step: not step.none, self._service.wire.fallback)
-        reached = (rungs.get(step.rule) for step in steps if step.rule is not None)
-        return tuple(dict.fromkeys(rung for rung in reached if rung is not None))
+        ladder: dict[CachedRung | RuleRung, None] = {}
+        for step in takewhile(lambda step: not step.none, self._service.wire.fallback):
+            rung = step.cached.rung() if step.cached is not None else rungs.get(step.rule or "")
+            if rung is not None:
+                ladder[rung] = None
+        return tuple(ladder)
 
     def _rule_cards(
         self, schema: Schema, card: Sheet[CardFile], rules: Rules, rungs: Mapping[str, RuleRung | None]

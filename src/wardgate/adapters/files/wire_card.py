@@ -128,7 +128,7 @@ class Precision(Wire):
 
 class Label(Wire):
     label: Text
-    """Stands before the summary of a cached or rule-based answer, and is never cut."""
+    """Stands before the summary of a cached or rule-based answer, and is never cut. Prints `step.display`."""
 
 
 class CardFile(Wire):

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from wardgate.adapters.files.wire import SERVICE_ID, Duration, Flag, Name, Number, Text, Wire, matching
+from wardgate.domain.cards.scene import DAY
+from wardgate.domain.decisions.ladder import CachedRung
 from wardgate.domain.decisions.rules import Show
+from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.documents import Wrong, did_you_mean
 from wardgate.domain.hooks import ContextField, FieldKind
 from wardgate.domain.hooks.library import custom_fields
@@ -71,10 +74,20 @@ class DeferEntry(Wire):
     """Whether the deferral card is shown."""
 
 
+def _within_a_day(seconds: float) -> float:
+    if seconds > DAY:
+        raise Wrong("a cached score is not shown for longer than a day", "write 24h or less")
+    return seconds
+
+
 class CachedStep(Wire):
-    max_age: Duration
+    max_age: Annotated[Duration, AfterValidator(_within_a_day)]
+    """A day at most: that is how long a card may be believed."""
     without_context: Flag = False
     """Whether the cached score may stand where its inputs could not be fetched."""
+
+    def rung(self) -> CachedRung:
+        return CachedRung(self.max_age, self.without_context)
 
 
 def _last_step(value: object) -> object:
@@ -100,7 +113,13 @@ class Suppress(Wire):
         tuple[Literal["patient", "user", "encounter", "release", "band", "service", "hook", "site"], ...],
         Field(min_length=1),
     ]
+    """client, FHIR server, patient, service, encounter and release always are; band: another one, milder or not, is
+    shown, and a worse one is in any case."""
     for_: Annotated[Duration, Field(alias="for")]
+
+    def suppression(self) -> Suppression:
+        named = frozenset(self.same)
+        return Suppression(self.for_, "user" in named, "hook" in named, "site" in named, "band" in named)
 
 
 class CohortEntry(Wire):

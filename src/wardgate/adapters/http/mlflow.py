@@ -53,10 +53,17 @@ def _read(body: bytes, endpoint: Endpoint) -> ModelReply:
 def _columns(predictions: Any) -> dict[str, Any]:
     """One patient's outputs by name: [0.2], [[0.8, 0.2]], [{"risk": 0.2}] (a data frame), {"risk": [0.2]}, 0.2."""
     if isinstance(predictions, dict):
+        for column in predictions.values():
+            _refuse_rows(column)
         return predictions
     if isinstance(predictions, list):
-        if len(predictions) != 1:  # one row was asked for: no telling whose the others are
-            raise ModelUnavailable(Reason.REPLY_SHAPE)
+        _refuse_rows(predictions)
         if isinstance(predictions[0], dict):
             return predictions[0]
     return {UNNAMED: predictions}
+
+
+def _refuse_rows(rows: Any) -> None:
+    """One row was asked for: no telling whose the others are, and none of them is the second number of the first."""
+    if isinstance(rows, list) and len(rows) != 1:
+        raise ModelUnavailable(Reason.REPLY_SHAPE)

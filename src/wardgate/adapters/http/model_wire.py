@@ -96,7 +96,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         return decode(body)
     except msgspec.ValidationError:
         raise ModelUnavailable(Reason.REPLY_MALFORMED) from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a text that is not UTF-8 raises the second
         raise ModelUnavailable(_why_undecodable(body)) from None
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Reason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.75, 1.0, 2.5, 5.0)
@@ -54,6 +55,18 @@ class PrometheusMeter:
             ("model", "version"),
             registry=self.registry,
         )
+        self._shadow = Counter(
+            "wardgate_shadow_runs",
+            "Releases that were asked after the response, by how they ended.",
+            ("service_id", "model", "version", "outcome", "reason"),
+            registry=self.registry,
+        )
+        self._shadow_shed = Counter(
+            "wardgate_shadow_shed",
+            "Shadow work that was given up since there was too much to do.",
+            ("service_id",),
+            registry=self.registry,
+        )
         self._probes = Counter(
             "wardgate_probes", "Probe runs by result.", ("model", "version", "result"), registry=self.registry
         )
@@ -66,6 +79,11 @@ class PrometheusMeter:
         self._faults = Counter(
             "wardgate_faults", "Failures that no table expected.", ("stage",), registry=self.registry
         )
+        self._hot = Counter(
+            "wardgate_hot_store", "What the hot store had, lost and refused.", ("event",), registry=self.registry
+        )
+        self._hot_events = {event: self._hot.labels(event.value) for event in HotEvent}
+        self._hot_up = Gauge("wardgate_hot_store_up", "1 while the hot store answers.", registry=self.registry)
         self._count = lru_cache(maxsize=4096)(self._calls.labels)
         self._time = lru_cache(maxsize=1024)(self._seconds.labels)
 
@@ -93,6 +111,12 @@ class PrometheusMeter:
     def contributions_absent(self, model: str, version: str) -> None:
         self._absent.labels(model, version).inc()
 
+    def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
+        self._shadow.labels(service_id, model, version, outcome, reason).inc()
+
+    def shadow_shed(self, service_id: str, count: int) -> None:
+        self._shadow_shed.labels(service_id).inc(count)
+
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self._probes.labels(model, version, "passed" if reason is None else reason.value).inc()
 
@@ -105,6 +129,12 @@ class PrometheusMeter:
 
     def fault(self, stage: str) -> None:
         self._faults.labels(stage).inc()
+
+    def hot_event(self, event: HotEvent, count: int) -> None:
+        self._hot_events[event].inc(count)
+
+    def hot_up(self, up: bool) -> None:
+        self._hot_up.set(1 if up else 0)
 
     def exposition(self) -> tuple[bytes, str]:
         """The scrape's body and its content type."""

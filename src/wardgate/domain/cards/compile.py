@@ -217,10 +217,8 @@ def _sampled(
     plan: CardPlan, features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules
 ) -> Iterable[CardProblem]:
     """One problem for each kind of card at most: the first sample that fails tells enough."""
-    degraded = [call for call in samples.score_samples(features, release, rules) if call.step_age is not None]
-    label = max(len(label_of(plan, Scene(plan.facts, call))) for call in degraded)
-    if label > LONGEST_LABEL:
-        yield CardProblem("fallback.label", f"the label takes {label} of the summary's 139 characters", "shorten it")
+    if (wrong := _label_problem(plan, samples.degraded_samples())) is not None:
+        yield wrong
         return
     kinds = (
         ("", render, samples.score_samples(features, release, rules)),
@@ -231,6 +229,20 @@ def _sampled(
         problem = next((found for call in calls if (found := _tried(plan, prefix, make, call)) is not None), None)
         if problem is not None:
             yield problem
+
+
+def _label_problem(plan: CardPlan, calls: Iterable[CardFacts]) -> CardProblem | None:
+    """Law 6: whatever the label says besides, it names the step, on every degraded answer."""
+    for call in calls:
+        scene = Scene(plan.facts, call)
+        label = label_of(plan, scene)
+        if scene.step_display().casefold() not in label.casefold():
+            what = f"the label of a {call.step.value} answer does not say so (law 6)"
+            return CardProblem("fallback.label", what, "print {{ step.display }} in it, whatever else it says")
+        if len(label) > LONGEST_LABEL:
+            what = f"the label takes {len(label)} of the summary's 139 characters"
+            return CardProblem("fallback.label", what, "shorten it")
+    return None
 
 
 def _tried(

@@ -76,6 +76,15 @@ def _rule(scene: Scene) -> str:
     return escape(scene.rule_text())
 
 
+def _cached(scene: Scene) -> str:
+    return escape(scene.cached_text())
+
+
+def _unchecked(scene: Scene) -> str:
+    text = scene.unchecked_text()
+    return f"**{escape(text)}**" if text else ""
+
+
 def _not_checked(scene: Scene) -> str:
     return scene.not_checked().markdown
 
@@ -115,18 +124,20 @@ def _silence(scene: Scene) -> str:
 
 
 def parts_of_score(shapes: Iterable[Shape], percent: bool, detail: frozenset[str], summary: frozenset[str]) -> Parts:
-    """`detail` and `summary` are what the templates print; of the summary only score and band count."""
+    """`detail` and `summary` are what the templates print; of the summary only score and band count. Of a cached score
+    no template can leave out that it is one, and which inputs nobody could look at."""
     by_hand = all(_printed_by_hand(shape, detail) for shape in shapes)
-    inputs = _part(_inputs_if_changed if by_hand else _inputs, "reasons")
+    blocks = (_part(_unchecked, _ALWAYS), _part(_inputs_if_changed if by_hand else _inputs, "reasons"))
     notes = (
         _part(_score(percent), "score", "band"),
         _part(_certainty, "certainty"),
         _part(_model, "release.model", "release.version"),
+        _part(_cached, _ALWAYS),
         _part(_not_checked, "not_checked"),
         _part(_times, "computed_at", "valid_until"),
     )
     stated = detail | (summary & {"score", "band"})
-    return Parts(_left((inputs,), detail), "About this score", _left(notes, stated))
+    return Parts(_left(blocks, detail), "About this score", _left(notes, stated))
 
 
 def parts_of_rule(detail: frozenset[str], summary: frozenset[str]) -> Parts:

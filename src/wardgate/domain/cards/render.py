@@ -86,7 +86,8 @@ def _tidy(text: str) -> str:
 
 def label_of(plan: CardPlan, scene: Scene) -> str:
     """What stands before the summary of a degraded answer, never cut (law 6)."""
-    return one_line(plan.label.render(scene)) + " "
+    label = one_line(plan.label.render(scene))
+    return f"{label} " if label else ""
 
 
 def one_line(text: str) -> str:

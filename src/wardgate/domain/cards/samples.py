@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.spec import ReleaseFacts
 from wardgate.domain.decisions.decision import Decision, Fallback
@@ -73,8 +75,12 @@ def score_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, ru
                     filled = tuple(name for name in release.inputs if vector.values[name].value is None)
                     inputs = ModelInputs((1.0,) * len(release.inputs), filled, ())
                     yield _call(decision, vector, Prediction(score, score, effects, {}, inputs), Step.MODEL)
-            for step in (Step.CACHED, Step.RULE):
-                yield _call(decision, _vector(features, None, optional=True), None, step)
+            yield _call(decision, _vector(features, None, optional=True), None, Step.RULE)
+            for why in (Reason.MODEL_TIMEOUT, Reason.CONTEXT_UNAVAILABLE):
+                kept = msgspec.structs.replace(
+                    decision, fallback=Fallback(Step.CACHED, why, computed_at=_NOW, unchecked=release.inputs)
+                )
+                yield _call(kept, _vector(features, None, optional=True), None, Step.CACHED)
 
 
 def rule_samples(features: Mapping[str, FeatureSpec], rung: RuleRung) -> Iterator[CardFacts]:
@@ -91,6 +97,14 @@ def rule_samples(features: Mapping[str, FeatureSpec], rung: RuleRung) -> Iterato
             for mark in (None, Mark.MISSING):
                 vector = _vector(features, mark, optional=True)
                 yield CardFacts("sample", decision, vector, None, _NOW, _UTC, Step.RULE)
+
+
+def degraded_samples() -> Iterator[CardFacts]:
+    """Every step below the model, with an age and without: a rule's answer has none."""
+    for step in (Step.CACHED, Step.RULE):
+        for age in (39_600.0, None):
+            decision, vector = Decision(Reason.THRESHOLD_MET, score=0.0), FeatureVector({}, False, _NOW)
+            yield CardFacts("sample", decision, vector, None, _NOW, _UTC, step, age)
 
 
 def acting_samples(features: Mapping[str, FeatureSpec], release: ReleaseFacts, rules: Rules) -> Iterator[CardFacts]:

@@ -26,7 +26,15 @@ from wardgate.domain.cards.shapes import (
 )
 from wardgate.domain.cards.tables import KNOWN_ROW, MISSING_ROW, KnownRow, MissingRow, Rows
 from wardgate.domain.cards.text import Markdown, Prepared, date_text, exact, exact_percent, plain, time_text
-from wardgate.domain.cards.wording import NOT_A_RESULT, STEPS, advice_text, reason_text, unanswered_text
+from wardgate.domain.cards.wording import (
+    NOT_A_RESULT,
+    STEPS,
+    advice_text,
+    cached_text,
+    reason_text,
+    unanswered_text,
+    unchecked_text,
+)
 from wardgate.domain.decisions.decide import REASON_OF_MARK, facts_of
 from wardgate.domain.expressions import Expression
 from wardgate.domain.features.vector import FeatureValue, Mark
@@ -102,7 +110,7 @@ class Scene(Frame):
         """What the score was computed from: by contribution where the model gives them, else in the model's order; of
         a rule's points, item by item."""
         fallback = self.call.decision.fallback
-        if fallback is not None and fallback.points.items:
+        if fallback is not None and fallback.points is not None and fallback.points.items:
             return Parts([self._part(counted) for counted in fallback.points.items], self.call.zone)
         if self._reasons is None:
             prediction = self.call.prediction
@@ -127,6 +135,23 @@ class Scene(Frame):
         if fallback is None or self.plan.rule is None:
             return ""
         return rule_text(self.plan.rule, self.plan.model, self.plan.version, fallback.reason)
+
+    def cached_text(self) -> str:
+        """Where the score comes from that stands in for a new one (law 6)."""
+        fallback = self.call.decision.fallback
+        if fallback is None or fallback.computed_at is None:
+            return ""
+        computed_at = time_text(fallback.computed_at, self.call.zone)
+        return cached_text(self.plan.model, self.plan.version, computed_at, fallback.reason)
+
+    def unchecked_text(self) -> str:
+        fallback = self.call.decision.fallback
+        if fallback is None or fallback.computed_at is None:
+            return ""
+        if not fallback.unchecked and fallback.reason is not Reason.CONTEXT_UNAVAILABLE:
+            return ""
+        shapes = self.plan.shapes
+        return unchecked_text([shapes[name].display for name in fallback.unchecked])
 
     # the hand-off of a deferral
 
@@ -154,8 +179,11 @@ class Scene(Frame):
     def rule(self) -> str | None:
         """The text of the rule that decided; none beside marks that say more than its `missing(x)`."""
         decision = self.call.decision
+        text = self.plan.rules.get(decision.question or "")
         told = self._causes()[0][0] is not decision.reason
-        return None if told else self.plan.rules.get(decision.question or "")
+        if text is not None and decision.reason is not Reason.INPUT_MISSING and decision.reason in MARK_OF_REASON:
+            told = told or ("missing(" in text and bool(self._without_value()))
+        return None if told else text
 
     def advice(self) -> str:
         return " ".join([*(advice_text(reason, names) for reason, names in self._causes()), NOT_A_RESULT])
@@ -165,10 +193,11 @@ class Scene(Frame):
         each one's own mark, since "not found" would be untrue."""
         reason = self.call.decision.reason
         by_mark: dict[Mark, list[str]] = {}
-        if reason is Reason.INPUT_MISSING:
+        if reason is Reason.INPUT_MISSING or (reason in MARK_OF_REASON and self.call.decision.question is not None):
             for name in self._without_value():
                 by_mark.setdefault(self.found(name).mark or Mark.MISSING, []).append(self.plan.shapes[name].display)
-        if not by_mark or Mark.MISSING in by_mark:
+        named = Mark.MISSING in by_mark if reason is Reason.INPUT_MISSING else MARK_OF_REASON.get(reason) not in by_mark
+        if not by_mark or named:
             return [(reason, self._concerned_names())]
         return [(REASON_OF_MARK[mark], names) for mark, names in by_mark.items()]
 

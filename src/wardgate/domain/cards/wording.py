@@ -76,6 +76,17 @@ def unavailable_text(reason: Reason) -> str:
     return UNAVAILABLE.get(reason, _NO_MODEL)
 
 
+def cached_text(model: str, version: str, computed_at: str, why: Reason) -> str:
+    reason = unavailable_text(why)
+    return f"Cached: computed {computed_at} by {model} {version}, in place of a new score: {reason}."
+
+
+def unchecked_text(names: Sequence[str]) -> str:
+    """What stands on a cached score's card where nobody could look whether its inputs still hold."""
+    about = f"{names_text(names)} could not be read now" if names else "they could not be read now"
+    return f"Inputs not checked: {about}; something newer may be in the chart."
+
+
 MARKS: Mapping[Mark, str] = {
     Mark.MISSING: "not found",
     Mark.STALE: "too old",

@@ -32,11 +32,15 @@ class Agreement(Enum):
 
 
 class Answer(msgspec.Struct):
-    """How one key was answered, by the EHR in its prefetch or by its FHIR server."""
+    """How one key was answered, by the EHR in its prefetch or by its FHIR server.
+
+    `read_back_to` is set exactly where the state is PARTIAL_NEWEST.
+    """
 
     key: PrefetchKey
     pages: list[Page]
     state: KeyState
+    read_back_to: float | None = None
 
 
 def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | None) -> Agreement:
@@ -91,6 +95,7 @@ def assemble(
         wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
         doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
         wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
+        read_back_to={a.key.name: a.read_back_to for a in answers if a.read_back_to is not None},
     )
 
 

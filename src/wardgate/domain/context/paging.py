@@ -50,27 +50,31 @@ def _name(netloc: str, port: int | None) -> str:
     return (netloc if port is None else netloc.rpartition(":")[0]).lower()
 
 
-def is_newest_first(key: PrefetchKey, resources: Sequence[Resource], zone: tzinfo) -> bool:
-    """Whether what was read is verifiably the newest part of the search.
+_DOUBT = 2 * 86400.0
+"""Seconds by which a time without an offset, or a date, may be another one for the server that sorts by it."""
+
+
+def newest_back_to(key: PrefetchKey, resources: Sequence[Resource], zone: tzinfo) -> float | None:
+    """Where what was read is verifiably the newest part of the search: the time (epoch seconds) after which nothing is
+    unread. None: it is not.
 
     The template must sort by date, descending, and the entries must really come that way: clients ignore
     parameters (trap T-12). A resource of another type, a period, a partial date or none at all proves nothing.
     """
     if not resources or key.resource_type != "Observation":
-        return False
+        return None
     if not any(name == "_sort" and (value == "-date" or value.startswith("-date,")) for name, value in key.parameters):
-        return False
-    times = [_instant(resource, zone) for resource in resources if resource.resourceType == "Observation"]
-    if len(times) < len(resources):
-        return False
-    before = float("inf")
-    for time in times:
+        return None
+    before, text = float("inf"), ""
+    for resource in resources:
+        text = resource.effectiveDateTime or resource.effectiveInstant or ""
+        time = parse_full_instant(text, zone) if text and resource.resourceType == "Observation" else None
         if time is None or time > before:
-            return False
+            return None
         before = time
-    return True
+    return before if _has_offset(text) else before + _DOUBT
 
 
-def _instant(resource: Resource, zone: tzinfo) -> float | None:
-    text = resource.effectiveDateTime or resource.effectiveInstant
-    return None if text is None else parse_full_instant(text, zone)
+def _has_offset(text: str) -> bool:
+    text = text.strip()
+    return len(text) > len("2026-08-01") and (text[-1] in "Zz" or text[-6] in "+-")

@@ -41,6 +41,7 @@ class PatientRecord(msgspec.Struct, frozen=True):
     that wardgate fetched itself was somebody else's. Then there is no score (law 11).
     `doubtful`: the types of which something was dropped that may be this patient's all the same, because it could
     not be read or names no subject. That none of a kind was found proves nothing then.
+    `read_back_to`: of each PARTIAL_NEWEST key the time (epoch seconds) after which nothing of it is unread.
     `wholes`: the JSON of resources by identity (`id()`), of the keys that are read whole.
     """
 
@@ -52,3 +53,4 @@ class PatientRecord(msgspec.Struct, frozen=True):
     wrong_patient: bool
     doubtful: frozenset[str] = frozenset()
     wholes: Mapping[int, msgspec.Raw] = {}
+    read_back_to: Mapping[str, float] = {}

@@ -4,6 +4,7 @@
     defer rules on features              the first true one decides
     what was held                        population_unknown, then exclusion_unknown
     required features without a value    unavailable where they could not be fetched, else input_*
+    optional inputs that are unreadable  input_*: a fill is for what is not there
     defer rules on features, unknown     rule_unknown
     ── the model ──
     defer rules on outputs               the first true one decides, then an unknown one
@@ -16,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from wardgate.domain.decisions.decision import Decision
-from wardgate.domain.decisions.rules import Band, Exclusion, Rules, Show
+from wardgate.domain.decisions.rules import Band, DeferRule, Exclusion, Rules, Show
 from wardgate.domain.expressions import Environment, Expression, Known, Operand
 from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark
 from wardgate.domain.inference.prediction import Prediction
@@ -30,6 +31,8 @@ REASON_OF_MARK: dict[Mark, Reason] = {
     Mark.COMPARATOR: Reason.INPUT_COMPARATOR,
     Mark.NOT_NUMERIC: Reason.INPUT_NOT_NUMERIC,
 }
+
+_FILLED = (None, Mark.MISSING, Mark.STALE)
 
 _WRONG_PATIENT = Decision(Reason.WRONG_PATIENT)
 _AUDIENCE = Decision(Reason.AUDIENCE)
@@ -109,11 +112,20 @@ def _defer(
             continue
         answer = rule.when.evaluate(facts)
         if answer is True:
-            return Decision(rule.reason, rule.show, features=_read_by(rule.when, vector), question=str(number)), None
+            features = _read_by(rule.when, vector)
+            return Decision(_reason(rule, vector, features), rule.show, features=features, question=str(number)), None
         if answer is not False and unknown is None:
             features = _unknown_in(rule.when, vector)
             unknown = Decision(Reason.RULE_UNKNOWN, Show.NONE, features=features, question=str(number))
     return None, unknown
+
+
+def _reason(rule: DeferRule, vector: FeatureVector, features: tuple[str, ...]) -> Reason:
+    """The rule's; but where it says "missing" of what is all there, too old or unreadable, the mark of the first."""
+    marks = [mark for name in features if (mark := vector.values[name].mark) is not None]
+    if rule.reason is not Reason.INPUT_MISSING or not marks or Mark.MISSING in marks:
+        return rule.reason
+    return REASON_OF_MARK[marks[0]]
 
 
 def _unsure(rules: Rules, unsure: list[Exclusion], vector: FeatureVector) -> Decision:
@@ -125,8 +137,11 @@ def _unsure(rules: Rules, unsure: list[Exclusion], vector: FeatureVector) -> Dec
 
 
 def _without_value(rules: Rules, vector: FeatureVector) -> Decision | None:
-    """A required feature without value: not fetched at all, or marked (the first mark gives the reason)."""
-    bad = [value for name in rules.required if (value := vector.values[name]).value is None]
+    """A required feature without value: not fetched at all, or marked (the first mark gives the reason). Where all
+    have one, an optional input that stands in the chart and cannot be used: a fill would be a guess about it."""
+    values = vector.values
+    bad = [value for name in rules.required if (value := values[name]).value is None]
+    bad = bad or [v for name in rules.filled if (v := values[name]).mark not in _FILLED and not v.unobtained]
     if not bad:
         return None
     features = tuple(value.name for value in bad)

@@ -10,13 +10,16 @@ from wardgate.domain.scores import Points
 class Fallback(msgspec.Struct, frozen=True):
     """Which rung of the ladder answered instead of the model, and why the model could not.
 
-    `rule` is the name of the rule's file.
+    `rule` is the name of the rule's file, with its `points`. Of a cached score `computed_at` is when the model gave it
+    (epoch seconds), and `unchecked` are its inputs that could not be read in this call.
     """
 
     step: Step
     reason: Reason
-    rule: str
-    points: Points
+    rule: str | None = None
+    points: Points | None = None
+    computed_at: float | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):

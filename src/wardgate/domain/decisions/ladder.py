@@ -1,6 +1,6 @@
 """The fallback ladder: what answers where the model cannot.
 
-    cached     the last score of this patient                  not built yet
+    cached     the last score of this patient, where it still holds
     rule       points by a rule of the release's digest
     none       the ladder ends
 
@@ -12,13 +12,21 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wardgate.domain.decisions.decide import facts_of
+from wardgate.domain.decisions.cached import LastScore, prediction_of_last
+from wardgate.domain.decisions.decide import facts_of, should_we
 from wardgate.domain.decisions.decision import Decision, Fallback
 from wardgate.domain.decisions.rules import Band, Rules
 from wardgate.domain.expressions import Environment
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.outcomes import Reason, Step
+from wardgate.domain.outcomes import Outcome, Reason, Step
 from wardgate.domain.scores import Points, RuleScore
+
+
+class CachedRung(msgspec.Struct, frozen=True):
+    """`without_context`: also where an input could not be read in this call; the card says so."""
+
+    max_age: float  # seconds
+    without_context: bool = False
 
 
 class RuleRung(msgspec.Struct, frozen=True):
@@ -31,15 +39,31 @@ class RuleRung(msgspec.Struct, frozen=True):
     shown_from: Band | None = None
 
 
-Ladder = tuple[RuleRung, ...]
+Ladder = tuple[CachedRung | RuleRung, ...]
 
 
-def fall_back(ladder: Ladder, unavailable: Decision, rules: Rules, vector: FeatureVector) -> Decision:
+def cached_for(ladder: Ladder) -> float | None:
+    """How long a score of this ladder is worth keeping, in seconds; None: not at all."""
+    ages = [rung.max_age for rung in ladder if isinstance(rung, CachedRung)]
+    return max(ages, default=None)
+
+
+def fall_back(
+    ladder: Ladder,
+    unavailable: Decision,
+    rules: Rules,
+    vector: FeatureVector,
+    last: LastScore | None = None,
+    site: str | None = None,
+) -> Decision:
     """The first rung's answer, or `unavailable` itself where none has one."""
     if not ladder or _not_safe(rules, facts := facts_of(vector)):
         return unavailable
     for rung in ladder:
-        answer = _by_rule(rung, unavailable.reason, facts)
+        if isinstance(rung, RuleRung):
+            answer = _by_rule(rung, unavailable.reason, facts)
+        else:
+            answer = None if last is None else _by_cache(rung, unavailable.reason, rules, vector, last, site)
         if answer is not None:
             return answer
     return unavailable
@@ -55,6 +79,25 @@ def _not_safe(rules: Rules, facts: Environment) -> bool:
 
 
 _ABOUT_INPUTS = frozenset(reason for reason in Reason if reason.value.startswith("input_"))
+
+_IN_DOUBT = frozenset({Reason.PROBE_FAILED})
+"""Another model answers under the pinned one's name. Since when is not known, so the last score may be its."""
+
+
+def _by_cache(
+    rung: CachedRung, why: Reason, rules: Rules, vector: FeatureVector, last: LastScore, site: str | None
+) -> Decision | None:
+    """None: too old, in doubt, of other inputs, or one that a rule on outputs would defer. Population, exclusions and
+    rules on features have been asked before the model was."""
+    if why in _IN_DOUBT or last.age > rung.max_age or last.changed:
+        return None
+    if (last.unchecked or why is Reason.CONTEXT_UNAVAILABLE) and not rung.without_context:
+        return None
+    decision = should_we(rules, vector, prediction_of_last(last), site)
+    if decision.outcome is Outcome.DEFERRED:
+        return None
+    fallback = Fallback(Step.CACHED, why, computed_at=last.kept.computed_at, unchecked=last.unchecked)
+    return msgspec.structs.replace(decision, fallback=fallback)
 
 
 def _by_rule(rung: RuleRung, why: Reason, facts: Environment) -> Decision | None:

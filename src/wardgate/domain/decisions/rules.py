@@ -56,7 +56,10 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """`required`: features that must have a value; an optional one has a `fill`. `bands` ascend by start.
+    """`required`: features that must have a value. `bands` ascend by start.
+
+    `filled`: optional inputs of the model. Their `fill` stands in where nothing, or nothing of late, is charted, and
+    never for a value that is there and cannot be used.
 
     `defer` keeps the file's order; a rule whose expression uses outputs is tried after the prediction,
     every other one before it.
@@ -70,3 +73,4 @@ class Rules(msgspec.Struct, frozen=True):
     required: tuple[str, ...]
     threshold: Threshold
     bands: tuple[Band, ...]
+    filled: tuple[str, ...] = ()

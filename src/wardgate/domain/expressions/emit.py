@@ -13,6 +13,7 @@ from typing import Final
 
 from wardgate.domain.expressions.language import Environment, Known, Type
 from wardgate.domain.expressions.tree import (
+    Absent,
     AgeOf,
     Arithmetic,
     Choice,
@@ -32,7 +33,7 @@ Value = float | bool | str | None
 Evaluate = Callable[[Environment], Value]
 
 _LARGEST: Final = repr(sys.float_info.max)
-_ABSENT = Known(None, unobtained=True)  # a name that the environment lacks was not even looked for: unknown
+_UNSEEN = Known(None, unobtained=True)  # a name that the environment lacks was not even looked for: unknown
 
 
 def to_function(node: Node) -> Evaluate:
@@ -42,7 +43,6 @@ def to_function(node: Node) -> Evaluate:
     source = "\n".join(["def evaluate(env):", *emitter.lines])
     namespace: dict[str, object] = {
         "__builtins__": {},
-        "absent": _ABSENT,
         "code": _code,
         "float": float,
         "max": max,
@@ -50,6 +50,7 @@ def to_function(node: Node) -> Evaluate:
         "number": _number,
         "str": str,
         "type": type,
+        "unseen": _UNSEEN,
     }
     exec(compile(source, "<expression>", "exec"), namespace)
     return namespace["evaluate"]  # type: ignore[return-value]
@@ -90,6 +91,8 @@ class _Emitter:
                 return self._load(name, type_)
             case Missing(name=name):
                 return self._missing(name)
+            case Absent(name=name):
+                return self._absent(name)
             case AgeOf(name=name):
                 return self._measure(f"{self._operand(name)}.age")
             case Negate(operand=operand):
@@ -116,7 +119,7 @@ class _Emitter:
     # loads
 
     def _operand(self, name: str) -> str:
-        return self._once(f"env.get({ascii(name)}, absent)")
+        return self._once(f"env.get({ascii(name)}, unseen)")
 
     def _load(self, name: str, type_: Type) -> str:
         source = f"{self._operand(name)}.value"
@@ -144,6 +147,15 @@ class _Emitter:
         local = self._local()
         # A value that could not be fetched is not known to be missing from the chart (docs/adr/0004).
         self.line(f"{local} = False if {operand}.value is not None else None if {operand}.unobtained else True")
+        return local
+
+    def _absent(self, name: str) -> str:
+        operand = self._operand(name)
+        local = self._local()
+        # What has neither a value nor a mark is not known to be anything.
+        self.line(f"{local} = {operand}.mark")
+        self.line(f"{local} = None if {operand}.unobtained or not {local} else {local} in {{'missing', 'stale'}}")
+        self.line(f"if {operand}.value is not None: {local} = False")
         return local
 
     # operators

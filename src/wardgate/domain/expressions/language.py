@@ -39,6 +39,8 @@ class Operand(Protocol):
     def age(self) -> float | None: ...
     @property
     def unobtained(self) -> bool: ...
+    @property
+    def mark(self) -> str | None: ...
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +49,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     value: float | bool | str | None
     age: float | None = None
     unobtained: bool = False
+    mark: str | None = None
 
 
 Environment = Mapping[str, Operand]

@@ -12,6 +12,7 @@ from wardgate.domain.expressions.checks import arithmetic_type, boolean, measure
 from wardgate.domain.expressions.language import ExpressionError, Scope, Type
 from wardgate.domain.expressions.tokens import FUNCTIONS, Kind, Token, tokenize
 from wardgate.domain.expressions.tree import (
+    Absent,
     AgeOf,
     Arithmetic,
     Choice,
@@ -236,8 +237,8 @@ class _Parser:
         match token.text:
             case "true" | "false":
                 return Literal(token.text == "true", Type.BOOLEAN)
-            case "missing":
-                return self._missing()
+            case "missing" | "absent":
+                return self._missing(token.text)
             case "age_of":
                 return self._age_of()
             case "if":
@@ -250,15 +251,15 @@ class _Parser:
             raise ExpressionError(f"{_shown(token)} is not a function", remedy, token.column)
         return Name(token.text, self._declared(token))
 
-    def _missing(self) -> Node:
-        name = self._argument("missing")
+    def _missing(self, function: str) -> Node:
+        name = self._argument(function)
         if name.text in self._scope.outputs:
             raise ExpressionError(
                 f"{_shown(name)} is an output of the model, which is never missing",
                 "ask for a feature; a reply without its outputs is refused",
                 name.column,
             )
-        return Missing(name.text)
+        return Absent(name.text) if function == "absent" else Missing(name.text)
 
     def _age_of(self) -> Node:
         name = self._argument("age_of")

@@ -9,7 +9,7 @@ from wardgate.domain.expressions.language import ExpressionError
 from wardgate.domain.units import parse_duration
 
 WORDS = frozenset({"and", "or", "not", "in"})
-FUNCTIONS = ("missing", "age_of", "if", "min", "max")
+FUNCTIONS = ("missing", "absent", "age_of", "if", "min", "max")
 RESERVED = WORDS | set(FUNCTIONS) | {"true", "false"}
 """What no feature or output can be called, since an expression could not name it."""
 

@@ -29,6 +29,12 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    name: str
+    type: Type = Type.BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
 class AgeOf:
     name: str
     type: Type = Type.DURATION
@@ -95,4 +101,18 @@ class Extreme:
     type: Type
 
 
-Node = Literal | Name | Missing | AgeOf | Negate | Arithmetic | Compare | Membership | Not | Logical | Choice | Extreme
+Node = (
+    Literal
+    | Name
+    | Missing
+    | Absent
+    | AgeOf
+    | Negate
+    | Arithmetic
+    | Compare
+    | Membership
+    | Not
+    | Logical
+    | Choice
+    | Extreme
+)

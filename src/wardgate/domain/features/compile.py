@@ -5,6 +5,7 @@ closure for each feature takes its value. The hook call and an offline run over 
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,12 +14,13 @@ import msgspec
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.expressions import Type
-from wardgate.domain.features.candidates import Code, CodeIndex, Findings, Found, Gather, Moment, codes_matched
+from wardgate.domain.features.candidates import Code, CodeIndex, Findings, Found, Gather, Moment
 from wardgate.domain.features.check import SchemaProblem, check_schema
-from wardgate.domain.features.coverage import codes_of, keys_by_code, needs_of
+from wardgate.domain.features.coverage import codes_of, needs_of
 from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
 from wardgate.domain.features.evaluated import Evaluated
 from wardgate.domain.features.events import EventKind, found_in
+from wardgate.domain.features.fhirpath import Steps
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.patient import compile_document, is_deceased
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take, Use
@@ -128,14 +130,15 @@ class Extractor:
             dated, undated = findings[group]
             values[name] = reduce(dated, undated, as_of)
         evaluated: dict[str, Findings] = {}
+        steps = Steps()
         for feature in self._evaluated:
-            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment)
+            values[feature.spec.name], evaluated[feature.spec.name] = feature.find(record, moment, steps)
         for name, read in self._by_patient:
-            values[name] = read(record.patient or {}, moment)
+            values[name] = read(record.patient or {}, moment, steps)
         for name, read in self._by_encounter:
-            values[name] = read(record.encounter or {}, moment)
+            values[name] = read(record.encounter or {}, moment, steps)
         if not self._all_obtained(record.keys):
-            self._hide_unobtained(record, findings, evaluated, values)
+            self._hide_unobtained(record, findings, evaluated, values, as_of)
         if record.doubtful:
             self._hide_doubtful(record.doubtful, values)
         if unknown:
@@ -180,19 +183,25 @@ class Extractor:
         findings: Sequence[Findings],
         evaluated: Mapping[str, Findings],
         values: dict[str, FeatureValue],
+        as_of: float,
     ) -> None:
         groups = {name: group for name, group, _ in self._by_code}
         for watch in self._watch:
             name = watch.spec.name
             if name in groups:
-                known = watch.is_known(record.keys, findings[groups[name]])
+                dated, _ = findings[groups[name]]
             elif name in evaluated:
-                known = watch.is_known(record.keys, evaluated[name])
+                dated, _ = evaluated[name]
             else:
-                document = record.patient if watch.spec.source == "Patient" else record.encounter
-                known = document is not None or watch.is_known(record.keys, ([], []))
-            if not known:
+                dated = []
+                if (record.patient if watch.spec.source == "Patient" else record.encounter) is not None:
+                    continue
+            newest = dated[-1][0] if dated else -inf
+            unread = watch.unread_before(record, newest, as_of)
+            if unread is None:
                 values[name] = self._unobtained[name]
+            elif values[name].mark is Mark.STALE and newest <= unread:
+                values[name] = missing(watch.spec)  # that there is none in the window is all that is known
 
     def _hide_doubtful(self, types: frozenset[str], values: dict[str, FeatureValue]) -> None:
         """None found, or so many, proves nothing where something was dropped that may be one; one found does."""
@@ -227,35 +236,29 @@ class Extractor:
 class _Watch:
     """Whether what a feature needs to know was obtained. Used only where something was not."""
 
-    __slots__ = ("_by_code", "_codes", "needs", "spec")
+    __slots__ = ("needs", "spec")
 
     def __init__(self, spec: FeatureSpec, prefetch: Sequence[PrefetchKey]) -> None:
         self.spec = spec
         self.needs = needs_of(spec, prefetch)
-        self._by_code = keys_by_code(spec, prefetch)
-        self._codes = codes_of(spec)
 
-    def is_known(self, states: Mapping[str, KeyState], findings: Findings) -> bool:
-        """One obtained key for each code; `latest` may also rest on the newest part of a key.
+    def unread_before(self, record: PatientRecord, newest: float, as_of: float) -> float | None:
+        """The time (epoch seconds) up to which something of it may be unread: -inf where nothing is. None: too much may
+        be for a value to be known.
 
-        Of a partly read key the newest is known only where something was found: an unread page may hold
-        an older result of a code that the read pages do not show.
+        A partly read key is as good as a whole one where it was read back beyond the window. So it is for `latest`,
+        if something was found that is newer than all that is unread; `newest` is the newest that was found.
         """
+        latest, window = self.spec.take is Take.LATEST, as_of - (self.spec.within or inf)
+        unread = -inf
         for keys in self.needs:
-            if any(states.get(key) is KeyState.OBTAINED for key in keys):
+            if any(record.keys.get(key) is KeyState.OBTAINED for key in keys):
                 continue
-            newest = [key for key in keys if states.get(key) is KeyState.PARTIAL_NEWEST]
-            if self.spec.take is not Take.LATEST or not newest or self._found_by(findings).isdisjoint(newest):
-                return False
-        return True
-
-    def _found_by(self, findings: Findings) -> frozenset[str]:
-        """The keys that ask for a code under which something was found."""
-        dated, _ = findings
-        if not self._codes:
-            return frozenset[str]().union(*self.needs) if dated else frozenset()
-        pairs = {pair for _, holder, _ in dated for pair in codes_matched(holder, self._codes)}
-        return frozenset[str]().union(*(self._by_code[f"{system}|{code}"] for system, code in pairs))
+            back_to = min((record.read_back_to.get(key, inf) for key in keys), default=inf)
+            if not (back_to < window or (latest and back_to < newest)):
+                return None
+            unread = max(unread, back_to)
+        return unread
 
 
 def _is_apart(spec: FeatureSpec) -> bool:

@@ -23,7 +23,7 @@ from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take
 from wardgate.domain.features.sources import PATIENT, SOURCES
 from wardgate.domain.features.takes import compile_take, missing
 from wardgate.domain.features.values import compile_read
-from wardgate.domain.features.vector import FeatureValue
+from wardgate.domain.features.vector import FeatureValue, Mark
 
 MAX_RESOURCES = 50
 """Resources that one feature looks at in one call."""
@@ -62,12 +62,15 @@ class Evaluated:
         self._enough = _ENOUGH if spec.take is Take.LATEST else inf
         self._unknown = missing(spec, unobtained=True)
 
-    def find(self, record: PatientRecord, moment: Moment) -> tuple[FeatureValue, Findings]:
-        """The value, and what it rests on. Unobtained where not all could be looked at that `take` rests on."""
+    def find(self, record: PatientRecord, moment: Moment, steps: Steps) -> tuple[FeatureValue, Findings]:
+        """The value, and what it rests on; `steps` are those of the whole call. Unobtained where not all could be
+        looked at that `take` rests on."""
         candidates, named = self._candidates(record)
         dated, undated = self._gather(candidates, moment)
-        findings, seen = self._evaluated(dated, undated, record.wholes, moment)
+        findings, unsure, seen = self._evaluated(dated, undated, record.wholes, moment, steps)
         value = self._take(*findings, moment.as_of)
+        if unsure and value.value is not True:
+            value = self._unreadable(unsure[0], moment)
         if not (named and seen) and value.value is not True and (self.spec.take is not Take.LATEST or not findings[0]):
             return self._unknown, findings
         if value.at is not None and is_late(self.spec, value.at, findings[0], moment):
@@ -87,16 +90,23 @@ class Evaluated:
         return [(Component(one.code, valueBoolean=True), one) for one in resources], True
 
     def _evaluated(
-        self, dated: Sequence[Dated], undated: Sequence[Found], wholes: Mapping[int, msgspec.Raw], moment: Moment
-    ) -> tuple[Findings, bool]:
-        """The same with values, without those that have none; and whether all were looked at that count."""
-        steps, looked_at = Steps(), 0
+        self,
+        dated: Sequence[Dated],
+        undated: Sequence[Found],
+        wholes: Mapping[int, msgspec.Raw],
+        moment: Moment,
+        steps: Steps,
+    ) -> tuple[Findings, list[float | None], bool]:
+        """The same with values, without those that have none; the times, newest first, of those of which `any` and
+        `count` cannot tell; and whether all were looked at that count."""
+        looked_at = 0
         newest_first: Iterator[tuple[float | None, Resource]] = chain(
             ((at, resource) for at, _, resource in reversed(dated)),
             ((None, resource) for _, resource in reversed(undated)),
         )
         known: list[Dated] = []
         timeless: list[Found] = []
+        unsure: list[float | None] = []
         for at, resource in newest_first:
             if len(known) >= self._enough or (
                 known and at is not None and moment.as_of - at > (self.spec.within or inf)
@@ -104,19 +114,27 @@ class Evaluated:
                 break
             looked_at += 1
             if looked_at > MAX_RESOURCES:
-                return (known[::-1], timeless[::-1]), False
+                return (known[::-1], timeless[::-1]), unsure, False
             try:
                 value = self._value_of(resource, wholes, steps)
             except Exhausted:
-                return (known[::-1], timeless[::-1]), False
+                return (known[::-1], timeless[::-1]), unsure, False
             if value is None or (self._counted and value is False):
+                continue
+            if self._counted and value is UNREADABLE:
+                if self.spec.within is None or (at is not None and moment.as_of - at <= self.spec.within):
+                    unsure.append(at)
                 continue
             holder = holder_of(resource, value)
             if at is None:
                 timeless.append((holder, resource))
             else:
                 known.append((at, holder, resource))
-        return (known[::-1], timeless[::-1]), True
+        return (known[::-1], timeless[::-1]), unsure, True
+
+    def _unreadable(self, at: float | None, moment: Moment) -> FeatureValue:
+        age = None if at is None else max(moment.as_of - at, 0.0)
+        return FeatureValue(self.spec.name, None, Mark.NOT_NUMERIC, at, age)
 
     def _value_of(self, resource: Resource, wholes: Mapping[int, msgspec.Raw], steps: Steps) -> Any:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,12 +24,14 @@ MAX_LENGTH = 500
 MAX_NODES = 1000
 """Elements of one resource. A larger one cannot be read. A long text counts as one for each _LETTERS of it."""
 
-MAX_STEPS = 20_000
-"""What the expression of one feature may do in one call, all resources together: elements that there are, elements that
-it looks at, and parts of it that are evaluated. At about 2 µs each: 40 ms. A common one takes 400 for an Observation.
+MAX_STEPS = 50_000
+"""What all expressions may do in one call, all resources together: elements that there are, elements that they look at,
+parts of them that are evaluated, and what they make of texts. At about 2 µs each: 100 ms. A common expression takes 400
+for an Observation.
 """
 
 _LETTERS = 64
+_MAX_BITS = 1024  # of a whole number: beyond it there is no float, and products would grow without end
 _SIMILAR = frozenset({"~", "!~"})
 _MAX_DEPTH = 150
 """Levels of the syntax tree; the engine spends some frames of the stack on each."""
@@ -36,7 +39,7 @@ _MAX_DEPTH = 150
 INSTALL = "pip install 'wardgate[fhirpath]', or use code, or a path in dots"
 
 _FUNCTIONS = frozenset(
-    "empty not exists all allTrue anyTrue allFalse anyFalse count where select ofType single first last tail take skip"
+    "empty not exists all allTrue anyTrue allFalse anyFalse count where select ofType first last tail take skip"
     " extension is as iif coalesce toInteger toDecimal toBoolean toString convertsToInteger convertsToDecimal"
     " convertsToBoolean convertsToString indexOf substring startsWith endsWith contains upper lower length trim join"
     " abs ceiling floor round truncate sqrt distinct isDistinct".split()
@@ -47,6 +50,7 @@ _REFUSED = {
     "timeOfDay": ("the clock is the call's, which an expression cannot see", "use within, or as: years"),
     "resolve": ("a feature reads one resource and fetches no other", "declare a feature of the other resource"),
     "trace": ("it would write a patient's data to a log", "remove it"),
+    "single": ("the engine takes several values for none", "remove it: several values are unreadable without it, too"),
 }
 """Functions with a reason of their own: what, remedy."""
 
@@ -62,7 +66,7 @@ class Exhausted(Exception):
 
 
 class Steps:
-    """What is left of MAX_STEPS for one feature in one call."""
+    """What is left of MAX_STEPS in one call."""
 
     __slots__ = ("left",)
 
@@ -89,6 +93,8 @@ def problem_of(path: str) -> tuple[str, str] | None:
             return "the expression is nested too deeply", "write it with fewer brackets"
         if node["type"] == "ExternalConstantTerm":
             return "an expression has no variables (%…)", "begin with the resource's own elements"
+        if node["type"] == "InequalityExpression" and any(map(_is_quantity, node["children"])):
+            return "the engine cannot compare Quantities", "compare its number, and its code: value.value > 6"
         name = _function_in(node)
         if name in _REFUSED:
             what, remedy = _REFUSED[name]
@@ -107,6 +113,18 @@ def compile_fhirpath(path: str) -> Evaluate:
     passes = 1 + sum(_is_bulky(node) for node, _ in _walk(parsed))
     r4 = import_module("fhirpathpy.models").models["r4"]
     model = {**r4, "pathsDefinedElsewhere": _Table(r4["pathsDefinedElsewhere"], count)}
+    create: Any = import_module("fhirpathpy.engine.nodes").ResourceNode.create_node
+
+    def extension(elements: list[Any], url: str) -> list[Any]:
+        """All with this URL; the engine's own takes the first one of each element."""
+        listed = (element.get("extension") for element in elements if isinstance(element, dict))
+        found = (one for extensions in listed if isinstance(extensions, list) for one in extensions)
+        return [create(one, "Extension") for one in found if isinstance(one, dict) and one.get("url") == url]
+
+    table: dict[str, Any] = {"extension": {"fn": extension, "arity": {1: ["String"]}}}
+    if any(_grows(node) for node, _ in _walk(parsed)):
+        table.update(_growing(count))
+    options = {"userInvocationTable": table}
 
     def evaluate(document: Document, steps: Steps) -> Any:
         nodes = _nodes_of(document)
@@ -115,7 +133,7 @@ def compile_fhirpath(path: str) -> Evaluate:
         count.steps = steps
         try:
             count.take(nodes * passes)
-            return _single(engine.apply_parsed_path(document, tree, None, model))
+            return _single(engine.apply_parsed_path(document, tree, None, model, options))
         except Exhausted:
             raise
         except Exception:  # the engine raises whatever it likes, with what it found in the text
@@ -165,9 +183,10 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, int | float | Decimal):
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
             return UNREADABLE
+        return number if isfinite(number) else UNREADABLE
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -197,6 +216,11 @@ def _is_bulky(node: Mapping[str, Any]) -> bool:
         or not _SIMILAR.isdisjoint(node["terminalNodeText"])
         or _function_in(node) in ("distinct", "isDistinct", "join")
     )
+
+
+def _grows(node: Mapping[str, Any]) -> bool:
+    """Whether what it makes may be larger than what it is made of."""
+    return not _GROWING.isdisjoint(node["terminalNodeText"]) or _function_in(node) == "join"
 
 
 class _Count:
@@ -235,6 +259,48 @@ class _Table(dict[str, str]):
     def get(self, key: str, default: Any = None) -> Any:
         self._count.take()
         return super().get(key, default)
+
+
+# --- what grows: `select($this & $this)`, written often enough, would fill the memory ---------------------------------
+
+_GROWING = frozenset({"&", "+", "*"})
+
+
+def _growing(count: _Count) -> Mapping[str, Mapping[str, Any]]:
+    """In place of the engine's own, which need no context: a text costs steps by its letters, whole numbers end."""
+    data_of: Any = import_module("fhirpathpy.engine.util").get_data
+    own: Any = import_module("fhirpathpy.engine.invocations").invocation_registry
+
+    def joined(texts: list[Any], separator: str = "") -> Any:
+        count.take(sum(len(text) + len(separator) for text in texts) // _LETTERS)
+        return own["join"]["fn"](None, texts, separator)
+
+    def concatenated(left: list[Any], right: list[Any]) -> Any:
+        if len(left) > 1 or len(right) > 1:
+            raise TypeError
+        return joined([*left, *map(data_of, right)]) or ""
+
+    def added(left: list[Any], right: list[Any]) -> Any:
+        if all(isinstance(value, str) for value in (*left, *map(data_of, right))):
+            return concatenated(left, right)
+        return own["+"]["fn"](None, left, right)
+
+    def multiplied(left: list[Any], right: list[Any]) -> Any:
+        (one,), (other,) = left, map(data_of, right)
+        if not isinstance(one, int | Decimal) or not isinstance(other, int | Decimal):
+            raise TypeError
+        result = one * other
+        if isinstance(result, int) and result.bit_length() > _MAX_BITS:
+            raise OverflowError
+        return result
+
+    both = {2: ["Any", "Any"]}
+    return {
+        "&": {"fn": concatenated, "arity": both},
+        "+": {"fn": added, "arity": both, "nullable": True},
+        "*": {"fn": multiplied, "arity": both, "nullable": True},
+        "join": {"fn": joined, "arity": own["join"]["arity"]},
+    }
 
 
 # --- the parser: the engine's own accepts `a..b`, and leaves out what it does not understand -------------------------
@@ -276,6 +342,13 @@ def _walk(tree: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
         node, depth = waiting.pop()
         yield node, depth
         waiting += [(child, depth + 1) for child in node.get("children", ())]
+
+
+def _is_quantity(node: Mapping[str, Any]) -> bool:
+    """Whether an operand is a number with a unit, `6 'mmol/L'`, in brackets or with a sign or without."""
+    while node["type"] != "QuantityLiteral" and len(node.get("children", ())) == 1:
+        node = node["children"][0]
+    return bool(node["type"] == "QuantityLiteral")
 
 
 def _function_in(node: Mapping[str, Any]) -> str | None:

@@ -24,8 +24,8 @@ from wardgate.domain.features.values import (
 from wardgate.domain.features.vector import FeatureValue, Mark
 from wardgate.domain.times import parse_days, parse_instant
 
-ReadDocument = Callable[[Document, Moment], FeatureValue]
-"""The whole resource, and the clock."""
+ReadDocument = Callable[[Document, Moment, Steps], FeatureValue]
+"""The whole resource, the clock, and what expressions may still do."""
 
 _YEAR = 365.2425
 """Days: the mean year of the Gregorian calendar."""
@@ -36,12 +36,12 @@ _IMPLAUSIBLE: Reading = (None, Mark.IMPLAUSIBLE)
 
 def compile_document(spec: FeatureSpec) -> ReadDocument:
     """ValueError where the path does not compile (`check_schema` reports it before)."""
-    path = compile_path(spec.path or "") if spec.expression is None else _evaluator(spec.expression)
+    path = _path(spec.path or "") if spec.expression is None else _evaluator(spec.expression)
     convert = _converter(spec) if spec.expression is None or spec.as_ is not None else _reader(spec)
     nothing = missing(spec)
 
-    def read(document: Document, moment: Moment) -> FeatureValue:
-        raw = path(document)
+    def read(document: Document, moment: Moment, steps: Steps) -> FeatureValue:
+        raw = path(document, steps)
         if raw is None or (isinstance(raw, str) and not raw.strip()):
             return nothing
         value, mark = convert(raw, moment)
@@ -50,12 +50,17 @@ def compile_document(spec: FeatureSpec) -> ReadDocument:
     return read
 
 
-def _evaluator(expression: str) -> Callable[[Document], Any]:
+def _path(dotted: str) -> Callable[[Document, Steps], Any]:
+    path = compile_path(dotted)
+    return lambda document, steps: path(document)
+
+
+def _evaluator(expression: str) -> Callable[[Document, Steps], Any]:
     evaluate = compile_fhirpath(expression)
 
-    def path(document: Document) -> Any:
+    def path(document: Document, steps: Steps) -> Any:
         try:
-            return evaluate(document, Steps())
+            return evaluate(document, steps)
         except Exhausted:
             return UNREADABLE
 

@@ -151,14 +151,17 @@ def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
 
 def test_steps_that_are_not_built_are_told_once_for_each_key(tmp_path: Path) -> None:
     """By file and key, and calls run as if the step were absent."""
-    service = ("deadline: 500ms", "fallback: [{cached: {max_age: 12h}}, none]\nsuppress: {same: [patient], for: 24h}")
-    loaded = load(sound_config(tmp_path, service=service))
+    edits = (
+        (
+            'rollout: {champion: "1.0.0", mode: active}',
+            'rollout: {champion: "1.0.0", mode: silent, preview: [Practitioner/1]}',
+        ),
+        ("deadline: 500ms", "fallback: [{cached: {max_age: 12h}}, none]\nsuppress: {same: [patient], for: 24h}"),
+    )
+    loaded = load(sound_config(tmp_path, service=edits))
     file = tmp_path / FILES["service"][0]
 
-    assert [warning.what for warning in loaded.warnings] == [
-        f"not active yet: {file}:fallback",
-        f"not active yet: {file}:suppress",
-    ]
+    assert [warning.what for warning in loaded.warnings] == [f"not active yet: {file}:rollout.preview"]
 
 
 @pytest.mark.parametrize("ladder", ["fallback: [none]", "fallback: []", "absence_means: nothing"])

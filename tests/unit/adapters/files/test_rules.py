@@ -7,6 +7,7 @@ import pytest
 from tests.fakes.config_tree import FILES, Edit, sound_config
 from tests.fakes.gateway import DEMO
 from wardgate.adapters.files.catalog import load, survey
+from wardgate.domain.decisions.ladder import RuleRung
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import ReleasePlan
 
@@ -29,6 +30,7 @@ def test_a_rule_is_a_rung_with_a_card_of_its_own(tmp_path: Path) -> None:
     assert _found(tmp_path) == []
     release = _release(tmp_path)
     (rung,) = release.ladder
+    assert isinstance(rung, RuleRung)
     assert (rung.name, rung.threshold, rung.score.features) == ("ckd-stage", 3, ("egfr",))
     assert list(release.rule_cards) == ["ckd-stage"]
 
@@ -40,13 +42,30 @@ def test_a_rule_is_a_rung_with_a_card_of_its_own(tmp_path: Path) -> None:
         ("[]", []),
         ("[{rule: ckd-stage}]", ["ckd-stage"]),
         ("[{rule: ckd-stage}, {rule: ckd-stage}]", ["ckd-stage"]),
-        ("[{cached: {max_age: 12h}}, {rule: ckd-stage}, none]", ["ckd-stage"]),
+        ("[{cached: {max_age: 12h}}, {rule: ckd-stage}, none]", ["cached", "ckd-stage"]),
+        ("[{rule: ckd-stage}, {cached: {max_age: 12h}}, none]", ["ckd-stage", "cached"]),
+        ("[none, {cached: {max_age: 12h}}]", []),
     ],
 )
 def test_the_ladder_keeps_its_order_and_ends_where_it_says(tmp_path: Path, fallback: str, rungs: list[str]) -> None:
-    """A cached score is not kept yet, and the next step is taken."""
+    """Steps of both kinds; what is cached is worth keeping for as long as the longest of them says."""
     release = _release(tmp_path, service=("rollout:", f"fallback: {fallback}\nrollout:"))
-    assert [rung.name for rung in release.ladder] == rungs
+    assert [rung.name if isinstance(rung, RuleRung) else "cached" for rung in release.ladder] == rungs
+    assert release.kept_for == (43200 if "cached" in rungs else 0)
+    assert (release.basis is not None) is ("cached" in rungs)
+
+
+def test_a_score_is_not_cached_for_longer_than_its_card_holds(tmp_path: Path) -> None:
+    """Every card is valid for a day at most."""
+    (finding,) = _found(tmp_path, service=("rollout:", "fallback: [{cached: {max_age: 25h}}]\nrollout:"))
+    assert finding.key == "fallback.0.cached.max_age" and "a day" in finding.what
+
+
+def test_a_cached_score_rests_on_what_the_chart_holds(tmp_path: Path) -> None:
+    """The model's inputs alone; an age drifts by itself."""
+    release = _release(tmp_path, service=("rollout:", "fallback: [{cached: {max_age: 1h}}]\nrollout:"))
+    assert release.basis is not None
+    assert release.basis.inputs == ("age", "male", "egfr", "uacr") and release.basis.drifting == {"age"}
 
 
 def test_what_stands_behind_the_end_of_the_ladder_is_told(tmp_path: Path) -> None:
@@ -135,4 +154,4 @@ def test_the_shipped_rules_are_one() -> None:
     """NEWS2 of the demo and of the example are the same file; the demo's service stands on it."""
     assert (DEMO.parent / "rules/news2.yaml").read_text() == (DEMO.parents[1] / "rules/news2.yaml").read_text()
     releases = load(DEMO).catalog.services["deterioration"]["patient-view"].releases
-    assert [rung.name for rung in releases["1.0.0"].ladder] == ["news2"]
+    assert [rung.name for rung in releases["1.0.0"].ladder if isinstance(rung, RuleRung)] == ["news2"]

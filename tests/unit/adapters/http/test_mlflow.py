@@ -78,6 +78,14 @@ def test_a_shape_that_names_no_one_score_is_refused(predictions: Any) -> None:
     assert caught.value.reason is Reason.REPLY_SHAPE
 
 
+@pytest.mark.parametrize("predictions", [{"p": [0.75, 0.25]}, {"p": [[0.75, 0.25], [0.1, 0.9]]}, {"p": []}])
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_index_never_chooses_a_row(predictions: Any, index: int) -> None:
+    """The first dimension of a column is the rows, and another row is another patient's."""
+    with pytest.raises(ModelUnavailable, match="reply_shape"):
+        _parse(predictions, score=OutputSpec("p", index))
+
+
 @pytest.mark.parametrize(
     "predictions",
     [

@@ -136,6 +136,8 @@ def test_an_error_status_drops_the_body_unread(
         (b'0.2, "x', Reason.REPLY_MALFORMED),
         (b"[" * 100_000, Reason.REPLY_MALFORMED),
         (b"\xff", Reason.REPLY_MALFORMED),
+        (b'"\xff"', Reason.REPLY_MALFORMED),  # regression: what a decoder raises here is no DecodeError
+        (b'0.2, "\xff": 1', Reason.REPLY_MALFORMED),
     ],
 )
 def test_what_is_no_number_is_no_score(

@@ -1,6 +1,7 @@
 """The metrics page: names, labels, and what counts where."""
 
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Reason
 
 
@@ -40,3 +41,12 @@ def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
     assert 'wardgate_resources_dropped_total{cause="other_patient"} 2.0' in page
     assert 'wardgate_fhir_reads_failed_total{cause="timeout"} 1.0' in page
     assert 'wardgate_faults_total{stage="hook"} 1.0' in page
+
+
+def test_the_hot_store_has_its_own() -> None:
+    """Every event from the start, so that a rate of it can be taken."""
+    meter = PrometheusMeter()
+    assert _page(meter).count("wardgate_hot_store_total{") == len(HotEvent)
+    meter.hot_event(HotEvent.MISS, 3)
+    meter.hot_up(True)
+    assert 'wardgate_hot_store_total{event="miss"} 3.0' in _page(meter) and "wardgate_hot_store_up 1.0" in _page(meter)

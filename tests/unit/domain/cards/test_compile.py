@@ -124,7 +124,42 @@ def test_an_empty_or_too_long_summary() -> None:
 
 def test_a_label_that_leaves_no_room() -> None:
     """The label is never cut, so it may not take the summary's place."""
-    assert keys(problems(fallback_label="x" * 110)) == ["fallback.label"]
+    found = problems(fallback_label="{{ step.display }}" + "x" * 90)
+    assert keys(found) == ["fallback.label"] and "of the summary's 139" in found[0].what
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Score:",
+        "",
+        " ",
+        "Verified model:",
+        "{{ step.age }}",
+        "Cached score",
+        "Rule, no model",
+        "{% if step.age %}{{ step.display }}{% endif %}",
+        "{% if step.display == 'Cached score' %}{{ step.display }}{% endif %}",
+    ],
+)
+def test_a_label_that_does_not_say_the_step(label: str) -> None:
+    """Regression, law 6: the card of a rule went out as if it were the model's."""
+    found = problems(fallback_label=label)
+    assert keys(found) == ["fallback.label"] and "law 6" in found[0].what
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "{{ step.display | upper }}",
+        "{% if step.age %}{{ step.display }} {{ step.age }}{% else %}{{ step.display }}{% endif %}",
+    ],
+)
+def test_a_label_may_say_more_than_the_step(label: str) -> None:
+    """Whatever stands around it."""
+    assert isinstance(
+        compile_card(msgspec.structs.replace(SPEC, fallback_label=label), FEATURES, RELEASE, RULES), CardPlan
+    )
 
 
 def test_a_detail_without_bounds() -> None:

@@ -1,5 +1,6 @@
 """Next links as attacks, and what a page proves about the pages behind it."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from tests.fakes.context_fhir import BASE, LABS, TOKENS, Json, condition, observation, raw
 from wardgate.domain.context.fhir import Resource
-from wardgate.domain.context.paging import is_newest_first, next_url
+from wardgate.domain.context.paging import newest_back_to, next_url
 from wardgate.domain.context.prefetch import parse_template
 
 KEY = parse_template("labs", LABS, TOKENS, required=True)
@@ -88,9 +89,13 @@ def test_a_server_at_the_root_of_its_host_has_the_empty_prefix() -> None:
     assert next_url("http://[::1]:8080/r4", "http://[::2]:8080/r4?p=2") is None
 
 
-def proven(*values: Json, template: str = LABS) -> bool:
+def read_back_to(*values: Json, template: str = LABS) -> float | None:
     key = parse_template("labs", template, TOKENS, required=True)
-    return is_newest_first(key, [msgspec.json.decode(raw(value), type=Resource) for value in values], BERLIN)
+    return newest_back_to(key, [msgspec.json.decode(raw(value), type=Resource) for value in values], BERLIN)
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def at(text: str | None) -> Json:
@@ -99,7 +104,15 @@ def at(text: str | None) -> Json:
 
 def test_entries_in_order_prove_that_they_are_the_newest() -> None:
     """Descending by instant, whatever the offsets say; equal times are in order."""
-    assert proven(at("2026-08-02T00:00:00Z"), at("2026-08-02T01:00:00+02:00"), at("2026-08-01"), at("2026-08-01"))
+    times = [at("2026-08-02T00:00:00Z"), at("2026-08-02T01:00:00+02:00"), at("2026-08-01"), at("2026-08-01")]
+    assert read_back_to(*times, at("2026-07-31T10:00:00Z")) == seconds("2026-07-31T10:00:00Z")
+
+
+@pytest.mark.parametrize("last", ["2026-08-01", "2026-08-01T00:00:00"])
+def test_a_time_that_a_server_may_read_otherwise_is_not_read_back_to(last: str) -> None:
+    """A date is any time of its day, and a time without an offset may be 14 hours off: unread ones may be as late."""
+    found = read_back_to(at("2026-08-02T00:00:00Z"), at(last))
+    assert found is not None and found >= seconds("2026-08-02T14:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -117,10 +130,11 @@ def test_entries_in_order_prove_that_they_are_the_newest() -> None:
 )
 def test_anything_else_proves_nothing(values: tuple[Json, ...]) -> None:
     """Out of order, undated, partial, a period, another type, or nothing at all."""
-    assert not proven(*values)
+    assert read_back_to(*values) is None
 
 
 @pytest.mark.parametrize("sort", ["", "&_sort=date", "&_sort=code", "&_sort=code,-date"])
 def test_without_the_sort_in_the_template_order_proves_nothing(sort: str) -> None:
     """Entries that happen to descend may still be any page of the search."""
-    assert not proven(at("2026-08-02"), at("2026-08-01"), template="Observation?patient={{context.patientId}}" + sort)
+    template = "Observation?patient={{context.patientId}}" + sort
+    assert read_back_to(at("2026-08-02"), at("2026-08-01"), template=template) is None

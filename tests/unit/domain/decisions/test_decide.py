@@ -42,6 +42,7 @@ def rules(
     show_unknown: Show = Show.NONE,
     required: tuple[str, ...] = (),
     threshold: Threshold | None = None,
+    filled: tuple[str, ...] = (),
 ) -> Rules:
     return Rules(
         audience,
@@ -52,6 +53,7 @@ def rules(
         required,
         threshold or Threshold(),
         BANDS,
+        filled,
     )
 
 
@@ -150,12 +152,39 @@ def test_each_mark_has_its_reason(mark: Mark) -> None:
     assert decision == Decision(REASON_OF_MARK[mark], features=("b", "a"))
 
 
+@pytest.mark.parametrize("mark", list(Mark))
+def test_a_fill_is_for_what_is_not_there(mark: Mark) -> None:
+    """Nothing charted, or nothing of late: filled. A value that is there and cannot be used is never filled over."""
+    decision = may_we(rules(required=("a",), filled=("b",)), vector(a=1, b=value("b", None, mark)), None, False)
+    absent = mark in (Mark.MISSING, Mark.STALE)
+    assert decision == (None if absent else Decision(REASON_OF_MARK[mark], features=("b",)))
+    both = vector(a=None, b=value("b", None, mark))
+    assert may(rules(required=("a",), filled=("b",)), both) == Decision(Reason.INPUT_MISSING, features=("a",))
+
+
+def test_an_optional_input_that_could_not_be_fetched_is_filled() -> None:
+    """The card says so; it is required where the model is worth nothing without it."""
+    unfetched = vector(a=1, b=value("b", None, unobtained=True))
+    assert may_we(rules(required=("a",), filled=("b",)), unfetched, None, False) is None
+
+
 def test_one_unfetched_input_makes_the_call_unavailable() -> None:
     """What could not be fetched is not missing from the chart: unavailable, and the ladder may try."""
     partly = vector(a=None, b=value("b", None, unobtained=True))
     decision = may(rules(required=("a", "b")), partly)
     assert decision == Decision(Reason.CONTEXT_UNAVAILABLE, features=("a", "b"))
     assert decision.outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize("mark", list(Mark))
+def test_what_a_rule_calls_missing_goes_by_its_mark(mark: Mark) -> None:
+    """A value that is there and cannot be used was not "not found": the record says what it is."""
+    rule = rules(defer=(("missing(a) or missing(b)", Reason.INPUT_MISSING, Show.CARD),))
+    decision = may(rule, vector(a=1, b=value("b", None, mark)))
+    assert decision == Decision(REASON_OF_MARK[mark], Show.CARD, features=("a", "b"), question="1")
+    assert may(rule, vector(a=None, b=value("b", None, mark))).reason is Reason.INPUT_MISSING
+    other = rules(defer=(("missing(a) or missing(b)", Reason.CLINICAL_RULE, Show.CARD),))
+    assert may(other, vector(a=1, b=value("b", None, mark))).reason is Reason.CLINICAL_RULE
 
 
 def test_an_unknown_rule_is_last_and_does_not_hide_a_true_one() -> None:
@@ -289,6 +318,7 @@ class Case(NamedTuple):
     vector: FeatureVector
     user_type: str | None
     wrong: bool
+    filled: list[str]
 
     def rules(self) -> Rules:
         return rules(
@@ -298,6 +328,7 @@ class Case(NamedTuple):
             self.audience,
             self.show_unknown,
             tuple(self.required),
+            filled=tuple(self.filled),
         )
 
 
@@ -329,6 +360,7 @@ cases = st.builds(
     vectors(),
     st.sampled_from(["Practitioner", "Patient", None]),
     st.sampled_from([False, False, False, True]),
+    st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True),
 )
 
 
@@ -339,6 +371,8 @@ def by_the_table(case: Case) -> tuple[Reason, Show, str | None] | None:
     deferrals = [asked.holds(case.vector) for asked, _, _ in case.defer]
     without = [case.vector.values[name] for name in case.required if case.vector.values[name].value is None]
     first_mark = without[0].mark if without else None
+    filled = [case.vector.values[name] for name in case.filled]
+    unusable = [found.mark for found in filled if found.mark in UNUSABLE and not found.unobtained]
     steps: list[tuple[bool, tuple[Reason, Show, str | None]]] = [
         (case.wrong, (Reason.WRONG_PATIENT, Show.NONE, None)),
         (
@@ -352,9 +386,13 @@ def by_the_table(case: Case) -> tuple[Reason, Show, str | None] | None:
         *((e is None, (Reason.EXCLUSION_UNKNOWN, case.show_unknown, f"q{i}")) for i, e in enumerate(exclusions)),
         (any(found.unobtained for found in without), (Reason.CONTEXT_UNAVAILABLE, Show.NONE, None)),
         *([(True, (REASON_OF_MARK[first_mark], Show.NONE, None))] if first_mark is not None else []),
+        *((True, (REASON_OF_MARK[mark], Show.NONE, None)) for mark in unusable if mark is not None),
         *((d is None, (Reason.RULE_UNKNOWN, Show.NONE, str(i + 1))) for i, d in enumerate(deferrals)),
     ]
     return next((verdict for holds, verdict in steps if holds), None)
+
+
+UNUSABLE = (Mark.IMPLAUSIBLE, Mark.WRONG_UNIT, Mark.COMPARATOR, Mark.NOT_NUMERIC)
 
 
 @given(cases)

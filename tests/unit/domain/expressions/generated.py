@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wardgate.domain.expressions import Environment, Known, Scope, Type
 from wardgate.domain.expressions.tree import (
+    Absent,
     AgeOf,
     Arithmetic,
     Choice,
@@ -22,6 +23,7 @@ from wardgate.domain.expressions.tree import (
     Node,
     Not,
 )
+from wardgate.domain.features.vector import Mark
 
 N, B, C, D = Type.NUMBER, Type.BOOLEAN, Type.CODE, Type.DURATION
 NAMES = {"n1": N, "n2": N, "n3": N, "score": N, "b1": B, "b2": B, "c1": C, "c2": C, "d1": D}
@@ -50,7 +52,8 @@ def _leaves(type_: Type) -> Trees:
     names = st.sampled_from([name for name, declared in NAMES.items() if declared is type_])
     leaves: Trees = st.builds(Name, names, st.just(type_)) | _literals(type_)
     if type_ is B:
-        leaves |= st.builds(Missing, st.sampled_from(sorted(NAMES.keys() - SCOPE.outputs)))
+        features = st.sampled_from(sorted(NAMES.keys() - SCOPE.outputs))
+        leaves |= st.builds(Missing, features) | st.builds(Absent, features)
     if type_ is D:
         leaves |= st.builds(AgeOf, st.sampled_from(sorted(SCOPE.timed)))
     return leaves
@@ -125,7 +128,7 @@ _PROPER: dict[Type, st.SearchStrategy[float | bool | str]] = {
 def _operands(type_: Type) -> st.SearchStrategy[Known]:
     values = _PROPER[type_] | _PROPER[type_] | st.none() | _ANY
     ages = st.none() | _SECONDS | st.floats()
-    return st.builds(Known, values, ages, st.booleans())
+    return st.builds(Known, values, ages, st.booleans(), st.sampled_from([None, *Mark]))
 
 
 ENVIRONMENTS: st.SearchStrategy[Environment] = st.fixed_dictionaries(
@@ -162,6 +165,8 @@ class _Renderer:
                 return name, _TIGHTNESS["leaf"]
             case Missing(name=name):
                 return f"missing({name})", _TIGHTNESS["leaf"]
+            case Absent(name=name):
+                return f"absent({name})", _TIGHTNESS["leaf"]
             case AgeOf(name=name):
                 return f"age_of( {name} )", _TIGHTNESS["leaf"]
             case Negate(operand=operand):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from wardgate.domain.expressions import Environment, Type
 from wardgate.domain.expressions.tree import (
+    Absent,
     AgeOf,
     Arithmetic,
     Choice,
@@ -60,6 +61,8 @@ def evaluate(node: Node, environment: Environment) -> Value:
         return as_declared(environment[node.name].age if node.name in environment else None, Type.DURATION)
     if isinstance(node, Missing):
         return missing(node.name, environment)
+    if isinstance(node, Absent):
+        return absent(node.name, environment)
     if isinstance(node, Not):
         return NOT[evaluate(node.operand, environment)]
     if isinstance(node, Logical):
@@ -117,6 +120,14 @@ def missing(name: str, environment: Environment) -> bool | None:
     if operand.value is not None:
         return False
     return None if operand.unobtained else True
+
+
+def absent(name: str, environment: Environment) -> bool | None:
+    is_missing = missing(name, environment)
+    if is_missing is not True:
+        return is_missing
+    mark = environment[name].mark
+    return None if mark is None else mark in ("missing", "stale")
 
 
 def reckon(left: Value, operator: str, right: Value) -> float | None:

@@ -157,6 +157,22 @@ def test_missing(operand: FeatureValue | None, expected: bool | None) -> None:
     assert compiled("missing(egfr)").evaluate({} if operand is None else {"egfr": operand}) is expected
 
 
+@pytest.mark.parametrize("mark", list(Mark))
+def test_absent(mark: Mark) -> None:
+    """Nothing is charted, or nothing of late. A value that is there and cannot be used is no sign of its absence."""
+    found = compiled("absent(egfr)").evaluate({"egfr": FeatureValue("egfr", None, mark, age=DAY)})
+    assert found is (mark in (Mark.MISSING, Mark.STALE))
+
+
+def test_what_is_not_known_to_be_absent() -> None:
+    """Not fetched, not asked for, or not known without a reason; a value is there, however odd."""
+    assert compiled("absent(gone)").evaluate(ENVIRONMENT) is None
+    assert compiled("absent(egfr)").evaluate({}) is None
+    assert compiled("absent(smoker)").evaluate(ENVIRONMENT) is None
+    assert compiled("absent(egfr)").evaluate({"egfr": FeatureValue("egfr", 0.0)}) is False
+    assert compiled("absent(egfr) or absent(uacr)").evaluate(ENVIRONMENT) is True
+
+
 def test_age_of_a_stale_value() -> None:
     """A stale feature has no value but an age."""
     assert compiled("age_of(uacr) > 365d and missing(uacr)").evaluate(ENVIRONMENT) is True

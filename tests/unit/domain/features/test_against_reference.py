@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.features_bundles import LOINC, Draw, disagreement, extract, key
+from tests.fakes.features_bundles import LOINC, NOW, Draw, disagreement, extract, key
 from wardgate.domain.context.record import KeyState
 
 SEEDS = st.integers(0, 2**32)
@@ -36,7 +36,9 @@ def test_what_was_not_fetched_is_never_taken_for_absent(seed: int) -> None:
     draw = Draw(seed)
     keys = tuple(key for key in KEYS if draw.chance(0.8))
     states = {key.name: draw.one(KeyState.OBTAINED, *KeyState) for key in keys}
-    assert disagreement(draw.schema(), draw.chart(), draw.patient(), keys, states) == {}
+    partial = [name for name, state in states.items() if state is KeyState.PARTIAL_NEWEST]
+    back_to = {name: NOW + 6 * 3600.0 * draw.random.randint(-40, 1) for name in partial}
+    assert disagreement(draw.schema(), draw.chart(), draw.patient(), keys, states, read_back_to=back_to) == {}
 
 
 def test_the_generated_charts_reach_every_mark_and_take() -> None:

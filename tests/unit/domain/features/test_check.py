@@ -152,7 +152,7 @@ def test_each_error_is_found_under_its_key(spec: FeatureSpec, changes: dict[str,
 def test_reserved_names_are_refused() -> None:
     """What expressions use themselves cannot be a feature."""
     assert all(keys(msgspec.structs.replace(LAB, name=name)) == ["name"] for name in RESERVED)
-    assert RESERVED == set("deceased score missing age_of if min max and or not in true false".split())
+    assert RESERVED == set("deceased score missing absent age_of if min max and or not in true false".split())
 
 
 def test_a_name_stands_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.features_bundles import KEYS, LABS, LOINC, SNOMED, event, extract, key, lab
+from tests.fakes.features_bundles import DAY, KEYS, LABS, LOINC, NOW, SNOMED, event, extract, key, lab
 from tests.fakes.features_reference import Json
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState
@@ -12,6 +12,7 @@ from wardgate.domain.features.coverage import covered_codes, finds_no_references
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, FeatureType, Take, Use
 from wardgate.domain.features.vector import FeatureValue, Mark
 
+HOUR = 3600.0
 BOTH = lab("x", ("1-1", "2-2"))
 FIRST, SECOND = f"{LOINC}|1-1", f"{LOINC}|2-2"
 OK, NEWEST, PARTIAL, FAILED = KeyState.OBTAINED, KeyState.PARTIAL_NEWEST, KeyState.PARTIAL, KeyState.UNOBTAINED
@@ -79,8 +80,11 @@ def result(code: str, value: int) -> Json:
     }
 
 
-def one(spec: FeatureSpec, states: dict[str, KeyState], *resources: Json) -> FeatureValue:
-    return extract(FeatureSchema("1", (spec,)), list(resources), keys=(A, B), states=states).values["x"]
+def one(spec: FeatureSpec, states: dict[str, KeyState], *resources: Json, back_to: float = NOW - DAY) -> FeatureValue:
+    """Keys of which only the newest part was read were read back to `back_to`; each result is an hour old."""
+    read = {name: back_to for name, state in states.items() if state is NEWEST}
+    schema = FeatureSchema("1", (spec,))
+    return extract(schema, list(resources), keys=(A, B), states=states, read_back_to=read).values["x"]
 
 
 UNOBTAINED = FeatureValue("x", None, Mark.MISSING, unobtained=True)
@@ -102,12 +106,32 @@ def test_an_empty_answer_is_an_answer() -> None:
 
 
 def test_latest_may_rest_on_the_newest_part() -> None:
-    """Where the part that was read holds a result under one of its codes; otherwise a newer one may be unread."""
+    """Where something was found that is newer than all that is unread."""
     assert one(BOTH, {"a": OK, "b": NEWEST}, result("2-2", 6)).value == 6.0
     assert one(BOTH, {"a": NEWEST, "b": NEWEST}, result("1-1", 5), result("2-2", 6)).value == 6.0
-    assert one(BOTH, {"a": OK, "b": NEWEST}, result("1-1", 5)) == UNOBTAINED
+    assert one(BOTH, {"a": OK, "b": NEWEST}, result("1-1", 5)).value == 5.0
+    for back_to in (NOW - HOUR, NOW - HOUR / 2):
+        assert one(BOTH, {"a": OK, "b": NEWEST}, result("1-1", 5), back_to=back_to) == UNOBTAINED
     assert one(BOTH, {"a": OK, "b": NEWEST}) == UNOBTAINED
     assert one(BOTH, {"a": OK, "b": PARTIAL}, result("2-2", 6)) == UNOBTAINED
+
+
+@pytest.mark.parametrize("take", list(Take))
+def test_none_in_the_window_is_known_where_the_key_was_read_beyond_it(take: Take) -> None:
+    """A chart of years cannot be read to its end, and nobody asks for more than the last hours of it."""
+    spec, states = lab("x", ("1-1", "2-2"), take=take, within=6 * HOUR), {"a": OK, "b": NEWEST}
+    found = one(spec, states, back_to=NOW - 6 * HOUR - 1)
+    expected = {Take.COUNT: 0.0, Take.ANY: False}.get(take)
+    assert found == FeatureValue("x", expected, Mark.MISSING if expected is None else None)
+    assert one(spec, states, back_to=NOW - 6 * HOUR) == UNOBTAINED
+    assert one(spec, {"a": OK, "b": PARTIAL}) == UNOBTAINED
+
+
+def test_of_results_before_the_window_only_those_that_are_the_newest_are_named() -> None:
+    """One that is older than what is unread is not known to be the last one."""
+    spec, states = lab("x", ("1-1", "2-2"), within=HOUR / 2), {"a": OK, "b": NEWEST}
+    assert one(spec, states, result("1-1", 5), back_to=NOW - DAY).mark is Mark.STALE
+    assert one(spec, states, result("1-1", 5), back_to=NOW - HOUR) == FeatureValue("x", None, Mark.MISSING)
 
 
 def test_what_no_key_asks_for_was_not_obtained() -> None:

@@ -16,7 +16,7 @@ from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import KeyState, PatientRecord
 from wardgate.domain.context.resources import decode_value
-from wardgate.domain.features import evaluated
+from wardgate.domain.features import compile as compiling
 from wardgate.domain.features.compile import check_schema, compile_schema
 from wardgate.domain.features.evaluated import MAX_RESOURCES
 from wardgate.domain.features.export import export_keys
@@ -98,6 +98,40 @@ def test_every_take_works_on_what_expressions_yield(take: Take, expected: float)
     assert found.value == pytest.approx(expected)
 
 
+HIGH = "component.first().value.value > 130"
+TORN = {"component": [{"valueQuantity": {"value": "many"}}]}
+
+
+@pytest.mark.parametrize(
+    ("take", "charts", "expected", "mark"),
+    [
+        (Take.ANY, (pressure(120, 1, **TORN),), None, Mark.NOT_NUMERIC),
+        (Take.ANY, (pressure(120, 2), pressure(120, 1, **TORN)), None, Mark.NOT_NUMERIC),
+        (Take.ANY, (pressure(140, 2), pressure(120, 1, **TORN)), True, None),
+        (Take.ANY, (pressure(120, 1, **TORN), pressure(140, 20)), None, Mark.NOT_NUMERIC),
+        (Take.COUNT, (pressure(140, 2), pressure(120, 1, **TORN)), None, Mark.NOT_NUMERIC),
+        (Take.COUNT, (pressure(140, 2), pressure(120, 20, **TORN)), 1.0, None),
+        (Take.ANY, (pressure(120, 20, **TORN),), False, None),
+    ],
+)
+def test_what_cannot_be_told_is_neither_counted_nor_taken_for_none(
+    take: Take, charts: tuple[Json, ...], expected: object, mark: Mark | None
+) -> None:
+    """An expression that fails on a resource of the window says nothing of it; a true one elsewhere is enough."""
+    found = value(feature(HIGH, codes=lab(codes=(PANEL,)).codes, take=take, within=10 * DAY), *charts)
+    assert (found.value, found.mark) == (expected, mark)
+    assert mark is None or (found.age == DAY and not found.unobtained)
+
+
+def test_several_values_are_not_counted_as_one() -> None:
+    """Whether there is any is for the expression to ask: `exists()`."""
+    two = pressure(120, 1)
+    two["component"] *= 2
+    several = feature("component.value.value", take=Take.COUNT)
+    assert value(several, two).mark is Mark.NOT_NUMERIC
+    assert value(feature("component.value.exists()", take=Take.COUNT), two).value == 1.0
+
+
 def test_a_code_chooses_a_resource_once_also_by_its_component() -> None:
     """Without a code all resources of the type count."""
     by_component = feature("component.count()", codes=lab(codes=("8480-6",)).codes, take=Take.SUM)
@@ -146,7 +180,7 @@ def test_more_resources_than_the_bound_leave_what_needs_all_of_them_unobtained()
 
 def test_steps_that_are_used_up_leave_it_unobtained(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the rest had not been there to look at."""
-    monkeypatch.setattr(evaluated, "Steps", lambda: Steps(100))
+    monkeypatch.setattr(compiling, "Steps", lambda: Steps(100))
     charts = [pressure(100 + number, number) for number in range(3)]
     assert value(of_panel(take=Take.SUM), *charts).unobtained
     assert value(of_panel(), *charts).value == 100.0
@@ -253,3 +287,15 @@ def test_the_example_of_the_page_finds_what_it_says(tmp_path: Path) -> None:
     (spec,) = schema.schema.features
     charts = [pressure(131, 5, extension=[position]), pressure(140, 2)]
     assert value(msgspec.structs.replace(spec, name="x"), *charts).value == 131.0
+
+
+def test_the_steps_of_a_call_are_shared_by_all_its_features() -> None:
+    """Regression, law 1: each of many expressions had a budget of its own."""
+    spec = of_panel(take=Take.SUM)
+    charts = [pressure(100 + number, number % 20, id=str(number)) for number in range(MAX_RESOURCES)]
+    record = record_of(spec, charts)
+    specs = tuple(msgspec.structs.replace(spec, name=f"x{number}") for number in range(20))
+    schema = FeatureSchema("1", specs)
+    values = compile_schema(schema, export_keys(schema)).extract(record, NOW, BERLIN).values
+    known = [not values[each.name].unobtained for each in specs]
+    assert known[0] and not known[-1] and known == sorted(known, reverse=True)

@@ -42,6 +42,13 @@ PRESSURE: dict[str, Any] = {
     "effectiveDateTime": "2026-03-01",
     "component": [part("8480-6", 120.5), part("8462-4", 80)],
     "note": [{"text": PHI}],
+    "extension": [
+        {"url": "one", "valueInteger": 1},
+        {"url": "two", "valueInteger": 2},
+        {"url": "two", "valueInteger": 3},
+        {"valueInteger": 4},
+        "no extension",
+    ],
 }
 
 
@@ -74,7 +81,14 @@ def value(expression: str, document: dict[str, Any] = PRESSURE) -> Any:
         ("component.value.value", UNREADABLE),
         ("component.value.value.first() / 'x'", UNREADABLE),
         ("component.value.value.first() / 0", None),
-        ("component.first().value > 100 'mm[Hg]'", UNREADABLE),
+        ("component.first().value > component.last().value", UNREADABLE),
+        ("component.first().value = 120.5 'mm[Hg]'", True),
+        ("extension('one').value", 1.0),
+        ("extension('two').value", UNREADABLE),
+        ("extension('two').value.first()", 2.0),
+        ("extension('two').count()", 2.0),
+        ("extension('none').value", None),
+        ("note.extension('two').value", None),
         ("@2026-01-01", UNREADABLE),
         ("5 'mg'", UNREADABLE),
         ("note.text.toInteger()", None),
@@ -124,6 +138,10 @@ def test_what_is_not_fhirpath_is_told_with_its_column(expression: str, column: i
         ("2.power(1000000)", "power() is not among"),
         ("a.replace('', 'aaaa')", "replace() is not among"),
         ("nosuch()", "nosuch() is not among"),
+        ("code.coding.single().code", "single(): the engine takes several values for none"),
+        ("value > 6 'mmol/L'", "cannot compare Quantities"),
+        ("status = 'final' and (-6.5 'mmol/L') <= value", "cannot compare Quantities"),
+        ("component.where(value > 100 'mm[Hg]').exists()", "cannot compare Quantities"),
         ("%resource.id", "no variables"),
         ("a" * 501, "too long"),
         ("(" * 200 + "a" + ")" * 200, "nested too deeply"),
@@ -290,3 +308,55 @@ def test_no_expression_and_no_resource_ends_a_call(expression: str, document: di
         return
     assert found is None or found is UNREADABLE or isinstance(found, bool | float | str | dict)
     assert isinstance(holder_of(RESOURCE, found), Component)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("status & '-' & code.text", "final-Blood pressure"),
+        ("status & nothing", "final"),
+        ("nothing & nothing", ""),
+        ("status & component.value.value", UNREADABLE),
+        ("status & 1", UNREADABLE),
+        ("status + '-' + code.text", "final-Blood pressure"),
+        ("status + nothing", None),
+        ("1 + 2 * 3", 7.0),
+        ("component.value.value.first() * 2", 241.0),
+        ("component.value.value.first() + 0.5", 121.0),
+        ("status * 2", UNREADABLE),
+        ("nothing * 2", None),
+        ("component.value.value * 2", UNREADABLE),
+        ("component.value.code.join('/')", "mm[Hg]/mm[Hg]"),
+        ("component.value.code.join()", "mm[Hg]mm[Hg]"),
+        ("component.value.value.join()", UNREADABLE),
+        ("(effectiveDateTime + 1 day) > @2026-03-01", True),
+    ],
+)
+def test_what_may_grow_means_what_it_meant(expression: str, expected: Any) -> None:
+    """The operators that count are those of the engine."""
+    found = value(expression)
+    assert found is expected or found == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "note.text" + ".select($this & $this)" * 22,
+        "note.text.first()" + ".select($this + $this)" * 21,
+        "note.text" + ".select(($this|'a').join($this))" * 14,
+    ],
+)
+def test_a_text_costs_steps_as_it_grows(expression: str) -> None:
+    """Regression, law 1: doubled 22 times, 100 letters were 400 megabytes in 70 steps."""
+    steps = Steps()
+    with pytest.raises(Exhausted):
+        compile_fhirpath(expression)({**PRESSURE, "note": [{"text": "x" * 100}]}, steps)
+    with pytest.raises(Exhausted):
+        compile_fhirpath("status")(PRESSURE, steps)
+
+
+def test_a_whole_number_has_an_end() -> None:
+    """Regression, law 1: squared 22 times, 9 has four million digits."""
+    assert value("9" + ".select($this * $this)" * 22) is UNREADABLE
+    assert value("9" + ".select($this * $this)" * 8) == 9.0**256
+    assert value("9.5" + ".select($this * $this)" * 12) is UNREADABLE, "there is no such float"

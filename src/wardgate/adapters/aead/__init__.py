@@ -1,0 +1,1 @@
+"""Sealing with the library `cryptography`."""

@@ -1,0 +1,1 @@
+"""Redis as the hot store that replicas and workers share."""

@@ -1,0 +1,95 @@
+"""One connection to Redis: commands out in one write, their replies back in order. redis-py's errors end here."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import hiredis
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from wardgate.domain.hot import StorePlace
+
+Command = tuple[bytes, ...]
+
+
+class Lost(Exception):
+    """The connection is of no use any more. Says nothing else: the library's messages name hosts and users."""
+
+
+class Refused:
+    """Redis understood a command and did not carry it out."""
+
+
+REFUSED: Final = Refused()
+
+
+class RedisLine:
+    """`connect` is how many seconds the TCP connection, and its closing, may take."""
+
+    def __init__(self, place: StorePlace, connect: float) -> None:
+        self._connection = _connection(place, connect)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._connection.is_connected)
+
+    async def open(self) -> None:
+        """Connect and log in; nothing where that was done before."""
+        try:
+            await self._connection.connect()  # type: ignore[no-untyped-call]
+        except Exception:  # garbage in place of a greeting makes the libraries raise what they do not declare
+            raise Lost from None
+
+    async def ask(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies, REFUSED in place of an error. Raises Lost; a cancelled exchange closes the connection, since
+        whose reply came next would not be known."""
+        connection = self._connection
+        if not self.is_open:
+            raise Lost
+        packed = b"".join([_packed(command) for command in commands])
+        replies: list[Any] = []
+        try:
+            await connection.send_packed_command(packed, check_health=False)
+            for _ in commands:
+                try:
+                    replies.append(await connection.read_response(timeout=math.inf))
+                except RedisConnectionError:  # some of these are error replies: still loading, no longer logged in
+                    raise
+                except ResponseError:
+                    replies.append(REFUSED)
+        except Exception:  # as in `open`
+            await self.close()
+            raise Lost from None
+        return replies
+
+    async def close(self) -> None:
+        try:
+            await self._connection.disconnect(nowait=True)
+        except Exception:  # it is gone, whatever became of the farewell
+            return
+
+
+_packed: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # typed for one argument alone
+
+
+def _connection(place: StorePlace, connect: float) -> Connection:
+    common: dict[str, Any] = {
+        "host": place.host,
+        "port": place.port,
+        "db": place.database,
+        "username": place.user,
+        "password": place.password,
+        "socket_timeout": None,  # whoever asks holds the timer
+        "socket_connect_timeout": connect,
+        "protocol": 2,  # nothing of RESP3 is used, and a login is then one command
+        "driver_info": None,  # CLIENT SETINFO would need a right of its own
+    }
+    if not place.tls:
+        return Connection(**common)
+    connection = SSLConnection(
+        ssl_ca_certs=place.ca, ssl_certfile=place.certificate, ssl_keyfile=place.key, ssl_check_hostname=True, **common
+    )
+    connection.ssl_context.get()  # built once, and a file that is none stops the start
+    return connection

@@ -1,0 +1,86 @@
+"""An answer as it is held for a repeat of the same request, and the outcome that it is once more."""
+
+import msgspec
+
+from wardgate.domain.cards.card import Action, Card
+from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.rules import Show
+from wardgate.domain.flags import Assignment
+from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
+from wardgate.gateway.call import HookCall
+from wardgate.gateway.outcome import HookOutcome
+
+ANSWER_TTL = 60.0
+"""Seconds in which a repeat gets the same answer."""
+
+_HELD = frozenset(
+    {
+        Outcome.SHOWN,
+        Outcome.WITHHELD,
+        Outcome.BELOW_THRESHOLD,
+        Outcome.SUPPRESSED,
+        Outcome.DEFERRED,
+        Outcome.OUT_OF_SCOPE,
+    }
+)
+"""What was unavailable, refused or shed is tried anew."""
+
+_PASSING = frozenset({Reason.HIDDEN_SNAPSHOT, Reason.RECORD_UNAVAILABLE})
+"""Withheld by what may be over at the next call."""
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    decision_id: str
+    digest: str
+    assignment: Assignment
+    reason: Reason
+    step: Step
+    card: Card | None
+    actions: tuple[Action, ...]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def answer_of(outcome: HookOutcome) -> bytes | None:
+    """None: not to be held."""
+    release, assignment = outcome.release, outcome.assignment
+    if release is None or assignment is None or outcome.outcome not in _HELD or outcome.reason in _PASSING:
+        return None
+    card = next(iter(outcome.cards), None)
+    answer = _Answer(
+        outcome.call.decision_id,
+        release.digest,
+        assignment,
+        outcome.reason,
+        outcome.step,
+        card,
+        outcome.system_actions,
+    )
+    return _encode(answer)
+
+
+def outcome_of(held: bytes, call: HookCall, epoch: int) -> HookOutcome | None:
+    """The same outcome for `call`. None where the rollout is another by now, or the configuration: visibility is
+    obeyed to the last moment (law 3)."""
+    try:
+        answer = _decode(held)
+    except msgspec.MsgspecError:
+        return None
+    assignment = answer.assignment
+    release = call.plan.releases.get(assignment.release)
+    if assignment.epoch != epoch or release is None or release.digest != answer.digest:
+        return None
+    shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and answer.card is not None
+    return HookOutcome(
+        call,
+        answer.reason,
+        answer.step,
+        assignment,
+        release,
+        decision=Decision(answer.reason, Show.CARD if shown else Show.NONE),
+        rendered=answer.card,
+        proposed=answer.actions,
+        repeats=answer.decision_id,
+    )

@@ -1,0 +1,63 @@
+"""The notice: where no card would be read as "screened, negative", a call without an answer says so (law 6).
+
+Also for a call that was cut off or broke before its site was known: whoever would not see a card for certain, sees no
+notice either.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from wardgate.domain.cards.facts import CardFacts
+from wardgate.domain.cards.render import render_notice
+from wardgate.domain.context.caller import CompiledAttribute, locate
+from wardgate.domain.context.record import PatientRecord
+from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.features.vector import FeatureVector
+from wardgate.domain.flags import Assignment, assign
+from wardgate.domain.outcomes import Mode, Step
+from wardgate.gateway.call import HookCall
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.ports import Snapshots
+from wardgate.gateway.recall import Recall
+
+_NOTHING_READ = PatientRecord(None, None, {}, {}, {}, False)
+
+
+class Notices:
+    def __init__(self, snapshots: Snapshots, attributes: Mapping[str, CompiledAttribute], recall: Recall) -> None:
+        self._snapshots = snapshots
+        self._attributes = attributes
+        self._recall = recall
+
+    def noticed(self, outcome: HookOutcome) -> HookOutcome:
+        """`outcome`, which is unavailable, with its notice where there is one to give."""
+        call = outcome.call
+        every = call.plan.notice_every
+        if every is None:
+            return outcome
+        assignment = outcome.assignment or call.memory.assigned or self._assigned(call)
+        release = call.plan.releases[assignment.release]
+        audience = release.rules.audience
+        if audience is not None and call.request.user_type not in audience:
+            return outcome
+        if assignment.mode is Mode.OFF or assignment.mode is Mode.SHADOW:
+            return outcome
+        if assignment.withheld is None and self._recall.repetition_of_notice(call, every):
+            return outcome
+        facts = CardFacts(
+            call.decision_id,
+            outcome.decision or Decision(outcome.reason),
+            FeatureVector({}, None, call.now),
+            None,
+            call.now,
+            call.request.client.zone,
+            Step.NONE,
+        )
+        return dataclasses.replace(
+            outcome, assignment=assignment, release=release, rendered=render_notice(release.card, facts)
+        )
+
+    def _assigned(self, call: HookCall) -> Assignment:
+        """By what the request says itself; what only the chart can say is not known."""
+        caller = locate(call.request, _NOTHING_READ, self._attributes)
+        return assign(self._snapshots.current(), call.plan.id, call.plan.hook, caller, call.plan.names_sites)

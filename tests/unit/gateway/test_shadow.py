@@ -1,0 +1,206 @@
+"""Shadow: recorded beside the champion's, with a schema, a proof and a model of its own, and no FHIR read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.charts import hook_body, lab, patient
+from tests.fakes.config_tree import FILES, sound_config
+from tests.fakes.gateway import FHIR, FakeGateway
+from tests.fakes.hot import memory
+from tests.fakes.model import FakeModel
+from wardgate.domain.errors import ModelUnavailable, RecordUnavailable
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Oip
+from wardgate.domain.inference.prediction import ModelInputs
+from wardgate.domain.outcomes import Mode, Reason
+from wardgate.gateway.shadow import ShadowOptions
+
+BODY = hook_body(patient(), [lab("33914-3", 20.0), lab("9318-7", 900.0)], [])
+
+
+class TwoModels(FakeModel):
+    """By the version that is asked: a score, a reason not to answer, or a hang."""
+
+    def __init__(self, scores: Mapping[str, float | Reason | None]) -> None:
+        super().__init__()
+        self.scores = scores
+        self.versions: list[str] = []
+
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        assert isinstance(endpoint.protocol, Oip)
+        version = endpoint.protocol.model_version
+        self.versions.append(version)
+        answer = self.scores[version]
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, Reason):
+            raise ModelUnavailable(answer)
+        assert isinstance(answer, float)
+        return ModelReply(answer, None, {})
+
+
+def gateway(folder: Path, model: FakeModel, rollout: str = 'shadow: ["1.1.0"]', **options: Any) -> FakeGateway:
+    """The service with a second release, 1.1.0, whose features look back no further than a week."""
+    config = sound_config(folder, service=('champion: "1.0.0",', f'champion: "1.0.0", {rollout},'))
+    release = (folder / FILES["release"][0]).read_text()
+    release = release.replace('version: "1.0.0"', 'version: "1.1.0"').replace(
+        'model_version: "1"', 'model_version: "2"'
+    )
+    features = (folder / FILES["features"][0]).read_text()
+    named = folder / "config/models/kidney-failure/features/2026.04.yaml"
+    named.parent.mkdir()
+    named.write_text(features.replace('"2026.03"', '"2026.04"').replace("within: 365d", "within: 7d"))
+    (folder / "config/models/kidney-failure/releases/1.1.0.yaml").write_text(release.replace("2026.03", "2026.04"))
+    return FakeGateway(config, model, site="hospital_a", **options)
+
+
+@asynccontextmanager
+async def pool_of(house: FakeGateway) -> AsyncIterator[None]:
+    """The pool at work beside the body."""
+    async with asyncio.TaskGroup() as group:
+        pool = group.create_task(house.shadow.run())
+        yield
+        pool.cancel()
+
+
+async def working(house: FakeGateway, done: Callable[[], bool], pause: float = 0.0) -> None:
+    """Let the pool work until `done`."""
+    async with pool_of(house):
+        for _ in range(2000):
+            await asyncio.sleep(pause)
+            if done():
+                break
+    assert done()
+
+
+async def settled(house: FakeGateway, runs: int, pause: float = 0.0) -> None:
+    """Until so many runs have ended."""
+    await working(house, lambda: len(house.meter.shadow) >= runs, pause)
+
+
+async def test_a_shadow_release_is_asked_after_the_response_and_recorded_beside_the_champions(tmp_path: Path) -> None:
+    """The same decision, the arm shadow, its own digest, schema and score; nobody sees it."""
+    model = TwoModels({"1": 0.3, "2": 0.9})
+    house = gateway(tmp_path, model, now=1_794_300_000.0)  # 2026-11-10: the labs are of the same day
+    assert len((await house.call(BODY)).json()["cards"]) == 1
+    assert model.versions == ["1"], "not before the response"
+    await settled(house, 1)
+    shadow, champion = house.sink.newest(2)
+    assert (champion.arm, champion.model_version, champion.score) == ("champion", "1.0.0", 0.3)
+    assert (shadow.arm, shadow.model_version, shadow.score, shadow.schema_version) == (
+        "shadow",
+        "1.1.0",
+        0.9,
+        "2026.04",
+    )
+    assert shadow.decision_id == champion.decision_id and shadow.release_digest != champion.release_digest
+    assert (shadow.outcome, shadow.reason, shadow.visible) == ("withheld", "shadow", False)
+    assert len(shadow.card_uuids) == 1 and shadow.system_actions == 0
+    assert house.meter.shadow == [("kidney-failure", "kidney-failure", "1.1.0", "withheld", "shadow")]
+    assert len(house.meter.calls) == 1, "calls are counted once"
+
+
+async def test_it_judges_by_its_own_schema(tmp_path: Path) -> None:
+    """The labs of eleven days ago are too old for it, and good for the champion."""
+    house = gateway(tmp_path, TwoModels({"1": 0.3, "2": 0.9}))
+    assert len((await house.call(BODY)).json()["cards"]) == 1
+    await settled(house, 1)
+    assert house.meter.shadow[0][3:] == ("deferred", "input_missing")
+
+
+async def test_the_challenger_runs_in_shadow_too(tmp_path: Path) -> None:
+    """Its cohort waits for the rollout store; twice named, once asked."""
+    model = TwoModels({"1": 0.3, "2": 0.9})
+    both = 'challenger: {release: "1.1.0"}, shadow: ["1.1.0", "1.0.0"]'
+    house = gateway(tmp_path, model, both, now=1_794_300_000.0)
+    await house.call(BODY)
+    await settled(house, 1)
+    assert model.versions == ["1", "2"]
+
+
+async def test_in_mode_shadow_the_champion_runs_on_what_the_ehr_has_sent(tmp_path: Path) -> None:
+    """After an empty answer, and no FHIR server is asked."""
+    model = TwoModels({"1": 0.3, "2": 0.9})
+    house = gateway(tmp_path, model, now=1_794_300_000.0)
+    house.mode(Mode.SHADOW)
+    sent = {**BODY, "fhirServer": FHIR, "prefetch": {k: v for k, v in BODY["prefetch"].items() if k != "problems"}}
+    assert (await house.call(sent)).json() == {"cards": []}
+    assert model.versions == []
+    await settled(house, 2)
+    assert house.fhir.asked == []
+    assert sorted(run[2] for run in house.meter.shadow) == ["1.0.0", "1.1.0"]
+    assert {run[4] for run in house.meter.shadow} == {"exclusion_unknown"}, "problems were not sent"
+    assert not any(record.visible for record in house.sink.newest(9))
+
+
+async def test_off_means_off(tmp_path: Path) -> None:
+    """No model is asked on any path."""
+    house = gateway(tmp_path, TwoModels({"1": 0.3, "2": 0.9}))
+    house.mode(Mode.OFF)
+    await house.call(BODY)
+    assert house.shadow._waiting.empty()
+
+
+async def test_a_repeat_is_not_asked_again(tmp_path: Path) -> None:
+    """It was answered without the champion, too."""
+    model = TwoModels({"1": 0.3, "2": 0.9})
+    house = gateway(tmp_path, model, now=1_794_300_000.0, hot=memory)
+    await house.call(BODY)
+    await house.call(BODY)
+    assert house.shadow._waiting.qsize() == 1
+
+
+@pytest.mark.parametrize("breaks", ["model", "record", "patient"])
+async def test_what_breaks_in_shadow_stays_there(tmp_path: Path, breaks: str) -> None:
+    """Counted by its reason, or as a fault by class; the pool works on."""
+    model = TwoModels({"1": 0.3, "2": Reason.MODEL_ERROR if breaks == "model" else 0.9})
+    house = gateway(tmp_path, model, now=1_794_300_000.0)
+    sent = BODY
+    if breaks == "patient":
+        house.mode(Mode.SHADOW)
+        sent = {**BODY, "prefetch": {**BODY["prefetch"], "patient": patient(id="p2")}}
+    await house.call(sent)
+    if breaks == "record":
+        house.sink.append = _unavailable  # type: ignore[method-assign]
+        await working(house, lambda: bool(house.meter.faults))
+        assert house.meter.faults == [("shadow", "RecordUnavailable")]
+        return
+    await settled(house, 1)
+    expected = ("unavailable", "model_error") if breaks == "model" else ("refused", "patient_mismatch")
+    assert house.meter.shadow[0][3:] == expected and house.meter.faults == []
+
+
+def _unavailable(record: object) -> None:
+    raise RecordUnavailable
+
+
+async def test_too_much_of_it_is_given_up_and_counted(tmp_path: Path) -> None:
+    """A full queue; and a gateway that says it is busy, before and after the wait."""
+    model = TwoModels({"1": 0.3, "2": None})
+    house = gateway(tmp_path, model, now=1_794_300_000.0, shadow=ShadowOptions(queue=3))
+    for _ in range(5):
+        assert len((await house.call(BODY)).json()["cards"]) == 1
+    assert house.meter.shed == 2 and house.shadow._waiting.qsize() == 3
+    house.shadow._busy = lambda: True
+    await house.call(BODY)
+    assert house.meter.shed == 3
+    await working(house, lambda: house.meter.shed == 6)
+    assert model.versions == ["1"] * 6
+
+
+async def test_a_loop_that_lags_comes_first(tmp_path: Path) -> None:
+    """Whoever waits for an answer has the next turn; the run is given up."""
+    model = TwoModels({"1": 0.3, "2": 0.9})
+    house = gateway(tmp_path, model, now=1_794_300_000.0)
+    await house.call(BODY)
+
+    def late() -> bool:
+        house.clock.advance(0.05)
+        return house.meter.shed == 1
+
+    await working(house, late)
+    assert model.versions == ["1"]
