@@ -34,8 +34,8 @@ class Answers(NamedTuple):
 class _Sorting(Generator):
     """Keeps apart what was answered and what was turned away."""
 
-    def __init__(self, target: Target, first: int) -> None:
-        super().__init__(target, first)
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
         self._told = target
         self.answers = Answers([], [], 0)
 
@@ -52,7 +52,7 @@ class _Sorting(Generator):
 
 def overload(target: Target, rate: float, seconds: float) -> Answers:
     async def run() -> Answers:
-        generator = _Sorting(target, 1_000_000)
+        generator = _Sorting(target)
         await generator.connect(_CONNECTIONS)
         try:
             await generator.open(seconds, rate)
@@ -77,10 +77,10 @@ def main() -> None:
         with stub(0, folder) as model, gateway(variant, model, folder, calls) as (_, port):
             target = hook_calls(port, calls)
             closed_loop(target, 32, 1)
-            peak = closed_loop(target, 32, 3, first=100_000)
+            peak = closed_loop(target, 32, 3)
             capacity = (peak.calls - peak.wrong) / peak.seconds
             answers = overload(target, capacity * chosen.times, chosen.seconds)
-            after = closed_loop(target, 32, 2, first=9_000_000)
+            after = closed_loop(target, 32, 2)
     _print("peak", f"{capacity:.0f} calls a second")
     goodput = sum(took < _DEADLINE for took in answers.accepted) / chosen.seconds
     _print(

@@ -7,9 +7,9 @@ import signal
 import socket
 import sys
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from wardgate.adapters.aead.answers import SealedAnswers
@@ -38,8 +38,9 @@ from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.recall import Recall
 from wardgate.gateway.shadow import Shadow
-from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
+from wardgate.gateway.stacks import HookHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
 from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
+from wardgate.resilience.breaker import State
 from wardgate.settings import Listen, Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
@@ -71,9 +72,10 @@ class DecisionIds:
     def __call__(self) -> str:
         if self._used == len(self._bytes):
             self._bytes, self._used = os.urandom(16 * self._BATCH), 0
-        drawn = self._bytes[self._used : self._used + 16]
+        drawn = self._bytes[self._used : self._used + 16].hex()
         self._used += 16
-        return str(uuid.UUID(bytes=drawn, version=4))
+        variant = "89ab"[int(drawn[16], 16) & 3]
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
 
 
 class Faults:
@@ -95,6 +97,20 @@ class Hot:
     store: HotStore
     run: Callable[[], Coroutine[Any, Any, None]] | None
     health: Callable[[], Mapping[str, str]]
+
+
+class Tasks:
+    """The task group that owns what a call starts and others may share; lent before the first call comes."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    def lend(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None
+        return self._group.create_task(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +232,10 @@ class Gateway:
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
         self._one_reload = asyncio.Lock()
+        self.tasks = Tasks()
         self._tasks: asyncio.TaskGroup | None = None
         self._beside: list[asyncio.Task[None]] = []
+        self._shows: dict[ProvenModel, Callable[[], None]] = {}
         self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
         self._shadowing: asyncio.Task[None] | None = None
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
@@ -262,6 +280,7 @@ class Gateway:
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
+        self.tasks.lend(tasks)
         self._beside = [tasks.create_task(self._gate.keep_time())]
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
@@ -323,6 +342,7 @@ class Gateway:
         if self._next is not None:
             dropped, self._next = self._next, None
             self._retire(dropped, self._now)
+            self._show()
 
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
@@ -333,7 +353,7 @@ class Gateway:
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
         clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
-        models = proven_models(catalog, known, self._client, clock, meter, self._log)
+        models = self._proven_models(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
@@ -368,6 +388,34 @@ class Gateway:
         )
         return Generation(configured, snapshots, models, shadow, edge)
 
+    def _proven_models(self, catalog: Catalog, known: Known) -> dict[str, ProvenModel]:
+        """One for each release digest: the stack of its endpoint, behind its probes. A model that is `known`, at the
+        same endpoint with the same probes, keeps its proof and the state of its layers, whatever else of the release
+        changed."""
+
+        def same(release: ReleasePlan) -> ProvenModel | None:
+            return next((model for other, model in known if _asks_alike(release, other)), None)
+
+        return {digest: same(release) or self._made(release) for digest, release in _releases(catalog).items()}
+
+    def _made(self, release: ReleasePlan) -> ProvenModel:
+        client, clock, meter = self._client, self._clock, self._meter
+        policies = model_policies(release, meter, self._log)
+        model = ProvenModel(
+            release.model,
+            release.version,
+            release.endpoint,
+            release.probes,
+            client,
+            model_stack(client, policies, clock, self.tasks.spawn),
+            clock,
+            meter,
+            watch=client.watch,
+            told=_proof_news(release, meter, self._log),
+        )
+        self._shows[model] = partial(_show, release, model, policies, meter)
+        return model
+
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
         return self._now.edge(scope, receive, send)
@@ -375,7 +423,13 @@ class Gateway:
     def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
         return self._now.edge.turn_away(method, target, headers)
 
+    def _show(self) -> None:
+        """The gauges are those of the models that are asked now, not of those that wait for a swap."""
+        for model in self.models.values():
+            self._shows[model]()
+
     def _run_beside(self, generation: Generation) -> None:
+        self._show()
         if self._tasks is None:
             return
         for model in generation.models.values():
@@ -394,6 +448,7 @@ class Gateway:
             task = self._proving.pop(model, None)
             if task is not None:
                 task.cancel()
+            del self._shows[model]
             self._client.unwatch(release.endpoint, model.reconnected)
             name = (release.service_id, release.model, release.version)
             if name not in names:
@@ -483,45 +538,34 @@ def http_client(name: str) -> HttpClient:
     return AiohttpClient()
 
 
-def proven_models(
-    catalog: Catalog,
-    known: Known,
-    client: HttpModelClient,
-    clock: SystemClock,
-    meter: PrometheusMeter,
-    log: EventLog,
-) -> dict[str, ProvenModel]:
-    """One for each release digest: the stack of its endpoint, behind its probes. A model that is `known`, at the same
-    endpoint with the same probes, keeps its proof and the state of its layers, whatever else of the release changed."""
-
-    def made(release: ReleasePlan) -> ProvenModel:
-        return ProvenModel(
-            release.model,
-            release.version,
-            release.endpoint,
-            release.probes,
-            client,
-            model_stack(client, release.endpoint, clock),
-            clock,
-            meter,
-            watch=client.watch,
-            told=_proof_news(release, meter, log),
-        )
-
-    def same(release: ReleasePlan) -> ProvenModel | None:
-        return next((model for other, model in known if _asks_alike(release, other)), None)
-
-    return {digest: same(release) or made(release) for digest, release in _releases(catalog).items()}
-
-
 def _asks_alike(one: ReleasePlan, other: ReleasePlan) -> bool:
     names = one.service_id == other.service_id and one.model == other.model and one.version == other.version
     return names and one.endpoint == other.endpoint and one.probes == other.probes
 
 
+def model_policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> ModelPolicies:
+    name = ReleaseName(release.service_id, release.model, release.version)
+
+    def told(state: State) -> None:
+        log.event("breaker", service=name.service_id, model=name.model, version=name.version, state=state.value)
+
+    return ModelPolicies(release.endpoint, name, meter, told)
+
+
+def _show(release: ReleasePlan, model: ProvenModel, policies: ModelPolicies, meter: PrometheusMeter) -> None:
+    """Watched by the meter from now on."""
+    name = (release.service_id, release.model, release.version)
+    states = {state.value: partial(_is, policies, state) for state in State}
+    meter.watch_policies(*name, lambda: policies.bulkhead.in_use, states)
+    meter.proven(*name, model.proof is Proof.PASSED)
+
+
+def _is(policies: ModelPolicies, state: State) -> bool:
+    return policies.breaker.state is state
+
+
 def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Callable[[Proof], None]:
     """Whoever is on call reads when a model lost its proof, and when it had it again."""
-    meter.proven(release.service_id, release.model, release.version, False)
 
     def told(proof: Proof) -> None:
         meter.proven(release.service_id, release.model, release.version, proof is Proof.PASSED)

@@ -16,7 +16,7 @@ from wardgate.resilience.admission import Claim
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.discovery import discovery_document
 from wardgate.web.feedback import FeedbackReader
-from wardgate.web.wire import WireService
+from wardgate.web.wire import WireService, decoder_of
 
 HookHandler = Callable[[HookCall], Awaitable[HookOutcome]]
 HandlerFor = Callable[[ServicePlan], HookHandler]
@@ -108,7 +108,8 @@ def _claim(plans: Mapping[str, ServicePlan], client: str, used: Set[int]) -> Cla
 
 
 def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:
-    wire = WireService(service_id, {hook: ContextReader(plan) for hook, plan in plans.items()})
+    readers = {hook: ContextReader(plan) for hook, plan in plans.items()}
+    wire = WireService(service_id, readers, decoder_of(plans.values()))
     offers = {hook: Offer(plan, handler(plan)) for hook, plan in plans.items()}
     cards = [release.card for plan in plans.values() for release in plan.releases.values()]
     reasons = OfferedReasons(reason for card in cards for reason in card.override_reasons)
