@@ -52,6 +52,7 @@ async def _run(config: Path, sort: str, top: int) -> None:
     loaded = load(config)
     gateway = bootstrap.build(read_settings(loaded.document), Secrets(), loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
+        gateway.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), sort, top)
         for task in probing:

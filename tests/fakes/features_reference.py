@@ -212,6 +212,8 @@ class Reference:
         window = [c for c in dated if spec.within is None or self.as_of - c["at"] <= spec.within]
         loose = undated if spec.within is None and take not in ("latest", "earliest", "delta", "slope") else []
         if take in ("count", "any"):
+            if spec.source == "Condition" and spec.within is not None and undated and not (take == "any" and window):
+                return answer(mark="missing", unobtained=True)
             number = len({c["position"] for c in window + loose})
             return self.at_time(window[-1:], value=float(number) if take == "count" else number > 0)
         if not window and not loose:
@@ -543,8 +545,11 @@ def derived(spec: FeatureSpec, inputs: dict[str, Answer]) -> Answer:
     timed = sorted((a for a in inputs.values() if a["at"] is not None), key=lambda a: float(a["at"]))
     when = {"at": timed[0]["at"], "age": timed[0]["age"]} if timed else {}
     late = {"late": any(a["late"] for a in inputs.values())}
-    blamed = next((a for a in inputs.values() if a["value"] is None), None)
-    if blamed is not None:
+    without = [a for a in inputs.values() if a["value"] is None]
+    unusable = [a for a in without if a["mark"] not in ("missing", "stale")]
+    unfetched = [a for a in without if a["unobtained"]]
+    if without:
+        blamed = [*unusable, *unfetched, *without][0]
         return answer(mark=blamed["mark"], unobtained=blamed["unobtained"], **when) | late
     names = {name: a["value"] for name, a in inputs.items()}
     try:

@@ -18,14 +18,14 @@ from tests.fakes.gateway import FakeGateway
 from tests.fakes.hot import FlakyStore, memory
 from tests.fakes.model import FakeModel
 from wardgate.domain.cards.render import LONGEST_SUMMARY
-from wardgate.domain.cards.wording import NOT_A_RESULT
+from wardgate.domain.cards.wording import NOT_A_RESULT, unavailable_text
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason
 
 LABEL = "Rule, no model: "
 DOWN = sorted(
     reason
     for reason, outcome in OUTCOME_OF.items()
-    if outcome is Outcome.UNAVAILABLE and reason.value.startswith(("model_", "reply_"))
+    if outcome is Outcome.UNAVAILABLE and reason.value.startswith(("model_", "reply_", "breaker_", "bulkhead_"))
 )
 
 VITALS = st.fixed_dictionaries(
@@ -88,7 +88,7 @@ async def test_a_rule_names_what_it_stood_in_for(reason: Reason) -> None:
     sick = {"vitals": {"resp": 26, "sbp": 88}}
     answer = (await gateway.call(body_of(sick), "deterioration")).json()
     text = msgspec.json.encode(answer).decode()
-    assert "Rule: NEWS2, in place of deterioration 1.0.0: the model gave no usable answer." in text
+    assert f"Rule: NEWS2, in place of deterioration 1.0.0: {unavailable_text(reason)}." in text
     assert "Points of a rule, not a probability." in text
 
 

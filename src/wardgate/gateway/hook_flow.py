@@ -29,7 +29,7 @@ from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.call import HookCall
-from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots
 from wardgate.gateway.probes import ProvenModel
@@ -138,7 +138,9 @@ class HookFlow:
 
     async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
-        reply = await self._models[release.digest](ModelRequest(release.endpoint, inputs, call.expires))
+        reply = await self._models[release.digest](
+            ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request))
+        )
         if live:
             self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)

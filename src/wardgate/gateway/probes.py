@@ -218,7 +218,9 @@ class ProvenModel:
                 raise ModelUnavailable(Reason.MODEL_ERROR)
         for probe in self._plan.probes:
             async with asyncio.timeout(self._options.timeout):
-                reply = await self._client.infer(self._endpoint, probe_inputs(probe, self._endpoint))
+                reply = await self._client.infer(
+                    self._endpoint, probe_inputs(probe, self._endpoint), self._options.timeout
+                )
             if not agrees(reply, probe, self._plan.tolerance):
                 return False
         return True

@@ -449,11 +449,11 @@ async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> N
     hung = asyncio.Event()
 
     class HangsOnce(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
             self.asked.append(inputs.values)
             if len(self.asked) == 1:
                 await hung.wait()
-            return await super().infer(endpoint, inputs)
+            return await super().infer(endpoint, inputs, timeout)
 
     house = gateway(tmp_path, model=HangsOnce())
     first, second = await asyncio.gather(house.call(sent), house.call(sent))

@@ -36,8 +36,7 @@ def _body(store: Store, patient: str) -> dict[str, Any]:
         "context": {"userId": "Practitioner/u1", "patientId": patient},
         "prefetch": {
             "patient": store.read("Patient", patient),
-            "vitals": bundles["Observation"],
-            "labs": bundles["Observation"],
+            **dict.fromkeys(("vitals", "oxygen", "consciousness", "pregnancy", "labs"), bundles["Observation"]),
             "problems": bundles["Condition"],
             "stays": bundles["Encounter"],
         },
@@ -56,7 +55,7 @@ async def _ended(store: Store, patient: str, broken: Reason | None = None) -> tu
         ("ward-sepsis", ("shown", "threshold_met", "model"), "48 % (high"),
         ("ward-well", ("below_threshold", "below_threshold", "model"), ""),
         ("ward-no-resp", ("deferred", "input_stale", "none"), "respiratory rate and temperature too old"),
-        ("ward-old-labs", ("deferred", "input_stale", "none"), "creatinine too old"),
+        ("ward-old-labs", ("deferred", "input_stale", "none"), "leukocytes, creatinine and sodium too old"),
         ("ward-copd", ("below_threshold", "below_threshold", "model"), ""),
         ("advanced-05", ("out_of_scope", "population", "none"), ""),
     ],

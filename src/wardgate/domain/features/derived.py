@@ -1,7 +1,7 @@
 """Features that are computed from other features: `derive: "(sbp + 2 * dbp) / 3"`.
 
 The expression is of the language that rules are written in. What it says is unknown leaves the feature without a
-value, with the mark of the first input that has none.
+value, with the mark of an input that has none.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,15 +70,24 @@ def compile_derived(spec: FeatureSpec, scope: Scope) -> Derive:
         late = any(value.late for value in used)
         result = evaluate(values)
         if result is None:
-            blamed = next((value for value in used if value.value is None), None)
-            mark = Mark.NOT_NUMERIC if blamed is None else blamed.mark  # else it was divided by zero, or is too large
-            unobtained = blamed is not None and blamed.unobtained
-            return FeatureValue(name, None, mark, at, age, unit, unobtained=unobtained, late=late)
+            blamed = _blamed(used)
+            if blamed is None:  # it was divided by zero, or is too large
+                return FeatureValue(name, None, Mark.NOT_NUMERIC, at, age, unit, late=late)
+            lacks, unobtained = blamed.lacks or blamed.name, blamed.unobtained
+            return FeatureValue(name, None, blamed.mark, at, age, unit, unobtained=unobtained, late=late, lacks=lacks)
         if isinstance(result, float) and not low <= result <= high:
             return FeatureValue(name, None, Mark.IMPLAUSIBLE, at, age, unit, late=late)
         return FeatureValue(name, result, None, at, age, unit, late=late)
 
     return derive
+
+
+def _blamed(values: Sequence[FeatureValue]) -> FeatureValue | None:
+    """The first that is there and cannot be used, else the first that could not be fetched, else the first that is not
+    there: an expression may do without what is absent, and absent is what no part of it may make of the others."""
+    without = [value for value in values if value.value is None]
+    unusable = (value for value in without if value.mark not in (Mark.MISSING, Mark.STALE))
+    return next(unusable, None) or next((value for value in without if value.unobtained), next(iter(without), None))
 
 
 def _oldest(values: Iterable[FeatureValue]) -> tuple[float | None, float | None]:

@@ -100,9 +100,13 @@ def _earliest(spec: FeatureSpec, read: Read) -> Reduce:
 def _count(spec: FeatureSpec) -> Reduce:
     """An Observation counts once, however many of its components match."""
     any_at_all = spec.take is Take.ANY
+    datable = spec.source == "Condition" and spec.within is not None
+    unknown = missing(spec, unobtained=True)
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
         members = window(spec, dated, as_of)
+        if datable and undated and not (any_at_all and members):
+            return unknown  # an illness without a date may be of today
         resources = {id(resource) for _, _, resource in members}
         if spec.within is None:
             resources.update(id(resource) for _, resource in undated)

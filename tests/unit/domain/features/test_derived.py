@@ -52,9 +52,27 @@ def test_the_value_is_the_expressions_and_the_time_is_the_oldest_inputs() -> Non
     ],
 )
 def test_an_input_without_value_leaves_it_without_value(resources: tuple[Json, ...], mark: Mark) -> None:
-    """With the mark of the first such input, in the order of the expression."""
+    """With the mark of the first such input, in the order of the expression; one that cannot be used goes first."""
     found = derived(*resources)
     assert (found.value, found.mark, found.unobtained) == (None, mark, False)
+
+
+def test_what_is_absent_is_not_blamed_for_what_is_unreadable() -> None:
+    """`if(absent(sbp), dbp, sbp)` can do without an sbp; what it lacks is a dbp that is there and cannot be used."""
+    spec = FeatureSpec(name="x", derive="if(absent(sbp), dbp, sbp)")
+    found = derived(measured("2-2", 60, unit="kPa"), spec=spec)
+    assert (found.mark, found.lacks, found.unobtained) == (Mark.WRONG_UNIT, "dbp", False)
+    assert derived(spec=spec).lacks == "sbp"
+    keys = (PATIENT, key("one", "Observation", code="1-1"), key("two", "Observation", code="2-2"))
+    states = {"patient": KeyState.OBTAINED, "one": KeyState.OBTAINED, "two": KeyState.UNOBTAINED}
+    unread = derived(spec=spec, keys=keys, states=states)
+    assert (unread.mark, unread.lacks, unread.unobtained) == (Mark.MISSING, "dbp", True)
+
+
+def test_one_that_is_derived_twice_names_what_was_measured() -> None:
+    """The name of a feature that somebody can look for in the chart."""
+    twice = FeatureSpec(name="twice", derive="2 * meanbp")
+    assert derived(measured("1-1", 120), spec=twice, others=(MEAN,)).lacks == "dbp"
 
 
 def test_what_could_not_be_fetched_is_not_missing() -> None:
