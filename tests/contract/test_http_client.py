@@ -62,6 +62,24 @@ async def test_a_reply_over_a_new_connection_says_so(client: HttpClient) -> None
     assert told == ((True, False) if isinstance(client, AiohttpClient) else (None, None))
 
 
+async def test_an_answer_that_nobody_asked_for_answers_nothing(client: HttpClient) -> None:
+    """A server that answers twice, or says 408 to an idle connection: the spare answer would be read as the next
+    call's, and every later one as its successor's, another patient's each time (law 11)."""
+    asked = 0
+
+    async def twice(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await http_answer("200 OK", b"%d" % asked)(head, body, writer)
+        await writer.drain()
+        asyncio.get_running_loop().call_later(0.005, writer.write, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nspare")
+
+    async with raw_server(twice) as server:
+        for number in range(1, 4):
+            assert await _get(client, server.url) == b"%d" % number
+            await asyncio.sleep(0.05)  # the spare answer arrives meanwhile
+
+
 async def test_nobody_there_is_unreachable(client: HttpClient) -> None:
     """A refused connection, a host that does not exist and a URL that is none are all `unreachable`."""
     for url in ("http://127.0.0.1:9/x", "http://nobody.invalid/x", "http://[broken/x"):

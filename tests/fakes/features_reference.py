@@ -431,10 +431,11 @@ class Reference:
 
     def medicine(self, resource: Json, reference: str) -> Json | None:
         if reference.startswith("#"):
-            inside = [one for one in resource.get("contained") or [] if one.get("id") == reference[1:]]
+            own = [one for one in resource.get("contained") or [] if one.get("resourceType") == "Medication"]
+            inside = [one for one in own if one.get("id") == reference[1:]]
             return inside[0].get("code") if inside else None
         name = reference.split("/_history/")[0]
-        if not name.startswith("urn:uuid:") and "Medication/" not in name:
+        if not name.startswith(("urn:uuid:", "Medication/")):
             return None
         known = [one for one in self.resources if one.get("resourceType") == "Medication"]
         named = [one for one in known if one.get("id") == name.removeprefix("urn:uuid:").split("/")[-1]]
@@ -918,5 +919,5 @@ def birthday(birth: dt.date, year: int) -> dt.date:
 def total_of(values: list[Any]) -> float:
     try:
         return math.fsum(values)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return math.inf

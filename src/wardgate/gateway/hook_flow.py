@@ -14,7 +14,7 @@ import msgspec
 
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.render import render, system_actions
+from wardgate.domain.cards.render import render_whole
 from wardgate.domain.context.caller import Caller, CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decide import may_we, should_we
@@ -181,8 +181,10 @@ class HookFlow:
             tokens=call.request.tokens,
         )
         rule = None if fallback is None else fallback.rule
-        card = render(release.card if rule is None else release.rule_cards[rule], facts)
-        proposed = system_actions(release.card, facts) if call.request.client.system_actions else ()
+        plan = release.card if rule is None else release.rule_cards[rule]
+        card, proposed, foreign = render_whole(plan, facts, call.request.client.system_actions)
+        if foreign:
+            self._meter.resource_dropped("foreign_action", foreign)
         self._stage(call, "render")
         return card, proposed
 

@@ -234,6 +234,29 @@ async def test_a_probe_that_breaks_does_not_end_the_proving() -> None:
     task.cancel()
 
 
+async def test_what_was_away_for_a_moment_is_asked_again_soon() -> None:
+    """Regression: a connection that broke once shut the model out for two seconds."""
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    class Noting(ProvenModel):
+        async def _woken(self, seconds: float) -> bool:
+            waits.append(seconds)
+            if len(waits) == 7:
+                enough.set()
+            return await super()._woken(0)
+
+    async def ask(request: ModelRequest) -> ModelReply:
+        raise AssertionError("nobody calls")
+
+    model = FakeModel(broken=Reason.MODEL_UNREACHABLE)
+    proven = Noting("kidney-failure", "1.0.0", ENDPOINT, PROBES, model, ask, FakeClock(), FakeMeter())
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await enough.wait()
+    task.cancel()
+    assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+
+
 async def _turns(condition: Callable[[], bool]) -> None:
     """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(2):

@@ -67,13 +67,14 @@ class SceneFacts(msgspec.Struct, frozen=True):
 
 
 class Scene(Frame):
-    """One card in the making."""
+    """One card in the making. `foreign`: so many actions were left out since they would touch another patient."""
 
-    __slots__ = ("_reasons", "_score", "call", "plan")
+    __slots__ = ("_reasons", "_score", "call", "foreign", "plan")
 
     def __init__(self, plan: SceneFacts, call: CardFacts) -> None:
         self.plan = plan
         self.call = call
+        self.foreign = 0
         self._score: Share | None = None
         self._reasons: Inputs | None = None
 

@@ -4,7 +4,7 @@ The expression is of the language that rules are written in. What it says is unk
 value, with the mark of an input that has none.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from math import inf
 
 from wardgate.domain.expressions import Expression, Scope, compile_expression, words_in
@@ -17,35 +17,49 @@ Derive = Callable[[Mapping[str, FeatureValue]], FeatureValue]
 _TIMED = frozenset({"Observation", "MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference"})
 
 
-def inputs_of(spec: FeatureSpec, names: Iterable[str]) -> tuple[str, ...]:
+def inputs_of(spec: FeatureSpec, names: Container[str]) -> tuple[str, ...]:
     """The features that a derived one speaks of, in the order of its text; none of any other."""
-    known = frozenset(names)
-    return tuple(word for word in words_in(spec.derive or "") if word in known)
+    return tuple(word for word in words_in(spec.derive or "") if word in names)
 
 
 def in_order(specs: Sequence[FeatureSpec]) -> tuple[list[FeatureSpec], list[FeatureSpec]]:
     """The derived features, each behind its inputs; and those that cannot be, since they wait for one another."""
-    waiting = {spec.name: spec for spec in specs if spec.derive is not None}
-    ordered: list[FeatureSpec] = []
-    while ready := [spec for spec in waiting.values() if not inputs_of(spec, waiting)]:
-        ordered += ready
-        for spec in ready:
-            del waiting[spec.name]
-    return ordered, list(waiting.values())
+    derived = {spec.name: spec for spec in specs if spec.derive is not None}
+    missing = {name: len(inputs_of(spec, derived)) for name, spec in derived.items()}
+    users = _users(derived.values())
+    ready = [name for name, number in missing.items() if not number]
+    for name in ready:  # which grows meanwhile
+        for user in users.get(name, ()):
+            missing[user] -= 1
+            if not missing[user]:
+                ready.append(user)
+    return [derived[name] for name in ready], [spec for name, spec in derived.items() if missing[name]]
 
 
 def dependants(specs: Sequence[FeatureSpec], names: Iterable[str]) -> frozenset[str]:
     """`names`, and every derived feature that speaks of one of them, also by way of another."""
-    found = frozenset(names)
-    while more := {spec.name for spec in specs if spec.name not in found and inputs_of(spec, found)}:
-        found |= more
-    return found
+    users, found = _users(specs), list(dict.fromkeys(names))
+    met = set(found)
+    for name in found:  # which grows meanwhile
+        new = [user for user in users.get(name, ()) if user not in met]
+        met.update(new)
+        found += new
+    return frozenset(found)
+
+
+def _users(specs: Iterable[FeatureSpec]) -> dict[str, list[str]]:
+    """By word, the derived features that speak of it."""
+    users: dict[str, list[str]] = {}
+    for spec in specs:
+        for word in words_in(spec.derive or ""):
+            users.setdefault(word, []).append(spec.name)
+    return users
 
 
 def timed_of(schema: FeatureSchema) -> frozenset[str]:
     """The features whose `age_of` is defined: a derived one where all its inputs are such."""
     timed = {spec.name for spec in schema.features if spec.source in _TIMED and not spec.reads_document}
-    names = [spec.name for spec in schema.features]
+    names = {spec.name for spec in schema.features}
     for spec in in_order(schema.features)[0]:
         if (inputs := inputs_of(spec, names)) and timed.issuperset(inputs):
             timed.add(spec.name)

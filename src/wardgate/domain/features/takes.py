@@ -169,9 +169,10 @@ def _stale(spec: FeatureSpec, dated: Sequence[Dated], as_of: float) -> FeatureVa
 
 
 def _sum(values: Sequence[float], times: Sequence[float]) -> float:
+    """Infinite, and so no value, where it is too large: of an infinity, or of one and its opposite, it says so too."""
     try:
         return fsum(values)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return inf
 
 
