@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A programs=(
   [chromium]=chromium # end-to-end tests of the simulator page
-  [openssl]=openssl # the certificate of the test of the hot store over TLS
+  [openssl]=openssl # certificates of the tests over TLS: the hot store
   [redis-server]=redis-server # the hot store's tests start their own
 )
 

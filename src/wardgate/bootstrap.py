@@ -5,7 +5,6 @@ import gc
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,9 +64,10 @@ class DecisionIds:
     def __call__(self) -> str:
         if self._used == len(self._bytes):
             self._bytes, self._used = os.urandom(16 * self._BATCH), 0
-        drawn = self._bytes[self._used : self._used + 16]
+        drawn = self._bytes[self._used : self._used + 16].hex()
         self._used += 16
-        return str(uuid.UUID(bytes=drawn, version=4))
+        variant = "89ab"[int(drawn[16], 16) & 3]
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
 
 
 class FixedSnapshots:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
+
 from wardgate.domain.context.assemble import Agreement, Answer, agreement, assemble
 from wardgate.domain.context.drafts import Drafts, decode_drafts
 from wardgate.domain.context.ownership import Owner
@@ -113,8 +115,12 @@ class _Reads:
         self._owner = owner
         self.wrong = False
         """Whether something was read that the context contradicts."""
-        for key in call.plan.prefetch:
-            self._charge(len(self._request.prefetch.get(key.name, b"")), key.whole)
+        sent = [(key, self._request.prefetch.get(key.name, b"")) for key in call.plan.prefetch]
+        for key, value in sent:
+            if not isinstance(value, Page):
+                self._charge(len(value), key.whole)
+        if any(isinstance(value, Page) for _, value in sent):
+            self._charge(self._request.size, whole=False)  # their share of the body is not known, so all of it
         if call.plan.context_fields:
             self._charge(len(self._request.context), whole=True)
 
@@ -194,8 +200,9 @@ class _Reads:
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     """What the EHR sent for a key. Another patient's chart ends the call at once (trap T-21)."""
-    raw = request.prefetch.get(key.name)
-    page = None if raw is None else decode_value(raw, key.resource_type, key.whole)
+    page = request.prefetch.get(key.name)
+    if isinstance(page, msgspec.Raw):
+        page = decode_value(page, key.resource_type, key.whole)
     if page is None:
         return Answer(key, [], KeyState.UNOBTAINED)
     verdict = agreement(key, page, owner, request.encounter_id)

@@ -12,7 +12,7 @@ from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.discovery import discovery_document
 from wardgate.web.feedback import FeedbackReader
-from wardgate.web.wire import WireService
+from wardgate.web.wire import WireService, decoder_of
 
 HookHandler = Callable[[HookCall], Awaitable[HookOutcome]]
 HandlerFor = Callable[[ServicePlan], HookHandler]
@@ -86,7 +86,8 @@ class Routes:
 
 
 def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:
-    wire = WireService(service_id, {hook: ContextReader(plan) for hook, plan in plans.items()})
+    readers = {hook: ContextReader(plan) for hook, plan in plans.items()}
+    wire = WireService(service_id, readers, decoder_of(plans.values()))
     offers = {hook: Offer(plan, handler(plan)) for hook, plan in plans.items()}
     cards = [release.card for plan in plans.values() for release in plan.releases.values()]
     reasons = OfferedReasons(reason for card in cards for reason in card.override_reasons)

@@ -4,20 +4,23 @@ First what makes a body JSON, then the elements as CDS Hooks 2.0.1 lists them ("
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from wardgate.domain.clients import Client
+from wardgate.domain.context.lenient import UNDECODABLE
+from wardgate.domain.context.resources import PrefetchReader
 from wardgate.domain.errors import BadRequest, PatientMismatch
 from wardgate.domain.hooks import FhirAccess, HookRequest
+from wardgate.domain.plans import ServicePlan
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.json_body import decode_body
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # any version: Epic sends 1 (trap T-25)
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:%]+(?:/[\x21-\x7e]*)?", re.IGNORECASE)
-_TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header after `Bearer`
 
 
 class _Authorization(msgspec.Struct):
@@ -32,10 +35,14 @@ class _Body(msgspec.Struct, rename="camel"):
     fhir_server: str | None = None
     fhir_authorization: _Authorization | None = None
     context: msgspec.Raw = msgspec.Raw()
+    prefetch: Any = None
+
+
+class _RawBody(_Body):
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+_decode: Callable[[bytes], _Body] = msgspec.json.Decoder(_RawBody).decode
 
 _TYPES = {
     "hook": "a string",
@@ -49,17 +56,46 @@ _TYPES = {
 }
 
 
+Decode = Callable[[bytes], _Body]
+
+
 @dataclass(frozen=True, slots=True)
 class WireService:
-    """What parsing needs to know of one service id: how each hook's context under it is read."""
+    """What parsing needs to know of one service id: how each hook's context under it is read, and the body."""
 
     id: str
     readers: Mapping[str, ContextReader]
+    decode: Decode = _decode
+
+
+def decoder_of(plans: Iterable[ServicePlan]) -> Decode:
+    """One pass over a body for all hooks of a service, its prefetch included.
+
+    What does not fit costs a second pass, and is then looked at key by key.
+    """
+    reader = PrefetchReader(key for plan in plans for key in plan.prefetch)
+    shape = msgspec.defstruct("Body", [("prefetch", reader.type | None, None)], bases=(_Body,), rename="camel")
+    in_one_pass: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+
+    def decode(body: bytes) -> _Body:
+        try:
+            wire: _Body = in_one_pass(body)
+        except UNDECODABLE:
+            return _decode(body)
+        if wire.prefetch is not None:
+            read = reader.read(wire.prefetch)
+            if None in read.values():
+                raw = _decode(body).prefetch or {}
+                read = {name: raw[name] if page is None else page for name, page in read.items()}
+            wire.prefetch = read
+        return wire
+
+    return decode
 
 
 def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> HookRequest:
     """Raises BadRequest or PatientMismatch, naming the first element at fault."""
-    wire = decode_body(body, max_depth, _decode, _TYPES)
+    wire = decode_body(body, max_depth, service.decode, _TYPES)
     hook = _hook(wire, service)
     instance = wire.hook_instance
     if instance is None:
@@ -82,6 +118,7 @@ def parse(body: bytes, service: WireService, client: Client, max_depth: int) -> 
         prefetch=wire.prefetch or {},
         fhir_server=server,
         access=_access(wire.fhir_authorization, server, client, context.patient_id),
+        size=len(body),
     )
 
 
@@ -126,4 +163,9 @@ def _usable_token(authorization: _Authorization, patient_id: str) -> str | None:
             "fhirAuthorization.patient must be the patient of context.patientId.", "fhirAuthorization.patient"
         )
     bearer = authorization.token_type is None or authorization.token_type.lower() == "bearer"
-    return token if bearer and _TOKEN.fullmatch(token) else None
+    return token if bearer and _is_one_word(token) else None
+
+
+def _is_one_word(token: str) -> bool:
+    """What may stand in a header after `Bearer`: visible ASCII."""
+    return token != "" and token.isascii() and token.isprintable() and " " not in token

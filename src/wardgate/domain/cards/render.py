@@ -1,6 +1,5 @@
 """Make a card: pure, and the same bytes for the same facts (law 5)."""
 
-import re
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +17,6 @@ LONGEST_SUMMARY = 139
 """CARD-2: strictly fewer than 140 characters, counted as code points (T-1)."""
 
 LONGEST_LABEL = 100
-_BLANK = re.compile(r"\n{3,}")
 
 
 class Rendered(NamedTuple):
@@ -104,7 +102,9 @@ def _links(plan: CardPlan, scene: Scene) -> tuple[Link, ...]:
 def _tidy(text: str) -> str:
     """One blank line where a template and a table each brought theirs."""
     text = text.strip()
-    return _BLANK.sub("\n\n", text) if "\n\n\n" in text else text
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text
 
 
 def label_of(plan: CardPlan, scene: Scene) -> str:

@@ -62,6 +62,7 @@ _OF_ONE_PATIENT = frozenset(
 )
 _ENCODINGS = {character: f"%{ord(character):02X}" for character in '| +"<>#[]\\^`?='}
 _DOTS = frozenset({".", ".."})
+_NAMED = {"Patient": "patientId", "Encounter": "encounterId"}
 
 
 def parse_template(
@@ -109,7 +110,7 @@ def _date(token: str, today: date) -> str:
 
 def names_context(key: PrefetchKey) -> str | None:
     """The context field whose very resource this key asks for (`patientId`, `encounterId`), else None."""
-    field = {"Patient": "patientId", "Encounter": "encounterId"}.get(key.resource_type)
+    field = _NAMED.get(key.resource_type)
     if field is None or len(key.parts) != 3 or key.parts[1] != field:
         return None
     filters = [name for name, _ in key.parameters if name not in ("_count", "_sort")]

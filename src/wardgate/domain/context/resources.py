@@ -8,7 +8,7 @@ The fast path decodes a whole Bundle once, into slim structs where the key asks 
 only what does not fit is looked at twice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from wardgate.domain.context.lenient import (
     lenient_document,
     lenient_resource,
 )
+from wardgate.domain.context.prefetch import PrefetchKey
 
 UNFOLLOWABLE = ""
 """`Page.next` where there is a next page whose link cannot be read."""
@@ -141,6 +142,51 @@ def decode_field(raw: msgspec.Raw) -> Page | None:
         return None
 
 
+class PrefetchReader:
+    """The keys of a service as the fields of one struct, `type`, so that a single pass over a request decodes them."""
+
+    def __init__(self, keys: Iterable[PrefetchKey]) -> None:
+        shapes: dict[str, tuple[str, Any]] = {}
+        for key in keys:
+            shape = (key.resource_type, _shape(key))
+            if shapes.setdefault(key.name, shape) != shape:  # two hooks of a service use one name for two things
+                shapes[key.name] = _RAW
+        self._keys = [(name, kind) for name, (kind, _) in shapes.items()]
+        self.type = msgspec.defstruct(
+            "Prefetch", [_field(number, name, shape) for number, (name, (_, shape)) in enumerate(shapes.items())]
+        )
+
+    def read(self, sent: msgspec.Struct) -> dict[str, Page | msgspec.Raw | None]:
+        """By key that was sent, of an instance of `type`: what `decode_value` would make of it, or the JSON of one
+        that is read with it; None: this one is, and the pass was not told to keep it."""
+        found: dict[str, Page | msgspec.Raw | None] = {}
+        for (name, kind), value in zip(self._keys, msgspec.structs.astuple(sent), strict=True):
+            if value is None:
+                found[name] = _page()
+            elif type(value) is msgspec.Raw:
+                if value is not _ABSENT:
+                    found[name] = value
+            elif value is not msgspec.UNSET:
+                found[name] = _whole_patient(value) if kind == "Patient" else _plain(value, kind)
+        return found
+
+
+_RAW = ("", msgspec.Raw)
+
+
+def _shape(key: PrefetchKey) -> Any:
+    if key.whole or key.resource_type == "Encounter":
+        return msgspec.Raw
+    return Document if key.resource_type == "Patient" else _SlimEnvelope if key.resource_type in SLIM else _Envelope
+
+
+def _field(number: int, name: str, shape: Any) -> tuple[str, Any, Any]:
+    """Numbered, since the name of a key need not be one of Python's."""
+    if shape is msgspec.Raw:
+        return f"key{number}", shape, msgspec.field(default=_ABSENT, name=name)
+    return f"key{number}", shape | None | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=name)
+
+
 def _decoded(raw: Bytes, resource_type: str) -> Page | None:
     if resource_type in ("Patient", "Encounter"):
         page = _whole(raw, resource_type)
@@ -151,9 +197,7 @@ def _decoded(raw: Bytes, resource_type: str) -> Page | None:
     except UNDECODABLE:
         return _second_look(raw, resource_type)
     if envelope.resourceType == "Bundle":
-        if envelope.entry is None:
-            return _page(next=_next(envelope.link))
-        return _bundle(raw, resource_type, envelope.entry, _next(envelope.link))
+        return _plain(envelope, resource_type) or _bundle(raw, resource_type, envelope)
     if envelope.resourceType is None:
         return _unwrapped(envelope.response, envelope.resource, resource_type)
     return _single(raw, resource_type) if envelope.resourceType == resource_type else None
@@ -167,41 +211,48 @@ def _whole(raw: Bytes, resource_type: str) -> Page | None:
     """A read of a Patient or an Encounter, decoded whole at once; None: not that, or not so simple."""
     try:
         document = _document(raw)
+        if resource_type == "Patient":
+            return _whole_patient(document)
         if document.get("resourceType") != resource_type:
             return None
-        if resource_type == "Patient":
-            return Page([], [document], [], [None])
         encounter = _event(raw)
         return Page([encounter], [], [(encounter, msgspec.Raw(raw))], [])
     except UNDECODABLE:
         return None
 
 
-def _bundle(
-    raw: Bytes, resource_type: str, entries: Sequence[_SlimEntry | _Entry], following: str | None
-) -> Page | None:
+def _whole_patient(document: Document) -> Page | None:
+    return Page([], [document], [], [None]) if document.get("resourceType") == "Patient" else None
+
+
+def _plain(envelope: _SlimEnvelope | _Envelope, resource_type: str) -> Page | None:
+    """The page of a Bundle in which each resource has all that is read of it; None: it takes its JSON besides."""
+    if envelope.resourceType != "Bundle":
+        return None
+    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
+    entries: Sequence[_SlimEntry | _Entry] = envelope.entry or ()
+    resources = [resource for entry in entries if (resource := entry.resource) is not None]
+    if not types.isdisjoint([resource.resourceType for resource in resources]):
+        return None
+    return Page(resources, [], [], [], _next(envelope.link))
+
+
+def _bundle(raw: Bytes, resource_type: str, envelope: _SlimEnvelope | _Envelope) -> Page | None:
     slim = resource_type in SLIM
     types = _APART_FROM_SLIM if slim else _APART
     again = _APART_FROM_SLIM if slim else _APART_FROM_LONG
-    resources = [
-        resource for entry in entries if (resource := entry.resource) is not None and resource.resourceType not in again
-    ]
-    page = Page(resources, [], [], [], following)
-    if slim and len(resources) == len(entries):
-        return page
-    apart = [
-        (index, resource)
-        for index, entry in enumerate(entries)
-        if (resource := entry.resource) is not None and resource.resourceType in types
-    ]
-    if not apart:
-        return page
+    entries: Sequence[_SlimEntry | _Entry] = envelope.entry or ()
+    found = [(index, resource) for index, entry in enumerate(entries) if (resource := entry.resource) is not None]
+    page = _page(next=_next(envelope.link))
+    page.resources = [resource for _, resource in found if resource.resourceType not in again]
     try:
         raw_entries = _raw_entries(raw).entry
     except UNDECODABLE:  # a fullUrl that is no text; everything else has been decoded before
         return _second_look(raw, resource_type)
     patience = Patience()
-    for index, resource in apart:
+    for index, resource in found:
+        if resource.resourceType not in types:
+            continue
         if resource.resourceType not in again:  # an Encounter, which is decoded already
             page.encounters.append((resource, raw_entries[index].resource))
         elif not _set_apart(page, resource.resourceType, raw_entries[index], patience):

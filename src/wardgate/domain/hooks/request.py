@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -22,8 +23,9 @@ class HookRequest:
 
     `tokens` are the context's string values that a prefetch template may name, by context field
     (`patientId`, `userId`, ...), plus the derived `userPractitionerId` and its siblings. Ids in it have
-    been checked against the FHIR id grammar. `prefetch` and `context` stay raw JSON: nothing is decoded
-    that no feature reads, and no strict parser can refuse a draft order (trap T-7).
+    been checked against the FHIR id grammar. `context` stays raw JSON, and `prefetch` where the pass over the body has
+    not made a page of it: nothing is decoded that no feature reads, and no strict parser can refuse a draft order
+    (trap T-7).
     """
 
     service_id: str
@@ -36,6 +38,7 @@ class HookRequest:
     user_id: str | None = field(repr=False)
     tokens: Mapping[str, str] = field(repr=False)
     context: msgspec.Raw = field(repr=False)
-    prefetch: Mapping[str, msgspec.Raw] = field(repr=False)
+    prefetch: Mapping[str, Any] = field(repr=False)  # by key: `msgspec.Raw`, or a `context.resources.Page`
     fhir_server: str | None = field(repr=False)  # as named by the request, trailing slash removed; for references
     access: FhirAccess | None = field(repr=False)  # None: no FHIR read is possible or allowed
+    size: int = 0  # bytes of the body
