@@ -14,7 +14,7 @@ import msgspec
 
 from bench.load import Run, Target, closed_loop, hook_calls, open_loop
 from bench.request import Sample
-from bench.servers import AIOHTTP, DIRECT, FLOOR, PYREQWEST, Server, Variant, gateway, stub
+from bench.servers import AIOHTTP, FLOOR, PYREQWEST, Server, Variant, gateway, stub
 
 CONCURRENCIES = (1, 16, 64)
 RATE = 1000.0  # calls a second, open loop
@@ -148,7 +148,7 @@ def opened(plan: Plan, samples: Sequence[Sample], folder: Path, say: Say) -> lis
     with ExitStack() as running:
         model = running.enter_context(stub(MODEL_LATENCY, folder))
         servers = {}
-        for variant in (FLOOR, DIRECT, PYREQWEST, AIOHTTP):
+        for variant in (FLOOR, PYREQWEST, AIOHTTP):
             say(f"start {variant.name} with a model of {MODEL_LATENCY * 1e3:.0f} ms")
             servers[variant] = _paused(running.enter_context(gateway(variant, model, folder, samples)), samples)
         alone = _model_calls(model)

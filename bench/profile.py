@@ -1,6 +1,6 @@
 """Where wardgate's time goes: the gateway in this process, its sockets in front left out.
 
-    python -m bench.profile [--client direct|pyreqwest|aiohttp]
+    python -m bench.profile [--client aiohttp|pyreqwest]
 
 Prints CPU µs a call, and the functions that cost most. The profiler itself about doubles what small functions
 cost: look at shares, not at sums.
@@ -35,7 +35,7 @@ _TOGETHER = 16
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench.profile")
-    options.add_argument("--client", choices=("direct", "pyreqwest", "aiohttp"), default="direct")
+    options.add_argument("--client", choices=("aiohttp", "pyreqwest"), default="pyreqwest")
     options.add_argument("--sort", choices=("tottime", "cumtime"), default="tottime")
     options.add_argument("--top", type=int, default=40)
     chosen = options.parse_args()
@@ -52,6 +52,7 @@ async def _run(config: Path, sort: str, top: int) -> None:
     loaded = load(config)
     gateway = bootstrap.build(read_settings(loaded.document), Secrets(), loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
+        gateway.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), sort, top)
         for task in probing:

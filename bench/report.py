@@ -12,7 +12,7 @@ import msgspec
 
 from bench import FLOOR_SHA256
 from bench.measure import CONCURRENCIES, Line, OpenLine
-from bench.servers import AIOHTTP, DIRECT, FHIR, LOAD_CORE, NAIVE, PYREQWEST, SERVER_CORE
+from bench.servers import AIOHTTP, FHIR, LOAD_CORE, NAIVE, PYREQWEST, SERVER_CORE
 from bench.startup import GOAL, Startup
 
 _LIBRARIES = (
@@ -85,19 +85,17 @@ def _cpu_name() -> str:
 def goals(closed: Sequence[Line], opened: Sequence[OpenLine], startup: Startup) -> list[Goal]:
     """The goals of the design, each with its figure: CPU a call at 16 connections, latency of the open loop."""
     ratio = {line.variant: line.ratio for line in closed if line.concurrency == _AT}
-    direct, pyreqwest, aiohttp = ratio[DIRECT.name], ratio[PYREQWEST.name], ratio[AIOHTTP.name]
+    pyreqwest, aiohttp = ratio[PYREQWEST.name], ratio[AIOHTTP.name]
     found = [
-        _at_most("CPU over the floor, direct, the path", direct, 1.55),
         _at_most("CPU over the floor, pyreqwest, the path", pyreqwest, 1.55),
         _at_most("CPU over the floor, aiohttp, the path", aiohttp, 1.70),
-        _at_most("CPU over the floor, direct, all layers", direct, 2.00),
         _at_most("CPU over the floor, pyreqwest, all layers", pyreqwest, 2.00),
         _at_most("CPU over the floor, aiohttp, all layers", aiohttp, 2.15),
         _at_least("CPU of FastAPI + pydantic + httpx over wardgate, aiohttp", ratio[NAIVE.name] / aiohttp, 8),
         _at_least("CPU of that with fhir.resources over wardgate, aiohttp", ratio[FHIR.name] / aiohttp, 30),
     ]
     for line in opened:
-        if line.variant in (DIRECT.name, PYREQWEST.name, AIOHTTP.name):
+        if line.variant in (PYREQWEST.name, AIOHTTP.name):
             found.append(_at_most(f"added p50 at 1,000/s, ms: {line.variant}", line.added_p50_ms, 1))
             found.append(_at_most(f"added p99 at 1,000/s, ms: {line.variant}", line.added_p99_ms, 3))
     found.append(_at_most("wardgate check, s", startup.check, GOAL))

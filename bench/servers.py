@@ -40,11 +40,10 @@ class Variant(NamedTuple):
 
 FLOOR = Variant("floor", "bench.peers.floor")
 AIOHTTP = Variant("wardgate, aiohttp", "wardgate", "aiohttp")
-DIRECT = Variant("wardgate, direct", "wardgate", "direct")
 PYREQWEST = Variant("wardgate, pyreqwest", "wardgate", "pyreqwest")
 NAIVE = Variant("FastAPI + pydantic + httpx", "bench.peers.naive")
 FHIR = Variant("the same + fhir.resources", "bench.peers.fhir")
-VARIANTS = (FLOOR, DIRECT, PYREQWEST, AIOHTTP, NAIVE, FHIR)
+VARIANTS = (FLOOR, PYREQWEST, AIOHTTP, NAIVE, FHIR)
 
 
 class NotStarted(Exception):

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # `make check` runs a tenth of each proof at a fixed seed; `make proof` (--hypothesis-profile proof) runs all of it.
 settings.register_profile(
     "check", max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("proof", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For `tests/mutants.py`: a mistake need only be found, not explained.
+settings.register_profile("mutants", settings.get_profile("check"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("check")
 
 

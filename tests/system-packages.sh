@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A programs=(
   [chromium]=chromium # end-to-end tests of the simulator page
-  [openssl]=openssl # certificates of the tests over TLS: the hot store, the HTTP client of our own
+  [openssl]=openssl # certificates of the tests over TLS: the hot store
   [redis-server]=redis-server # the hot store's tests start their own
 )
 

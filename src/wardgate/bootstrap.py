@@ -7,12 +7,12 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient
-from wardgate.adapters.http.direct_client import DirectClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
@@ -35,7 +35,9 @@ from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.recall import Recall
 from wardgate.gateway.shadow import Shadow
-from wardgate.gateway.stacks import HookHandler, hook_stack, model_stack
+from wardgate.gateway.stacks import HookHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
+from wardgate.resilience.breaker import State
+from wardgate.resilience.coalesce import Spawn
 from wardgate.settings import Listen, Secrets, Settings
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.asgi import ASGIApp
@@ -99,6 +101,20 @@ class Hot:
     health: Callable[[], Mapping[str, str]]
 
 
+class Tasks:
+    """The task group that owns what a call starts and others may share; lent before the first call comes."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    def lend(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None
+        return self._group.create_task(work)
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A gateway that is built but not yet listening."""
@@ -108,6 +124,7 @@ class Gateway:
     http: HttpClient
     hot: Hot
     shadow: Shadow
+    tasks: Tasks
 
 
 def serve(settings: Settings, secrets: Secrets, catalog: Catalog, warnings: Sequence[Finding]) -> int:
@@ -144,6 +161,7 @@ async def _serve(settings: Settings, secrets: Secrets, catalog: Catalog, log: Ev
 
     try:
         async with asyncio.TaskGroup() as tasks:
+            gateway.tasks.lend(tasks)
             beside = [tasks.create_task(model.run()) for model in gateway.models.values()]
             if gateway.hot.run is not None:
                 beside.append(tasks.create_task(gateway.hot.run()))
@@ -153,19 +171,17 @@ async def _serve(settings: Settings, secrets: Secrets, catalog: Catalog, log: Ev
                 task.cancel()
     except* ListenError as group:
         raise group.exceptions[0] from None
-    finally:
-        await gateway.http.close()
     log.event("stopped")
 
 
 def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
     """Must run inside the loop that will serve."""
-    clock, meter, records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+    clock, meter, records, tasks = SystemClock(), PrometheusMeter(), MemoryRecordSink(), Tasks()
     faults = Faults(log, meter)
     ring = key_ring(secrets, log)
     hot = hot_store(secrets.hot, ring, clock, meter, log)
     http = http_client(settings.http_client)
-    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log)
+    models = proven_models(catalog, HttpModelClient(http, settings.model_hosts), clock, meter, log, tasks.spawn)
     gatherer = Gatherer(HttpFhirReader(http, lambda failure: meter.read_failed(failure.value)), meter, clock)
     snapshots, attributes = FixedSnapshots(catalog), compile_attributes(settings.attributes)
     recall = recall_of(hot.store, ring, snapshots, faults)
@@ -217,6 +233,7 @@ def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog,
         http,
         hot,
         shadow,
+        tasks,
     )
 
 
@@ -259,8 +276,6 @@ def hot_store(
 
 
 def http_client(name: str) -> HttpClient:
-    if name == "direct":
-        return DirectClient()
     if name == "pyreqwest":
         from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
 
@@ -269,7 +284,7 @@ def http_client(name: str) -> HttpClient:
 
 
 def proven_models(
-    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+    catalog: Catalog, client: HttpModelClient, clock: SystemClock, meter: PrometheusMeter, log: EventLog, spawn: Spawn
 ) -> dict[str, ProvenModel]:
     """One for each release digest: the stack of its endpoint, behind its probes."""
     releases = {release.digest: release for plan in catalog.plans() for release in plan.releases.values()}
@@ -280,7 +295,7 @@ def proven_models(
             release.endpoint,
             release.probes,
             client,
-            model_stack(client, release.endpoint, clock),
+            model_stack(client, model_policies(release, meter, log), clock, spawn),
             clock,
             meter,
             watch=client.watch,
@@ -288,6 +303,23 @@ def proven_models(
         )
         for digest, release in releases.items()
     }
+
+
+def model_policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> ModelPolicies:
+    """Watched by the meter from now on."""
+    name = ReleaseName(release.service_id, release.model, release.version)
+
+    def told(state: State) -> None:
+        log.event("breaker", service=name.service_id, model=name.model, version=name.version, state=state.value)
+
+    policies = ModelPolicies(release.endpoint, name, meter, told)
+    states = {state.value: partial(_is, policies, state) for state in State}
+    meter.watch_policies(name.service_id, name.model, name.version, lambda: policies.bulkhead.in_use, states)
+    return policies
+
+
+def _is(policies: ModelPolicies, state: State) -> bool:
+    return policies.breaker.state is state
 
 
 def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Callable[[Proof], None]:

@@ -388,8 +388,8 @@ class File(_Wire):
     snapshot: _Snapshot = _Snapshot()
     limits: _Limits = _Limits()
     telemetry: _Telemetry = _Telemetry()
-    http_client: Literal["aiohttp", "direct", "pyreqwest"] = "aiohttp"
-    """direct is the cheapest and our own; pyreqwest needs the extra of that name."""
+    http_client: Literal["aiohttp", "pyreqwest"] = "aiohttp"
+    """pyreqwest needs the extra of that name."""
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """The cases in `deterioration.json`: an inpatient, and what the clinician gets. Written to be read by a clinician.
 
 Unless a case says otherwise: a man of 70 in hospital, well, everything charted at 8:00 of 21 November 2026, labs of
-6:00; it is 9:00. `vitals`, `labs`: what is otherwise; null: not charted; [value, time]: charted then. `problems`:
-ICD-10-CM codes. `stay`: the status of the stay; null: none. `model`: how the model fails. The configuration is the
-demo's; the model is the one of the lab.
+6:00; it is 9:00. `vitals`, `labs`: what is otherwise; null: not charted; [value, time]: charted then; [value, time,
+{comparator, unit}]: in these words. `problems`: ICD-10-CM codes; [code, {…}]: with these elements, null: without.
+`without`: keys that could not be read; `cut`: those of which only the first page came, with further pages behind it.
+`pulses`: so many more, one for each hour before. `stay`: the status of the stay; null: none. `model`: how the model
+fails. The configuration is the demo's; the model is the one of the lab.
 """
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +43,10 @@ _CODES = {
 }
 _ANSWERS = {
     "alert": ("67775-7", {"A": "LA9340-6", "C": "LA6560-2", "V": "LA17108-4", "P": "LA17107-6", "U": "LA9343-0"}),
-    "pregnant": ("82810-3", {"yes": "LA15173-0", "no": "LA26683-5"}),
+    "pregnant": ("82810-3", {"yes": "LA15173-0", "no": "LA26683-5", "?": "LA0-0"}),
 }
+_KEYS = {"oxygen": "oxygen", "fio2": "oxygen", "alert": "consciousness", "pregnant": "pregnancy"}
+_KEY_NAMES = ("vitals", "oxygen", "consciousness", "pregnancy")
 
 
 def _charted(values: dict[str, Any], at: str) -> dict[str, Any]:
@@ -49,7 +54,8 @@ def _charted(values: dict[str, Any], at: str) -> dict[str, Any]:
     for name, value in values.items():
         if value is None:
             continue
-        value, time = value if isinstance(value, list) else (value, at)
+        value, time, *words = value if isinstance(value, list) else (value, at)
+        words = words[0] if words else {}
         if name in _ANSWERS:
             code, answers = _ANSWERS[name]
             coding = {"system": "http://loinc.org", "code": answers[value]}
@@ -58,13 +64,30 @@ def _charted(values: dict[str, Any], at: str) -> dict[str, Any]:
             found.append(coded)
         else:
             code, unit = _CODES[name]
-            found.append(lab(code, value, time, unit=unit, id=f"o-{name}"))
+            measured = lab(code, value, time, unit=words.get("unit", unit), id=f"o-{name}")
+            if "comparator" in words:
+                measured["valueQuantity"]["comparator"] = words["comparator"]
+            found.append(measured)
     return bundle(*found)
 
 
-def _problem(code: str) -> dict[str, Any]:
+def _vitals(case: dict[str, Any]) -> dict[str, Any]:
+    """By key: what is charted seldom has keys of its own."""
+    signs = _WELL | case.get("vitals", {})
+    own = {key: {name: v for name, v in signs.items() if _KEYS.get(name, "vitals") == key} for key in _KEY_NAMES}
+    charted = {key: _charted(values, "2026-11-21T08:00:00Z") for key, values in own.items()}
+    first = datetime(2026, 11, 21, 7, tzinfo=UTC)
+    for hour in range(case.get("pulses", 0)):
+        at = (first - timedelta(hours=hour)).isoformat()
+        charted["vitals"]["entry"].append({"resource": lab("8867-4", 80, at, unit="/min", id=f"p{hour}")})
+    return charted
+
+
+def _problem(entry: str | list[Any]) -> dict[str, Any]:
+    code, changes = entry if isinstance(entry, list) else (entry, {})
     coding = {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}
-    return problem(code) | {"code": {"coding": [coding]}}
+    found = problem(code) | {"code": {"coding": [coding]}} | changes
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _stays(status: str | None) -> list[dict[str, Any]]:
@@ -82,7 +105,7 @@ def body_of(case: dict[str, Any]) -> dict[str, Any]:
         "context": {"userId": "Practitioner/u1", "patientId": "p1"},
         "prefetch": {
             "patient": patient(**case.get("patient", {})),
-            "vitals": _charted(_WELL | case.get("vitals", {}), "2026-11-21T08:00:00Z"),
+            **_vitals(case),
             "labs": _charted(_LABS | case.get("labs", {}), "2026-11-21T06:00:00Z"),
             "problems": bundle(*(_problem(code) for code in case.get("problems", []))),
             "stays": bundle(*_stays(case.get("stay", "in-progress"))),
@@ -90,6 +113,8 @@ def body_of(case: dict[str, Any]) -> dict[str, Any]:
     }
     for key in case.get("without", []):
         del body["prefetch"][key]
+    for key in case.get("cut", []):
+        body["prefetch"][key]["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
     return body
 
 

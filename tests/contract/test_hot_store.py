@@ -126,11 +126,11 @@ async def test_a_written_value_is_seen_at_once(subject: Subject) -> None:
 
 async def test_a_value_ends_with_its_time(subject: Subject) -> None:
     """To the clock that the gateway has, whatever the store thinks of it."""
-    subject.store.write(b"a", b"1", 60)
+    subject.store.write(b"a", b"1", 64)
     await subject.settled()
-    subject.clock.advance(59.9)
+    subject.clock.advance(63.75)
     assert await subject.store.read([b"a"]) == [b"1"]
-    subject.clock.advance(0.2)
+    subject.clock.advance(0.25)
     assert await subject.store.read([b"a"]) == [None]
 
 
@@ -221,6 +221,16 @@ async def test_many_large_values_make_room_too() -> None:
     assert await store.read([b"a", b"b"]) == [None, b"x" * 60]
 
 
+async def test_what_had_expired_is_not_counted_as_evicted() -> None:
+    """Nobody loses anything by it."""
+    told, clock = Told(), FakeClock()
+    store = MemoryHotStore(clock.monotonic, told, MemoryHotOptions(entries=1))
+    store.write(b"a", b"1", 60)
+    clock.advance(60)
+    store.write(b"b", b"1", 60)
+    assert len(store) == 1 and told.events[HotEvent.EVICTED] == 0
+
+
 # --- Redis ----------------------------------------------------------------------------------------------------------
 
 
@@ -266,6 +276,7 @@ async def test_what_somebody_else_wrote_is_a_miss(redis: RedisServer) -> None:
             genuine[:16] + (2**63).to_bytes(8) + genuine[24:],
             Seals(KeyRing([b"x" * 32]).keys(Purpose.STORE)).seal(b"a", b"1", clock.now() + 60),
             b"x" * 1_000_000,
+            SEALS.seal(b"a", b"x" * (64 * 1024 + 1), clock.now() + 60),
         ]
         for number, value in enumerate(forged, 1):
             redis.command("SET", "wardgate:a", value)
@@ -392,6 +403,46 @@ async def test_killed_and_restarted_under_load(redis: RedisServer) -> None:
     assert told.news == [True, False, True, False, True, False, True]
 
 
+async def test_a_value_replaced_while_it_travels_is_written_too(redis: RedisServer) -> None:
+    """Acknowledging the older one says nothing of the newer."""
+    async with connected(redis.place, replace(PATIENT, write=10)) as (store, _, _):
+        redis.hang()
+        try:
+            store.write(b"a", b"old", 60)
+            await asyncio.sleep(0.1)
+            store.write(b"a", b"new", 60)
+        finally:
+            redis.wake()
+        await written(store)
+    async with connected(redis.place) as (store, _, _):
+        assert await store.read([b"a"]) == [b"new"]
+
+
+async def test_a_restart_does_not_hold_writes_up(redis: RedisServer) -> None:
+    """A connection that died while nobody used it is replaced at once; only a failed attempt is followed by a pause."""
+    async with connected(redis.place, RedisHotOptions(pause=60)) as (store, _, _):
+        store.write(b"a", b"1", 60)
+        await written(store)
+        redis.kill()
+        redis.start()
+        store.write(b"b", b"1", 60)
+        await written(store)
+    assert redis.command("EXISTS", "wardgate:b") == b":1"
+
+
+async def test_room_is_given_back(redis: RedisServer) -> None:
+    """By what was replaced while it waited, and by what was written."""
+    options = replace(PATIENT, waiting_bytes=100)
+    async with connected(redis.place, options) as (store, told, _):
+        for number in range(20):
+            store.write(b"a", b"x" * 60, 60)
+            store.write(b"a", b"y" * 60, 60)
+            await written(store)
+            store.write(b"b%d" % number, b"x" * 60, 60)
+            await written(store)
+        assert told.events[HotEvent.DROPPED] == 0
+
+
 async def test_the_newest_writes_wait_for_a_redis_that_is_down() -> None:
     """Bounded by number and by bytes; each that is dropped is counted, and nothing here blocks."""
     nobody = StorePlace("127.0.0.1", 9)
@@ -426,21 +477,22 @@ async def test_a_stranger_is_let_down_quietly(redis: RedisServer, user: str | No
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-99\r\n", b"*1\r\n:5\r\n", b"+OK\r\n", b""])
 async def test_something_else_than_redis(answer: bytes) -> None:
-    """Garbage, the wrong shape, a closed door: down, without an exception."""
+    """Garbage, the wrong shape, a closed door: down, without an exception; asked again after a pause, not at once."""
 
-    asked = 0
+    asked: list[float] = []
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += bool(await reader.read(100))
+        if await reader.read(100):
+            asked.append(asyncio.get_running_loop().time())
         writer.write(answer)
         writer.close()
 
     listener = await asyncio.start_server(speak, "127.0.0.1", 0)
     async with listener:
         place = StorePlace("127.0.0.1", listener.sockets[0].getsockname()[1])
-        async with connected(place, wait=False) as (store, _, _):
-            await eventually(lambda: asked > 2)
+        async with connected(place, RedisHotOptions(pause=0.1), wait=False) as (store, _, _):
+            await eventually(lambda: len(asked) > 4)
+            assert asked[4] - asked[0] > 0.2
             assert not store.up and await store.read([b"a"]) is None
 
 

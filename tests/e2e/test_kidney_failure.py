@@ -108,7 +108,7 @@ def write_config(folder: Path, model_url: str, gateway: int, admin: int, http_cl
     return folder / "wardgate.yaml"
 
 
-@pytest.fixture(scope="module", params=["aiohttp", "direct", "pyreqwest"])
+@pytest.fixture(scope="module", params=["aiohttp", "pyreqwest"])
 def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A model server and a gateway before it; yields the URLs of both listeners."""
     listen, admin = free_port(), free_port()

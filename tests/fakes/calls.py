@@ -7,6 +7,7 @@ import msgspec
 from wardgate.domain.clients import Client
 from wardgate.domain.hooks import HookRequest
 from wardgate.domain.plans import ServicePlan
+from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 
 CLIENT = Client("ward-ehr", frozenset({"http://ehr.test/fhir"}), (), "hospital_a", ZoneInfo("UTC"))
@@ -53,6 +54,5 @@ def hook_call(
         plan=plan,
         decision_id="6b0f5d0e-3c1c-4a58-9a43-b1d1c4d6f2a7",
         now=now,
-        started=1000.0,
-        expires=1000.0 + seconds,
+        budget=Budget.of(1000.0, seconds),
     )

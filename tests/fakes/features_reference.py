@@ -212,6 +212,8 @@ class Reference:
         window = [c for c in dated if spec.within is None or self.as_of - c["at"] <= spec.within]
         loose = undated if spec.within is None and take not in ("latest", "earliest", "delta", "slope") else []
         if take in ("count", "any"):
+            if spec.source == "Condition" and spec.within is not None and undated and not (take == "any" and window):
+                return answer(mark="missing", unobtained=True)
             number = len({c["position"] for c in window + loose})
             return self.at_time(window[-1:], value=float(number) if take == "count" else number > 0)
         if not window and not loose:
@@ -429,10 +431,11 @@ class Reference:
 
     def medicine(self, resource: Json, reference: str) -> Json | None:
         if reference.startswith("#"):
-            inside = [one for one in resource.get("contained") or [] if one.get("id") == reference[1:]]
+            own = [one for one in resource.get("contained") or [] if one.get("resourceType") == "Medication"]
+            inside = [one for one in own if one.get("id") == reference[1:]]
             return inside[0].get("code") if inside else None
         name = reference.split("/_history/")[0]
-        if not name.startswith("urn:uuid:") and "Medication/" not in name:
+        if not name.startswith(("urn:uuid:", "Medication/")):
             return None
         known = [one for one in self.resources if one.get("resourceType") == "Medication"]
         named = [one for one in known if one.get("id") == name.removeprefix("urn:uuid:").split("/")[-1]]
@@ -543,8 +546,11 @@ def derived(spec: FeatureSpec, inputs: dict[str, Answer]) -> Answer:
     timed = sorted((a for a in inputs.values() if a["at"] is not None), key=lambda a: float(a["at"]))
     when = {"at": timed[0]["at"], "age": timed[0]["age"]} if timed else {}
     late = {"late": any(a["late"] for a in inputs.values())}
-    blamed = next((a for a in inputs.values() if a["value"] is None), None)
-    if blamed is not None:
+    without = [a for a in inputs.values() if a["value"] is None]
+    unusable = [a for a in without if a["mark"] not in ("missing", "stale")]
+    unfetched = [a for a in without if a["unobtained"]]
+    if without:
+        blamed = [*unusable, *unfetched, *without][0]
         return answer(mark=blamed["mark"], unobtained=blamed["unobtained"], **when) | late
     names = {name: a["value"] for name, a in inputs.items()}
     try:
@@ -913,5 +919,5 @@ def birthday(birth: dt.date, year: int) -> dt.date:
 def total_of(values: list[Any]) -> float:
     try:
         return math.fsum(values)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return math.inf

@@ -13,7 +13,7 @@ from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.clock import FakeClock
 from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, model_ask
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
@@ -28,7 +28,7 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import FhirReader, HotStore
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.shadow import Shadow, ShadowOptions
-from wardgate.gateway.stacks import hook_stack, model_stack
+from wardgate.gateway.stacks import hook_stack
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
@@ -132,7 +132,7 @@ class FakeGateway:
         proven = {}
         for plan in self.catalog.plans():
             for release in plan.releases.values():
-                ask_model = model_stack(self.model, release.endpoint, self.clock)
+                ask_model = model_ask(self.model, self.clock, release.endpoint)
                 model = ProvenModel(
                     release.model,
                     release.version,

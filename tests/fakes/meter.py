@@ -16,6 +16,9 @@ class FakeMeter:
     late: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     probes: list[Reason | None] = field(default_factory=list)
+    breakers: list[str] = field(default_factory=list)
+    retried: int = 0
+    coalesced: int = 0
     shadow: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     shed: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -40,6 +43,15 @@ class FakeMeter:
 
     def contributions_absent(self, model: str, version: str) -> None:
         self.absent += 1
+
+    def breaker_changed(self, service_id: str, model: str, version: str, state: str) -> None:
+        self.breakers.append(state)
+
+    def model_retried(self, service_id: str, model: str, version: str) -> None:
+        self.retried += 1
+
+    def model_coalesced(self, service_id: str, model: str, version: str) -> None:
+        self.coalesced += 1
 
     def probe_ended(self, model: str, version: str, reason: Reason | None) -> None:
         self.probes.append(reason)

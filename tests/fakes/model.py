@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.fakes.meter import FakeMeter
+from tests.fakes.tasks import Tasks
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import (
     Endpoint,
@@ -18,6 +20,8 @@ from wardgate.domain.inference.endpoint import (
 )
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
+from wardgate.gateway.ports import Clock, ModelClient
+from wardgate.gateway.stacks import ModelHandler, ModelPolicies, ReleaseName, model_stack
 
 
 def kfre(age: float, male: float, egfr: float, uacr: float) -> float:
@@ -41,9 +45,12 @@ class FakeModel:
     is_ready: bool = True
     contributions: tuple[float, ...] | None = None
     asked: list[tuple[float, ...]] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    """How long each caller said that it would wait."""
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         self.asked.append(inputs.values)
+        self.told.append(timeout)
         if self.hang:
             await asyncio.Event().wait()
         if self.broken is not None:
@@ -83,3 +90,13 @@ PROBES = ProbePlan(
     every=300.0,
     tolerance=1e-6,
 )
+
+
+def model_policies(endpoint: Endpoint = ENDPOINT, meter: FakeMeter | None = None) -> ModelPolicies:
+    """The policies of an endpoint, told to a meter that a test may look at."""
+    return ModelPolicies(endpoint, ReleaseName("kidney-failure", "kidney-failure", "1.0.0"), meter or FakeMeter())
+
+
+def model_ask(model: ModelClient, clock: Clock, endpoint: Endpoint = ENDPOINT) -> ModelHandler:
+    """The whole model stack before `model`."""
+    return model_stack(model, model_policies(endpoint), clock, Tasks())

@@ -92,7 +92,9 @@ def problems(chance: random.Random) -> Json:
 def ward_call(chance: random.Random) -> Json:
     """A sound call for an inpatient of the demo's ward, from well to very ill, all names planted."""
     chart = {"patient": patient(), "vitals": vitals(chance), "labs": blood(chance), "problems": problems(chance)}
-    body = hook_request("patient-view", CONTEXTS["patient-view"], prefetch={**chart, "stays": bundle(_STAY)})
+    seldom = dict.fromkeys(("oxygen", "consciousness", "pregnancy"), bundle())  # all of it stands among the vital signs
+    prefetch = {**chart, **seldom, "stays": bundle(_STAY)}
+    body = hook_request("patient-view", CONTEXTS["patient-view"], prefetch=prefetch)
     if chance.random() < 0.5:
         body["fhirServer"] = FHIR
     planted: Json = plant(body)

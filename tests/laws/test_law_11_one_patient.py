@@ -3,6 +3,7 @@ cannot be made sure, there is no score."""
 
 import dataclasses
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes import charts as chart
+from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.clock import FakeClock
 from tests.fakes.context_fhir import (
     ACCESS,
@@ -29,7 +32,9 @@ from tests.fakes.context_fhir import (
     patient,
     raw,
 )
+from tests.fakes.gateway import FakeGateway
 from tests.fakes.meter import FakeMeter
+from tests.fakes.model import FakeModel
 from wardgate.domain.context.record import Dropped, PatientRecord
 from wardgate.domain.errors import PatientMismatch
 from wardgate.gateway.call import HookCall
@@ -100,6 +105,29 @@ async def test_a_prefetched_encounter_that_is_another_is_refused() -> None:
         with pytest.raises(PatientMismatch) as caught:
             await gather(call_for({"visit": ENCOUNTER}, prefetch={"visit": strange}, encounter_id="e1"))
         assert caught.value.element == "prefetch.visit"
+
+
+STAYS = {"stays": "Encounter?patient={{context.patientId}}"}
+STAYS_URL = f"{BASE}/Encounter?patient=p1"
+
+
+async def test_the_calls_own_encounter_is_hers_whatever_key_holds_it() -> None:
+    """Regression: in a search, the context's Encounter with somebody else in it was only left out."""
+    stays = bundle(encounter("e1", "Patient/p2"), encounter("e2"))
+    with pytest.raises(PatientMismatch) as caught:
+        await gather(call_for(STAYS, prefetch={"stays": stays}, encounter_id="e1"))
+    assert caught.value.element == "prefetch.stays"
+    record = await gather(call_for(STAYS, prefetch={"stays": stays}, encounter_id="e2"))
+    assert record.dropped == {Dropped.OTHER_PATIENT: 1} and not record.wrong_patient
+
+
+@pytest.mark.parametrize("page", [1, 2])
+async def test_the_calls_own_encounter_that_was_read_defers(page: int) -> None:
+    """On any page of it."""
+    his, second = bundle(encounter("e1", "Patient/p2")), f"{BASE}/Encounter?page=2"
+    first = his if page == 1 else bundle(encounter("e2"), next_link=second)
+    record = await gather(call_for(STAYS, access=ACCESS, encounter_id="e1"), {STAYS_URL: first, second: his})
+    assert record.wrong_patient and record.encounter is None
 
 
 async def test_a_fetched_patient_who_is_another_defers() -> None:
@@ -177,6 +205,29 @@ async def test_two_shuffled_charts_never_mix(chart: tuple[list[Json], set[str]],
     assert record.patient == patient("p1")
     assert sum(record.dropped.values()) == len(heap) - len(hers) + 1
     assert record.wrong_patient is (record.dropped[Dropped.OTHER_PATIENT] >= 3)
+
+
+@pytest.mark.parametrize(("egfr", "foreign"), [(25, 0), (15, 2)])
+async def test_no_action_touches_another_patient(tmp_path: Path, egfr: float, foreign: int) -> None:
+    """Regression: what no sample shows is met in the call: left out with its suggestion, and counted."""
+    hers = "Patient/{{ context.patientId }}"
+    made = (
+        "{% if egfr.value < 20 %}{{ 'Pat' }}ient/other{% else %}" + hers.replace("Pat", "{{ 'Pat' }}") + "{% endif %}"
+    )
+    config = acting_config(
+        tmp_path,
+        (
+            f'subject: {{reference: "{hers}"}}\n          encounter',
+            f'subject: {{reference: "{made}"}}\n          encounter',
+        ),
+        client="    system_actions: true\n",
+        extra=SYSTEM.replace(f'subject: {{reference: "{hers}"}}', f'subject: {{reference: "{made}"}}'),
+    )
+    gateway = FakeGateway(config, FakeModel(lambda *inputs: 0.4), site="hospital_a", system_actions=True)
+    labs = [chart.lab("33914-3", egfr), chart.lab("9318-7", 300)]
+    answer = (await gateway.call(chart.hook_body(chart.patient(), labs, []))).json()
+    assert ("suggestions" in answer["cards"][0], "systemActions" in answer) == (not foreign, not foreign)
+    assert gateway.meter.dropped.get("foreign_action", 0) == foreign and gateway.meter.faults == []
 
 
 def drafted(*drafts: Json) -> HookCall:

@@ -112,7 +112,7 @@ async def test_no_value_of_another_patient_in_ten_thousand_calls(tmp_path: Path)
             assert uuids.setdefault(card["uuid"], person) is person
             assert {int(value) for value in _UACR.findall(card["detail"])} <= person.seen
 
-    for _ in range(settings.default.max_examples * 10 // TOGETHER):
+    for _ in range(settings().max_examples * 10 // TOGETHER):
         house.model.broken = dice.choice(FAULTS)
         house.hot.down, house.hot.deaf = dice.random() < 0.1, dice.random() < 0.1
         house.sink.append = append if dice.random() < 0.95 else _unavailable  # type: ignore[method-assign]

@@ -9,6 +9,7 @@ from tests.fakes.asgi import JSON, Exchange, Reply, ask, scope
 from tests.web.house import CARD, CUSTOM, ORDER_SIGN, ORIGIN, PATH, PATIENT_VIEW, House, body, catalog, request
 from wardgate.domain.errors import PrefetchRequired
 from wardgate.domain.outcomes import Reason
+from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.web.edge import EdgeOptions
@@ -52,7 +53,7 @@ async def test_the_call_carries_its_plan_id_and_clocks() -> None:
     assert call.plan is ORDER_SIGN
     assert call.decision_id == "decision-0"
     assert call.now == house.clock.now()
-    assert call.expires == call.started + ORDER_SIGN.deadline == house.clock.monotonic() + 0.5
+    assert call.budget == Budget.of(house.clock.monotonic(), ORDER_SIGN.deadline) and ORDER_SIGN.deadline == 0.5
 
 
 async def test_an_answer_may_say_how_long_each_stage_took() -> None:

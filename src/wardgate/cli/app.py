@@ -1,12 +1,14 @@
 """Arguments to commands."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from wardgate import __version__
 from wardgate.cli.starter import PROTOCOLS, URL
+from wardgate.domain.units import parse_duration
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -52,6 +54,30 @@ def run(arguments: Sequence[str]) -> int:
                     fhir_servers=tuple(options.fhir_server),
                 )
             )
+        case "chaos":
+            from wardgate.cli import chaos
+
+            return chaos.run(options.scenario, options.calls, options.json, options.only)
+        case "load":
+            from wardgate.cli import load
+
+            return load.run(
+                load.Plan(
+                    url=options.url,
+                    demo=options.demo,
+                    rate=options.rate,
+                    duration=options.duration,
+                    mix=options.mix,
+                    service=options.service,
+                    patients=tuple(options.patient),
+                    prefetch=not options.no_prefetch,
+                    fhir=options.fhir,
+                    in_flight=options.in_flight,
+                    cpu=options.cpu,
+                    limit=options.limit,
+                    out=tuple(options.out),
+                )
+            )
         case _:
             from wardgate.cli import call
 
@@ -69,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _file(config: Path) -> Path:
     """A folder stands for the `wardgate.yaml` in it."""
-    return config / "wardgate.yaml" if config.is_dir() else config
+    return config / "wardgate.yaml" if os.path.isdir(config) else config
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _load, _chaos):
         add(commands)
     return parser
 
@@ -217,3 +243,61 @@ def _features(commands: _Commands) -> None:
     features.add_argument(
         "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
+
+
+def _load(commands: _Commands) -> None:
+    load = commands.add_parser(
+        "load",
+        help="send hook calls at a steady rate, and show how long they took",
+        description="Send hook calls at a steady rate, whatever became of the earlier ones, and show how they ended "
+        "and how long they took, counted from when each was due. Holds patient data in memory, and writes none.",
+        epilog="Exit: 0 every call had an answer, 1 not, 2 it cannot be run.",
+    )
+    where = load.add_mutually_exclusive_group()
+    where.add_argument("url", nargs="?", metavar="URL", help="the gateway; default: the running demo")
+    where.add_argument("--demo", action="store_true", help="start the demo's parts for it")
+    load.add_argument("--rate", type=_above_zero, default=100.0, metavar="R", help="calls a second (default: 100)")
+    load.add_argument("--duration", type=_seconds, default=10.0, metavar="D", help="such as 30s or 5m (default: 10s)")
+    load.add_argument("--service", default="kidney-failure", help="(default: %(default)s)")
+    load.add_argument("--patient", action="append", default=[], metavar="ID", help="in turns; default: all there are")
+    load.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
+    load.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
+    load.add_argument(
+        "--mix", type=Path, metavar="FILE", help="several kinds of calls and their weights (docs/chaos.md)"
+    )
+    load.add_argument("--in-flight", type=_at_least_one, default=256, metavar="N", help="open calls (default: 256)")
+    load.add_argument("--cpu", type=int, metavar="N", help="run the generator on this core alone")
+    load.add_argument("--limit", type=_seconds, metavar="D", help="drawn into the picture, and counted")
+    load.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help=".json or .svg; repeatable")
+
+
+def _chaos(commands: _Commands) -> None:
+    chaos = commands.add_parser(
+        "chaos",
+        help="break what the gateway depends on, and see what it answers",
+        description="Put a proxy before each dependency of a gateway, let it do what networks and servers do, and see "
+        "what the gateway answers meanwhile, how fast, and when it is well again. See docs/chaos.md.",
+        epilog="Exit: 0 all as the scenario expects, 1 not, 2 the scenario cannot be run.",
+    )
+    chaos.add_argument("scenario", type=Path, metavar="SCENARIO", help="a file such as config/demo/chaos.yaml")
+    chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
+    chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
+    chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+
+
+def _seconds(text: str) -> float:
+    return parse_duration(text)
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number

@@ -48,7 +48,7 @@ def run(port: int, browser: bool = True, config: Path | None = None, patients: P
         signal.signal(number, _on_signal)
     try:
         with contextlib.ExitStack() as stack:
-            where, children = _start(port, _source(config), patients, stack)
+            where, children = start(port, source(config), patients, stack)
             _talk(where)
             if browser and _at_a_desktop():
                 webbrowser.open(where.simulator)
@@ -67,7 +67,7 @@ def _on_signal(number: int, frame: object) -> None:
     raise _Stop
 
 
-def _source(config: Path | None) -> Path:
+def source(config: Path | None) -> Path:
     """The folder of the demo's wardgate.yaml: the one named, else `config/demo` of the checkout."""
     if config is not None:
         folder = config if config.is_dir() else config.parent
@@ -87,9 +87,9 @@ def _at_a_desktop() -> bool:
     return screen and "SSH_CONNECTION" not in has and sys.stdout.isatty()
 
 
-def _start(port: int, source: Path, patients: Path | None, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
+def start(port: int, source: Path, patients: Path | None, stack: contextlib.ExitStack) -> tuple[Running, list[Child]]:
     """Everything up, and the model proven; whatever was started is undone by the stack."""
-    gateway_url = f"http://127.0.0.1:{_free_port(port)}"
+    gateway_url = f"http://127.0.0.1:{free_port(port)}"
     charts = [] if patients is None else ["--patients", str(patients.resolve())]
     model = stack.enter_context(Child("model", "wardgate.lab.model_server", "--port", "0"))
     fhir = stack.enter_context(Child("fhir", "wardgate.lab.fhir_server", "--port", "0", *charts))
@@ -99,18 +99,18 @@ def _start(port: int, source: Path, patients: Path | None, stack: contextlib.Exi
     where = Running(
         pid=os.getpid(),
         gateway=gateway_url,
-        admin=f"http://127.0.0.1:{_free_port(0)}",
+        admin=f"http://127.0.0.1:{free_port(0)}",
         fhir=fhir_url,
         model=model.announced(_PATIENCE),
         simulator=simulator.announced(_PATIENCE),
     )
-    folder = stack.enter_context(_copy(source, where))
+    folder = stack.enter_context(copied(source, where))
     gateway = stack.enter_context(Child("gateway", "wardgate", "serve", "--config", str(folder / "wardgate.yaml")))
     for url in (where.gateway, where.admin):
-        _wait_until_ready(gateway, f"{url}/health/ready")
+        wait_until_ready(gateway, f"{url}/health/ready")
     running.announce(where)
     stack.callback(running.withdraw, where.pid)
-    _wait_for_proof(where, gateway)
+    wait_for_proof(where, gateway)
     return where, [model, fhir, gateway, simulator]
 
 
@@ -121,7 +121,7 @@ def _hold(children: list[Child]) -> NoReturn:
             child.pause(0.3, float("inf"))
 
 
-def _free_port(port: int) -> int:
+def free_port(port: int) -> int:
     try:
         with socket.create_server(("127.0.0.1", port)) as listener:
             number: int = listener.getsockname()[1]
@@ -133,7 +133,7 @@ def _free_port(port: int) -> int:
 
 
 @contextlib.contextmanager
-def _copy(source: Path, where: Running) -> Iterator[Path]:
+def copied(source: Path, where: Running) -> Iterator[Path]:
     """The demo's configuration with this run's addresses, in a folder that goes away afterwards."""
     ports = {"8080": where.gateway, "8081": where.admin, "8082": where.model, "8083": where.fhir}
     actual = {port: url.split("/")[2].rpartition(":")[2] for port, url in ports.items()}
@@ -146,7 +146,7 @@ def _copy(source: Path, where: Running) -> Iterator[Path]:
         yield folder
 
 
-def _wait_until_ready(gateway: Child, url: str) -> None:
+def wait_until_ready(gateway: Child, url: str) -> None:
     until = monotonic() + _PATIENCE
     with httpx2.Client(timeout=1, trust_env=False) as http:
         while True:
@@ -156,7 +156,7 @@ def _wait_until_ready(gateway: Child, url: str) -> None:
             gateway.pause(0.05, until)
 
 
-def _wait_for_proof(where: Running, gateway: Child) -> None:
+def wait_for_proof(where: Running, gateway: Child) -> None:
     """Until the gateway knows that each endpoint runs its pinned model: before that, no score is shown.
 
     The demo goes on without it after a while, since a gateway that shows no score is worth a look too.

@@ -5,7 +5,7 @@ For a person at a terminal. Unlike the gateway it may print a patient: that is w
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -101,6 +101,19 @@ class Ehr:
         """One call of a service for a patient; raises CannotCall where none can be made."""
         service = self._service(service_id)
         patient = self._patient(patient_id)
+        request, prefetched = self._request(service, patient_id, prefetch)
+        before = self._counters()
+        status, body, milliseconds = self._post(service_id, request)
+        counted = _moved(before, self._counters())
+        return HookAnswer(service, patient, prefetched, request, status, milliseconds, body, counted)
+
+    def request(self, service_id: str, patient_id: str, prefetch: bool | Collection[str] = True) -> dict[str, Any]:
+        """The body of such a call; `prefetch`: the keys that are sent, True: all of them. Raises CannotCall."""
+        return self._request(self._service(service_id), patient_id, prefetch)[0]
+
+    def _request(
+        self, service: Mapping[str, Any], patient_id: str, prefetch: bool | Collection[str]
+    ) -> tuple[dict[str, Any], tuple[Prefetched, ...]]:
         context = {"userId": self._user, "patientId": patient_id}
         request: dict[str, Any] = {
             "hook": service["hook"],
@@ -112,14 +125,13 @@ class Ehr:
         if prefetch and service.get("prefetch"):
             request["prefetch"] = {}
             for key, template in service["prefetch"].items():
+                if prefetch is not True and key not in prefetch:
+                    continue
                 state, value = self._prefetch(key, template, context)
                 prefetched.append(state)
                 if value is not None:
                     request["prefetch"][key] = value
-        before = self._counters()
-        status, body, milliseconds = self._post(service_id, request)
-        counted = _moved(before, self._counters())
-        return HookAnswer(service, patient, tuple(prefetched), request, status, milliseconds, body, counted)
+        return request, tuple(prefetched)
 
     def _service(self, service_id: str) -> Mapping[str, Any]:
         offered = self.services()

@@ -90,8 +90,9 @@ async def ask(settings: Settings, release: ReleasePlan) -> list[ModelReply]:
 
 async def _ask_one(client: ModelClient, endpoint: Endpoint, probe: Probe) -> ModelReply:
     try:
-        async with asyncio.timeout(ProbeOptions().timeout):
-            return await client.infer(endpoint, probe_inputs(probe, endpoint))
+        timeout = ProbeOptions().timeout
+        async with asyncio.timeout(timeout):
+            return await client.infer(endpoint, probe_inputs(probe, endpoint), timeout)
     except TimeoutError:
         reason = Reason.MODEL_TIMEOUT
     except ModelUnavailable as error:

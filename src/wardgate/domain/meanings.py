@@ -157,6 +157,25 @@ REASONS: Mapping[Reason, Meaning] = {
         "A 4xx: wrong name, version, shape or type; or an input that its `datatype` cannot say, which was not sent. "
         "Compare `endpoint` with what the server has loaded.",
     ),
+    Reason.MODEL_BUSY: Meaning(
+        "The model server has too much to do.", "It answered 503, twice where there was time: give it more room."
+    ),
+    Reason.MODEL_THROTTLED: Meaning(
+        "The model server lets wardgate ask no more for now.",
+        "It answered 429: raise its limit, or lower `endpoint.concurrency`.",
+    ),
+    Reason.BULKHEAD_FULL: Meaning(
+        "As many calls as the model may have at a time were already under way.",
+        "Is the model slow? Else raise `endpoint.concurrency`, if it can bear more.",
+    ),
+    Reason.BREAKER_OPEN: Meaning(
+        "The model had not been answering, and was not asked again so soon.",
+        "Look at the reasons just before: those calls opened the circuit. It closes by itself once calls go well.",
+    ),
+    Reason.MODEL_ISOLATED: Meaning(
+        "The model has been taken out of use by hand.",
+        "Nothing, if that is meant: it is asked again once somebody closes its circuit.",
+    ),
     Reason.REPLY_VERSION: Meaning(
         "Another model or version answered than the one that is pinned.",
         "Compare `model_name` and `model_version` with what the server has loaded.",

@@ -91,6 +91,11 @@ class Reason(StrEnum):
     MODEL_TIMEOUT = "model_timeout"
     MODEL_ERROR = "model_error"
     MODEL_REFUSED = "model_refused"
+    MODEL_BUSY = "model_busy"
+    MODEL_THROTTLED = "model_throttled"
+    BULKHEAD_FULL = "bulkhead_full"
+    BREAKER_OPEN = "breaker_open"
+    MODEL_ISOLATED = "model_isolated"
     REPLY_VERSION = "reply_version"
     REPLY_RANGE = "reply_range"
     REPLY_SHAPE = "reply_shape"
@@ -150,6 +155,11 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.MODEL_TIMEOUT,
         Reason.MODEL_ERROR,
         Reason.MODEL_REFUSED,
+        Reason.MODEL_BUSY,
+        Reason.MODEL_THROTTLED,
+        Reason.BULKHEAD_FULL,
+        Reason.BREAKER_OPEN,
+        Reason.MODEL_ISOLATED,
         Reason.REPLY_VERSION,
         Reason.REPLY_RANGE,
         Reason.REPLY_SHAPE,

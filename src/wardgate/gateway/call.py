@@ -8,6 +8,7 @@ from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
 from wardgate.domain.plans import ServicePlan
+from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
 
 
@@ -17,7 +18,7 @@ class Kept(StrEnum):
     ANSWER = "answer"  # for a repeat of the same request
     SCORE = "score"  # for the ladder
     SHOWN = "shown"  # the mark of the card that was shown
-    TOLD = "told"  # the mark of the notice
+    NOTICE = "notice"  # the mark of the notice
 
 
 _NOTHING: Mapping[Kept, HotKey] = {}
@@ -44,20 +45,23 @@ class Memory:
 class HookCall:
     """`now` is the wall clock of the call in epoch seconds, the only "now" that anything computed uses.
 
-    `started` and `expires` are readings of the monotonic clock in seconds. `stages` collects the end of
-    each stage as (name, monotonic seconds), for records and telemetry; nothing decides by it. `body` are the bytes of
-    the request, by which a repeat is known.
+    `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
+    seconds), for records and telemetry; nothing decides by it. `body` are the bytes of the request, by which a repeat
+    is known.
     """
 
     request: HookRequest
     plan: ServicePlan
     decision_id: str
     now: float
-    started: float
-    expires: float
+    budget: Budget
     body: bytes = field(default=b"", compare=False, repr=False)
     stages: list[tuple[str, float]] = field(default_factory=list, compare=False, repr=False)
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+
+    @property
+    def started(self) -> float:
+        return self.budget.started
 
     def stages_ms(self) -> dict[str, float]:
         """Milliseconds that each stage took, in their order; the names are the spine's own."""

@@ -36,8 +36,6 @@ class GatherOptions:
     seconds_per_byte: float = 100e-9
     """What decoding and extraction take of one call's answers, at most: the worst Observations measured take 70 ns.
     An answer that would not be worked off by the deadline is not even decoded."""
-    reserve: float = 0.3
-    """Share of the call's deadline that reads may not use, so that the model still gets its turn."""
 
 
 class Gatherer:
@@ -76,12 +74,14 @@ class Gatherer:
         wrong = False
         if access is not None:
             reads = _Reads(self._reader, self._clock, self._options, call, access, owner)
-            if len(missing) == 1:
-                wrong = await reads.answer(missing[0])
-            else:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(reads.answer(answer)) for answer in missing]
-                wrong = any(task.result() for task in tasks)
+            timer = asyncio.timeout(call.budget.context - self._clock.monotonic())
+            try:
+                async with timer:
+                    await reads.all(missing)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+            wrong = reads.wrong
         for answer in missing:
             if answer.state is KeyState.PARTIAL and (back_to := _read_back_to(answer, call.request)) is not None:
                 answer.state, answer.read_back_to = KeyState.PARTIAL_NEWEST, back_to
@@ -107,12 +107,14 @@ class _Reads:
         self._seconds_per_byte = options.seconds_per_byte
         self._work = 0.0  # seconds that everything at hand takes at most, decoded or not
         self._slots = asyncio.Semaphore(options.max_concurrent)
-        self._expires = call.expires
-        self._until = call.expires - options.reserve * (call.expires - call.started)
+        self._work_ends = call.budget.work
+        self._until = call.budget.context
         self._request = call.request
         self._now = call.now
         self._access = access
         self._owner = owner
+        self.wrong = False
+        """Whether something was read that the context contradicts."""
         sent = [(key, self._request.prefetch.get(key.name, b"")) for key in call.plan.prefetch]
         for key, value in sent:
             if not isinstance(value, Page):
@@ -122,27 +124,36 @@ class _Reads:
         if call.plan.context_fields:
             self._charge(len(self._request.context), whole=True)
 
-    async def answer(self, answer: Answer) -> bool:
-        """Read the first page where there is none, then the next ones; True: not what the context names."""
+    async def all(self, missing: Sequence[Answer]) -> None:
+        """Cancelled when its time is up: what is there by then is there."""
+        if len(missing) == 1:
+            await self._answer(missing[0])
+            return
+        async with asyncio.TaskGroup() as group:
+            for answer in missing:
+                group.create_task(self._answer(answer))
+
+    async def _answer(self, answer: Answer) -> None:
+        """Read the first page where there is none, then the next ones."""
         seen: set[str] = set()
         if answer.state is KeyState.UNOBTAINED:
             relative = fill(answer.key, self._request.tokens, self._today)
             if relative is None:
-                return False
+                return
             url = f"{self._access.server}/{relative}"
             seen.add(url)
             page = await self._page(url, answer.key)
             if page is None:
-                return False
+                return
             verdict = agreement(answer.key, page, self._owner, self._request.encounter_id)
             answer.pages.append(page)
             if verdict is Agreement.UNSURE:
-                return False
+                return
             answer.state = KeyState.OBTAINED if page.next is None else KeyState.PARTIAL
             if verdict is Agreement.DIFFERS:
-                return True
+                self.wrong = True
+                return
         await self._follow(answer, seen)
-        return False
 
     def _today(self) -> date:
         return local_date(self._now, self._request.client.zone)
@@ -184,7 +195,7 @@ class _Reads:
 
     def _left(self) -> float:
         """Seconds that reads may still take: the model's share stays, and time for what is already at hand."""
-        return min(self._until, self._expires - self._work) - self._clock.monotonic()
+        return min(self._until, self._work_ends - self._work) - self._clock.monotonic()
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:

@@ -14,7 +14,7 @@ import msgspec
 
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.cards.facts import CardFacts
-from wardgate.domain.cards.render import render, system_actions
+from wardgate.domain.cards.render import render_whole
 from wardgate.domain.context.caller import Caller, CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decide import may_we, should_we
@@ -29,7 +29,7 @@ from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.call import HookCall
-from wardgate.gateway.model_call import ModelRequest
+from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots
 from wardgate.gateway.probes import ProvenModel
@@ -138,7 +138,9 @@ class HookFlow:
 
     async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
-        reply = await self._models[release.digest](ModelRequest(release.endpoint, inputs, call.expires))
+        reply = await self._models[release.digest](
+            ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request))
+        )
         if live:
             self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)
@@ -179,8 +181,10 @@ class HookFlow:
             tokens=call.request.tokens,
         )
         rule = None if fallback is None else fallback.rule
-        card = render(release.card if rule is None else release.rule_cards[rule], facts)
-        proposed = system_actions(release.card, facts) if call.request.client.system_actions else ()
+        plan = release.card if rule is None else release.rule_cards[rule]
+        card, proposed, foreign = render_whole(plan, facts, call.request.client.system_actions)
+        if foreign:
+            self._meter.resource_dropped("foreign_action", foreign)
         self._stage(call, "render")
         return card, proposed
 

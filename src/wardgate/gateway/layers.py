@@ -1,6 +1,7 @@
 """The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
 from wardgate.domain.inference.endpoint import ModelReply
@@ -14,8 +15,10 @@ from wardgate.gateway.recall import Recall
 from wardgate.gateway.recording import record_of
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.twins import Twins
-from wardgate.resilience.stack import Handler, Layer
-from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached
+from wardgate.resilience.breaker import BreakerIsolated, BreakerOpen, Verdict
+from wardgate.resilience.bulkhead import BulkheadFull
+from wardgate.resilience.stack import Handler, Layer, PolicyError
+from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached, NoTimeLeft
 
 HookHandler = Handler[HookCall, HookOutcome]
 
@@ -146,11 +149,62 @@ def idempotency(recall: Recall, twins: Twins) -> Layer[HookCall, HookOutcome]:
     return layer
 
 
+MODEL_ERRORS: Mapping[type[PolicyError], Reason] = {
+    AttemptTimedOut: Reason.MODEL_TIMEOUT,
+    NoTimeLeft: Reason.DEADLINE,
+    BulkheadFull: Reason.BULKHEAD_FULL,
+    BreakerOpen: Reason.BREAKER_OPEN,
+    BreakerIsolated: Reason.MODEL_ISOLATED,
+}
+"""What each policy of the model stack raises, in the terms of the domain. Total (asserted by a test)."""
+
+
 def translate_model_errors(inner: Handler[ModelRequest, ModelReply]) -> Handler[ModelRequest, ModelReply]:
     async def handle(request: ModelRequest) -> ModelReply:
         try:
             return await inner(request)
-        except AttemptTimedOut:
-            raise ModelUnavailable(Reason.MODEL_TIMEOUT) from None
+        except PolicyError as error:
+            raise ModelUnavailable(MODEL_ERRORS[type(error)]) from None
 
     return handle
+
+
+_FAILED = frozenset(
+    {
+        Reason.MODEL_UNREACHABLE,
+        Reason.MODEL_TIMEOUT,
+        Reason.MODEL_ERROR,
+        Reason.MODEL_BUSY,
+        Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
+    }
+)
+_REPLIED = frozenset(reason for reason in Reason if reason.value.startswith("reply_"))
+
+
+def verdict_of(error: Exception) -> Verdict:
+    """What a failed attempt says about the endpoint.
+
+    No answer, a late one, and a server that says it cannot, are failures. A reply that is refused is none: somebody
+    answered in time, and what he is worth is for the probes to prove; its own reason says more than an open circuit
+    would. A refused request (4xx) may be this patient's alone, and says nothing.
+    """
+    if isinstance(error, AttemptTimedOut):
+        return Verdict.FAILED
+    if isinstance(error, ModelUnavailable):
+        if error.reason in _FAILED:
+            return Verdict.FAILED
+        if error.reason in _REPLIED:
+            return Verdict.SUCCEEDED
+    return Verdict.IGNORED
+
+
+_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY})
+
+
+def may_be_gone(error: Exception) -> bool:
+    """Whether asking once more may help: a connection that broke, a 503. A reply of another version never is."""
+    return isinstance(error, ModelUnavailable) and error.reason in _PASSING
+
+
+def too_late() -> ModelUnavailable:
+    return ModelUnavailable(Reason.MODEL_TIMEOUT)

@@ -37,10 +37,11 @@ class FhirReader(Protocol):
 
 
 class ModelClient(Protocol):
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason.
 
-        Holds no timer: the attempt timeout of the model stack does.
+        `timeout` is told to the endpoint: the seconds after which nobody waits for the answer any more. Holds no timer
+        itself: the attempt timeout of the model stack does.
         """
         ...
 
@@ -115,6 +116,16 @@ class Meter(Protocol):
 
     def contributions_absent(self, model: str, version: str) -> None:
         """Declared by the release and not in the reply."""
+        ...
+
+    def breaker_changed(self, service_id: str, model: str, version: str, state: str) -> None:
+        """The state in which the circuit to this release's endpoint is now."""
+        ...
+
+    def model_retried(self, service_id: str, model: str, version: str) -> None: ...
+
+    def model_coalesced(self, service_id: str, model: str, version: str) -> None:
+        """A call that shares the answer of an equal one."""
         ...
 
     def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:

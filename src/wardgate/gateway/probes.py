@@ -36,7 +36,9 @@ class ProbeOptions:
     timeout: float = 2.0
     """Seconds for the readiness check and for each probe; off the path of any call, so it may be patient."""
     retry: float = 2.0
-    """Seconds until a probe that did not pass is repeated."""
+    """Seconds, at most, until a probe that did not pass is repeated: the wait doubles from `first_retry` on, so that
+    what was away for a moment is not shut out for long."""
+    first_retry: float = 0.1
     heartbeat: float = 2.0
     """Seconds between readiness checks while the proof holds; below the keep-alive of common servers (5 s)."""
 
@@ -136,6 +138,7 @@ class ProvenModel:
 
     async def run(self) -> None:
         """Until cancelled: probe, then wait for the interval, the retry, or a suspicion."""
+        wait = self._options.first_retry
         while True:
             self._wake.clear()
             proof = await self._prove()
@@ -145,8 +148,10 @@ class ProvenModel:
             self._settled.set()
             if proof is Proof.PASSED:
                 await self._watch_over()
+                wait = self._options.first_retry
             else:
-                await self._woken(min(self._options.retry, self._plan.every))
+                await self._woken(min(wait, self._options.retry, self._plan.every))
+                wait = min(wait * 2, self._options.retry)
 
     async def _watch_over(self) -> None:
         """Until the proof has to be renewed, or is in doubt."""
@@ -218,7 +223,9 @@ class ProvenModel:
                 raise ModelUnavailable(Reason.MODEL_ERROR)
         for probe in self._plan.probes:
             async with asyncio.timeout(self._options.timeout):
-                reply = await self._client.infer(self._endpoint, probe_inputs(probe, self._endpoint))
+                reply = await self._client.infer(
+                    self._endpoint, probe_inputs(probe, self._endpoint), self._options.timeout
+                )
             if not agrees(reply, probe, self._plan.tolerance):
                 return False
         return True

@@ -4,7 +4,7 @@
     answer    service, hook, hookInstance                    the call is computed anew
     score     service, encounter, release digest             the ladder's next step
     shown     service, encounter, what `suppress` names      the card is shown
-    told      service, user                                  the notice is shown
+    notice    service, user                                  the notice is shown
 
 Every key is a pseudonym (law 4) and belongs to one patient (law 11). The site of a score, which may be known only from
 the chart, stands in the value. What cannot be decoded, after an update say, is not there.
@@ -71,25 +71,25 @@ class Recall:
         rollout = self._snapshots.current().rollouts[call.plan.id]
         if rollout.mode is Mode.OFF or rollout.mode is Mode.SHADOW:
             return
-        asked = self._keys(call, call.plan.releases[rollout.champion])
+        asked = self._keys(call, call.plan.releases.get(rollout.champion))
         values = await self._cache.read(list(asked.values()))
         call.memory.asked = asked
         if values is not None:
             call.memory.found = {kind: value for kind, value in zip(asked, values, strict=True) if value is not None}
 
-    def _keys(self, call: HookCall, release: ReleasePlan) -> dict[Kept, HotKey]:
+    def _keys(self, call: HookCall, release: ReleasePlan | None) -> dict[Kept, HotKey]:
         request, plan, key = call.request, call.plan, self._cache.key
         whose = (request.client.name, request.fhir_server, request.patient_id, plan.id)
         user = f"{request.user_type}/{request.user_id}" if request.user_id is not None else None
         asked = {Kept.ANSWER: key(Kept.ANSWER, *whose, plan.hook, request.hook_instance)}
-        if release.basis is not None:
+        if release is not None and release.basis is not None:
             asked[Kept.SCORE] = key(Kept.SCORE, *whose, request.encounter_id, release.digest)
         rule = plan.suppression
         if rule is not None and not (rule.user and user is None):  # nobody is known to have seen it: shown
             named = (user if rule.user else None, plan.hook if rule.hook else None)
             asked[Kept.SHOWN] = key(Kept.SHOWN, *whose, request.encounter_id, *named)
         if plan.notice_every is not None and user is not None:
-            asked[Kept.TOLD] = key(Kept.TOLD, *whose, user)
+            asked[Kept.NOTICE] = key(Kept.NOTICE, *whose, user)
         return asked
 
     # during
@@ -122,7 +122,7 @@ class Recall:
         return call.memory.repetition is Repetition.REPEAT
 
     def repetition_of_notice(self, call: HookCall, every: float) -> bool:
-        call.memory.repetition = repetition_of_notice(_found(call, Kept.TOLD, _time), call.now, every)
+        call.memory.repetition = repetition_of_notice(_found(call, Kept.NOTICE, _time), call.now, every)
         return call.memory.repetition is Repetition.REPEAT
 
     # after
@@ -157,7 +157,7 @@ class Recall:
         if not outcome.cards or call.memory.repetition is not Repetition.NEW or release is None:
             return
         if outcome.outcome is Outcome.UNAVAILABLE:
-            key, every = call.memory.asked.get(Kept.TOLD), call.plan.notice_every
+            key, every = call.memory.asked.get(Kept.NOTICE), call.plan.notice_every
             if key is not None and every is not None:
                 self._cache.write(key, _encode(call.now), every)
         elif outcome.outcome is Outcome.SHOWN and decision is not None and call.plan.suppression is not None:

@@ -15,6 +15,7 @@ from wardgate.domain.context.caller import CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.errors import Refusal
 from wardgate.domain.outcomes import OUTCOME_OF, Mode, Reason
+from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall, Memory
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.outcome import HookOutcome
@@ -78,7 +79,7 @@ class Shadow:
         if outcome.record is None and outcome.reason is not Reason.SHADOW:
             return  # refused, or cut off before there was a chart
         versions = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
-        for version in versions:
+        for version in (each for each in versions if each in call.plan.releases):
             self._put(_Run(call, version, outcome.record, snapshot.epoch))
 
     def _put(self, run: _Run) -> None:
@@ -116,9 +117,7 @@ class Shadow:
         plan = run.call.plan
         release = plan.releases[run.version]
         now = self._clock.monotonic()
-        call = dataclasses.replace(
-            run.call, started=now, expires=now + plan.deadline, body=b"", stages=[], memory=Memory()
-        )
+        call = dataclasses.replace(run.call, budget=Budget.of(now, plan.deadline), body=b"", stages=[], memory=Memory())
         try:
             async with asyncio.timeout(plan.deadline):
                 record = self._given(call) if run.record is None else run.record

@@ -1,38 +1,35 @@
 """Two timers: the deadline of a whole call, and the timeout of one attempt within it.
 
-An attempt's timeout is min(configured, time left - margin). Without the margin the outer deadline would
-always fire first, the attempt would end in a cancellation, which no breaker counts, and a hanging model
-would keep its circuit closed for ever.
+An attempt's timeout is min(configured, time left), and what is left to it ends before the call's deadline does. Were
+they one and the same, the outer deadline would always fire first, the attempt would end in a cancellation, which no
+breaker counts, and a hanging model would keep its circuit closed for ever.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wardgate.resilience.stack import Handler, Layer, Req, Resp
+from wardgate.resilience.stack import Handler, Layer, PolicyError, Req, Resp
 
 
-class DeadlineReached(Exception):
+class DeadlineReached(PolicyError):
     """The whole call's time is up."""
 
 
-class AttemptTimedOut(Exception):
+class AttemptTimedOut(PolicyError):
     """One attempt took longer than it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadlineOptions:
-    reserve: float = 0.010
-    """Seconds kept back for recording and writing the answer after the work has been cut off."""
+class NoTimeLeft(PolicyError):
+    """The time was up before an attempt was made: nobody was asked, and nobody is to blame."""
 
 
-def deadline(left: Callable[[Req], float], options: DeadlineOptions | None = None) -> Layer[Req, Resp]:
+def deadline(left: Callable[[Req], float]) -> Layer[Req, Resp]:
     """`left` says how many seconds the request may still take; when they are over, its work is cancelled."""
-    reserve = (options or DeadlineOptions()).reserve
 
     def layer(inner: Handler[Req, Resp]) -> Handler[Req, Resp]:
         async def handle(request: Req) -> Resp:
-            timer = asyncio.timeout(left(request) - reserve)
+            timer = asyncio.timeout(left(request))
             try:
                 async with timer:
                     return await inner(request)
@@ -50,17 +47,16 @@ def deadline(left: Callable[[Req], float], options: DeadlineOptions | None = Non
 class AttemptTimeoutOptions:
     timeout: float
     """Seconds an attempt may take when there is time enough."""
-    margin: float = 0.025
-    """Seconds by which the attempt ends before the call's deadline, so that it fails rather than is cancelled: more
-    than the deadline's own reserve, with room for what stands in for the model, and its card."""
 
 
 def attempt_timeout(left: Callable[[Req], float], options: AttemptTimeoutOptions) -> Layer[Req, Resp]:
+    """`left` must end before the deadline does (above)."""
+
     def layer(inner: Handler[Req, Resp]) -> Handler[Req, Resp]:
         async def handle(request: Req) -> Resp:
-            seconds = min(options.timeout, left(request) - options.margin)
+            seconds = min(options.timeout, left(request))
             if seconds <= 0:
-                raise AttemptTimedOut
+                raise NoTimeLeft
             timer = asyncio.timeout(seconds)
             try:
                 async with timer:

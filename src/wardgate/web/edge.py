@@ -17,6 +17,7 @@ from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog
+from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
@@ -189,7 +190,7 @@ class Edge:
         offer = service.offers[request.hook]
         plan = offer.plan
         outcome = await offer.handler(
-            HookCall(request, plan, self._new_id(), self._clock.now(), read, read + plan.deadline, body)
+            HookCall(request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body)
         )
         response = _answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response

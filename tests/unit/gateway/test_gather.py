@@ -282,10 +282,10 @@ async def test_the_token_never_follows_a_foreign_link(link: object, prefetched: 
 
 @pytest.mark.requirement("INV-8")
 async def test_reads_leave_the_model_its_share_of_the_deadline() -> None:
-    """Each read gets what is left until the reserve begins."""
+    """Each read gets what is left until the model's turn."""
     fhir = FakeFhir(dict(SERVER))
-    await gather(call_for({"labs": LABS}, seconds=1.0, access=ACCESS), fhir, GatherOptions(reserve=0.4))
-    assert [round(timeout, 6) for _, _, timeout in fhir.asked] == [0.6]
+    await gather(call_for({"labs": LABS}, seconds=1.0, access=ACCESS), fhir)
+    assert [round(timeout, 6) for _, _, timeout in fhir.asked] == [0.7]
 
 
 async def test_no_read_begins_in_the_reserve() -> None:
@@ -294,6 +294,64 @@ async def test_no_read_begins_in_the_reserve() -> None:
     clock.advance(0.4)
     record = await Gatherer(fhir, FakeMeter(), clock).gather(call_for({"labs": LABS}, access=ACCESS))
     assert fhir.asked == [] and record.keys == {"labs": KeyState.UNOBTAINED}
+
+
+@dataclasses.dataclass
+class Holding(FakeFhir):
+    """Never answers for some URLs, and listens to no timeout."""
+
+    held: frozenset[str] = frozenset()
+
+    async def read(self, access: FhirAccess, url: str, timeout: float) -> bytes | None:
+        if url not in self.held:
+            return await super().read(access, url, timeout)
+        self.open += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.open -= 1
+        return None
+
+
+@pytest.mark.requirement("INV-8", "INV-9")
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_key_that_is_not_required_does_not_hold_the_call(alone: bool) -> None:
+    """What is there when the time for reading is up is there; the rest is cancelled, whatever its reader thinks."""
+    fhir = Holding(dict(SERVER), held=frozenset({PROBLEMS_URL}))
+    sent = {"patient": patient(), "labs": bundle(observation("sent"))} if alone else {}
+    before = asyncio.all_tasks()
+    record = await gather(call_for(ALL, REQUIRED, prefetch=sent, seconds=0.05, access=ACCESS), fhir)
+    assert ids(record) == ["sent" if alone else "read"]
+    assert record.keys == {
+        "patient": KeyState.OBTAINED,
+        "labs": KeyState.OBTAINED,
+        "problems": KeyState.UNOBTAINED,
+    }
+    assert fhir.open == 0 and asyncio.all_tasks() == before
+
+
+async def test_a_required_key_that_does_not_come_in_time_is_412() -> None:
+    """Law 1: the EHR hears of it while it still listens."""
+    fhir = Holding(dict(SERVER), held=frozenset({LABS_URL}))
+    with pytest.raises(PrefetchRequired) as caught:
+        await gather(call_for(ALL, REQUIRED, seconds=0.05, access=ACCESS), fhir)
+    assert caught.value.element == "prefetch.labs" and fhir.open == 0
+
+
+async def test_pages_that_came_in_time_are_kept() -> None:
+    """A second page that hangs leaves a key that is partial, not one that is missing."""
+    more = f"{BASE}/Observation?page=2"
+    fhir = Holding({LABS_URL: bundle(observation("first"), next_link=more)}, held=frozenset({more}))
+    record = await gather(call_for({"labs": LABS}, REQUIRED, seconds=0.05, access=ACCESS), fhir)
+    assert ids(record) == ["first"] and record.keys["labs"] is KeyState.PARTIAL_NEWEST
+
+
+async def test_another_patient_read_before_the_time_was_up_still_counts() -> None:
+    """Law 11: what was found is not forgotten because something else hung."""
+    fhir = Holding({PATIENT_URL: patient("p2")}, held=frozenset({PROBLEMS_URL}))
+    keys = {"patient": PATIENT, "problems": PROBLEMS}
+    record = await gather(call_for(keys, seconds=0.05, access=ACCESS), fhir)
+    assert record.wrong_patient
 
 
 async def test_missing_keys_are_read_at_the_same_time_and_bounded() -> None:

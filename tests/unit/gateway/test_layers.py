@@ -9,7 +9,6 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeFhir, Snapshots
 from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import ENDPOINT, FakeModel
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.errors import ModelUnavailable, PrefetchRequired, RecordUnavailable
 from wardgate.domain.flags import Assignment, Rollout, Snapshot
@@ -21,7 +20,7 @@ from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.shadow import Shadow
-from wardgate.gateway.stacks import hook_layers, model_layers, model_stack
+from wardgate.gateway.stacks import hook_layers
 from wardgate.resilience.stack import Layer, stack
 
 ACTIVE = Assignment(1, "1.0.0", Mode.ACTIVE, Arm.CHAMPION, None)
@@ -80,12 +79,6 @@ def test_the_hook_stack_stands_in_its_order() -> None:
     ]
 
 
-def test_the_model_stack_stands_in_its_order() -> None:
-    """Translation outside, the attempt's timer innermost."""
-    layers = model_layers(ENDPOINT, FakeClock())
-    assert [layer.__qualname__.split(".")[0] for layer in layers] == ["translate_model_errors", "attempt_timeout"]
-
-
 async def test_a_good_outcome_passes_is_counted_and_recorded() -> None:
     """The metric and the record say the same."""
     house = House()
@@ -137,15 +130,3 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
     """A client that went away is no failure of ours: rescue lets the cancellation through."""
     with pytest.raises(asyncio.CancelledError):
         await House().answer(asyncio.CancelledError())
-
-
-@pytest.mark.requirement("INV-8")
-async def test_a_hanging_model_times_out_within_the_call() -> None:
-    """The attempt ends before the deadline, as `model_timeout`, so that somebody can count it."""
-    from wardgate.domain.inference.prediction import ModelInputs
-    from wardgate.gateway.model_call import ModelRequest
-
-    clock = FakeClock()
-    ask = model_stack(FakeModel(hang=True), ENDPOINT, clock)
-    with pytest.raises(ModelUnavailable, match="model_timeout"):
-        await ask(ModelRequest(ENDPOINT, ModelInputs((1.0, 1.0, 1.0, 1.0), (), ()), expires=1000.03))

@@ -8,16 +8,16 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import ENDPOINT, PROBES, FakeModel, kfre
+from tests.fakes.model import ENDPOINT, PROBES, FakeModel, kfre, model_ask
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.probes import ProbeOptions, Proof, ProvenModel
-from wardgate.gateway.stacks import model_stack
 
-ASK = ModelRequest(ENDPOINT, ModelInputs((70.0, 1.0, 30.0, 300.0), (), ()), expires=1000.4)
+SUBJECT = ("ward-ehr", None, "p1")
+ASK = ModelRequest(ENDPOINT, ModelInputs((70.0, 1.0, 30.0, 300.0), (), ()), 1000.4, SUBJECT)
 
 
 def _proven(
@@ -34,7 +34,7 @@ def _proven(
         ENDPOINT,
         PROBES,
         model,
-        model_stack(model, ENDPOINT, clock),
+        model_ask(model, clock),
         clock,
         FakeMeter(),
         ProbeOptions(timeout=timeout, retry=retry, heartbeat=heartbeat),
@@ -73,8 +73,8 @@ async def test_a_round_that_meets_a_closed_connection_is_begun_again_once(times:
     class Closing(FakeModel):
         left: int = times
 
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
-            reply = await super().infer(endpoint, inputs)
+        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+            reply = await super().infer(endpoint, inputs, timeout)
             if self.left:
                 self.left -= 1
                 raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
@@ -117,7 +117,7 @@ async def test_slowness_does_not_close_the_gate() -> None:
     model = FakeModel(hang=True)
     proven = _proven(model)
     proven.proof = Proof.PASSED
-    slow = ModelRequest(ENDPOINT, ASK.inputs, expires=1000.02)
+    slow = ModelRequest(ENDPOINT, ASK.inputs, 1000.02, SUBJECT)
     with pytest.raises(ModelUnavailable, match="model_timeout"):
         await proven(slow)
     assert proven.proof is Proof.PASSED
@@ -139,12 +139,12 @@ async def test_a_reply_over_a_new_connection_is_believed_only_after_the_next_pro
     proven._ask = over_a_new_connection
     clock.advance(60)
     probed = len(model.asked)
-    assert (await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4))).score > 0
+    assert (await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4, SUBJECT))).score > 0
     assert len(model.asked) == probed + 2, "the call, and one probe after it"
     model.function = lambda *x: 0.5
     clock.advance(60)
     with pytest.raises(ModelUnavailable, match="probe_failed"):
-        await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4))
+        await proven(ModelRequest(ENDPOINT, ASK.inputs, clock.monotonic() + 0.4, SUBJECT))
     task.cancel()
 
 
@@ -186,7 +186,7 @@ async def test_a_reply_is_not_believed_where_the_proof_was_lost_meanwhile() -> N
 
     async def lose(request: ModelRequest) -> ModelReply:
         proven.proof = Proof.FAILED
-        return await model.infer(request.endpoint, request.inputs)
+        return await model.infer(request.endpoint, request.inputs, 0.2)
 
     proven._ask = lose
     with pytest.raises(ModelUnavailable, match="probe_failed"):
@@ -234,6 +234,29 @@ async def test_a_probe_that_breaks_does_not_end_the_proving() -> None:
     task.cancel()
 
 
+async def test_what_was_away_for_a_moment_is_asked_again_soon() -> None:
+    """Regression: a connection that broke once shut the model out for two seconds."""
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    class Noting(ProvenModel):
+        async def _woken(self, seconds: float) -> bool:
+            waits.append(seconds)
+            if len(waits) == 7:
+                enough.set()
+            return await super()._woken(0)
+
+    async def ask(request: ModelRequest) -> ModelReply:
+        raise AssertionError("nobody calls")
+
+    model = FakeModel(broken=Reason.MODEL_UNREACHABLE)
+    proven = Noting("kidney-failure", "1.0.0", ENDPOINT, PROBES, model, ask, FakeClock(), FakeMeter())
+    task = asyncio.get_running_loop().create_task(proven.run())
+    await enough.wait()
+    task.cancel()
+    assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+
+
 async def _turns(condition: Callable[[], bool]) -> None:
     """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(2):
@@ -251,7 +274,7 @@ async def test_each_change_of_the_proof_is_told_once() -> None:
         ENDPOINT,
         PROBES,
         model,
-        model_stack(model, ENDPOINT, clock),
+        model_ask(model, clock),
         clock,
         FakeMeter(),
         told=told.append,

@@ -400,6 +400,16 @@ async def test_a_repeat_obeys_the_newest_rollout(tmp_path: Path, lowered: Mode) 
     assert await cards(house, sent) == []
 
 
+async def test_a_replica_answers_a_repeat_of_another_ones_call(tmp_path: Path) -> None:
+    """Through the store that they share; its own model is not asked."""
+    first = gateway(tmp_path)
+    second = gateway(tmp_path)
+    store(second).inner = store(first).inner
+    sent = body()
+    assert (await second.call(sent)).body == (await first.call(sent)).body != b'{"cards":[]}'
+    assert len(first.model.asked) + len(second.model.asked) == 1
+
+
 async def test_what_was_unavailable_is_tried_anew(tmp_path: Path) -> None:
     """A retry after a failure is what a retry is for."""
     house = gateway(tmp_path, model=FakeModel(broken=Reason.MODEL_ERROR))
@@ -425,11 +435,11 @@ async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> N
     hung = asyncio.Event()
 
     class HangsOnce(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
             self.asked.append(inputs.values)
             if len(self.asked) == 1:
                 await hung.wait()
-            return await super().infer(endpoint, inputs)
+            return await super().infer(endpoint, inputs, timeout)
 
     house = gateway(tmp_path, model=HangsOnce())
     first, second = await asyncio.gather(house.call(sent), house.call(sent))

@@ -30,7 +30,7 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)
@@ -109,7 +109,7 @@ async def test_it_judges_by_its_own_schema(tmp_path: Path) -> None:
     house = gateway(tmp_path, TwoModels({"1": 0.3, "2": 0.9}))
     assert len((await house.call(BODY)).json()["cards"]) == 1
     await settled(house, 1)
-    assert house.meter.shadow[0][3:] == ("deferred", "input_missing")
+    assert house.meter.shadow[0][3:] == ("deferred", "input_stale")
 
 
 async def test_the_challenger_runs_in_shadow_too(tmp_path: Path) -> None:

@@ -36,8 +36,7 @@ def _body(store: Store, patient: str) -> dict[str, Any]:
         "context": {"userId": "Practitioner/u1", "patientId": patient},
         "prefetch": {
             "patient": store.read("Patient", patient),
-            "vitals": bundles["Observation"],
-            "labs": bundles["Observation"],
+            **dict.fromkeys(("vitals", "oxygen", "consciousness", "pregnancy", "labs"), bundles["Observation"]),
             "problems": bundles["Condition"],
             "stays": bundles["Encounter"],
         },
@@ -55,8 +54,8 @@ async def _ended(store: Store, patient: str, broken: Reason | None = None) -> tu
     [
         ("ward-sepsis", ("shown", "threshold_met", "model"), "48 % (high"),
         ("ward-well", ("below_threshold", "below_threshold", "model"), ""),
-        ("ward-no-resp", ("deferred", "input_missing", "none"), "respiratory rate and temperature too old"),
-        ("ward-old-labs", ("deferred", "input_stale", "none"), "creatinine too old"),
+        ("ward-no-resp", ("deferred", "input_stale", "none"), "respiratory rate and temperature too old"),
+        ("ward-old-labs", ("deferred", "input_stale", "none"), "leukocytes, creatinine and sodium too old"),
         ("ward-copd", ("below_threshold", "below_threshold", "model"), ""),
         ("advanced-05", ("out_of_scope", "population", "none"), ""),
     ],
@@ -72,7 +71,7 @@ async def test_with_the_model(store: Store, patient: str, ended: tuple[str, ...]
     [
         ("ward-sepsis", ("shown", "threshold_met", "rule"), "NEWS2 16 (high risk)"),
         ("ward-well", ("below_threshold", "below_threshold", "rule"), ""),
-        ("ward-no-resp", ("deferred", "input_missing", "none"), "too old"),
+        ("ward-no-resp", ("deferred", "input_stale", "none"), "too old"),
         ("ward-copd", ("shown", "threshold_met", "rule"), "NEWS2 5 (medium risk)"),
     ],
 )

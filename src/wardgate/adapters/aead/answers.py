@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wardgate.domain.pseudonyms import PurposeKey
+from wardgate.domain.pseudonyms import Mac, PurposeKey
 
 _NONCE = 12
 _FIXED = bytes(_NONCE)
@@ -56,7 +56,7 @@ class _BodyKeys:
     def __init__(self, key: PurposeKey) -> None:
         self.id = key.id.encode()
         self._hash = AESGCM(hmac.digest(key.secret, b"hash of the body", "sha256"))
-        self._secret = hmac.digest(key.secret, b"key of the body", "sha256")
+        self._mac = Mac(hmac.digest(key.secret, b"key of the body", "sha256"))
 
     def of(self, body: bytes) -> AESGCM:
-        return AESGCM(hmac.digest(self._secret, self._hash.encrypt(_FIXED, b"", body), "sha256"))
+        return AESGCM(self._mac(self._hash.encrypt(_FIXED, b"", body)))

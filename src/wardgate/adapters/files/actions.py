@@ -75,11 +75,12 @@ def prove_actions(
             tokens = {token: id_ for name in names for token, id_ in _TOKENS[name].items()}
             scene = Scene(plan.facts, msgspec.structs.replace(call, tokens=tokens))
             for each in plan.actions.every():
+                foreign = scene.foreign
                 action = each.action(scene)
                 made = b"" if action is None else bytes(action.resource or b"")
                 if (each.key, made) not in seen:
                     seen.add((each.key, made))
-                    _prove_action(library, card.document, place_of(each.key), action)
+                    _prove_action(library, card.document, place_of(each.key), action, scene.foreign > foreign)
 
 
 def _required(hook: str) -> tuple[str, ...]:
@@ -88,8 +89,12 @@ def _required(hook: str) -> tuple[str, ...]:
     return tuple(name for name in _TOKENS if name == "patientId" or name in required)
 
 
-def _prove_action(library: Library, document: Document, place: Place, action: Action | None) -> None:
-    if action is None:
+def _prove_action(library: Library, document: Document, place: Place, action: Action | None, foreign: bool) -> None:
+    if foreign:
+        what = "what is made here is, or may be, about another patient than the call's (law 11)"
+        remedy = 'refer to her as "Patient/{{ context.patientId }}", and propose single resources'
+        library.found(document, place, what, remedy)
+    elif action is None:
         what = "the id of what it changes is not there in every call"
         remedy = "build it from `context.patientId`, or from what this hook always has"
         library.found(document, place, what, remedy)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wardgate.adapters.files.actions import prove_for_clients
-from wardgate.adapters.files.library import Ground, Library, ground_of, misnamed, shown, yaml_files
+from wardgate.adapters.files.library import Ground, Library, ground_of, inside, misnamed, shown, yaml_files
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.services import compile_service, parts_of
@@ -58,7 +58,7 @@ def survey(config: Path) -> Survey:
         library.findings += [*told, *not_active(document, "wardgate")]
     except ConfigurationError as error:
         library.findings += error.findings
-        if not config.is_file():
+        if not os.path.isfile(config):
             return Survey(None, None, error.findings)
     ground = ground_of(document or Document(name, {}, {}), config, readable=document is not None)
     _read_governance(ground, library)
@@ -75,7 +75,7 @@ def survey(config: Path) -> Survey:
 def _read_governance(ground: Ground, library: Library) -> None:
     path = ground.path("governance")
     named = isinstance(ground.document.data.get("paths"), dict) and "governance" in ground.document.data["paths"]
-    if named or path.exists():
+    if named or os.path.exists(path):
         sheet = library.yaml(path, Governance)
         if sheet is not None:
             library.findings += not_active(sheet.document, "governance")
@@ -94,7 +94,7 @@ def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
 def _read_models(ground: Ground, library: Library) -> dict[str, Model]:
     """Each folder, also one that no service names: a broken service file must not hide what is wrong there."""
     folder = ground.path("models")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    names = [path.name for path in inside(folder) if path.is_dir()]
     return {name: read_model(ground, library, name) for name in names if not name.startswith(".")}
 
 
@@ -111,8 +111,7 @@ def _read_cards_and_rules(ground: Ground, library: Library) -> None:
 def _tell_misnamed(ground: Ground, library: Library) -> None:
     models = ground.path("models")
     folders = [ground.path(kind) for kind in ("services", "cards", "rules")]
-    if models.is_dir():
-        folders += [path / inner for path in sorted(models.iterdir()) for inner in (".", "releases", "features")]
+    folders += [path / inner for path in inside(models) for inner in (".", "releases", "features")]
     for path in (path for folder in folders for path in misnamed(folder)):
         what, remedy = "the file is not read", f"rename it to {path.stem}.yaml, or remove it"
         library.findings.append(Finding(shown(path), 0, "", what, remedy, warning=True))

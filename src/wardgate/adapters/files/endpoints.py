@@ -143,6 +143,9 @@ def endpoint_of(release: Release) -> Endpoint:
         score=outputs.pop("score"),
         contributions=outputs.pop("contributions", None),
         others=outputs,
+        queue=endpoint.queue,
+        retry=endpoint.retry,
+        breaker=endpoint.breaker.spec(),
     )
 
 

@@ -102,7 +102,7 @@ class Library:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.documents: list[Document] = []
-        self._sheets: dict[Path, Sheet[Any] | None] = {}
+        self._sheets: dict[tuple[Path, type[BaseModel]], Sheet[Any] | None] = {}
 
     def found(self, document: Document, place: Place, what: str, remedy: str, warning: bool = False) -> None:
         self.findings.append(document.finding(place, what, remedy, warning))
@@ -115,17 +115,17 @@ class Library:
 
     def _read(self, path: Path, kind: type[W], read: Read) -> Sheet[W] | None:
         path = Path(os.path.normpath(path))
-        if path not in self._sheets:
-            self._sheets[path] = None
+        if (path, kind) not in self._sheets:  # one file may be named as two kinds, and is then wrong as one of them
+            self._sheets[path, kind] = None
             try:
                 document, told = read(path, str(path))
             except ConfigurationError as error:
                 self.findings += error.findings
             else:
                 self.documents.append(document)
-                self._sheets[path], wrong = sheet(document, kind)
+                self._sheets[path, kind], wrong = sheet(document, kind)
                 self.findings += [*told, *untold(wrong, told)]
-        return self._sheets[path]
+        return self._sheets[path, kind]
 
 
 def untold(findings: Iterable[Finding], told: Iterable[Finding]) -> list[Finding]:
@@ -137,17 +137,21 @@ def untold(findings: Iterable[Finding], told: Iterable[Finding]) -> list[Finding
 
 def yaml_files(folder: Path) -> list[Path]:
     """The `.yaml` files of a folder by name; [] where there is none. Hidden ones are an editor's."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix == ".yaml" and not path.name.startswith("."))
+    return [path for path in inside(folder) if path.suffix == ".yaml" and not path.name.startswith(".")]
 
 
 def misnamed(folder: Path) -> list[Path]:
     """Files that were probably meant to be read, and are not, by the letters that their names end in."""
-    if not folder.is_dir():
+    found = (path for path in inside(folder) if path.suffix.lower() in (".yml", ".yaml"))
+    return [path for path in found if path.suffix != ".yaml" and not path.name.startswith(".")]
+
+
+def inside(folder: Path) -> list[Path]:
+    """What stands in a folder, by name; nothing where there is none, or where it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except (OSError, ValueError):  # a name that no file can have is not that of a file
         return []
-    found = (path for path in folder.iterdir() if path.suffix.lower() in (".yml", ".yaml"))
-    return sorted(path for path in found if path.suffix != ".yaml" and not path.name.startswith("."))
 
 
 def shown(path: Path) -> str:

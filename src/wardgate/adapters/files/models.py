@@ -1,6 +1,7 @@
 """One model's folder: its feature schemas and releases, each proved as far as no service is needed for it."""
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
     older = yaml_files(folder / "features")
     by_version: dict[str, Schema] = {}
     complete = True
-    for path in older if older and not current.exists() else [current, *older]:
+    for path in older if older and not os.path.exists(current) else [current, *older]:
         sheet = library.yaml(path, Features)
         if sheet is None:
             complete = False
@@ -126,7 +127,7 @@ def _checked(ground: Ground, library: Library, sheet: Sheet[Features]) -> Schema
                 library.found(document, ("features", number, "source"), "no such source", remedy)
     for number, feature in enumerate(features.features):
         if feature.engine is not None and feature.name not in broken:
-            what = f"{feature.name}: each resource takes 20 to 600 µs, 40 ms a call at most, and all other calls wait"
+            what = f"{feature.name}: a resource takes 20 to 600 µs, a call 100 ms at most, and all other calls wait"
             remedy = "code, or a path in dots, takes less than 1 µs where it is enough"
             library.found(document, ("features", number, "engine"), what, remedy, warning=True)
     library.findings += not_active(document, "features")
@@ -189,6 +190,8 @@ def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> No
         at: Place = ("evidence", number)
         path = folder / evidence.path
         try:
+            if not os.path.isfile(path):  # a device or a pipe has no end
+                raise OSError
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError):
@@ -291,7 +294,7 @@ def _input_problems(
 
 def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet[Probes] | None:
     path = folder / sheet.wire.probes.file
-    if not path.is_file():
+    if not os.path.isfile(path):
         what = f"{shown(path)} does not exist"
         remedy = "put probe vectors there: [{inputs, outputs}, …] as this very model answers"
         library.found(sheet.document, ("probes", "file"), what, remedy)

@@ -133,6 +133,7 @@ Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
+Rate = Annotated[float, Strict(), Field(gt=0, le=1)]
 Duration = Annotated[float, BeforeValidator(duration_of)]
 """Seconds, above 0."""
 Range = tuple[Number, Number]

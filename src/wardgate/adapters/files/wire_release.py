@@ -6,10 +6,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
-from wardgate.adapters.files.wire import SHA256, Count, Duration, Name, Number, Range, Text, Whole, Wire, matching
+from wardgate.adapters.files.wire import (
+    SHA256,
+    Count,
+    Duration,
+    Name,
+    Number,
+    Range,
+    Rate,
+    Share,
+    Text,
+    Whole,
+    Wire,
+    matching,
+)
 from wardgate.domain.documents import Wrong
 from wardgate.domain.inference.calibration import Calibration, Identity, Isotonic, Logistic
-from wardgate.domain.inference.endpoint import OutputSpec, Probe, Shape
+from wardgate.domain.inference.endpoint import BreakerSpec, OutputSpec, Probe, Shape
 
 Datatype = Literal["FP64", "FP32", "FP16", "INT64", "INT32", "BOOL"]
 
@@ -56,6 +69,34 @@ class Output(Wire):
         return OutputSpec(self.tensor, self.index)
 
 
+class BreakerEntry(Wire):
+    failure_rate: Rate = 0.5
+    """Share of the judged calls; at or above it no call is made for a moment."""
+    slow_after: Duration | None = None
+    """From when on a call is slow, however it ends. Absent: nine tenths of `timeout`."""
+    slow_rate: Rate = 1.0
+    """Share of the judged calls; at or above it no call is made for a moment."""
+    minimum: Count = 5
+    """Calls below which nothing is judged."""
+    calls: Count = 100
+    """The last so many calls are judged."""
+    window: Duration = 30.0
+    """After which a call is judged no more."""
+    open_for: Duration = 1.0
+    """Until a call may try again."""
+    probes: Count = 2
+    """Tries in a row, one at a time, that must go well."""
+
+    @model_validator(mode="after")
+    def _can_open(self) -> "BreakerEntry":
+        if self.minimum > self.calls:
+            raise Wrong("more calls are needed than are looked at", "write a `minimum` of at most `calls`")
+        return self
+
+    def spec(self) -> BreakerSpec:
+        return BreakerSpec(**self.model_dump())
+
+
 def _by_name(value: object) -> object:
     return {"tensor": value} if isinstance(value, str) else value
 
@@ -95,6 +136,12 @@ class EndpointEntry(Wire):
     """Of one attempt."""
     concurrency: Count = 32
     """Calls at a time."""
+    queue: Annotated[Whole, Field(ge=0)] = 0
+    """Calls that wait where so many are under way; all others are refused at once."""
+    retry: Share = 0.1
+    """Share of the calls that may be asked a second time, after a failed connection or a 503; 0: none."""
+    breaker: BreakerEntry = BreakerEntry()
+    """When the endpoint is left alone for a moment ([circuit-breaker.md](policies/circuit-breaker.md))."""
     inputs: Inputs
     outputs: Annotated[
         dict[str, Annotated[Output, BeforeValidator(_by_name)]], BeforeValidator(_with_score), Field(min_length=1)

@@ -32,12 +32,26 @@ def _watching_connections() -> aiohttp.TraceConfig:
     return trace
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Takes no connection on which something has come that nobody asked for: it would be read as the reply to the next
+    request, and that one's reply to the one after it, each of them another patient's (law 11)."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
 class AiohttpClient:
     """Must be built inside the running loop. No limit on connections here: bulkheads are the gateway's."""
 
     def __init__(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60),
+            connector=_Connector(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_TIMER,
             auto_decompress=False,

@@ -1,6 +1,6 @@
 """Asking a model over HTTP, whatever its protocol: send, tell failures apart, watch connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
@@ -15,6 +15,8 @@ from wardgate.domain.outcomes import Reason
 
 _MAX_REPLY = 1024 * 1024
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+_TIME_LEFT = "X-Request-Timeout-Ms"
+"""A span, not a moment: the clocks of two machines differ (docs/protocols.md)."""
 
 _REASONS: dict[HttpFailure, Reason] = {
     HttpFailure.UNREACHABLE: Reason.MODEL_UNREACHABLE,
@@ -33,21 +35,24 @@ class HttpModelClient:
         self._prepared: dict[int, tuple[Endpoint, ModelWire]] = {}
         self._watching: dict[str, list[Callable[[bool], None]]] = {}
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         wire = self._prepare(endpoint)
-        return read_reply(await self._send(endpoint, "POST", wire.infer_url, wire.body(inputs.values)), wire)
+        headers = {**_HEADERS, _TIME_LEFT: str(max(int(timeout * 1000), 0))}
+        return read_reply(await self._send(endpoint, "POST", wire.infer_url, headers, wire.body(inputs.values)), wire)
 
     async def ready(self, endpoint: Endpoint) -> bool:
         wire = self._prepare(endpoint)
-        return (await self._send(endpoint, "GET", wire.ready_url, None)).status in wire.ready
+        return (await self._send(endpoint, "GET", wire.ready_url, _HEADERS, None)).status in wire.ready
 
     def watch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
         """Meets `gateway.probes.Watch`. By host: the connections to it are shared by all its endpoints."""
         self._watching.setdefault(urlsplit(endpoint.url).netloc, []).append(reconnected)
 
-    async def _send(self, endpoint: Endpoint, method: str, url: str, body: bytes | None) -> HttpReply:
+    async def _send(
+        self, endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> HttpReply:
         try:
-            reply = await self._http.send(method, url, _HEADERS, body, None, _MAX_REPLY)
+            reply = await self._http.send(method, url, headers, body, None, _MAX_REPLY)
         except HttpError as error:
             raise ModelUnavailable(_REASONS[error.kind]) from None
         if reply.fresh is not False:
@@ -82,5 +87,13 @@ def read_reply(reply: HttpReply, wire: ModelWire) -> ModelReply:
     """Raises ModelUnavailable with the first thing that is wrong: status, then version, shape, finiteness."""
     if reply.status != 200:
         # The body may echo the patient's inputs or a stack trace: it is dropped unread.
-        raise ModelUnavailable(Reason.MODEL_REFUSED if 400 <= reply.status < 500 else Reason.MODEL_ERROR)
+        raise ModelUnavailable(_status_reason(reply.status))
     return wire.read(reply.body)
+
+
+def _status_reason(status: int) -> Reason:
+    if status == 503:
+        return Reason.MODEL_BUSY
+    if status == 429:
+        return Reason.MODEL_THROTTLED
+    return Reason.MODEL_REFUSED if 400 <= status < 500 else Reason.MODEL_ERROR

@@ -1,5 +1,6 @@
 """Bound prometheus_client instruments. Every label value comes from a closed list or from the configuration."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -9,6 +10,7 @@ from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Reason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.75, 1.0, 2.5, 5.0)
+_RELEASE = ("service_id", "model", "version")
 _LABELS = ("service_id", "hook", "mode", "arm", "outcome", "reason", "step")
 
 
@@ -55,10 +57,34 @@ class PrometheusMeter:
             ("model", "version"),
             registry=self.registry,
         )
+        self._breakers = Gauge(
+            "wardgate_breaker_state",
+            "1 for the state that the circuit to the endpoint is in.",
+            (*_RELEASE, "state"),
+            registry=self.registry,
+        )
+        self._changes = Counter(
+            "wardgate_breaker_changes",
+            "Changes of the circuit to the endpoint, by the state it came to.",
+            (*_RELEASE, "state"),
+            registry=self.registry,
+        )
+        self._permits = Gauge(
+            "wardgate_model_calls_in_flight", "Calls that the endpoint has now.", _RELEASE, registry=self.registry
+        )
+        self._retried = Counter(
+            "wardgate_model_retries", "Calls that were asked a second time.", _RELEASE, registry=self.registry
+        )
+        self._coalesced = Counter(
+            "wardgate_model_coalesced",
+            "Calls that shared the answer of an equal one.",
+            _RELEASE,
+            registry=self.registry,
+        )
         self._shadow = Counter(
             "wardgate_shadow_runs",
             "Releases that were asked after the response, by how they ended.",
-            ("service_id", "model", "version", "outcome", "reason"),
+            (*_RELEASE, "outcome", "reason"),
             registry=self.registry,
         )
         self._shadow_shed = Counter(
@@ -110,6 +136,29 @@ class PrometheusMeter:
 
     def contributions_absent(self, model: str, version: str) -> None:
         self._absent.labels(model, version).inc()
+
+    def breaker_changed(self, service_id: str, model: str, version: str, state: str) -> None:
+        """Counts; the state itself is asked for (`watch_policies`)."""
+        self._changes.labels(service_id, model, version, state).inc()
+
+    def watch_policies(
+        self,
+        service_id: str,
+        model: str,
+        version: str,
+        in_use: Callable[[], int],
+        states: Mapping[str, Callable[[], bool]],
+    ) -> None:
+        """Read at each scrape, so that a call pays nothing for it."""
+        self._permits.labels(service_id, model, version).set_function(in_use)
+        for state, holds in states.items():
+            self._breakers.labels(service_id, model, version, state).set_function(holds)
+
+    def model_retried(self, service_id: str, model: str, version: str) -> None:
+        self._retried.labels(service_id, model, version).inc()
+
+    def model_coalesced(self, service_id: str, model: str, version: str) -> None:
+        self._coalesced.labels(service_id, model, version).inc()
 
     def shadow_ended(self, service_id: str, model: str, version: str, outcome: str, reason: str) -> None:
         self._shadow.labels(service_id, model, version, outcome, reason).inc()

@@ -19,6 +19,7 @@ from wardgate.domain.cards.language import TemplateProblem, compile_string, has_
 from wardgate.domain.cards.scene import BUILTIN_OF_RESOURCES, Scene, vocabulary_of_resource
 from wardgate.domain.cards.shapes import Shape
 from wardgate.domain.cards.spec import ActionSpec, CardProblem, CardSpec
+from wardgate.domain.cards.strangers import touches_another
 
 TYPES = ("create", "update", "delete")
 SELECTION_BEHAVIORS = ("at-most-one", "any")
@@ -42,8 +43,11 @@ class ActionPlan(msgspec.Struct, frozen=True):
     part: Any
 
     def action(self, scene: Scene) -> Action | None:
-        """None where the id of what it changes is not there in this call."""
+        """None where the id of what it changes is not there in this call, or where it would touch another patient."""
         made = _made(self.part, scene)
+        if made is not _LEFT_OUT and touches_another(made, scene.call.tokens.get("patientId", "")):
+            scene.foreign += 1
+            return None
         if self.type == "delete":
             sound = made is not _LEFT_OUT and _REFERENCE.fullmatch(made) is not None
             return Action(self.type, self.description, resource_id=made) if sound else None

@@ -20,6 +20,9 @@ from wardgate.domain.cards.text import NOT_AVAILABLE, Markdown, Prepared, clean,
 
 LONGEST_SOURCE = 8_000
 LONGEST_OUTPUT = 20_000
+DEEPEST = 60
+"""Levels of a template's tree: an `if`, a bracket, a filter or an `and` each go one or two deeper. Rendering takes some
+frames of the stack for each, and may not fail in a call whose stack is deeper than that of the start."""
 
 
 class TemplateProblem(Exception):
@@ -30,6 +33,9 @@ class TemplateProblem(Exception):
         self.what = what
         self.remedy = remedy
         self.line = line
+
+
+_TOO_DEEP = "the template is nested too deeply", "write it with fewer brackets, filters or conditions"
 
 
 class Absent:
@@ -132,15 +138,30 @@ def has_gap(text: str) -> bool:
 def _compiled(source: str, vocabulary: Vocabulary, write: Callable[[object], str]) -> Template:
     if len(source) > LONGEST_SOURCE:
         raise TemplateProblem(f"the template is longer than {LONGEST_SOURCE:,} characters", "shorten it")
+    tree = _parsed(source)
+    compiler = _Compiler(vocabulary, write)
+    render = compiler.block(tree.body)
+    prints = compiler.prints(tree.body)
+    return Template(render, frozenset(compiler.reads), frozenset(prints), compiler.percent)
+
+
+def _parsed(source: str) -> nodes.Template:
     try:
         tree = _PARSER.parse(source)
     except TemplateSyntaxError as error:
         what = f"the template does not parse: {error.message}"
         raise TemplateProblem(what, "mend the template's syntax", error.lineno) from None
-    compiler = _Compiler(vocabulary, write)
-    render = compiler.block(tree.body)
-    prints = compiler.prints(tree.body)
-    return Template(render, frozenset(compiler.reads), frozenset(prints), compiler.percent)
+    except RecursionError:
+        raise TemplateProblem(*_TOO_DEEP) from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise TemplateProblem("the template holds a number that is too long", "shorten it") from None
+    waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise TemplateProblem(*_TOO_DEEP)
+        waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
+    return tree
 
 
 # what values print as

@@ -1,5 +1,7 @@
 """Make a card: pure, and the same bytes for the same facts (law 5)."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from wardgate.domain.cards.actions import ActionPlans
@@ -17,22 +19,31 @@ LONGEST_SUMMARY = 139
 LONGEST_LABEL = 100
 
 
+class Rendered(NamedTuple):
+    """`proposed` is what the EHR shall do by itself; `foreign` counts the actions that were left out since they would
+    touch another patient."""
+
+    card: Card
+    proposed: tuple[Action, ...]
+    foreign: int
+
+
+def render_whole(plan: CardPlan, facts: CardFacts, by_system: bool) -> Rendered:
+    """The card, and beside it, if the client takes it, what the EHR shall do by itself."""
+    scene = Scene(plan.facts, facts)
+    card = _of_decision(plan, scene)
+    proposed = plan.actions.by_system(scene) if by_system and plan.actions is not None and facts.acts else ()
+    return Rendered(card, proposed, scene.foreign)
+
+
 def render(plan: CardPlan, facts: CardFacts) -> Card:
     """The card of a decision to show, or of a deferral. ValueError for an outcome that has no card."""
-    match facts.decision.outcome:
-        case Outcome.SHOWN:
-            band = facts.decision.band
-            indicator = plan.score.indicator if band is None else band.indicator
-            return _card(plan, plan.score, facts, indicator, plan.codings)
-        case Outcome.DEFERRED:
-            return _card(plan, plan.deferral, facts, plan.deferral.indicator, ())
-        case other:
-            raise ValueError(f"{other.value} has no card")
+    return _of_decision(plan, Scene(plan.facts, facts))
 
 
 def render_notice(plan: CardPlan, facts: CardFacts) -> Card:
     """The notice that no score could be had; only the decision's reason and the clock of `facts` are looked at."""
-    return _card(plan, plan.notice, facts, plan.notice.indicator, ())
+    return _card(plan, plan.notice, Scene(plan.facts, facts), plan.notice.indicator, ())
 
 
 def system_actions(plan: CardPlan, facts: CardFacts) -> tuple[Action, ...]:
@@ -40,8 +51,21 @@ def system_actions(plan: CardPlan, facts: CardFacts) -> tuple[Action, ...]:
     return plan.actions.by_system(Scene(plan.facts, facts)) if plan.actions is not None and facts.acts else ()
 
 
-def _card(plan: CardPlan, face: Face, facts: CardFacts, indicator: str, codings: tuple[Coding, ...]) -> Card:
-    scene = Scene(plan.facts, facts)
+def _of_decision(plan: CardPlan, scene: Scene) -> Card:
+    decision = scene.call.decision
+    match decision.outcome:
+        case Outcome.SHOWN:
+            band = decision.band
+            indicator = plan.score.indicator if band is None else band.indicator
+            return _card(plan, plan.score, scene, indicator, plan.codings)
+        case Outcome.DEFERRED:
+            return _card(plan, plan.deferral, scene, plan.deferral.indicator, ())
+        case other:
+            raise ValueError(f"{other.value} has no card")
+
+
+def _card(plan: CardPlan, face: Face, scene: Scene, indicator: str, codings: tuple[Coding, ...]) -> Card:
+    facts = scene.call
     label = "" if facts.step is Step.MODEL or facts.step is Step.NONE else label_of(plan, scene)
     whole = one_line(face.summary.render(scene)) or clean(plan.source.label)
     summary = label + shorten(whole, LONGEST_SUMMARY - len(label))

@@ -67,13 +67,14 @@ class SceneFacts(msgspec.Struct, frozen=True):
 
 
 class Scene(Frame):
-    """One card in the making."""
+    """One card in the making. `foreign`: so many actions were left out since they would touch another patient."""
 
-    __slots__ = ("_reasons", "_score", "call", "plan")
+    __slots__ = ("_reasons", "_score", "call", "foreign", "plan")
 
     def __init__(self, plan: SceneFacts, call: CardFacts) -> None:
         self.plan = plan
         self.call = call
+        self.foreign = 0
         self._score: Share | None = None
         self._reasons: Inputs | None = None
 
@@ -195,18 +196,22 @@ class Scene(Frame):
         by_mark: dict[Mark, list[str]] = {}
         if reason is Reason.INPUT_MISSING or (reason in MARK_OF_REASON and self.call.decision.question is not None):
             for name in self._without_value():
-                by_mark.setdefault(self.found(name).mark or Mark.MISSING, []).append(self.plan.shapes[name].display)
+                by_mark.setdefault(self.found(name).mark or Mark.MISSING, []).append(self._display(name))
         named = Mark.MISSING in by_mark if reason is Reason.INPUT_MISSING else MARK_OF_REASON.get(reason) not in by_mark
         if not by_mark or named:
             return [(reason, self._concerned_names())]
-        return [(REASON_OF_MARK[mark], names) for mark, names in by_mark.items()]
+        return [(REASON_OF_MARK[mark], list(dict.fromkeys(names))) for mark, names in by_mark.items()]
+
+    def _display(self, name: str) -> str:
+        """What a clinician looks for: of a derived feature the one that it could not be worked out for."""
+        return self.plan.shapes[self.found(name).lacks or name].display
 
     def _concerned_names(self) -> list[str]:
         """By display; an exclusion goes by its own name, which says more than the feature that it rests on."""
         decision = self.call.decision
         if decision.reason is Reason.EXCLUSION_UNKNOWN and decision.question is not None:
             return [decision.question]
-        return [self.plan.shapes[name].display for name in self.concerned()]
+        return list(dict.fromkeys(self._display(name) for name in self.concerned()))
 
     def missing(self) -> Rows:
         """What cannot be used, with what stands in the chart instead, why, and the last value that could be used."""
@@ -214,9 +219,13 @@ class Scene(Frame):
         for name in self._listed():
             shape, found = self.plan.shapes[name], self.found(name)
             if found.value is None:
+                display: str = shape.display
+                if found.lacks is not None:
+                    shape, found = self.plan.shapes[found.lacks], self.found(found.lacks)
+                    display = f"{display}: {shape.display}"
                 measured, why = measured_text(found, self.call.zone), mark_text(shape, found)
                 earlier = earlier_text(shape, found, self.call.zone)
-                rows.append(MissingRow(shape.display, value_text(shape, found), measured, why, earlier))
+                rows.append(MissingRow(display, value_text(shape, found), measured, why, earlier))
         return Rows(tables.MISSING, rows)
 
     def known(self) -> Rows:

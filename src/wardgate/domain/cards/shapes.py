@@ -197,6 +197,10 @@ def value_text(shape: Shape, found: FeatureValue) -> str:
         return outside(raw)
     if found.unobtained:
         return "unknown"
+    if found.lacks is not None:
+        return "not worked out"
+    if found.mark not in (None, Mark.MISSING):
+        return "nothing that can be used"
     return "nothing" if found.at is None else "values of one time only"  # of which no delta or slope can be had
 
 
@@ -212,6 +216,8 @@ def mark_text(shape: Shape, found: FeatureValue) -> str:
     if found.unobtained:
         return UNOBTAINED
     mark = found.mark or Mark.MISSING
+    if found.lacks is not None:
+        return f"an input of it: {MARKS[mark]}"
     if mark is Mark.MISSING and found.at is not None:
         return "too few" if shape.window is None else f"too few in the last {shape.window}"
     if shape.window is not None and mark is Mark.MISSING:

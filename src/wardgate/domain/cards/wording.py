@@ -66,6 +66,11 @@ UNAVAILABLE: Mapping[Reason, str] = {
     Reason.DEADLINE: "the answer took too long",
     Reason.PROBE_PENDING: "the model has not been verified yet",
     Reason.PROBE_FAILED: "the model failed its verification",
+    Reason.MODEL_BUSY: "the model has too much to do",
+    Reason.MODEL_THROTTLED: "the model has too much to do",
+    Reason.BULKHEAD_FULL: "the model has too much to do",
+    Reason.BREAKER_OPEN: "the model has not been answering",
+    Reason.MODEL_ISOLATED: "the model has been taken out of use",
 }
 """Reasons of `unavailable` that a clinician can make something of; every other one is the model's."""
 

@@ -1,5 +1,6 @@
 """From decoded pages to one patient's record: agreement with the context, ownership, one of each resource."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from enum import Enum
@@ -7,11 +8,11 @@ from enum import Enum
 import msgspec
 
 from wardgate.domain.context.drafts import DRAFT_ORDERS, SELECTIONS, Drafts
-from wardgate.domain.context.fhir import Document, Resource
+from wardgate.domain.context.fhir import Document, Event, Resource
 from wardgate.domain.context.lenient import lenient_document
 from wardgate.domain.context.ownership import NO_ALIASES, Owner
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
-from wardgate.domain.context.record import Dropped, KeyState, PatientRecord, home_in_context
+from wardgate.domain.context.record import DRAFT_MEDICATIONS, Dropped, KeyState, PatientRecord, home_in_context
 from wardgate.domain.context.resources import Page
 from wardgate.domain.times import parse_full_instant
 
@@ -23,6 +24,8 @@ _ABOUT_PATIENTS = frozenset(
     {"Observation", "Condition", "Encounter", "MedicationRequest", "MedicationStatement", "DocumentReference"}
 )
 """Types that count as dropped when they name no subject; a Medication or a Location never has one."""
+
+_REFERRING = frozenset({"MedicationRequest", "MedicationStatement"})
 
 
 class Agreement(Enum):
@@ -44,13 +47,17 @@ class Answer(msgspec.Struct):
 
 
 def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | None) -> Agreement:
-    """Whether the resource that the context names is what this key holds; keys that ask for others agree."""
+    """Whether the resource that the context names is what this key holds; keys that ask for others agree, unless it is
+    among them and is somebody else's."""
     field = names_context(key)
     if field == "patientId":
         return _worst([owner.verdict_on_patient(document) for document in page.patients])
     if field == "encounterId" and encounter_id is not None:
         encounters = [resource for resource in page.resources if resource.resourceType == "Encounter"]
         return _worst([_verdict_on_encounter(resource, owner, encounter_id) for resource in encounters])
+    own = [encounter for encounter, _ in page.encounters if encounter_id is not None and encounter.id == encounter_id]
+    if own and Dropped.OTHER_PATIENT in [owner.verdict(encounter, owner.aliases(page)) for encounter in own]:
+        return Agreement.DIFFERS
     return Agreement.AGREES
 
 
@@ -92,7 +99,9 @@ def assemble(
         resources=resources,
         keys=keys,
         dropped=dropped,
-        wrong_patient=wrong_patient or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT,
+        wrong_patient=wrong_patient
+        or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT
+        or pile.rejected.get(("Encounter", encounter_id)) is Dropped.OTHER_PATIENT,
         doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
         wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
         read_back_to={a.key.name: a.read_back_to for a in answers if a.read_back_to is not None},
@@ -164,23 +173,25 @@ class _Pile:
         if page.unreadable:
             self.unsure.add(home)
         for draft in page.resources:
-            if draft.resourceType == "Medication":  # sent along with the orders that refer to it
-                resources["Medication"] = (*resources.get("Medication", ()), draft)
-                continue
             verdict = self._owner.verdict_on_draft(draft, aliases)
-            if verdict is None:
-                yield draft
-            else:
+            if verdict is not None:
                 self._lost.append((home, verdict))
+            elif draft.resourceType == "Medication":  # sent along with the orders that refer to it
+                resources[DRAFT_MEDICATIONS] = (*resources.get(DRAFT_MEDICATIONS, ()), draft)
+            else:
+                self._localize(draft)
+                yield draft
 
     def _select(
         self, chosen: frozenset[str], resources: dict[str, tuple[Resource, ...]], keys: dict[str, KeyState]
     ) -> None:
         home, orders = home_in_context(SELECTIONS), home_in_context(DRAFT_ORDERS)
-        named = {f"{draft.resourceType}/{draft.id}": draft for draft in resources[orders]}
-        resources[home] = tuple(draft for name, draft in named.items() if name in chosen)
+        names = [f"{draft.resourceType}/{draft.id}" for draft in resources[orders] if draft.id is not None]
+        named = {name for name, times in Counter(names).items() if times == 1}  # of two, no telling which is meant
+        own = (draft for draft in resources[orders] if f"{draft.resourceType}/{draft.id}" in chosen & named)
+        resources[home] = tuple(own)
         keys[home] = keys[orders]
-        if not chosen <= named.keys():
+        if not chosen <= named:
             self.unsure.add(home)
 
     def resources(self) -> dict[str, tuple[Resource, ...]]:
@@ -193,9 +204,17 @@ class _Pile:
                 resources = (*mine, *loose)
             else:
                 resources = tuple(held.values())
+            if kind in _REFERRING:
+                for resource in resources:
+                    self._localize(resource)
             if resources:
                 kept[kind] = resources
         return kept
+
+    def _localize(self, resource: Resource) -> None:
+        """A medicine of another server is not the one of that id on this."""
+        if isinstance(resource, Event) and resource.medicationReference is not None:
+            resource.medicationReference = self._owner.local(resource.medicationReference)
 
     def dropped(self) -> dict[Dropped, int]:
         counts: dict[Dropped, int] = {}

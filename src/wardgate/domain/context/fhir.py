@@ -108,6 +108,7 @@ class Resource(msgspec.Struct, gc=False):
 class Contained(msgspec.Struct, gc=False):
     """What a resource brings along and refers to as `#id`: of use where it is a Medication."""
 
+    resourceType: str | None = None
     id: str | None = None
     code: CodeableConcept | None = None
 

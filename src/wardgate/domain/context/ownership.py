@@ -82,6 +82,19 @@ class Owner:
                 (hers if self.verdict_on_patient(document) is None else others).add(url)
         return frozenset(hers - others)
 
+    def local(self, reference: Reference) -> Reference:
+        """Relative, if it is an absolute one under a base of this client; under another, it names nothing here."""
+        text = reference.reference
+        if text is None or "://" not in text:
+            return reference
+        match = _REFERENCE.fullmatch(text)
+        if match is None or not self._is_own(match["base"]):
+            return Reference()
+        return Reference(f"{match['type']}/{match['id']}")
+
+    def _is_own(self, base: str | None) -> bool:
+        return base is None or base == self._server or base in self._listed
+
     def _of(self, reference: Reference, aliases: frozenset[str]) -> Dropped | None:
         text = reference.reference
         if text is None:  # only an identifier: it may be this patient, but that cannot be made sure
@@ -93,9 +106,7 @@ class Owner:
         match = _REFERENCE.fullmatch(text)
         if match is None:  # conditional (`Patient?identifier=`), contained (`#p`), or not a reference at all
             return Dropped.NO_SUBJECT
-        base = match["base"]
-        same_base = base is None or base == self._server or base in self._listed
-        same = same_base and match["type"] == "Patient" and match["id"] == self.patient_id
+        same = self._is_own(match["base"]) and match["type"] == "Patient" and match["id"] == self.patient_id
         return None if same else Dropped.OTHER_PATIENT
 
 

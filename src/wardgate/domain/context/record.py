@@ -31,12 +31,17 @@ def home_in_context(field: str) -> str:
     return f"context.{field}"
 
 
+DRAFT_MEDICATIONS = home_in_context("Medication")
+"""Under which name the record holds the Medications that came along with drafts, for these alone to refer to."""
+
+
 class PatientRecord(msgspec.Struct, frozen=True):
     """This patient's resources: one of each type and id, nobody else's.
 
     `patient` and `encounter` are whole documents, None where they were not obtained or do not exist.
     `resources` holds them by type, and drafts by the field of the hook's context that carries them
-    (`context.draftOrders`); `keys` likewise. A Medication is nobody's, and stands there for others to refer to.
+    (`context.draftOrders`); `keys` likewise. A Medication is nobody's, and stands there for others to refer to; those
+    that came along with drafts stand apart (`DRAFT_MEDICATIONS`).
     `wrong_patient`: three resources of somebody else were met, or a resource that the context names and
     that wardgate fetched itself was somebody else's. Then there is no score (law 11).
     `doubtful`: the types of which something was dropped that may be this patient's all the same, because it could

@@ -32,6 +32,7 @@ _CODED = ("Observation", "Condition")
 """Without a code nothing says what is measured, or which illness is meant."""
 _WHOLE = ("Observation", "Condition", "MedicationRequest", "MedicationStatement", "Encounter", PATIENT)
 """What an expression may read whole: of a document never the text, and of a draft only what it orders."""
+_NAMED = 8  # so many features of a circle are named
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
@@ -68,15 +69,16 @@ def check_schema(schema: FeatureSchema) -> list[SchemaProblem]:
 def _derivations(schema: FeatureSchema) -> Iterable[SchemaProblem]:
     """What is wrong with `derive`, seen together: names, types, and who waits for whom."""
     scope, by_name = scope_of(schema), {spec.name: spec for spec in schema.features}
-    _, waiting = in_order(schema.features)
+    waiting = [spec.name for spec in in_order(schema.features)[1]]
+    circle = ", ".join(waiting[:_NAMED]) + (f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else "")
+    entangled = frozenset(waiting)
     for spec in schema.features:
         if spec.derive is None:
             continue
         for what, remedy in _derivation(spec, scope, by_name):
             yield SchemaProblem(spec.name, "derive", what, remedy)
-        if spec in waiting:
-            names = ", ".join(other.name for other in waiting)
-            yield SchemaProblem(spec.name, "derive", f"{names} wait for one another", "derive one from other features")
+        if spec.name in entangled:
+            yield SchemaProblem(spec.name, "derive", f"{circle} wait for one another", "derive one from other features")
 
 
 def _derivation(spec: FeatureSpec, scope: Scope, by_name: Mapping[str, FeatureSpec]) -> Iterable[tuple[str, str]]:

@@ -4,15 +4,16 @@ All that can be decided at start is decided here. In a call, one pass sorts the 
 closure for each feature takes its value. The hook call and an offline run over an export use the same object.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from wardgate.domain.context.fhir import Resource
 from wardgate.domain.context.prefetch import PrefetchKey
-from wardgate.domain.context.record import KeyState, PatientRecord
+from wardgate.domain.context.record import DRAFT_MEDICATIONS, KeyState, PatientRecord
 from wardgate.domain.expressions import Type
 from wardgate.domain.features.candidates import Code, CodeIndex, Findings, Found, Gather, Moment
 from wardgate.domain.features.check import SchemaProblem, check_schema
@@ -24,7 +25,7 @@ from wardgate.domain.features.fhirpath import Steps
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.patient import compile_document, is_deceased
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take, Use
-from wardgate.domain.features.sources import SOURCES
+from wardgate.domain.features.sources import CONTEXT, SOURCES
 from wardgate.domain.features.takes import Reduce, compile_take, missing
 from wardgate.domain.features.values import compile_read
 from wardgate.domain.features.vector import FeatureValue, FeatureVector, Mark
@@ -33,6 +34,7 @@ __all__ = ["Extractor", "SchemaProblem", "check_schema", "compile_schema"]
 
 _OBTAINED = KeyState.OBTAINED  # looking up a member of an enum costs more than the comparison
 _NOTHING = (Mark.MISSING, Mark.STALE)
+_DRAFTS = SOURCES[CONTEXT].kind
 
 
 class _Group(NamedTuple):
@@ -159,10 +161,13 @@ class Extractor:
         self, record: PatientRecord, moment: Moment, findings: list[Findings]
     ) -> dict[str, tuple[_Home, list[Found]]]:
         """Adds to `findings`; by home, those whose code stands in a resource that is not there."""
-        medicines = {one.id: one for one in record.resources.get("Medication", ()) if one.id is not None}
+        medicines = _by_id(record.resources.get("Medication", ()))
+        drafted = medicines | _by_id(record.resources.get(DRAFT_MEDICATIONS, ()))
         nameless: dict[str, tuple[_Home, list[Found]]] = {}
         for home, kind in self._events:
-            known, unknown = found_in(kind, record.resources.get(home.name, ()), medicines, home.measured)
+            known, unknown = found_in(
+                kind, record.resources.get(home.name, ()), drafted if kind is _DRAFTS else medicines, home.measured
+            )
             buckets = home.sorter.sort_by([*known, *unknown])
             findings += [gather(bucket, moment) for gather, bucket in zip(home.gathers, buckets, strict=True)]
             if unknown:
@@ -259,6 +264,10 @@ class _Watch:
                 return None
             unread = max(unread, back_to)
         return unread
+
+
+def _by_id(medications: Iterable[Resource]) -> dict[str, Resource]:
+    return {one.id: one for one in medications if one.id is not None}
 
 
 def _is_apart(spec: FeatureSpec) -> bool:

@@ -1,10 +1,10 @@
 """Features that are computed from other features: `derive: "(sbp + 2 * dbp) / 3"`.
 
 The expression is of the language that rules are written in. What it says is unknown leaves the feature without a
-value, with the mark of the first input that has none.
+value, with the mark of an input that has none.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from math import inf
 
 from wardgate.domain.expressions import Expression, Scope, compile_expression, words_in
@@ -17,35 +17,49 @@ Derive = Callable[[Mapping[str, FeatureValue]], FeatureValue]
 _TIMED = frozenset({"Observation", "MedicationRequest", "MedicationStatement", "Encounter", "DocumentReference"})
 
 
-def inputs_of(spec: FeatureSpec, names: Iterable[str]) -> tuple[str, ...]:
+def inputs_of(spec: FeatureSpec, names: Container[str]) -> tuple[str, ...]:
     """The features that a derived one speaks of, in the order of its text; none of any other."""
-    known = frozenset(names)
-    return tuple(word for word in words_in(spec.derive or "") if word in known)
+    return tuple(word for word in words_in(spec.derive or "") if word in names)
 
 
 def in_order(specs: Sequence[FeatureSpec]) -> tuple[list[FeatureSpec], list[FeatureSpec]]:
     """The derived features, each behind its inputs; and those that cannot be, since they wait for one another."""
-    waiting = {spec.name: spec for spec in specs if spec.derive is not None}
-    ordered: list[FeatureSpec] = []
-    while ready := [spec for spec in waiting.values() if not inputs_of(spec, waiting)]:
-        ordered += ready
-        for spec in ready:
-            del waiting[spec.name]
-    return ordered, list(waiting.values())
+    derived = {spec.name: spec for spec in specs if spec.derive is not None}
+    missing = {name: len(inputs_of(spec, derived)) for name, spec in derived.items()}
+    users = _users(derived.values())
+    ready = [name for name, number in missing.items() if not number]
+    for name in ready:  # which grows meanwhile
+        for user in users.get(name, ()):
+            missing[user] -= 1
+            if not missing[user]:
+                ready.append(user)
+    return [derived[name] for name in ready], [spec for name, spec in derived.items() if missing[name]]
 
 
 def dependants(specs: Sequence[FeatureSpec], names: Iterable[str]) -> frozenset[str]:
     """`names`, and every derived feature that speaks of one of them, also by way of another."""
-    found = frozenset(names)
-    while more := {spec.name for spec in specs if spec.name not in found and inputs_of(spec, found)}:
-        found |= more
-    return found
+    users, found = _users(specs), list(dict.fromkeys(names))
+    met = set(found)
+    for name in found:  # which grows meanwhile
+        new = [user for user in users.get(name, ()) if user not in met]
+        met.update(new)
+        found += new
+    return frozenset(found)
+
+
+def _users(specs: Iterable[FeatureSpec]) -> dict[str, list[str]]:
+    """By word, the derived features that speak of it."""
+    users: dict[str, list[str]] = {}
+    for spec in specs:
+        for word in words_in(spec.derive or ""):
+            users.setdefault(word, []).append(spec.name)
+    return users
 
 
 def timed_of(schema: FeatureSchema) -> frozenset[str]:
     """The features whose `age_of` is defined: a derived one where all its inputs are such."""
     timed = {spec.name for spec in schema.features if spec.source in _TIMED and not spec.reads_document}
-    names = [spec.name for spec in schema.features]
+    names = {spec.name for spec in schema.features}
     for spec in in_order(schema.features)[0]:
         if (inputs := inputs_of(spec, names)) and timed.issuperset(inputs):
             timed.add(spec.name)
@@ -70,15 +84,24 @@ def compile_derived(spec: FeatureSpec, scope: Scope) -> Derive:
         late = any(value.late for value in used)
         result = evaluate(values)
         if result is None:
-            blamed = next((value for value in used if value.value is None), None)
-            mark = Mark.NOT_NUMERIC if blamed is None else blamed.mark  # else it was divided by zero, or is too large
-            unobtained = blamed is not None and blamed.unobtained
-            return FeatureValue(name, None, mark, at, age, unit, unobtained=unobtained, late=late)
+            blamed = _blamed(used)
+            if blamed is None:  # it was divided by zero, or is too large
+                return FeatureValue(name, None, Mark.NOT_NUMERIC, at, age, unit, late=late)
+            lacks, unobtained = blamed.lacks or blamed.name, blamed.unobtained
+            return FeatureValue(name, None, blamed.mark, at, age, unit, unobtained=unobtained, late=late, lacks=lacks)
         if isinstance(result, float) and not low <= result <= high:
             return FeatureValue(name, None, Mark.IMPLAUSIBLE, at, age, unit, late=late)
         return FeatureValue(name, result, None, at, age, unit, late=late)
 
     return derive
+
+
+def _blamed(values: Sequence[FeatureValue]) -> FeatureValue | None:
+    """The first that is there and cannot be used, else the first that could not be fetched, else the first that is not
+    there: an expression may do without what is absent, and absent is what no part of it may make of the others."""
+    without = [value for value in values if value.value is None]
+    unusable = (value for value in without if value.mark not in (Mark.MISSING, Mark.STALE))
+    return next(unusable, None) or next((value for value in without if value.unobtained), next(iter(without), None))
 
 
 def _oldest(values: Iterable[FeatureValue]) -> tuple[float | None, float | None]:

@@ -21,7 +21,8 @@ Medicines = Mapping[str, Resource]
 """Medication resources by id."""
 
 _CONTAINED = "#"
-_REFERENCE = re.compile(r"(?:.*/)?Medication/([^/\s]+)(?:/_history/[^/\s]+)?|urn:uuid:([^/\s]+)")
+_MEDICATION = "Medication"
+_REFERENCE = re.compile(r"Medication/([^/\s]+)(?:/_history/[^/\s]+)?|urn:uuid:([^/\s]+)")
 _SPACES = b" \t\r\n="
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 
@@ -95,12 +96,14 @@ def found_in(
 
 
 def _medicine(event: Event, medicines: Medicines) -> CodeableConcept | None:
-    """The medicine itself, or the Medication that it refers to: contained, or anywhere in this call."""
+    """The medicine itself, or the Medication that it refers to: contained, or anywhere in this call. References are
+    relative where they are to this call's server (`assemble.py`)."""
     if event.medicationCodeableConcept is not None or event.medicationReference is None:
         return event.medicationCodeableConcept or CodeableConcept()
     text = event.medicationReference.reference or ""
     if text.startswith(_CONTAINED):
-        return next((one.code for one in event.contained or () if one.id == text[1:]), None)
+        inside = (one for one in event.contained or () if one.resourceType == _MEDICATION)
+        return next((one.code for one in inside if one.id == text[1:]), None)
     match = _REFERENCE.fullmatch(text)
     medicine = None if match is None else medicines.get(match[1] or match[2])
     return None if medicine is None else medicine.code

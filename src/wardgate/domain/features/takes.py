@@ -100,9 +100,13 @@ def _earliest(spec: FeatureSpec, read: Read) -> Reduce:
 def _count(spec: FeatureSpec) -> Reduce:
     """An Observation counts once, however many of its components match."""
     any_at_all = spec.take is Take.ANY
+    datable = spec.source == "Condition" and spec.within is not None
+    unknown = missing(spec, unobtained=True)
 
     def take(dated: Sequence[Dated], undated: Sequence[Found], as_of: float) -> FeatureValue:
         members = window(spec, dated, as_of)
+        if datable and undated and not (any_at_all and members):
+            return unknown  # an illness without a date may be of today
         resources = {id(resource) for _, _, resource in members}
         if spec.within is None:
             resources.update(id(resource) for _, resource in undated)
@@ -165,9 +169,10 @@ def _stale(spec: FeatureSpec, dated: Sequence[Dated], as_of: float) -> FeatureVa
 
 
 def _sum(values: Sequence[float], times: Sequence[float]) -> float:
+    """Infinite, and so no value, where it is too large: of an infinity, or of one and its opposite, it says so too."""
     try:
         return fsum(values)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return inf
 
 

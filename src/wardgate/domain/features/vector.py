@@ -33,6 +33,7 @@ class FeatureValue(msgspec.Struct, frozen=True):
     number before a declared conversion).
     `unobtained`: the data could not be fetched, which is not the same as missing from the chart.
     `late`: it took longer to become available than its feed has promised (`max_lag`); the value holds all the same.
+    `lacks`: of a derived feature without value, the measured one that it could not be worked out for.
     `trend` holds up to five earlier usable values, oldest first, the selected one last.
     """
 
@@ -46,6 +47,7 @@ class FeatureValue(msgspec.Struct, frozen=True):
     unobtained: bool = False
     trend: tuple[Point, ...] = ()
     late: bool = False
+    lacks: str | None = None
 
 
 class FeatureVector(msgspec.Struct, frozen=True):

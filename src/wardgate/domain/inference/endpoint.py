@@ -52,6 +52,19 @@ class OutputSpec(msgspec.Struct, frozen=True):
     index: int | None = None
 
 
+class BreakerSpec(msgspec.Struct, frozen=True):
+    """When this endpoint is left alone for a moment (docs/policies/circuit-breaker.md); times in seconds."""
+
+    failure_rate: float = 0.5
+    slow_after: float | None = None  # None: nine tenths of the endpoint's timeout
+    slow_rate: float = 1.0
+    minimum: int = 5
+    calls: int = 100
+    window: float = 30.0
+    open_for: float = 1.0
+    probes: int = 2
+
+
 class Endpoint(msgspec.Struct, frozen=True):
     protocol: Oip | Mlflow | PlainJson
     url: str  # no trailing slash
@@ -61,6 +74,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     score: OutputSpec
     contributions: OutputSpec | None = None
     others: Mapping[str, OutputSpec] = {}  # further declared outputs, e.g. uncertainty
+    queue: int = 0  # calls that wait where `concurrency` are under way
+    retry: float = 0.1  # share of calls that may be asked a second time; 0: none
+    breaker: BreakerSpec = BreakerSpec()
 
     def outputs(self) -> tuple[OutputSpec, ...]:
         contributions = () if self.contributions is None else (self.contributions,)

@@ -81,6 +81,21 @@ def test_a_resource_that_is_fhir_in_some_calls_only(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "resource",
+    [
+        """Patient/{{ 'x' }}""",
+        """{{ 'Pat' | default }}ient/other""",
+        """{{ 'Pat' }}ient?identifier=1""",
+        """https://ehr.example/fhir/{{ 'Pat' }}ient/{{ context.patientId }}""",
+    ],
+)
+def test_a_patient_put_together_by_a_template(tmp_path: Path, resource: str) -> None:
+    """Regression, law 11: the text of the file was looked at, and not what was made of it."""
+    findings = told(acting_config(tmp_path, ("Patient/{{ context.patientId }}", resource)))
+    assert any("another" in what for _, what in findings)
+
+
 def test_an_id_that_is_not_there_in_every_call(tmp_path: Path) -> None:
     """An update needs its id; patient-view may come without an encounter, encounter-start may not."""
     path = acting_config(

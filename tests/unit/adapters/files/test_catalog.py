@@ -214,3 +214,46 @@ def test_paths_start_at_the_folder_of_wardgate_yaml(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path / "config")
     (finding,) = survey(Path("wardgate.yaml")).findings
     assert finding.file == "services/kidney-failure.yaml"
+
+
+@pytest.mark.parametrize("kind", ["services", "models", "rules", "cards", "governance"])
+def test_a_path_that_no_file_can_have_is_only_not_there(tmp_path: Path, kind: str) -> None:
+    """Regression: a name of more than 255 bytes ended `check` with a traceback."""
+    long = "x" * 300
+    config = sound_config(
+        tmp_path, wardgate=("insecure_demo: true\n", f"insecure_demo: true\npaths: {{{kind}: {long}}}\n")
+    )
+    told = [f"{finding.file} {finding.what}" for finding in survey(config).findings if not finding.warning]
+    assert any(long in text for text in told) or kind == "rules", "no service names a rule here"
+
+
+def test_a_name_that_no_file_can_have_is_only_not_there(tmp_path: Path) -> None:
+    """Of probes, of evidence, of the configuration itself."""
+    long = "x" * 300
+    edits = [
+        ("file: probes.json", f"file: {long}.json"),
+        ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
+    ]
+    config = sound_config(tmp_path, release=edits)
+    keys = {finding.key for finding in survey(config).findings if long in finding.what}
+    assert keys == {"probes.file", "evidence.0.path"}
+    assert survey(tmp_path / long / "wardgate.yaml").document is None
+
+
+def test_evidence_that_has_no_end_is_not_read(tmp_path: Path) -> None:
+    """Regression: `check` never came back from a device."""
+    digest = "0" * 64
+    for path in ("/dev/zero", "."):
+        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {path}, sha256: "{digest}"}}]\n')
+        found = survey(sound_config(tmp_path, release=edit)).findings
+        assert [finding.key for finding in found if "cannot be read" in finding.what] == ["evidence.0.path"]
+
+
+def test_one_file_read_as_two_kinds_is_wrong_as_one_of_them(tmp_path: Path) -> None:
+    """Regression: it was taken for what it was read as first, and its missing keys were a traceback."""
+    config = sound_config(
+        tmp_path, wardgate=("insecure_demo: true\n", "insecure_demo: true\npaths: {rules: ../cards}\n")
+    )
+    found = [finding for finding in survey(config).findings if not finding.warning]
+    assert {finding.file for finding in found} >= {str(tmp_path / "cards" / "kidney-failure.yaml")}
+    assert len(set(found)) == len(found)

@@ -60,6 +60,7 @@ def release() -> ReleasePlan:
 def decided(release: ReleasePlan, **values: float | bool | None) -> Decision:
     """`values` over a patient of 50 who is charted in full, by the names of the schema."""
     chart: dict[str, Any] = {"age": 50.0, "pregnant": False, "hypercapnic": False, "on_oxygen": False, "alert": True}
+    chart["heart_failure"] = False
     chart |= {"resp_rate": 16.0, "spo2": 97.0, "sbp": 120.0, "heart_rate": 70.0, "temperature": 36.8, **values}
     found = {
         name: FeatureValue(name, value, None if value is not None else Mark.MISSING) for name, value in chart.items()

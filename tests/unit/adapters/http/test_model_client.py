@@ -50,7 +50,7 @@ async def test_each_protocol_infers_and_is_asked_whether_it_is_ready(
         endpoint = _endpoint(protocol, score, url)
         http = AiohttpClient()
         client = HttpModelClient(http, frozenset({server.url[7:]}))
-        assert (await client.infer(endpoint, INPUTS)).score == 0.25
+        assert (await client.infer(endpoint, INPUTS, 0.2)).score == 0.25
         assert await client.ready(endpoint)
         await http.close()
     assert server.requests[0][0].startswith(b"POST ") and json.loads(server.requests[0][1])
@@ -75,13 +75,25 @@ def test_ready_is_what_the_protocol_calls_ready(protocol: Oip | Mlflow | PlainJs
     assert (status in wire_of(_endpoint(protocol, "/risk")).ready) is ready
 
 
+async def test_the_endpoint_is_told_how_long_anybody_waits() -> None:
+    """In whole milliseconds, never below nothing; a server that reads it need not answer to nobody."""
+    async with raw_server(http_answer("200 OK", b'{"risk": 0.2}')) as server:
+        http = AiohttpClient()
+        client = HttpModelClient(http, frozenset({server.url[7:]}))
+        for seconds in (0.1876, -0.5):
+            await client.infer(_endpoint(PlainJson({}), "/risk", server.url), INPUTS, seconds)
+        await http.close()
+    lines = [line for head, _ in server.requests for line in head.split(b"\r\n") if b"Timeout" in line]
+    assert lines == [b"X-Request-Timeout-Ms: 187", b"X-Request-Timeout-Ms: 0"]
+
+
 async def test_a_host_that_is_not_listed_is_never_called() -> None:
     """The list is checked again where the call leaves, not only where the configuration is read."""
     async with raw_server(http_answer("200 OK", b"{}")) as server:
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
         http = AiohttpClient()
         with pytest.raises(ModelUnavailable):
-            await HttpModelClient(http, frozenset({"127.0.0.1:1"})).infer(endpoint, INPUTS)
+            await HttpModelClient(http, frozenset({"127.0.0.1:1"})).infer(endpoint, INPUTS, 0.2)
         await http.close()
     assert server.requests == []
 
@@ -98,7 +110,7 @@ async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> No
         client.watch(other, lambda surely: heard.append(f"other {surely}"))
         await client.ready(endpoint)
         assert heard == ["endpoint True", "other True"]
-        await client.infer(other, INPUTS)
+        await client.infer(other, INPUTS, 0.2)
         assert heard == ["endpoint True", "other True"], "the connection was an old one"
         await http.close()
 
@@ -106,7 +118,14 @@ async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> No
 @pytest.mark.parametrize("protocol, score, reply, ready", PROTOCOLS)
 @pytest.mark.parametrize(
     "status, reason",
-    [(400, Reason.MODEL_REFUSED), (404, Reason.MODEL_REFUSED), (500, Reason.MODEL_ERROR), (302, Reason.MODEL_ERROR)],
+    [
+        (400, Reason.MODEL_REFUSED),
+        (404, Reason.MODEL_REFUSED),
+        (429, Reason.MODEL_THROTTLED),
+        (500, Reason.MODEL_ERROR),
+        (503, Reason.MODEL_BUSY),
+        (302, Reason.MODEL_ERROR),
+    ],
 )
 def test_an_error_status_drops_the_body_unread(
     protocol: Oip | Mlflow | PlainJson, score: str, reply: bytes, ready: bytes, status: int, reason: Reason

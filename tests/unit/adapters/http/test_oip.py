@@ -45,7 +45,7 @@ async def test_a_row_goes_out_as_one_tensor_with_the_version_in_the_path() -> No
     async with raw_server(http_answer("200 OK", json.dumps(_body()).encode())) as server:
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
         http = AiohttpClient()
-        reply = await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
+        reply = await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS, 0.2)
         await http.close()
     head, body = server.requests[0]
     assert head.startswith(b"POST /v2/models/kfre/versions/1/infer ")
@@ -64,7 +64,7 @@ async def test_named_tensors_go_out_one_for_each_feature() -> None:
         )
         endpoint = msgspec.structs.replace(ENDPOINT, url=server.url, inputs=inputs)
         http = AiohttpClient()
-        await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS)
+        await HttpModelClient(http, frozenset({server.url[7:]})).infer(endpoint, INPUTS, 0.2)
         await http.close()
     sent = json.loads(server.requests[0][1])["inputs"]
     assert [(t["name"], t["shape"], t["datatype"], repr(t["data"])) for t in sent] == [

@@ -43,6 +43,23 @@ def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
     assert 'wardgate_faults_total{stage="hook"} 1.0' in page
 
 
+def test_the_policies_of_an_endpoint_are_read_when_they_are_scraped() -> None:
+    """The state that a circuit is in is 1 and the others 0; what happened is counted."""
+    meter, state, release = PrometheusMeter(), ["closed"], ("ckd", "kfre", "1.0.0")
+    meter.watch_policies(*release, lambda: 7, {name: lambda name=name: state == [name] for name in ("closed", "open")})  # type: ignore[misc]
+    meter.breaker_changed(*release, "open")
+    meter.model_retried(*release)
+    meter.model_coalesced(*release)
+    state[0] = "open"
+    page, labels = _page(meter), 'model="kfre",service_id="ckd"'
+    assert f'wardgate_breaker_state{{{labels},state="open",version="1.0.0"}} 1.0' in page
+    assert f'wardgate_breaker_state{{{labels},state="closed",version="1.0.0"}} 0.0' in page
+    assert f'wardgate_breaker_changes_total{{{labels},state="open",version="1.0.0"}} 1.0' in page
+    assert f'wardgate_model_calls_in_flight{{{labels},version="1.0.0"}} 7.0' in page
+    assert f'wardgate_model_retries_total{{{labels},version="1.0.0"}} 1.0' in page
+    assert f'wardgate_model_coalesced_total{{{labels},version="1.0.0"}} 1.0' in page
+
+
 def test_the_hot_store_has_its_own() -> None:
     """Every event from the start, so that a rate of it can be taken."""
     meter = PrometheusMeter()

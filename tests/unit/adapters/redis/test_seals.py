@@ -46,3 +46,11 @@ def test_a_previous_secret_opens_and_an_unknown_one_does_not() -> None:
     rotated = KeyRing([b"n" * 32, b"s" * 32]).keys(Purpose.STORE)
     assert Seals(rotated).open(b"key", sealed, 0.0) == b"value"
     assert Seals(rotated[:1]).open(b"key", sealed, 0.0) is Unusable.FORGED
+
+
+def test_a_value_cannot_be_cut_so_that_its_head_becomes_part_of_the_key() -> None:
+    """The length of the key is part of what is sealed."""
+    inner = SEALS.seal(b"", b"value", 1000.0)[16:]
+    sealed = SEALS.seal(b"key", inner, 1000.0)
+    head, rest = sealed[16:28], sealed[28:]
+    assert SEALS.open(b"key" + head, sealed[:16] + rest, 0.0) is Unusable.FORGED

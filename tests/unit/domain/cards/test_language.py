@@ -110,6 +110,37 @@ def test_refusals(source: str, line: int, what: str, remedy: str) -> None:
     assert (problem.line, what in problem.what, remedy in problem.remedy) == (line, True, True), vars(problem)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "(" * 3000 + "score" + ")" * 3000 + " }}",
+        "{% if band %}" * 280 + "x" + "{% endif %}" * 280,
+        "{% if " + "not " * 1900 + "score %}x{% endif %}",
+        "{% if " + "band and " * 800 + "band %}x{% endif %}",
+        "{{ score" + "|upper" * 1200 + " }}",
+        "{{ " + "score if band else " * 400 + "score }}",
+        "{{ " + "[" * 3000 + "]" * 3000 + " }}",
+        "{{ score" + ".a" * 3000 + " }}",
+        "{{ " + "-" * 5000 + "1 }}",
+    ],
+)
+def test_a_deep_template_is_refused(source: str) -> None:
+    """Regression: an error of Python's at start, or in a call whose stack was deeper than that of the start."""
+    assert "nested too deeply" in refused(source).what
+
+
+def test_a_number_of_thousands_of_digits_is_refused() -> None:
+    """Regression: Python does not read it, and says so in its own way."""
+    assert "too long" in refused("{{ " + "9" * 5000 + " }}").what
+
+
+def test_what_people_write_is_not_deep() -> None:
+    """Ten levels of ifs, twenty filters and conditions."""
+    source = "{% if band %}" * 10 + "x" + "{% endif %}" * 10
+    conditions = "{% if " + "band and " * 20 + "band %}{{ score" + "|upper" * 20 + " }}{% endif %}"
+    assert compile_template(source + conditions, VOCABULARY, True).reads == {"band", "score"}
+
+
 def test_a_long_template_is_refused() -> None:
     """The size of the source is bounded, and with it the size of what it prints."""
     assert "longer than" in refused("x" * (LONGEST_SOURCE + 1)).what

@@ -347,6 +347,25 @@ def test_several_features_that_a_rule_on_missing_reads_are_told_apart() -> None:
     assert render(PLAN, one).summary.endswith(": UACR not found")
 
 
+def test_a_derived_input_is_told_by_what_it_lacks() -> None:
+    """Regression: an input that could not be worked out was "values of one time only", whatever it lacked."""
+    limit = missing("uacr", Mark.COMPARATOR, 3, "< 3 mg/g")
+    worked = FeatureValue("egfr", None, Mark.COMPARATOR, NOW - 3 * DAY, 3 * DAY, EGFR_UNIT, lacks="uacr")
+    card = render(PLAN, deferred(Reason.INPUT_COMPARATOR, "egfr", question="1", egfr=worked, uacr=limit))
+    assert card.summary == "Kidney failure risk not calculated: UACR only known as a limit"
+    assert "| eGFR: UACR | &lt; 3 mg/g | 2026-02-27, 3 days ago | a limit, not a value |" in str(card.detail)
+    absent = msgspec.structs.replace(worked, mark=Mark.MISSING, at=None, age=None)
+    both = deferred(Reason.INPUT_MISSING, "egfr", "uacr", question="1", egfr=absent, uacr=missing("uacr"))
+    assert render(PLAN, both).summary.endswith(": UACR not found")
+
+
+def test_a_value_without_text_is_not_called_one_time_only() -> None:
+    """What a FHIRPath expression could not tell, or a result that is no number, has no words in the chart."""
+    untold = FeatureValue("egfr", None, Mark.NOT_NUMERIC, NOW - 3 * DAY, 3 * DAY, EGFR_UNIT)
+    detail = str(render(PLAN, deferred(Reason.INPUT_NOT_NUMERIC, "egfr", egfr=untold)).detail)
+    assert "| eGFR | nothing that can be used | 2026-02-27, 3 days ago | not a usable value |" in detail
+
+
 def test_too_few_values_for_a_trend_are_not_called_nothing() -> None:
     """Regression: a slope of one value was "nothing" in the chart, "not found", beside the date of that value."""
     lone = FeatureValue("egfr", None, Mark.MISSING, NOW - 3 * DAY, 3 * DAY, EGFR_UNIT)

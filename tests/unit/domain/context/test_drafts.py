@@ -185,7 +185,49 @@ def test_medications_come_along_with_the_orders() -> None:
     assert ids(found) == ["d1"] and found.dropped == {}
     (held,) = found.resources["context.draftOrders"]
     assert held.medicationReference.reference == "Medication/m7"  # type: ignore[attr-defined]
-    assert [resource.id for resource in found.resources["Medication"]] == ["m7"]
+    assert [resource.id for resource in found.resources["context.Medication"]] == ["m7"]
+
+
+def test_a_medication_among_drafts_is_none_of_the_charts() -> None:
+    """Regression, law 11: it replaced the chart's of the same id, so that a drug appeared there, or vanished."""
+    mine, sent = ({"resourceType": "Medication", "id": "m", "code": {"text": text}} for text in ("mine", "sent"))
+    his = {"resourceType": "Medication", "id": "h", "subject": {"reference": "Patient/p2"}}
+    found = record("draftOrders", chart=(mine,), draftOrders=bundle(draft(), sent, his))
+    assert [one.code.text for one in found.resources["Medication"]] == ["mine"]  # type: ignore[union-attr]
+    assert [one.code.text for one in found.resources["context.Medication"]] == ["sent"]  # type: ignore[union-attr]
+    assert found.dropped == {Dropped.OTHER_PATIENT: 1}
+
+
+@pytest.mark.parametrize(
+    ("reference", "local"),
+    [
+        ("Medication/m", "Medication/m"),
+        ("https://ehr.example/fhir/Medication/m/_history/2", "Medication/m"),
+        ("https://ehr.example/other/Medication/m", None),
+        ("https://elsewhere.example/fhir/Medication/m", None),
+        ("https://elsewhere.example/fhir/x Medication/m", None),
+        ("ftp://ehr.example/fhir/Medication/m", None),
+        ("urn:uuid:m", "urn:uuid:m"),
+        ("#m", "#m"),
+    ],
+)
+def test_a_medicine_of_another_server_is_not_this_servers(reference: str, local: str | None) -> None:
+    """Regression, law 11: the host was not looked at."""
+    order = draft(medicationReference={"reference": reference})
+    found = record("draftOrders", chart=(order,), draftOrders=bundle(order))
+    for home in ("MedicationRequest", "context.draftOrders"):
+        (held,) = found.resources[home]
+        assert held.medicationReference.reference == local  # type: ignore[attr-defined]
+
+
+def test_a_selection_that_names_two_drafts_or_none_by_id_is_in_doubt() -> None:
+    """Regression: the last of two was taken, and a draft without an id was `MedicationRequest/None`."""
+    nameless = {"resourceType": "MedicationRequest", "subject": {"reference": "Patient/p1"}}
+    orders = bundle(draft(), draft(), draft("d2"), nameless)
+    for chosen, selected in (("d1", []), ("None", []), ("d2", ["d2"])):
+        found = record("selections", draftOrders=orders, selections=[f"MedicationRequest/{chosen}"])
+        assert ids(found, "selections") == selected
+        assert ("context.selections" in found.doubtful) is not bool(selected)
 
 
 def test_a_context_that_is_no_json_object_costs_nothing_but_itself() -> None:

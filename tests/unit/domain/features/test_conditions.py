@@ -120,13 +120,22 @@ def test_declared_statuses_replace_the_default() -> None:
         ({"onsetPeriod": {"end": "2026-03-28"}, "recordedDate": "2026-03-28"}, True),
         ({"recordedDate": "2026-03-28"}, True),
         ({"assertedDate": "2026-03-28"}, True),
-        ({"onsetDateTime": "childhood", "recordedDate": "2026-03-28"}, False),
-        ({}, False),
+        ({"onsetDateTime": "childhood", "recordedDate": "2026-03-28"}, None),
+        ({}, None),
     ],
 )
-def test_within_goes_by_onset_then_by_record(fields: Json, counts: bool) -> None:
-    """The first time that is given decides; without any it cannot be shown to be recent."""
-    assert one(condition(**fields), within=2 * DAY).value is counts
+def test_within_goes_by_onset_then_by_record(fields: Json, counts: bool | None) -> None:
+    """The first time that is given decides; without any it may be recent, and that is not known."""
+    found = one(condition(**fields), within=2 * DAY)
+    assert found.value is counts and found.unobtained is (counts is None)
+
+
+def test_an_undated_illness_beside_one_of_the_window() -> None:
+    """One is enough for `any`; how many there are is not known. One that does not count leaves no doubt."""
+    recent, undated, over = condition(recordedDate="2026-03-28"), condition(id="u"), condition("resolved", id="r")
+    assert one(recent, undated, within=2 * DAY).value is True
+    assert one(recent, undated, within=2 * DAY, take=Take.COUNT).unobtained
+    assert one(over, within=2 * DAY).value is False
 
 
 def test_without_a_window_undated_ones_count_and_future_ones_do_not() -> None:

@@ -10,6 +10,7 @@ from tests.fakes.features_bundles import BERLIN, DAY, KEYS, NOW, PATIENT, extrac
 from tests.fakes.features_reference import Json
 from wardgate.domain.context.record import KeyState
 from wardgate.domain.expressions import Type
+from wardgate.domain.features import derived as module
 from wardgate.domain.features.check import check_schema
 from wardgate.domain.features.compile import compile_schema
 from wardgate.domain.features.coverage import uncovered
@@ -52,9 +53,27 @@ def test_the_value_is_the_expressions_and_the_time_is_the_oldest_inputs() -> Non
     ],
 )
 def test_an_input_without_value_leaves_it_without_value(resources: tuple[Json, ...], mark: Mark) -> None:
-    """With the mark of the first such input, in the order of the expression."""
+    """With the mark of the first such input, in the order of the expression; one that cannot be used goes first."""
     found = derived(*resources)
     assert (found.value, found.mark, found.unobtained) == (None, mark, False)
+
+
+def test_what_is_absent_is_not_blamed_for_what_is_unreadable() -> None:
+    """`if(absent(sbp), dbp, sbp)` can do without an sbp; what it lacks is a dbp that is there and cannot be used."""
+    spec = FeatureSpec(name="x", derive="if(absent(sbp), dbp, sbp)")
+    found = derived(measured("2-2", 60, unit="kPa"), spec=spec)
+    assert (found.mark, found.lacks, found.unobtained) == (Mark.WRONG_UNIT, "dbp", False)
+    assert derived(spec=spec).lacks == "sbp"
+    keys = (PATIENT, key("one", "Observation", code="1-1"), key("two", "Observation", code="2-2"))
+    states = {"patient": KeyState.OBTAINED, "one": KeyState.OBTAINED, "two": KeyState.UNOBTAINED}
+    unread = derived(spec=spec, keys=keys, states=states)
+    assert (unread.mark, unread.lacks, unread.unobtained) == (Mark.MISSING, "dbp", True)
+
+
+def test_one_that_is_derived_twice_names_what_was_measured() -> None:
+    """The name of a feature that somebody can look for in the chart."""
+    twice = FeatureSpec(name="twice", derive="2 * meanbp")
+    assert derived(measured("1-1", 120), spec=twice, others=(MEAN,)).lacks == "dbp"
 
 
 def test_what_could_not_be_fetched_is_not_missing() -> None:
@@ -174,3 +193,23 @@ def test_a_circle_is_told_at_each_of_its_members() -> None:
     problems = check_schema(FeatureSchema("1", (SBP, DBP, a, b, FeatureSpec(name="c", derive="a"))))
     assert [problem.feature for problem in problems] == ["a", "b", "c"]
     assert all("wait for one another" in problem.what for problem in problems)
+
+
+def test_a_chain_of_derived_features_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: each round read every expression again, so that a file of 1 MiB took hours to check."""
+    read: list[str] = []
+    words_in = module.words_in
+    monkeypatch.setattr(module, "words_in", lambda text: read.append(text) or words_in(text))
+    chain = [lab("f0"), *(FeatureSpec(name=f"f{n}", derive=f"f{n - 1} + 1") for n in range(1, 300))][::-1]
+    ordered, waiting = module.in_order(chain)
+    assert [spec.name for spec in ordered] == [f"f{n}" for n in range(1, 300)] and not waiting
+    assert module.dependants(chain, ["f0"]) == {spec.name for spec in chain}
+    assert len(read) < 5 * len(chain)
+
+
+def test_a_long_circle_is_told_in_short() -> None:
+    """Its features, but for a few, by their number."""
+    circle = tuple(FeatureSpec(name=f"f{n}", derive=f"f{(n + 1) % 300} + 1") for n in range(300))
+    problems = check_schema(FeatureSchema("1", circle))
+    assert len(problems) == 300
+    assert problems[0].what == "f0, f1, f2, f3, f4, f5, f6, f7 and 292 more wait for one another"

@@ -72,9 +72,11 @@ def test_declared_statuses_replace_the_usual_ones() -> None:
     [
         ("#inside", True),
         ("Medication/m1", True),
-        ("https://ehr.example/fhir/Medication/m1/_history/3", True),
+        ("Medication/m1/_history/3", True),
         ("urn:uuid:m1", True),
         ("#nowhere", None),
+        ("#observed", None),
+        ("https://elsewhere.example/fhir/Medication/m1", None),
         ("Medication/m2", None),
         ("Substance/m1", None),
         ("Medication?code=1", None),
@@ -83,7 +85,10 @@ def test_declared_statuses_replace_the_usual_ones() -> None:
 )
 def test_a_medicine_may_stand_in_another_resource(reference: str, known: bool | None) -> None:
     """Contained, or a Medication of this call. One that cannot be found may be the one that is asked for."""
-    contained = [{"resourceType": "Medication", "id": "inside", "code": WARFARIN}]
+    contained = [
+        {"resourceType": "Observation", "id": "observed", "code": WARFARIN},
+        {"resourceType": "Medication", "id": "inside", "code": WARFARIN},
+    ]
     request = order(None, medicationReference={"reference": reference}, contained=contained)
     found = ordered(request, {"resourceType": "Medication", "id": "m1", "code": WARFARIN})
     assert (found.value, found.unobtained) == (known, known is None)
@@ -298,6 +303,22 @@ def test_drafts_are_not_the_chart() -> None:
     assert (vector.values["given"].value, vector.values["written"].value) == (False, True)
     vector = extract(schema, [order()], drafts={"draftOrders": []})
     assert (vector.values["given"].value, vector.values["written"].value) == (True, False)
+
+
+def test_a_medication_of_drafts_names_drafts_alone() -> None:
+    """Regression, law 11: one of the same id gave the chart's order another drug. A draft may refer to either."""
+    given = lab("given", source="MedicationRequest", take=Take.ANY)
+    written = event("written", "context", ("1-1",), path="draftOrders", take=Take.ANY)
+    request = order(None, medicationReference={"reference": "Medication/m"})
+    mine, sent = ({"resourceType": "Medication", "id": "m", "code": code} for code in (OTHER, WARFARIN))
+    for chart, came, found in (
+        ([mine], [sent], (False, True)),
+        ([sent], [mine], (True, False)),
+        ([sent], [], (True, True)),
+    ):
+        drafts = {"draftOrders": [request], "Medication": came}
+        vector = extract(FeatureSchema("1", (given, written)), [request, *chart], drafts=drafts)
+        assert (vector.values["given"].value, vector.values["written"].value) == found
 
 
 def test_the_latest_draft_is_the_last_one() -> None:

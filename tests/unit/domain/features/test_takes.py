@@ -1,6 +1,10 @@
 """Which measurement is selected, and what several of them make together."""
 
+from math import isfinite
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.fakes.features_bundles import DAY, LOINC, NOW, extract, lab
 from tests.fakes.features_reference import Json
@@ -127,6 +131,19 @@ def test_an_undated_unusable_one_marks_a_sum() -> None:
     """It belongs to the window where there is none, and has no age."""
     found = one(lab(take=Take.SUM), result(0, 5, "a"), result(None, "high", "b"))
     assert (found.mark, found.age, found.shown) == (Mark.NOT_NUMERIC, None, "high mg/dL")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([1.7e308, -1.7e308, 0.0, 5e-324])), min_size=1, max_size=6)
+)
+@example([(20, 1.7e308), (10, -1.7e308), (0, 1.7e308)])
+def test_no_number_however_large_ends_an_extraction(points: list[tuple[int, float]]) -> None:
+    """Regression: a slope through the ends of what a float can say raised, and the call was lost."""
+    chart = [result(days, value, f"o{number}") for number, (days, value) in enumerate(points)]
+    for take in (Take.SUM, Take.MEAN, Take.DELTA, Take.SLOPE):
+        found = one(lab(take=take), *chart)
+        assert (found.value is None) is (found.mark in (Mark.NOT_NUMERIC, Mark.MISSING))
+        assert found.value is None or isfinite(found.value)
 
 
 def test_a_sum_that_overflows_is_no_number() -> None:
