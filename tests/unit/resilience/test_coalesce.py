@@ -1,6 +1,7 @@
 """Coalescing: one answer for twins, nobody's answer for anybody else, and nothing left behind."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -40,6 +41,7 @@ class Work:
         self.cancelled: list[str] = []
         self.joined = 0
         self.tasks = Tasks()
+        self.at_last: Callable[[], object] = lambda: None
 
     async def __call__(self, request: Ask) -> str:
         self.begun.append(request.key)
@@ -50,6 +52,7 @@ class Work:
             raise
         if self.error is not None:
             raise self.error
+        self.at_last()
         return f"{request.key} {len(self.begun)}"
 
     def tell(self) -> None:
@@ -147,6 +150,19 @@ async def test_who_comes_in_the_moment_of_the_cancellation_is_not_lost() -> None
         await _turns()
         work.open.set()
     assert second.result().startswith("a")
+
+
+async def test_who_comes_when_the_answer_has_just_been_handed_out_asks_anew() -> None:
+    """Before those who waited have even woken up: there is nothing left to join."""
+    work = Work()
+    ask = work.stack()
+    later: list[asyncio.Task[str]] = []
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(_answer(ask, Ask("a")))
+        await _turns()
+        work.at_last = lambda: later or later.append(group.create_task(_answer(ask, Ask("a"))))  # type: ignore[func-returns-value]
+        work.open.set()
+    assert (first.result(), later[0].result()) == ("a 1", "a 2")
 
 
 async def test_a_twin_with_less_time_does_not_wait_for_longer() -> None:
