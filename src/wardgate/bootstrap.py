@@ -184,6 +184,8 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
 
     try:
         async with asyncio.TaskGroup() as tasks:
+            if post is not None:  # while it waits, the others answer
+                await _prove_first(set(gateway.models.values()))
             gateway.begin(tasks)
             if post is None:
                 heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
