@@ -302,6 +302,7 @@ def _hypercapnia() -> dict[str, Any]:
     return {
         "resourceType": "Condition",
         "id": "c1",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
         "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J96.12"}]},
         "subject": {"reference": "Patient/p1"},
     }

@@ -87,6 +87,8 @@ UNKNOWN: list[dict[str, Any]] = [
     overridden({"code": MARKER}),
     overridden({"display": MARKER}),
     overridden(None),
+    element(overrideReasons=[{"code": MARKER, "system": "s"}]),
+    element(overrideReasons=[{"code": "contraindicated", "system": "s"}]),
     overridden({"code": "contraindicated", "system": "http: //example.org/x", "display": MARKER}),
     element(overrideReasons={"reason": {"code": MARKER, "system": "s", "display": MARKER}, "userComment": MARKER}),
     element(overrideReasons=[{"reason": {"code": MARKER}}, {"userComment": MARKER}]),
@@ -122,6 +124,17 @@ async def test_no_reason_is_no_error(sent: dict[str, Any]) -> None:
     assert (await taken(sent)).meter.feedback == [("kidney-failure", "overridden", "none")]
 
 
+@pytest.mark.parametrize("key", ["overrideReason", "overrideReasons"])
+async def test_a_bare_coding_is_the_reason(key: str) -> None:
+    """Regression: without the `reason` around it, what the card offers was not known, and counted as no reason."""
+    coding = {name: offered(FakeGateway())[name] for name in ("code", "system")}
+    gateway = await taken(element(**{key: coding}), element(**{key: [coding] if key.endswith("s") else coding}))
+    for report in gateway.feedback.newest(2):
+        assert report.reason is not None and report.reason.coding.code == coding["code"]
+    odd = await taken(element(**{key: {"code": 5, "system": []}}))
+    assert odd.meter.feedback == [("kidney-failure", "overridden", "none")]
+
+
 async def test_epics_title_is_known_where_the_card_offers_it() -> None:
     """Epic's extension form has no code of ours; the title is what the clinician picked."""
     reason = offered(FakeGateway())
@@ -133,7 +146,15 @@ async def test_epics_title_is_known_where_the_card_offers_it() -> None:
 
 @pytest.mark.parametrize(
     ("card", "kept"),
-    [("123456", None), (MARKER, None), (CARD.upper(), CARD), (f"{CARD}\n", None), ("0" * 5000, None)],
+    [
+        ("123456", None),
+        (MARKER, None),
+        (CARD.upper(), CARD),
+        (f"urn:uuid:{CARD}", CARD),
+        (f"URN:UUID:{MARKER}", None),
+        (f"{CARD}\n", None),
+        ("0" * 5000, None),
+    ],
 )
 async def test_a_card_that_is_none_of_ours_is_taken_without_its_id(card: str, kept: str | None) -> None:
     """Every card of wardgate has a UUID; another id may be anything, a name included (T-19)."""

@@ -142,7 +142,7 @@ def _told(error: Mapping[str, Any], model: type) -> tuple[Place, str, str]:
 
 def _choice(value: object, expected: str) -> str:
     choices = re.findall(r"'([^']*)'", expected)
-    return did_you_mean(str(value), choices, f"use {', '.join(choices[:-1])} or {choices[-1]}")
+    return did_you_mean(str(value), choices, "use " + " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1]))))
 
 
 def _length(kind: str, value: Sequence[object], context: Mapping[str, Any]) -> tuple[str, str]:

@@ -41,7 +41,7 @@ class Feedback(msgspec.Struct, frozen=True):
 
 def issued_id(text: str) -> str | None:
     """An id in the form that wardgate issues, None where it cannot be one of its own."""
-    lowered = text.lower()
+    lowered = text.lower().removeprefix("urn:uuid:")  # as some clients write it
     return lowered if _UUID.fullmatch(lowered) else None
 
 

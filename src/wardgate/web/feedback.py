@@ -39,9 +39,12 @@ class _Coding(msgspec.Struct):
 
 
 class _Override(msgspec.Struct, rename="camel"):
-    """`user_comment` is looked at only to learn whether there is one."""
+    """`user_comment` is looked at only to learn whether there is one. `code` and `system` are of a client that leaves
+    `reason` out and writes the Coding itself; nothing else of them is expected, so that nothing is wrong with them."""
 
     reason: _Coding | None = None
+    code: Any = None
+    system: Any = None
     user_comment: msgspec.Raw = msgspec.Raw()
     extension: Any = None
 
@@ -129,7 +132,7 @@ class FeedbackReader:
         return msgspec.structs.replace(report, reason=found, override=override)
 
     def _offered(self, override: _Override) -> OverrideReason | None:
-        coding = override.reason
+        coding = _coding(override)
         found = None if coding is None else self.reasons.find(coding.system, coding.code)
         if found is not None:
             return found
@@ -142,7 +145,13 @@ def _given(wire: _Element) -> list[_Override]:
     """The overrides in which anything at all is said."""
     plural = wire.override_reasons
     said = [wire.override_reason, *(plural if isinstance(plural, list) else [plural])]
-    return [one for one in said if one is not None and (one.reason or one.extension or _said(one))]
+    return [one for one in said if one is not None and (_coding(one) or one.extension or _said(one))]
+
+
+def _coding(override: _Override) -> _Coding | None:
+    if override.reason is not None or not isinstance(override.code, str):
+        return override.reason
+    return _Coding(override.code, override.system if isinstance(override.system, str) else None)
 
 
 def _said(override: _Override) -> bool:

@@ -16,6 +16,7 @@ class _Inner(_Strict):
     from_: Annotated[str, Field(alias="from")] = ""
     number: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.0
     choice: Literal["red", "green"] = "red"
+    only: Literal["fhirpath"] = "fhirpath"
 
 
 class _Outer(_Strict):
@@ -60,6 +61,7 @@ def _told(data: dict[str, Any]) -> list[tuple[str, str, str]]:
         ({"inner": {"number": -1}}, "inner.number", "out of bounds", "at least 0"),
         ({"inner": {"choice": "gren"}}, "inner.choice", "not one of", "did you mean `green`?"),
         ({"inner": {"choice": 7}}, "inner.choice", "not one of", "use red or green"),
+        ({"inner": {"only": 7}}, "inner.only", "not one of", "use fhirpath"),
         ({"wait": "soon"}, "wait", "not a duration", "500ms"),
         ({"wait": 5}, "wait", "expected a duration, found a number", "500ms"),
     ],
@@ -77,8 +79,8 @@ def test_every_kind_of_error_is_a_sentence_with_a_remedy(
 
 def test_keys_are_found_through_lists_mappings_and_unions() -> None:
     """By the names that the file uses."""
-    assert keys_at(_Outer, ("named", "anything")) == ("from", "number", "choice")
-    assert keys_at(_Outer, ("items", 3)) == ("from", "number", "choice")
+    assert keys_at(_Outer, ("named", "anything")) == ("from", "number", "choice", "only")
+    assert keys_at(_Outer, ("items", 3)) == ("from", "number", "choice", "only")
     assert keys_at(_Outer, ("name",)) == ()
 
 

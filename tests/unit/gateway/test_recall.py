@@ -253,7 +253,10 @@ async def test_a_call_that_was_cut_off_says_so_as_well(tmp_path: Path, cut: str)
     async def read(*args: Any) -> bytes | None:
         if cut == "internal":
             raise ZeroDivisionError
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:  # only the end of the whole call ends it
+            await asyncio.Event().wait()
         return None
 
     house.reader.delegate = type("Broken", (), {"read": staticmethod(read)})()
@@ -261,6 +264,20 @@ async def test_a_call_that_was_cut_off_says_so_as_well(tmp_path: Path, cut: str)
     assert card["summary"].startswith("Not available at the moment")
     assert house.meter.calls[-1][4:] == ("unavailable", cut, "none")
     assert house.sink.newest(1)[0].visible
+
+
+@pytest.mark.parametrize("lowered", [Mode.OFF, Mode.SHADOW, Mode.SILENT])
+async def test_a_call_that_breaks_while_its_service_is_lowered_is_silent(tmp_path: Path, lowered: Mode) -> None:
+    """Down is one step (law 3), also for a notice; what was noted before the change does not count."""
+    house = gateway(tmp_path, NOTICE)
+
+    def lower(*inputs: float) -> float:
+        house.mode(lowered)
+        raise ZeroDivisionError
+
+    house.model.function = lower
+    assert await cards(house, body()) == []
+    assert house.meter.calls[-1][4:] == ("unavailable", "internal", "none")
 
 
 async def test_nobody_is_told_who_would_see_no_card(tmp_path: Path) -> None:

@@ -162,6 +162,18 @@ async def test_a_twin_with_less_time_does_not_wait_for_longer() -> None:
     assert first.result() == "a 1"
 
 
+async def test_one_who_goes_away_as_the_answer_comes_does_not_spoil_it() -> None:
+    """The future of the one is cancelled already when the answer is handed out."""
+    work = Work()
+    ask = work.stack()
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(_answer(ask, Ask("a"))) for _ in range(2)]
+        await _turns()
+        work.open.set()
+        calls[0].cancel()
+    assert calls[0].cancelled() and calls[1].result() == "a 1"
+
+
 async def test_when_the_gateway_stops_nobody_waits_for_ever() -> None:
     """The owner of the tasks cancels them: whoever waits is cancelled with them."""
     work = Work()
@@ -169,9 +181,9 @@ async def test_when_the_gateway_stops_nobody_waits_for_ever() -> None:
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(_answer(ask, Ask("a"))) for _ in range(2)]
         await _turns()
-        for task in work.tasks.running:
-            task.cancel()
-    assert all(call.cancelled() for call in calls)
+        (task,) = work.tasks.running
+        task.cancel()
+    assert task.cancelled() and all(call.cancelled() for call in calls)
 
 
 @given(

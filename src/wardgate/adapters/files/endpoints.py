@@ -1,5 +1,6 @@
 """The endpoint of a release: what of it is wrong, and what it becomes."""
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -79,6 +80,13 @@ def _prove_json(library: Library, sheet: Sheet[Release]) -> None:
         if not sheet.lacks("endpoint", "model_version"):
             what = "no version to compare the reply's with"
             library.found(document, ("endpoint", "version_at"), what, "add `model_version:`")
+    for name, output in endpoint.outputs.items():
+        if any(_NO_INDEX.fullmatch(step) for step in output.tensor.split("/")):
+            what, remedy = (
+                "no item of a list is called so (RFC 6901)",
+                "write /scores/0, unless it is the key of an object",
+            )
+            library.found(document, ("endpoint", "outputs", name), what, remedy, warning=True)
     if endpoint.request is None or sheet.lacks("endpoint", "inputs", "order"):
         return
     order, at = endpoint.inputs.order, ("endpoint", "request")
@@ -113,7 +121,12 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
-    return parts if sound and not parts.query and not parts.fragment and url == url.strip() else None
+    return parts if sound and not parts.query and not parts.fragment and _PRINTABLE.fullmatch(url) else None
+
+
+_NO_INDEX = re.compile(r"0[0-9]+|[0-9]{7,}")
+_PRINTABLE = re.compile(r"[!-~]+")
+"""What a URL may hold as it is; `urlsplit` drops the ends of lines, and who sends it may not."""
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,7 +23,21 @@ class PointStep(Wire):
     def _says_when(self) -> "PointStep":
         if all(bound is None for bound in (self.lt, self.le, self.gt, self.ge, self.eq)):
             raise Wrong("a step without a bound", "add lt, le, gt, ge or eq; two of them are a range")
+        if not self._may_hold():
+            raise Wrong("a step that never holds", "is a bound the wrong way round?")
         return self
+
+    def _may_hold(self) -> bool:
+        over = [bound for bound in (self.gt, self.ge) if bound is not None]
+        under = [bound for bound in (self.lt, self.le) if bound is not None]
+        if self.eq is not None:
+            candidates = [self.eq]
+        elif over and under:
+            low, high = max(over), min(under)
+            candidates = [low, low / 2 + high / 2, high]
+        else:
+            return True
+        return any(map(self.within().holds, candidates))
 
     def within(self) -> Within:
         return Within(self.points, self.lt, self.le, self.gt, self.ge, self.eq)

@@ -15,6 +15,10 @@ USER_TOKENS: frozenset[str] = frozenset(
 """Tokens that stand for the id in `context.userId` where the user is of that type (PF-7)."""
 
 
+LONGEST_URL = 8 * 1024
+"""Characters, without the FHIR base: common servers take so much of a request's line. Tokens may hold lists of ids."""
+
+
 class PrefetchKey(msgspec.Struct, frozen=True):
     """One declared key. `parts` are literal text and token names in turn: text, token, text, ..., text.
 
@@ -92,16 +96,18 @@ def fill(key: PrefetchKey, tokens: Mapping[str, str], today: Callable[[], date])
     """The URL relative to the FHIR base; None where a token has no value, so that the key cannot be asked.
 
     Every value is percent-encoded. `.` and `..` match the grammar of FHIR ids and would climb in a path. `today` is
-    the date where the client is, asked for only where the key names one.
+    the date where the client is, asked for only where the key names one. A URL of more than LONGEST_URL characters
+    is none that a server takes.
     """
     filled = list(key.parts)
     for index in range(1, len(filled), 2):
         token = filled[index]
         value = _date(token, today()) if is_date(token) else tokens.get(token)
-        if not value or (key.read and value in _DOTS):
+        if not value or len(value) > LONGEST_URL or (key.read and value in _DOTS):
             return None
         filled[index] = quote(value, safe="")
-    return "".join(filled)
+    url = "".join(filled)
+    return url if len(url) <= LONGEST_URL else None
 
 
 def _date(token: str, today: date) -> str:

@@ -107,6 +107,9 @@ def test_json_without_a_request_sends_each_input_under_its_name(tmp_path: Path) 
         ([*MLFLOW, ("    order:", "    tensor: x\n    order:")], "endpoint.inputs.tensor", "no use"),
         ([*JSON, ("    order:", "    shape: row\n    order:")], "endpoint.inputs.shape", "no use"),
         ([*JSON, ('  model_version: "3"\n', "")], "endpoint.version_at", "no version to compare"),
+        ([("url: http://127.0.0.1:8082", 'url: "http://127.0.0.1:8082/a b"')], "endpoint.url", ""),
+        ([("url: http://127.0.0.1:8082", 'url: "http://127.0.0.1:8082/a\\r\\nX: y"')], "endpoint.url", ""),
+        ([("url: http://127.0.0.1:8082", 'url: "http://127.0.0.1:8082/a\\tb"')], "endpoint.url", ""),
         # outputs
         ([*JSON, ("score: /risk/0", "score: risk")], "endpoint.outputs.score", "JSON Pointer"),
         ([*JSON, ("score: /risk/0", "score: /risk~2")], "endpoint.outputs.score", "JSON Pointer"),
@@ -143,6 +146,16 @@ def test_what_does_not_fit_its_protocol_is_an_error_at_its_key(
         errors
     )
     assert result.catalog is None
+
+
+@pytest.mark.parametrize(
+    ("step", "odd"), [("0", False), ("10", False), ("risk", False), ("00", True), ("9" * 5000, True)]
+)
+def test_a_step_that_is_no_index_is_a_warning(tmp_path: Path, step: str, odd: bool) -> None:
+    """RFC 6901, section 4: no leading zeros; and no list is so long. An object may have such a key."""
+    found = _found(tmp_path, [*JSON, ("score: /risk/0", f"score: /risk/{step}")])
+    warnings = [finding.key for finding in found if "RFC 6901" in finding.what and finding.warning]
+    assert warnings == (["endpoint.outputs.score"] if odd else [])
 
 
 def test_a_probe_says_what_the_datatype_can_say(tmp_path: Path) -> None:

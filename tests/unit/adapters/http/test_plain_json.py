@@ -64,6 +64,7 @@ def test_ready_is_a_path_from_the_root_of_the_host() -> None:
         ({"a/b": {"m~n": 0.25}}, "/a~1b/m~0n"),
         ([{"risk": 0.25}], "/0/risk"),
         ({"": 0.25}, "/"),
+        ({"risk": {"00": 0.25}}, "/risk/00"),  # a key, not an index
     ],
 )
 def test_the_score_stands_where_its_pointer_says(reply: Any, pointer: str) -> None:
@@ -82,7 +83,9 @@ def test_a_reply_without_a_number_there_is_refused(reply: Any) -> None:
     assert caught.value.reason is Reason.REPLY_SHAPE
 
 
-@pytest.mark.parametrize("pointer", ["/risk/-", "/risk/01", "/risk/2", "/risk/x", "/risk/0/0", "/no/risk"])
+@pytest.mark.parametrize(
+    "pointer", ["/risk/-", "/risk/01", "/risk/00", "/risk/" + "9" * 5000, "/risk/2", "/risk/x", "/risk/0/0", "/no/risk"]
+)
 def test_a_pointer_that_leads_nowhere_finds_nothing(pointer: str) -> None:
     """As RFC 6901 says: no leading zeros, and `-` is after the last."""
     with pytest.raises(ModelUnavailable, match="reply_shape"):

@@ -208,6 +208,15 @@ def test_a_filled_read_never_leaves_its_type(value: str) -> None:
         assert kind == "Patient" and rest not in (".", "..") and not set(rest) & set("/?#&= \\")
 
 
+def test_a_url_has_an_end() -> None:
+    """Regression: a list of references made a URL of two megabytes. The rest of it would be another question."""
+    key = parse_template("x", "Task?focus={{context.orders}}", None, required=False)
+    assert fill(key, {"orders": "x" * 8000}, _never) == f"Task?focus={'x' * 8000}"
+    assert fill(key, {"orders": "x" * 8192}, _never) is None
+    assert fill(key, {"orders": "," * 8000}, _never) is None, "each takes three characters"
+    assert fill(key, {"orders": "x" * 2_000_000}, _never) is None
+
+
 def test_a_key_without_its_token_cannot_be_asked() -> None:
     """No encounter in the context: the encounter's key has no URL."""
     assert fill(parse(ENCOUNTER), {"patientId": "p1"}, _never) is None
