@@ -30,6 +30,8 @@ SUSPECTS = {
 
 _NAMES_ONLY = "generations are only ever compared with each other"
 _SET_ANEW = "set anew with each state, before it is read"
+_LATER = "if own >= left(flight.request):  # the attempt ends before this caller's time does"
+_SPARES = "it spares a timer that would not fire"
 EQUAL: dict[str, str] = {
     "_RESOLVED = -1  ·  2": _NAMES_ONLY,
     "self._generation = 0  ·  1": _NAMES_ONLY,
@@ -40,6 +42,9 @@ EQUAL: dict[str, str] = {
     "self._probing = False  ·  True": _SET_ANEW,
     "self._passed = 0  ·  left out": _SET_ANEW,
     "self._passed = 0  ·  1": _SET_ANEW,
+    "self._most = options.burst * _WHOLE if self._share else 0  ·  1": "a thousandth of a retry is none",
+    f"{_LATER}  ·  never": _SPARES,
+    f"{_LATER}  ·  Gt": _SPARES,
 }
 """Mutants that do the same as the module, and why."""
 

@@ -39,7 +39,9 @@ class Limits:
     depth: int
     """Levels of nesting in it."""
     concurrency: int
+    """Calls that are worked on at a time."""
     queue: int
+    """Calls that may wait for a place."""
     read: float
     """Seconds to receive it."""
 
@@ -346,9 +348,9 @@ class _Limits(_Wire):
     depth: Annotated[int, Strict(), Field(ge=8, le=256)] = 64
     """Levels of nesting in a request."""
     concurrency: _Count = 256
-    """Calls at a time."""
+    """Calls that are worked on at a time."""
     queue: Annotated[int, Strict(), Field(ge=0)] = 64
-    """Calls that may wait; the others are answered with 503."""
+    """Calls that may wait for a place; the others are answered with 503 at once, the lowest risk tier first."""
     read: _Duration = 5.0
     """The time to receive a request's body."""
 
@@ -433,6 +435,35 @@ def require_startable(settings: Settings, document: Document) -> None:
         what = "authentication is not built yet: insecure_demo: true is the only way to start"
         remedy = "set `insecure_demo: true` and an environment other than production, on loopback with one client"
         raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
+
+
+def require_shared(settings: Settings, document: Document) -> None:
+    """What several workers need. Raises ConfigurationError."""
+    if settings.hot is None:
+        what = "several workers need a hot store that they share"
+        remedy = "write the URL of a Redis, redis://…, or start with one worker"
+        raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
+    if not settings.pseudonym_key:
+        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
+        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
+
+
+_FIXED = {
+    "listen": "listen",
+    "admin": "admin.listen",
+    "http_client": "http_client",
+    "hot": "stores.hot",
+    "pseudonym_key": "pseudonym_key",
+}
+"""What holds for the life of a process, with its key in the file."""
+
+
+def refuse_fixed(before: Settings, after: Settings) -> None:
+    """What a reload cannot change. Raises ConfigurationError."""
+    changed = [key for name, key in _FIXED.items() if getattr(before, name) != getattr(after, name)]
+    if changed:
+        what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
+        raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
 
 
 def read_secrets(

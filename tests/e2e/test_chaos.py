@@ -67,13 +67,13 @@ def test_whatever_redis_does_no_call_fails(tmp_path: Path, pytestconfig: pytest.
 def test_an_expectation_that_is_not_met_is_exit_1(tmp_path: Path) -> None:
     """Named below the table; the figures are written nevertheless."""
     scenario, figures = tmp_path / "scenario.yaml", tmp_path / "chaos.json"
-    faults = "{target: model, fault: status, with: {status: 500}, calls: 5, expect: [threshold_met]}"
+    faults = "{target: model, fault: status, with: {status: 404}, calls: 5, expect: [threshold_met]}"
     scenario.write_text(f"service: kidney-failure\npatients: [advanced-05]\nfaults: [{faults}]\n")
     done = _wardgate("chaos", str(scenario), "--json", str(figures), seconds=60)
     assert done.returncode == 1, done.stderr
-    assert "status 500 on model: 5 calls ended with model_error" in done.stdout
+    assert "status 404 on model: 5 calls ended with model_refused" in done.stdout
     assert "1 not as expected" in done.stdout
-    assert json.loads(figures.read_text())[0]["endings"] == {"unavailable/model_error/none": 5}
+    assert json.loads(figures.read_text())[0]["endings"] == {"unavailable/model_refused/none": 5}
 
 
 def test_a_scenario_that_cannot_be_run_is_a_sentence(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
+from wardgate.resilience.admission import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 FHIR = "https://ehr.example/fhir/r4"
@@ -86,6 +87,7 @@ class House:
     catalog: Catalog = field(default_factory=lambda: catalog(PATIENT_VIEW, ORDER_SIGN, CUSTOM))
     options: EdgeOptions = EdgeOptions()
     ready: bool = True
+    gate: Gate = field(default_factory=Gate)
     meter: FakeMeter = field(default_factory=FakeMeter)
     clock: FakeClock = field(default_factory=FakeClock)
     calls: list[HookCall] = field(default_factory=list)
@@ -105,6 +107,7 @@ class House:
             handler=self.handler,
             feedback=self.reports.extend,
             client=CLIENT,
+            gate=self.gate,
             clock=self.clock,
             new_id=lambda: next(ids),
             meter=self.meter,

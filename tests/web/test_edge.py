@@ -378,6 +378,13 @@ async def test_health(ready: bool) -> None:
     assert (await ask(edge, "HEAD", "/health/ready")).body == b""
 
 
+async def test_while_draining_connections_are_given_up() -> None:
+    """A call is answered as always; its connection's next one would find nobody."""
+    reply = await post(House(ready=False), body())
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert "connection" not in (await post(House(), body())).headers
+
+
 async def test_only_http_is_served() -> None:
     """A server that offers something else learns so at once."""
     exchange = Exchange([])

@@ -13,6 +13,7 @@ from tests.fakes.asgi import JSON
 from tests.web.house import PATH, House, body
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
+from wardgate.resilience.admission import AdmissionOptions, Claim, Gate
 from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, ServerOptions, bind, require_fast_loop, serve_all, serve_sockets
@@ -362,3 +363,96 @@ def test_missing_parts_are_a_sentence() -> None:
     require_fast_loop()
     with pytest.raises(ListenError, match="no_such_loop"):
         require_fast_loop(("uvloop", "no_such_loop"))
+
+
+async def _full() -> House:
+    """One call is inside, nobody may wait, and another one knocks."""
+    house = House(gate=Gate(AdmissionOptions(1, 0)))
+    await house.gate.enter(Claim(3))
+    return house
+
+
+SHED = b"HTTP/1.1 503 Service Unavailable\r\n"
+
+
+def test_under_load_a_request_is_turned_away_on_a_connection_that_stays() -> None:
+    """Bodies in one piece or in many are skipped, in order; once there is a place, the next call is answered."""
+    house = asyncio.run(_full())
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        whole = post(body(), None, "Origin: https://ehr.example")
+        writer.write(whole + whole)
+        for _ in range(2):
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head.startswith(SHED) and b"retry-after: 1\r\n" in head
+            assert b"access-control-allow-origin: https://ehr.example\r\n" in head and b"connection" not in head
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            assert b'"throttled"' in await reader.readexactly(length)
+        for piece in (whole[:200], whole[200:400], whole[400:]):
+            writer.write(piece)
+            await asyncio.sleep(0.02)
+        await asyncio.wait_for(reader.readuntil(b"}]}"), 5)
+        house.gate.leave()
+        await asyncio.sleep(QUICK.head_timeout * 2)  # no timer of a request that was skipped is left
+        writer.write(whole)
+        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 5)).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    run(house.edge(), story)
+    assert [made[4:6] for made in house.meter.calls] == [("shed", "overloaded")] * 3
+    assert len(house.calls) == 1
+
+
+def test_what_is_skipped_is_bounded_in_time() -> None:
+    """A body that was turned away and never ends does not hold its connection."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(b"{", 1000))
+        assert reply.startswith(SHED)
+
+    run(asyncio.run(_full()).edge(), story)
+
+
+def test_what_is_skipped_is_bounded_in_size() -> None:
+    """Nor does one that never stops growing."""
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(post(b"", 10**9))
+        await asyncio.wait_for(reader.readuntil(b"}]}"), 5)
+        with pytest.raises(ConnectionError):
+            for _ in range(10_000):
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+        writer.close()
+
+    run(asyncio.run(_full()).edge(), story, ServerOptions(drain=1, close=1, head_timeout=60))
+
+
+@pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue"])
+def test_who_wants_care_is_turned_away_by_the_edge(header: str) -> None:
+    """One answer, whole, without a reset; counted once."""
+    house = asyncio.run(_full())
+
+    async def story(site: Site) -> None:
+        sent = body() if header.startswith("Connection") else b""
+        reply = await site.ask(post(sent, len(body()), header))
+        assert reply.startswith(SHED) and reply.endswith(b"}]}")
+
+    house.options = EdgeOptions(read_timeout=0.1)
+    run(house.edge(), story)
+    assert len(house.meter.calls) == 1
+
+
+def test_health_and_discovery_are_answered_whatever_waits() -> None:
+    """Only calls and feedback are turned away."""
+
+    async def story(site: Site) -> None:
+        for path in ("/health/live", "/health/ready", "/cds-services"):
+            reply = await site.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\nGET /x HTTP/1.0\r\n\r\n".encode())
+            assert reply.startswith(b"HTTP/1.1 200")
+        reply = await site.ask(post(b"{}", None, path=f"{PATH}/feedback") + b"GET /x HTTP/1.0\r\n\r\n")
+        assert reply.startswith(SHED)
+
+    run(asyncio.run(_full()).edge(), story)

@@ -12,6 +12,8 @@ from wardgate.domain.units import parse_duration
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+_MOST_WORKERS = 64
+
 _CONFIG = Path("config/wardgate.yaml")
 _CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
@@ -23,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
         case "serve":
             from wardgate.cli import serve
 
-            return serve.run(_file(options.config))
+            return serve.run(_file(options.config), options.workers)
         case "check":
             from wardgate.cli import check
 
@@ -96,6 +98,12 @@ def run(arguments: Sequence[str]) -> int:
 def _file(config: Path) -> Path:
     """A folder stands for the `wardgate.yaml` in it."""
     return config / "wardgate.yaml" if os.path.isdir(config) else config
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {_MOST_WORKERS}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -187,6 +195,9 @@ def _serve(commands: _Commands) -> None:
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
     serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    serve.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="processes that share the port; above 1 with Redis"
+    )
 
 
 def _call(commands: _Commands) -> None:

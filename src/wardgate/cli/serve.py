@@ -5,24 +5,29 @@ import sys
 from pathlib import Path
 
 from wardgate.cli.check import examine, show_findings, summary
+from wardgate.cli.configured import configured_of, read
 from wardgate.domain.errors import ConfigurationError
-from wardgate.settings import read_secrets, require_startable
+from wardgate.settings import require_shared
 
 
-def run(config: Path) -> int:
+def run(config: Path, workers: int = 1) -> int:
     examination = examine(config)
-    settings, catalog, document = examination.settings, examination.catalog, examination.document
-    if examination.errors or settings is None or catalog is None or document is None:
+    if examination.errors:
         show_findings(examination.findings, sys.stderr)
         sys.stderr.write(f"\nNot started. {summary(os.path.normpath(config), examination)}")
         return 2
     try:
-        require_startable(settings, document)
-        secrets = read_secrets(settings, document, config.parent)
+        configured = configured_of(examination, config.parent)
+        if workers > 1 and examination.document is not None:
+            require_shared(configured.settings, examination.document)
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         sys.stderr.write("\nNot started.\n")
         return 2
-    from wardgate import bootstrap  # only now: the server's libraries take longer to import than a check takes
+    if workers > 1:
+        from wardgate.cli import workers as parent
 
-    return bootstrap.serve(settings, secrets, catalog, examination.findings)
+        return parent.run(config, configured, workers)
+    from wardgate import bootstrap
+
+    return bootstrap.serve(configured, lambda: read(config))

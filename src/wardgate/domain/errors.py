@@ -9,7 +9,8 @@
     │   ├── UploadTimeout          WG105
     │   ├── PrefetchRequired       WG106
     │   ├── TooLarge               WG107
-    │   └── MediaType              WG108
+    │   ├── MediaType              WG108
+    │   └── Overloaded             WG109
     ├── ModelUnavailable           WG201  no usable reply from the endpoint; carries a `Reason`
     ├── DeadlineExceeded           WG202  the call's time is up
     ├── RecordUnavailable          WG301  the decision could not be recorded
@@ -83,6 +84,11 @@ class TooLarge(Refusal):
 class MediaType(Refusal):
     code = "WG108"
     reason = Reason.MEDIA_TYPE
+
+
+class Overloaded(Refusal):
+    code = "WG109"
+    reason = Reason.OVERLOADED
 
 
 class ModelUnavailable(WardgateError):

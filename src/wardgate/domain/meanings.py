@@ -16,6 +16,7 @@ from wardgate.domain.errors import (
     MethodNotAllowed,
     ModelUnavailable,
     NotFound,
+    Overloaded,
     PatientMismatch,
     PrefetchRequired,
     RecordUnavailable,
@@ -194,6 +195,10 @@ REASONS: Mapping[Reason, Meaning] = {
         "A fault: the log names its class and place. Please report it.",
     ),
     Reason.OFF: Meaning("The service is switched off.", "Nothing: raise `rollout.mode` to bring it back."),
+    Reason.OVERLOADED: Meaning(
+        "wardgate had more calls than it can answer in time, and said so at once.",
+        "More replicas; or is something behind it slow, so that calls pile up? docs/policies/load-shedding.md.",
+    ),
     Reason.BAD_REQUEST: Meaning(
         "The EHR's request is not what the standard asks for.", "The reply names the element, never its value."
     ),
@@ -229,6 +234,7 @@ ERRORS: Mapping[type[WardgateError], str] = {
     PrefetchRequired: "A required prefetch key could not be obtained.",
     TooLarge: "The body is larger than `limits.body`.",
     MediaType: "The body is not declared as JSON.",
+    Overloaded: "Too much load: 503 with Retry-After.",
     ModelUnavailable: "No usable reply from the endpoint; carries its reason.",
     DeadlineExceeded: "The call's time is up.",
     RecordUnavailable: "The decision could not be recorded.",

@@ -106,6 +106,8 @@ class Reason(StrEnum):
     INTERNAL = "internal"
     # off
     OFF = "off"
+    # shed: too much to do
+    OVERLOADED = "overloaded"
     # refused: the request itself cannot be answered
     BAD_REQUEST = "bad_request"
     PATIENT_MISMATCH = "patient_mismatch"
@@ -170,6 +172,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.INTERNAL,
     ),
     Outcome.OFF: (Reason.OFF,),
+    Outcome.SHED: (Reason.OVERLOADED,),
     Outcome.REFUSED: (
         Reason.BAD_REQUEST,
         Reason.PATIENT_MISMATCH,

@@ -107,7 +107,7 @@ class _Reads:
         self._seconds_per_byte = options.seconds_per_byte
         self._work = 0.0  # seconds that everything at hand takes at most, decoded or not
         self._slots = asyncio.Semaphore(options.max_concurrent)
-        self._work_ends = call.budget.work
+        self._expires = call.budget.expires
         self._until = call.budget.context
         self._request = call.request
         self._now = call.now
@@ -195,7 +195,7 @@ class _Reads:
 
     def _left(self) -> float:
         """Seconds that reads may still take: the model's share stays, and time for what is already at hand."""
-        return min(self._until, self._work_ends - self._work) - self._clock.monotonic()
+        return min(self._until, self._expires - self._work) - self._clock.monotonic()
 
 
 def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:

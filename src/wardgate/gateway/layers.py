@@ -178,22 +178,24 @@ _FAILED = frozenset(
         Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
     }
 )
-_REPLIED = frozenset(reason for reason in Reason if reason.value.startswith("reply_"))
+_ANSWERED = frozenset(
+    reason for reason in Reason if reason is Reason.MODEL_REFUSED or reason.value.startswith("reply_")
+)
 
 
 def verdict_of(error: Exception) -> Verdict:
     """What a failed attempt says about the endpoint.
 
-    No answer, a late one, and a server that says it cannot, are failures. A reply that is refused is none: somebody
-    answered in time, and what he is worth is for the probes to prove; its own reason says more than an open circuit
-    would. A refused request (4xx) may be this patient's alone, and says nothing.
+    No answer, a late one, and a server that says it cannot, are failures. A refused request (4xx) and a refused reply
+    are none: somebody answered in time, and what he is worth is for the probes to prove; their own reasons say more
+    than an open circuit would.
     """
     if isinstance(error, AttemptTimedOut):
         return Verdict.FAILED
     if isinstance(error, ModelUnavailable):
         if error.reason in _FAILED:
             return Verdict.FAILED
-        if error.reason in _REPLIED:
+        if error.reason in _ANSWERED:
             return Verdict.SUCCEEDED
     return Verdict.IGNORED
 

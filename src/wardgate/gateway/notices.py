@@ -35,7 +35,7 @@ class Notices:
         every = call.plan.notice_every
         if every is None:
             return outcome
-        assignment = outcome.assignment or call.memory.assigned or self._assigned(call)
+        assignment = outcome.assignment or self._assigned(call)
         release = call.plan.releases[assignment.release]
         audience = release.rules.audience
         if audience is not None and call.request.user_type not in audience:
@@ -58,6 +58,10 @@ class Notices:
         )
 
     def _assigned(self, call: HookCall) -> Assignment:
-        """By what the request says itself; what only the chart can say is not known."""
+        """Of a call that was cut off: as it was noted, else by what the request says itself, since what only the chart
+        can say is not known. The newest rollout decides."""
+        snapshot, noted = self._snapshots.current(), call.memory.assigned
+        if noted is not None and noted.epoch == snapshot.epoch:
+            return noted
         caller = locate(call.request, _NOTHING_READ, self._attributes)
-        return assign(self._snapshots.current(), call.plan.id, call.plan.hook, caller, call.plan.names_sites)
+        return assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)

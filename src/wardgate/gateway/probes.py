@@ -182,6 +182,10 @@ class ProvenModel:
         finally:
             self._beating = False
 
+    async def prove(self) -> None:
+        """One proof, before `run` has begun."""
+        self.proof = await self._prove()
+
     async def _prove(self) -> Proof:
         """One round that cannot fail: whatever breaks, nothing is proven."""
         self._probing = True

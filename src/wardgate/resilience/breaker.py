@@ -60,8 +60,8 @@ class BreakerOptions:
     """Seconds after which a call is no longer judged."""
     open_for: float = 1.0
     """Seconds without a call, before one may try."""
-    probes: int = 2
-    """Tries in a row that must go well: one alone could be luck."""
+    probes: int = 1
+    """Tries in a row that must go well."""
 
     def __post_init__(self) -> None:
         shares = 0 < self.failure_rate <= 1 and 0 < self.slow_rate <= 1

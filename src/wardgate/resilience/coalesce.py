@@ -18,11 +18,11 @@ class _Flight(Generic[Req, Resp]):
     """The work for one request and its twins. Errors are handed over as values: there may be nobody to take them."""
 
     __slots__ = ("request", "task", "waiting")
+    task: asyncio.Task[None]
 
     def __init__(self, request: Req) -> None:
         self.request = request
         self.waiting: list[asyncio.Future[Resp | Exception]] = []
-        self.task: asyncio.Task[None] | None = None
 
     def land(self, result: "Resp | Exception") -> None:
         for future in self.waiting:
@@ -67,22 +67,17 @@ def coalesce(
                 return await future
             finally:
                 flight.waiting.remove(future)
-                if not flight.waiting and flight.task is not None and not flight.task.done():
-                    leave(flight, name)
-
-        def leave(flight: _Flight[Req, Resp], name: Hashable) -> None:
-            """Nobody waits any more: nobody may join what is cancelled."""
-            if flights.get(name) is flight:
-                del flights[name]
-                assert flight.task is not None
-                flight.task.cancel()
+                if not flight.waiting and flights.get(name) is flight:  # nobody may join what is cancelled
+                    del flights[name]
+                    flight.task.cancel()
 
         async def handle(request: Req) -> Resp:
             name = key(request)
             flight = flights.get(name)
             if flight is None:
-                flight = flights[name] = _Flight(request)
+                flight = _Flight(request)
                 flight.task = spawn(fly(flight, name))
+                flights[name] = flight
                 result = await wait(flight, name)
             else:
                 told()

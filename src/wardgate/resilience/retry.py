@@ -38,8 +38,7 @@ class RetryBudget:
 
     def called(self) -> None:
         """A call begins, and adds its share."""
-        if self._saved < self._most:
-            self._saved = min(self._most, self._saved + self._share)
+        self._saved = min(self._most, self._saved + self._share)
 
     def take(self) -> bool:
         """Whether one retry may be made."""

@@ -3,13 +3,16 @@
 Every route names the role that it needs. `principal` says who calls; under `insecure_demo` that is LOCAL.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+
+from wardgate.domain.findings import Finding
 
 
 class Role(StrEnum):
@@ -34,14 +37,16 @@ class AdminPorts:
 
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
     `stores` gives, by store, its kind and whether it is up.
-    `metrics` gives the exposition and its content type.
+    `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
+    changes nothing and says why.
     """
 
     principal: Callable[[Request], Principal | None]
     ready: Callable[[], bool]
-    services: Callable[[], Mapping[str, Mapping[str, Any]]]
-    stores: Callable[[], Mapping[str, Mapping[str, Any]]]
-    metrics: Callable[[], tuple[bytes, str]]
+    services: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    metrics: Callable[[], Awaitable[tuple[bytes, str]]]
+    reload: Callable[[], Awaitable[Sequence[Finding]]]
 
 
 def admin_app(ports: AdminPorts) -> FastAPI:
@@ -74,15 +79,22 @@ def admin_app(ports: AdminPorts) -> FastAPI:
 
     @app.get("/health/services", dependencies=needs(Role.READER))
     async def services() -> JSONResponse:
-        return JSONResponse(dict(ports.services()))
+        return JSONResponse(dict(await ports.services()))
 
     @app.get("/health/stores", dependencies=needs(Role.READER))
     async def stores() -> JSONResponse:
-        return JSONResponse(dict(ports.stores()))
+        return JSONResponse(dict(await ports.stores()))
 
     @app.get("/metrics", dependencies=needs(Role.READER))
     async def metrics() -> Response:
-        exposition, content_type = ports.metrics()
+        exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
+
+    @app.post("/admin/v1/reload", dependencies=needs(Role.OPERATOR))
+    async def reload() -> JSONResponse:
+        errors = await ports.reload()
+        if errors:
+            return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
+        return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
     return app

@@ -1,6 +1,6 @@
 """The EHR's listener: raw ASGI, from the head of a request to the last byte of its answer.
 
-    route, CORS → read → parse → the service's hook stack, or the desk that takes feedback → answer
+    route, CORS → admit → read → parse → the service's hook stack, or the desk that takes feedback → answer
 
 Whatever ends the way early is a `Refusal`, answered at once with its status and an OperationOutcome.
 """
@@ -21,10 +21,11 @@ from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
+from wardgate.resilience.admission import Claim, Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
-from wardgate.web.problems import INTERNAL, refusal_response
-from wardgate.web.reading import Disconnected, Headers, drain, read_body, refuse_length, require_json
+from wardgate.web.problems import INTERNAL, OVERLOADED, refusal_response
+from wardgate.web.reading import Disconnected, Headers, Unfinished, drain, read_body, refuse_length, require_json
 from wardgate.web.routes import ALLOWED, HandlerFor, Place, Route, Routes, Service
 from wardgate.web.wire import parse
 
@@ -37,6 +38,8 @@ _READY = Response(200, b'{"status":"ready"}', (JSON,))
 _DRAINING = Response(503, b'{"status":"draining"}', (JSON,))
 _NO_CARDS = Response(200, b'{"cards":[]}', (JSON,))
 _TAKEN = Response(200, b"{}", (JSON,))
+
+_TURNED_AWAY = OVERLOADED.whole(b"Service Unavailable")
 
 _AT_ONCE = 200
 """Elements of feedback between two turns of the loop: a large batch must not hold up a hook call (law 1)."""
@@ -86,9 +89,9 @@ class Edge:
     """An ASGI application.
 
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
-    the catalog is another object. `client` is whose every call is. `ready` turns false while draining.
-    Calls that a stack has answered were counted in it; `meter` here counts those that never reached one. `feedback`
-    takes what is reported of cards.
+    the catalog is another object. `client` is whose every call is; `gate` lets calls and feedback in. `ready` turns
+    false while draining. Calls that a stack has answered were counted in it; `meter` here counts those that never
+    reached one. `feedback` takes what is reported of cards.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Edge:
         handler: HandlerFor,
         feedback: Callable[[Sequence[Feedback]], None],
         client: Client,
+        gate: Gate,
         clock: Clock,
         new_id: Callable[[], str],
         meter: Meter,
@@ -110,6 +114,8 @@ class Edge:
         self._feedback = feedback
         self._client = client
         self._origins = Origins(client.origins)
+        self._gate = gate
+        self._unfinished = Unfinished()
         self._clock = clock
         self._new_id = new_id
         self._meter = meter
@@ -127,6 +133,18 @@ class Edge:
         except Disconnected:
             return
         await self._send(response, exchange, send)
+
+    def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
+        """Under load most requests end here, where it costs least."""
+        if not self._gate.crowded or method != b"POST" or not self._ready():
+            return None
+        route = self._current_routes().find(target.partition(b"?")[0].decode("latin-1"))
+        if route is None or route.claim is None or not self._gate.turns_away(route.claim):
+            return None
+        self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
+        origin = next((value for name, value in headers if name == b"origin"), None)
+        extra = b"".join(b"%s: %s\r\n" % header for header in self._origins.headers(origin))
+        return _TURNED_AWAY % extra
 
     async def _answer(self, exchange: _Exchange) -> Response:
         try:
@@ -151,12 +169,28 @@ class Edge:
         exchange.place, exchange.service = route.place, route.service
         if exchange.method not in ALLOWED[route.place]:
             raise MethodNotAllowed("This method is not allowed here.", ALLOWED[route.place])
-        if route.service is not None:
-            body = await self._read(exchange)
-            if route.place is Place.SERVICE:
-                return await self._invoke(body, route.service)
-            return await self._take(body, route.service)
+        if route.service is not None and route.claim is not None:
+            return await self._admitted(exchange, route.service, route.claim)
         return self._fixed(route, routes)
+
+    async def _admitted(self, exchange: _Exchange, service: Service, claim: Claim) -> Response:
+        """Where no place can be had, that is said before anything is read; a place is taken once all is read."""
+        if self._gate.turns_away(claim):
+            return self._shed(exchange)
+        body = await self._read(exchange)
+        read = self._clock.monotonic()  # the deadline runs from the last byte of the request (law 1)
+        if not await self._gate.enter(claim):
+            return self._shed(exchange)
+        try:
+            if exchange.place is Place.SERVICE:
+                return await self._invoke(body, service, read)
+            return await self._take(body, service)
+        finally:
+            self._gate.leave()
+
+    def _shed(self, exchange: _Exchange) -> Response:
+        self._count(exchange, Reason.OVERLOADED)
+        return OVERLOADED
 
     def _fixed(self, route: Route, routes: Routes) -> Response:
         if route.place is Place.DISCOVERY:
@@ -168,7 +202,7 @@ class Edge:
     async def _read(self, exchange: _Exchange) -> bytes:
         require_json(exchange.headers)
         refuse_length(exchange.headers, self._options.max_body)
-        body = await read_body(exchange.receive, self._options.max_body, self._options.read_timeout)
+        body = await read_body(exchange.receive, self._options.max_body, self._options.read_timeout, self._unfinished)
         exchange.body_read = True
         return body
 
@@ -184,8 +218,7 @@ class Edge:
             await asyncio.sleep(0)
         return _TAKEN
 
-    async def _invoke(self, body: bytes, service: Service) -> Response:
-        read = self._clock.monotonic()  # the deadline runs from the last byte of the request (law 1)
+    async def _invoke(self, body: bytes, service: Service, read: float) -> Response:
         request = parse(body, service.wire, self._client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
@@ -210,15 +243,27 @@ class Edge:
         headers: list[Header] = self._origins.headers(exchange.headers.get(b"origin"))
         body = b"" if exchange.method == "HEAD" else response.body
         if exchange.body_read:
+            if not self._ready():
+                headers.append(CLOSE)  # this connection's next call goes to another replica
             await send(response.start(headers))
             await send(body_message(body))
             return
+        if response is OVERLOADED:
+            return await self._send_and_keep(response, headers, exchange, send)
         headers.append(CLOSE)
         await send(response.start(headers))
         await send(body_message(body, more=True))
         if response.status != 408:  # there, waiting is over
             await drain(exchange.receive, self._options.max_body, self._options.read_timeout)
         await send(body_message(b""))
+
+    async def _send_and_keep(self, response: Response, headers: list[Header], exchange: _Exchange, send: Send) -> None:
+        """A shed client calls again: its connection stays, where the rest of the request comes soon. Under load a new
+        one would cost more than the answer. Where it does not come, the unended response makes the server close."""
+        await send(response.start(headers))
+        await send(body_message(response.body, more=True))
+        if await drain(exchange.receive, self._options.max_body, self._options.read_timeout):
+            await send(body_message(b""))
 
     def _current_routes(self) -> Routes:
         catalog = self._catalog()
@@ -227,12 +272,14 @@ class Edge:
         return self._routes
 
     def _compile(self, catalog: Catalog) -> Routes:
-        return Routes(catalog, self._handler, self._options.base, self._options.cds_hooks)
+        return Routes(catalog, self._handler, self._client.name, self._options.base, self._options.cds_hooks)
 
     def _count(self, exchange: _Exchange, reason: Reason) -> None:
+        self._count_at(exchange.place, exchange.service, reason, self._clock.monotonic() - exchange.started)
+
+    def _count_at(self, place: Place | None, service: Service | None, reason: Reason, seconds: float) -> None:
         """Labels come from the configuration only: a path or a hook that it does not know has no name here."""
-        service = exchange.service
-        if exchange.place is Place.FEEDBACK and service is not None:
+        if place is Place.FEEDBACK and service is not None:
             self._meter.feedback_given(service.wire.id, REFUSED_FEEDBACK, NO_REASON)
             return
         offers = list(service.offers) if service else []
@@ -244,7 +291,7 @@ class Edge:
             OUTCOME_OF[reason],
             reason,
             Step.NONE,
-            self._clock.monotonic() - exchange.started,
+            seconds,
         )
 
 

@@ -6,7 +6,7 @@ never its value; only sentences that wardgate wrote are sent.
 
 import msgspec
 
-from wardgate.domain.errors import MethodNotAllowed, Refusal
+from wardgate.domain.errors import MethodNotAllowed, Overloaded, Refusal
 from wardgate.domain.outcomes import Reason
 from wardgate.web.asgi import JSON, Header, Response
 
@@ -19,6 +19,7 @@ PROBLEMS: dict[Reason, tuple[int, str]] = {  # HTTP status, FHIR issue-type
     Reason.PREFETCH_REQUIRED: (412, "required"),
     Reason.TOO_LARGE: (413, "too-long"),
     Reason.MEDIA_TYPE: (415, "not-supported"),
+    Reason.OVERLOADED: (503, "throttled"),
 }
 
 
@@ -42,6 +43,8 @@ def refusal_response(refusal: Refusal) -> Response:
     headers: tuple[Header, ...] = (JSON,)
     if isinstance(refusal, MethodNotAllowed):
         headers = (JSON, (b"allow", ", ".join(refusal.allowed).encode()))
+    if isinstance(refusal, Overloaded):
+        headers = (JSON, (b"retry-after", b"1"))
     return Response(status, _outcome(code, refusal.what, refusal.element), headers)
 
 
@@ -52,3 +55,6 @@ def _outcome(code: str, what: str, element: str | None) -> bytes:
 
 INTERNAL = Response(500, _outcome("exception", "The request could not be processed.", None), (JSON,))
 """What is answered where nothing else fits; says nothing of the cause."""
+
+OVERLOADED = refusal_response(Overloaded("The gateway is overloaded; call again in a moment."))
+"""Made beforehand: under load this answer has to be the cheapest of all."""

@@ -15,6 +15,13 @@ _LONGEST_LENGTH = 18  # digits; more than any body, and few enough to convert at
 _DRAIN_BODIES = 4
 
 
+class Unfinished:
+    """The bytes of all bodies that have begun and not ended: so many that slow uploads cannot fill the memory."""
+
+    def __init__(self, most: int = 64 * 1024 * 1024) -> None:
+        self.left = most
+
+
 class Disconnected(Exception):
     """The client went away before its request was complete: nobody is left to answer."""
 
@@ -42,14 +49,15 @@ def refuse_length(headers: Headers, max_body: int) -> None:
         raise _too_large(max_body)
 
 
-async def read_body(receive: Receive, max_body: int, seconds: float) -> bytes:
-    """The whole body, at most `max_body` bytes, complete within `seconds` of its head."""
+async def read_body(receive: Receive, max_body: int, seconds: float, unfinished: Unfinished) -> bytes:
+    """The whole body, at most `max_body` bytes, complete within `seconds` of its head. Raises Overloaded where too
+    much is unfinished."""
     try:
         async with asyncio.timeout(seconds):
             message = await _next(receive)
             body: bytes = message.get("body", b"")
             if message.get("more_body", False):
-                body = await _rest(receive, body, max_body)
+                body = await _rest(receive, body, max_body, unfinished)
     except TimeoutError:
         raise errors.UploadTimeout(f"The body did not arrive within {seconds:g} seconds.") from None
     if len(body) > max_body:
@@ -57,14 +65,21 @@ async def read_body(receive: Receive, max_body: int, seconds: float) -> bytes:
     return body
 
 
-async def _rest(receive: Receive, begun: bytes, max_body: int) -> bytes:
+async def _rest(receive: Receive, begun: bytes, max_body: int, unfinished: Unfinished) -> bytes:
     chunks, size, more = [begun], len(begun), True
-    while more and size <= max_body:
-        message = await _next(receive)
-        chunk: bytes = message.get("body", b"")
-        more = message.get("more_body", False)
-        chunks.append(chunk)
-        size += len(chunk)
+    unfinished.left -= size
+    try:
+        while more and size <= max_body:
+            if unfinished.left < 0:
+                raise errors.Overloaded("Too many uploads are under way; call again in a moment.")
+            message = await _next(receive)
+            chunk: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            chunks.append(chunk)
+            size += len(chunk)
+            unfinished.left -= len(chunk)
+    finally:
+        unfinished.left += size
     return b"".join(chunks)
 
 
@@ -75,8 +90,8 @@ async def _next(receive: Receive) -> Message:
     return message
 
 
-async def drain(receive: Receive, max_body: int, seconds: float) -> None:
-    """Reads on after a refusal, for a while, and throws it away.
+async def drain(receive: Receive, max_body: int, seconds: float) -> bool:
+    """Reads on after a refusal, for a while, and throws it away; whether the end was reached.
 
     A socket that is closed with unread bytes in it is reset, and then a client that is still sending never
     sees why it was refused (RFC 9112 §9.6).
@@ -89,7 +104,8 @@ async def drain(receive: Receive, max_body: int, seconds: float) -> None:
                 left -= len(message.get("body", b""))
                 more = message.get("more_body", False)
     except (TimeoutError, Disconnected):
-        return
+        return False
+    return not more
 
 
 def _too_large(max_body: int) -> errors.TooLarge:

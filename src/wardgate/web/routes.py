@@ -1,7 +1,10 @@
-"""Path → route, compiled once for each catalog: one dictionary look-up for a path that is written as published."""
+"""Path → route, compiled once for each catalog: one dictionary look-up for a path that is written as published.
+
+With the route goes the claim of its calls on a place: by risk tier, feedback last of all.
+"""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -9,6 +12,7 @@ from wardgate.domain.feedback import OfferedReasons
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
+from wardgate.resilience.admission import Claim
 from wardgate.web.context_fields import ContextReader
 from wardgate.web.discovery import discovery_document
 from wardgate.web.feedback import FeedbackReader
@@ -16,6 +20,13 @@ from wardgate.web.wire import WireService, decoder_of
 
 HookHandler = Callable[[HookCall], Awaitable[HookOutcome]]
 HandlerFor = Callable[[ServicePlan], HookHandler]
+
+RANKS = {"low": 1, "medium": 2, "high": 3}
+"""Risk tiers, the lowest shed first; feedback, which can come later as well, stands below them."""
+
+_PATIENCE = 0.1
+_SHARE = 0.2
+"""Waiting for a place takes at most so many seconds, and at most this share of the deadline, which runs meanwhile."""
 
 _SLASHES = re.compile("//+")
 
@@ -58,12 +69,14 @@ class Service:
 class Route:
     place: Place
     service: Service | None = None
+    claim: Claim | None = None
+    """None: never shed."""
 
 
 class Routes:
     """The routes of one catalog, and its discovery document."""
 
-    def __init__(self, catalog: Catalog, handler: HandlerFor, base: str, cds_hooks: str) -> None:
+    def __init__(self, catalog: Catalog, handler: HandlerFor, client: str, base: str, cds_hooks: str) -> None:
         self.catalog = catalog
         self.discovery = discovery_document(catalog, cds_hooks)
         self._services = f"{base}/cds-services"
@@ -72,10 +85,12 @@ class Routes:
             "/health/live": Route(Place.LIVE),
             "/health/ready": Route(Place.READY),
         }
+        used = {RANKS[plan.risk_tier] for plan in catalog.plans()}
+        feedback = Claim(0, client, len(used), _PATIENCE)
         for service_id, plans in catalog.services.items():
             service, path = _service(service_id, plans, handler), f"{self._services}/{service_id}"
-            self._routes[path] = Route(Place.SERVICE, service)
-            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service)
+            self._routes[path] = Route(Place.SERVICE, service, _claim(plans, client, used))
+            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service, feedback)
 
     def find(self, path: str) -> Route | None:
         return self._routes.get(path) or self._routes.get(_tidy(path))
@@ -83,6 +98,13 @@ class Routes:
     def preflighted(self, path: str) -> bool:
         """Whether a preflight for `path` is ours to answer: whatever lies under the discovery endpoint."""
         return f"{_tidy(path)}/".startswith(f"{self._services}/")
+
+
+def _claim(plans: Mapping[str, ServicePlan], client: str, used: Set[int]) -> Claim:
+    """Made from the path alone, hence by the highest tier and the shortest deadline that are offered under the id."""
+    rank = max(RANKS[plan.risk_tier] for plan in plans.values())
+    patience = min(_PATIENCE, _SHARE * min(plan.deadline for plan in plans.values()))
+    return Claim(rank, client, sum(other > rank for other in used), patience)
 
 
 def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import uvicorn
 
-from wardgate.web.asgi import ASGIApp
+from wardgate.web.asgi import ASGIApp, Doorkeeper
 
 NEEDED = ("uvloop", "httptools")
 _BACKLOG = 2048
@@ -110,7 +110,9 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=bounded_connection(options.max_head, options.head_timeout),
+                http=bounded_connection(
+                    options.max_head, options.head_timeout, app if isinstance(app, Doorkeeper) else None
+                ),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -68,7 +68,7 @@ VERDICTS = {
     Reason.MODEL_ERROR: Verdict.FAILED,
     Reason.MODEL_BUSY: Verdict.FAILED,
     Reason.MODEL_THROTTLED: Verdict.FAILED,
-    Reason.MODEL_REFUSED: Verdict.IGNORED,
+    Reason.MODEL_REFUSED: Verdict.SUCCEEDED,
     Reason.REPLY_VERSION: Verdict.SUCCEEDED,
     Reason.REPLY_TRUNCATED: Verdict.SUCCEEDED,
     Reason.REPLY_NOT_FINITE: Verdict.SUCCEEDED,
@@ -77,7 +77,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize(("reason", "verdict"), VERDICTS.items())
 def test_what_a_failure_says_about_the_endpoint(reason: Reason, verdict: Verdict) -> None:
-    """No answer is a failure; a refused request and a refused reply are not the circuit's business."""
+    """No answer is a failure; who refuses the request, or answers rubbish, has answered."""
     assert verdict_of(ModelUnavailable(reason)) is verdict
     assert verdict_of(ValueError()) is Verdict.IGNORED
 

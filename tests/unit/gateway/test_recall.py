@@ -13,7 +13,7 @@ from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import FlakyStore, memory
 from tests.fakes.model import FakeModel
-from wardgate.domain.errors import RecordUnavailable
+from wardgate.domain.errors import DeadlineExceeded, RecordUnavailable
 from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
@@ -242,25 +242,33 @@ async def test_a_notice_says_why_and_that_it_is_no_result(tmp_path: Path) -> Non
     assert not {"suggestions", "overrideReasons", "selectionBehavior"} & card.keys()
 
 
-@pytest.mark.parametrize("cut", ["deadline", "internal"])
-async def test_a_call_that_was_cut_off_says_so_as_well(tmp_path: Path, cut: str) -> None:
-    """The deadline, by a real clock; and what no table expected."""
-    house = gateway(tmp_path, NOTICE, edits=(("deadline: 500ms", "deadline: 60ms"),))
-    sent = body()
-    sent["prefetch"].pop("problems")
-    sent["fhirServer"] = FHIR
+@pytest.mark.parametrize("error, reason", [(DeadlineExceeded, "deadline"), (ZeroDivisionError, "internal")])
+async def test_a_call_that_was_cut_off_says_so_as_well(tmp_path: Path, error: type[Exception], reason: str) -> None:
+    """Its time was up, or it broke in a way that no table expected: recorded, and told."""
+    house = gateway(tmp_path, NOTICE)
 
-    async def read(*args: Any) -> bytes | None:
-        if cut == "internal":
-            raise ZeroDivisionError
-        await asyncio.Event().wait()
-        return None
+    def broken(*inputs: float) -> float:
+        raise error
 
-    house.reader.delegate = type("Broken", (), {"read": staticmethod(read)})()
-    (card,) = await cards(house, sent)
+    house.model.function = broken
+    (card,) = await cards(house, body())
     assert card["summary"].startswith("Not available at the moment")
-    assert house.meter.calls[-1][4:] == ("unavailable", cut, "none")
+    assert house.meter.calls[-1][4:] == ("unavailable", reason, "none")
     assert house.sink.newest(1)[0].visible
+
+
+@pytest.mark.parametrize("lowered", [Mode.OFF, Mode.SHADOW, Mode.SILENT])
+async def test_a_call_that_breaks_while_its_service_is_lowered_is_silent(tmp_path: Path, lowered: Mode) -> None:
+    """Down is one step (law 3), also for a notice; what was noted before the change does not count."""
+    house = gateway(tmp_path, NOTICE)
+
+    def lower(*inputs: float) -> float:
+        house.mode(lowered)
+        raise ZeroDivisionError
+
+    house.model.function = lower
+    assert await cards(house, body()) == []
+    assert house.meter.calls[-1][4:] == ("unavailable", "internal", "none")
 
 
 async def test_nobody_is_told_who_would_see_no_card(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_hanging_backend_opens_it_although_the_last_seconds_were_good() -> Non
 
 def test_slow_answers_open_it_and_a_slow_try_keeps_it_open() -> None:
     """However they end: they are what a queue before a dying server looks like."""
-    breaker = Breaker(BreakerOptions(slow_after=0.5))
+    breaker = Breaker(BreakerOptions(slow_after=0.5, probes=2))
     for number in range(5):
         _ended(breaker, SUCCEEDED, number + 0.5, took=0.5)
     assert _state(breaker) is State.OPEN
@@ -249,7 +249,7 @@ def test_some_slow_answers_leave_it_closed_and_old_ones_are_forgotten() -> None:
 
 def test_one_tries_at_a_time_and_two_must_go_well() -> None:
     """Fifty that come when it is half open are one call to a struggling server."""
-    breaker = _opened()
+    breaker = _opened(BreakerOptions(probes=2))
     assert breaker.admit(0.999) is None
     permits = [breaker.admit(1.0) for _ in range(50)]
     assert _state(breaker) is State.HALF_OPEN and sum(permit is not None for permit in permits) == 1
@@ -293,7 +293,7 @@ def test_a_try_that_was_overtaken_by_hand_keeps_nobody_away_later() -> None:
 
 def test_late_results_of_an_earlier_state_change_nothing() -> None:
     """Neither do old failures open a circuit that has recovered, nor old successes close an open one."""
-    breaker = Breaker(BreakerOptions(probes=1))
+    breaker = Breaker()
     old = [breaker.admit(0.0) for _ in range(20)]
     for _ in range(5):
         _ended(breaker, FAILED, 0.0)

@@ -59,6 +59,11 @@ def test_a_place_that_was_granted_to_one_who_left_goes_to_the_next() -> None:
     assert places.in_use == 0
 
 
+def test_the_defaults_are_those_of_the_page() -> None:
+    """Thirty-two at a time, and nobody waits."""
+    assert BulkheadOptions() == BulkheadOptions(limit=32, queue=0)
+
+
 @pytest.mark.parametrize(("limit", "queue"), [(0, 0), (1, -1)])
 def test_options_that_could_never_work_are_refused(limit: int, queue: int) -> None:
     """Nobody could ever enter."""
@@ -135,8 +140,8 @@ async def test_nobody_waits_longer_than_there_is_time() -> None:
         door.open.set()
 
 
-@pytest.mark.parametrize("granted", [False, True])
-async def test_whoever_goes_away_leaves_no_place_behind(granted: bool) -> None:
+@pytest.mark.parametrize("when", ["waiting", "just granted", "just before it is granted"])
+async def test_whoever_goes_away_leaves_no_place_behind(when: str) -> None:
     """While waiting, and at the moment in which the turn comes."""
     door, places = Door(), Bulkhead(BulkheadOptions(1, queue=1))
     ask = _guarded(places, door)
@@ -145,10 +150,12 @@ async def test_whoever_goes_away_leaves_no_place_behind(granted: bool) -> None:
         task = group.create_task(_answer(ask))
         await _turns()
         assert places.waiting == 1
-        if granted:
+        if when == "just granted":
             places.leave()
         task.cancel()
-    if not granted:
+        if when == "just before it is granted":
+            places.leave()
+    if when == "waiting":
         places.leave()
     assert task.cancelled() and (places.in_use, places.waiting) == (0, 0)
 

@@ -1,6 +1,7 @@
 """Coalescing: one answer for twins, nobody's answer for anybody else, and nothing left behind."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -40,6 +41,7 @@ class Work:
         self.cancelled: list[str] = []
         self.joined = 0
         self.tasks = Tasks()
+        self.at_last: Callable[[], object] = lambda: None
 
     async def __call__(self, request: Ask) -> str:
         self.begun.append(request.key)
@@ -50,6 +52,7 @@ class Work:
             raise
         if self.error is not None:
             raise self.error
+        self.at_last()
         return f"{request.key} {len(self.begun)}"
 
     def tell(self) -> None:
@@ -149,6 +152,19 @@ async def test_who_comes_in_the_moment_of_the_cancellation_is_not_lost() -> None
     assert second.result().startswith("a")
 
 
+async def test_who_comes_when_the_answer_has_just_been_handed_out_asks_anew() -> None:
+    """Before those who waited have even woken up: there is nothing left to join."""
+    work = Work()
+    ask = work.stack()
+    later: list[asyncio.Task[str]] = []
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(_answer(ask, Ask("a")))
+        await _turns()
+        work.at_last = lambda: later or later.append(group.create_task(_answer(ask, Ask("a"))))  # type: ignore[func-returns-value]
+        work.open.set()
+    assert (first.result(), later[0].result()) == ("a 1", "a 2")
+
+
 async def test_a_twin_with_less_time_does_not_wait_for_longer() -> None:
     """It ends in time for what stands in for the model; the other one gets its answer."""
     work = Work()
@@ -162,6 +178,18 @@ async def test_a_twin_with_less_time_does_not_wait_for_longer() -> None:
     assert first.result() == "a 1"
 
 
+async def test_one_who_goes_away_as_the_answer_comes_does_not_spoil_it() -> None:
+    """The future of the one is cancelled already when the answer is handed out."""
+    work = Work()
+    ask = work.stack()
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(_answer(ask, Ask("a"))) for _ in range(2)]
+        await _turns()
+        work.open.set()
+        calls[0].cancel()
+    assert calls[0].cancelled() and calls[1].result() == "a 1"
+
+
 async def test_when_the_gateway_stops_nobody_waits_for_ever() -> None:
     """The owner of the tasks cancels them: whoever waits is cancelled with them."""
     work = Work()
@@ -169,9 +197,9 @@ async def test_when_the_gateway_stops_nobody_waits_for_ever() -> None:
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(_answer(ask, Ask("a"))) for _ in range(2)]
         await _turns()
-        for task in work.tasks.running:
-            task.cancel()
-    assert all(call.cancelled() for call in calls)
+        (task,) = work.tasks.running
+        task.cancel()
+    assert task.cancelled() and all(call.cancelled() for call in calls)
 
 
 @given(

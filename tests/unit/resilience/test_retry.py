@@ -38,6 +38,12 @@ def test_ten_tenths_are_one() -> None:
     assert budget.take()
 
 
+def test_the_defaults_are_those_of_the_page() -> None:
+    """A tenth, three saved up, ten milliseconds; nothing at all may be the least."""
+    assert RetryOptions() == RetryOptions(share=0.1, burst=3, least=0.01)
+    assert RetryOptions(least=0.0).least == 0.0 and RetryBudget().take()
+
+
 @pytest.mark.parametrize("wrong", [{"share": -0.1}, {"share": 1.1}, {"burst": 0}, {"least": -0.1}])
 def test_options_that_could_never_work_are_refused(wrong: dict[str, float]) -> None:
     """They would mean nothing."""
@@ -72,9 +78,10 @@ class Host:
 
 async def test_a_connection_that_broke_is_tried_once_more() -> None:
     """And the second answer is the answer."""
-    host = Host(ConnectionError(), "answer")
-    assert await host.stack()(1.0) == "answer"
-    assert (host.asked, host.retried) == (2, 1)
+    for left in (1.0, 0.010):
+        host = Host(ConnectionError(), "answer")
+        assert await host.stack()(left) == "answer"
+        assert (host.asked, host.retried) == (2, 1)
 
 
 async def test_twice_is_enough() -> None:

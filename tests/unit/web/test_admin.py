@@ -1,12 +1,13 @@
 """The admin application: its routes, who may call them, and that it says no more than it should."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from tests.fakes.asgi import ask
+from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Principal, Role, admin_app
 from wardgate.web.asgi import ASGIApp
 
@@ -15,17 +16,27 @@ SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": 
 STORES = {"hot": {"kind": "redis", "state": "up"}}
 
 
-def app(principal: Principal | None = LOCAL, ready: bool = True) -> ASGIApp:
-    def services() -> Mapping[str, Mapping[str, Any]]:
+def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequence[Finding] = ()) -> ASGIApp:
+    async def services() -> Mapping[str, Mapping[str, Any]]:
         return SERVICES
+
+    async def reload() -> Sequence[Finding]:
+        return errors
+
+    async def stores() -> Mapping[str, Mapping[str, Any]]:
+        return STORES
+
+    async def metrics() -> tuple[bytes, str]:
+        return b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"
 
     made: Any = admin_app(
         AdminPorts(
             principal=lambda _: principal,
             ready=lambda: ready,
             services=services,
-            stores=lambda: STORES,
-            metrics=lambda: (b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"),
+            stores=stores,
+            metrics=metrics,
+            reload=reload,
         )
     )
     return made  # type: ignore[no-any-return]
@@ -62,10 +73,22 @@ async def test_a_route_asks_for_its_role(path: str) -> None:
     assert [(await ask(app(who), "GET", path)).status for who in (nobody, operator, reader)] == [401, 403, 200]
 
 
+async def test_a_reload_says_what_serves_now_or_what_is_wrong() -> None:
+    """200 with the services, or 422 with every error; for operators only."""
+    reply = await ask(app(), "POST", "/admin/v1/reload")
+    assert (reply.status, reply.json()) == (200, {"reloaded": True, "services": SERVICES})
+    wrong = Finding("services/a.yaml", 3, "deadline", "not a duration", "write 500ms")
+    reply = await ask(app(errors=[wrong]), "POST", "/admin/v1/reload")
+    assert (reply.status, reply.json()["reloaded"]) == (422, False)
+    assert reply.json()["errors"][0]["file"] == "services/a.yaml"
+    reader = Principal("r", frozenset({Role.READER}))
+    assert (await ask(app(reader), "POST", "/admin/v1/reload")).status == 403
+
+
 async def test_every_route_names_its_role() -> None:
     """No route is without a check, so a new one cannot be forgotten."""
     routes: list[Any] = app().routes  # type: ignore[attr-defined]
-    assert len(routes) == 5
+    assert len(routes) == 6
     assert all(len(route.dependencies) == 1 for route in routes)
 
 

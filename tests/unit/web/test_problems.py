@@ -4,16 +4,17 @@ import msgspec
 import pytest
 
 from wardgate.domain import errors
-from wardgate.domain.outcomes import OUTCOME_OF, Outcome
+from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason
 from wardgate.web.problems import INTERNAL, PROBLEMS, refusal_response
 
 
 @pytest.mark.requirement("DIS-11", "RSP-5")
 def test_every_refusal_has_a_status() -> None:
-    """The table covers exactly the reasons whose outcome is `refused`, each with a 4xx."""
+    """The table covers exactly the reasons whose outcome is `refused`, each with a 4xx, and overload with a 503."""
     refused = {reason for reason, outcome in OUTCOME_OF.items() if outcome is Outcome.REFUSED}
-    assert set(PROBLEMS) == refused
-    assert all(400 <= status < 500 for status, _ in PROBLEMS.values())
+    assert set(PROBLEMS) == refused | {Reason.OVERLOADED}
+    assert all(400 <= PROBLEMS[reason][0] < 500 for reason in refused)
+    assert PROBLEMS[Reason.OVERLOADED][0] == 503
 
 
 def test_every_refusal_class_can_be_answered() -> None:

@@ -44,8 +44,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("stores.durable", _given, "records are kept in memory"),
         ("stores.spool", _given, "records are kept in memory"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
-        ("limits.concurrency", _given, "no call is shed"),
-        ("limits.queue", _given, "no call is shed"),
         ("telemetry.otlp", _given, "there are no traces"),
         ("telemetry.prometheus", _elsewhere, "metrics stand on /metrics"),
         ("telemetry.keep", _above_zero, "there are no traces"),

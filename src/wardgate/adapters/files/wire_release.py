@@ -84,7 +84,7 @@ class BreakerEntry(Wire):
     """After which a call is judged no more."""
     open_for: Duration = 1.0
     """Until a call may try again."""
-    probes: Count = 2
+    probes: Count = 1
     """Tries in a row, one at a time, that must go well."""
 
     @model_validator(mode="after")

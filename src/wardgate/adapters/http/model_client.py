@@ -1,6 +1,6 @@
 """Asking a model over HTTP, whatever its protocol: send, tell failures apart, watch connections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
@@ -47,6 +47,21 @@ class HttpModelClient:
     def watch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
         """Meets `gateway.probes.Watch`. By host: the connections to it are shared by all its endpoints."""
         self._watching.setdefault(urlsplit(endpoint.url).netloc, []).append(reconnected)
+
+    def unwatch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
+        """Who watched is told no more."""
+        host = urlsplit(endpoint.url).netloc
+        left = [watcher for watcher in self._watching[host] if watcher != reconnected]
+        if left:
+            self._watching[host] = left
+        else:
+            del self._watching[host]
+
+    def serve(self, model_hosts: frozenset[str], endpoints: Iterable[Endpoint]) -> None:
+        """From now on these hosts are allowed; what is prepared for other endpoints than these is forgotten."""
+        self._hosts = model_hosts
+        kept = {id(endpoint) for endpoint in endpoints}
+        self._prepared = {key: pair for key, pair in self._prepared.items() if key in kept}
 
     async def _send(
         self, endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None

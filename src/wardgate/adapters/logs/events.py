@@ -10,13 +10,16 @@ import msgspec
 class EventLog:
     """`event` takes names that wardgate or its configuration gave; there is no way to hand it a value of a call."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, **always: str | int) -> None:
+        """`always` stands in every line."""
         self._out = out if out is not None else sys.stderr
+        self._always = always
 
     def event(self, name: str, **fields: str | int | float | bool) -> None:
-        line = msgspec.json.encode({"event": name, **fields}).decode()
+        line = msgspec.json.encode({"event": name, **self._always, **fields}).decode()
         try:
-            print(line, file=self._out, flush=True)
+            self._out.write(f"{line}\n")  # in one piece: workers write to the same place
+            self._out.flush()
         except (OSError, ValueError):
             return  # a closed pipe or a full disk must not fail a call
 

@@ -172,6 +172,12 @@ class PrometheusMeter:
     def proven(self, service_id: str, model: str, version: str, proven: bool) -> None:
         self._proven.labels(service_id, model, version).set(1 if proven else 0)
 
+    def model_gone(self, service_id: str, model: str, version: str) -> None:
+        """It is configured no more, so nothing is said of it."""
+        self._proven.remove(service_id, model, version)
+        self._permits.remove(service_id, model, version)
+        self._breakers.remove_by_labels({"service_id": service_id, "model": model, "version": version})
+
     def fault(self, stage: str) -> None:
         self._faults.labels(stage).inc()
 

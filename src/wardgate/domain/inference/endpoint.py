@@ -62,7 +62,7 @@ class BreakerSpec(msgspec.Struct, frozen=True):
     calls: int = 100
     window: float = 30.0
     open_for: float = 1.0
-    probes: int = 2
+    probes: int = 1
 
 
 class Endpoint(msgspec.Struct, frozen=True):

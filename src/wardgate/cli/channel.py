@@ -1,0 +1,54 @@
+"""Between the parent and a worker: one JSON object a line, over a pair of sockets that dies with either of them."""
+
+import asyncio
+import socket
+from typing import Any
+
+import msgspec
+
+_LONGEST = 16 * 1024 * 1024  # bytes: an exposition is one line
+
+
+class Gone(Exception):
+    """The other side has ended, or does not answer."""
+
+
+class Channel:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._one = asyncio.Lock()
+
+    @classmethod
+    async def over(cls, sock: socket.socket) -> "Channel":
+        return cls(*await asyncio.open_connection(sock=sock, limit=_LONGEST))
+
+    async def ask(self, what: str, seconds: float) -> Any:
+        """The answer to one question; a channel on which one was not answered in time is of no use any more."""
+        async with self._one:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.say(what)
+                    return await self.hear()
+            except TimeoutError:
+                self.close()
+                raise Gone from None
+
+    async def say(self, message: Any) -> None:
+        try:
+            self._writer.write(msgspec.json.encode(message) + b"\n")
+            await self._writer.drain()
+        except OSError:
+            raise Gone from None
+
+    async def hear(self) -> Any:
+        try:
+            line = await self._reader.readline()
+        except (OSError, ValueError):
+            raise Gone from None
+        if not line.endswith(b"\n"):
+            raise Gone
+        return msgspec.json.decode(line)
+
+    def close(self) -> None:
+        self._writer.close()

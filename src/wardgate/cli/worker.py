@@ -1,0 +1,70 @@
+"""One worker of several: `python -m wardgate.cli.worker CONFIG NUMBER LISTENER CHANNEL SEEN`, started by the parent.
+
+The last three are descriptors that it inherits: the EHR's listener, which all workers share, so that what waits there
+for a worker that died is taken by another; the channel to the parent; and a page of memory that says how many calls
+are under way, also when nobody is left to be asked. A worker whose parent is gone drains and ends.
+"""
+
+import asyncio
+import mmap
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wardgate import bootstrap
+from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.check import show_findings
+from wardgate.cli.configured import read
+from wardgate.domain.errors import ConfigurationError
+
+PAGE = mmap.PAGESIZE
+
+
+def main(arguments: list[str]) -> int:
+    config, number = Path(arguments[0]), int(arguments[1])
+    listener, channel = (socket.socket(fileno=int(descriptor)) for descriptor in arguments[2:4])
+    seen = memoryview(mmap.mmap(int(arguments[4]), PAGE)).cast("q")
+    try:
+        configured = read(config)
+    except ConfigurationError as error:
+        show_findings(error.findings, sys.stderr)
+        return 2
+
+    async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
+        parent = await Channel.over(channel)
+        try:
+            await up.wait()
+            await parent.say("up")
+            while True:
+                await parent.say(await _answer(await parent.hear(), gateway))
+        except Gone:
+            stop.set()
+        finally:
+            parent.close()
+
+    return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
+
+
+async def _answer(asked: str, gateway: bootstrap.Gateway) -> Any:
+    match asked:
+        case "services":
+            return gateway.health()
+        case "stores":
+            return await gateway.stores()
+        case "metrics":
+            return (await gateway.metrics())[0].decode()
+        case "prepare":
+            errors = await gateway.prepare()
+            return {"errors": msgspec.to_builtins(errors), "digests": gateway.prepared()}
+        case "swap":
+            gateway.swap()
+        case "drop":
+            gateway.drop()
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,262 @@
+"""`wardgate serve --workers N`: a parent that answers no calls. It holds the EHR's port open, keeps N workers alive,
+and owns the admin listener.
+
+Each worker is a replica in a process of its own. One that dies is replaced, after a pause that grows while that goes
+on; the calls that it was working on are lost, which a log line and a metric say, and those that waited on the port are
+taken by the others. A reload happens in all of them or in none.
+"""
+
+import asyncio
+import contextlib
+import mmap
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from wardgate import bootstrap
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.workers import WorkerMeter
+from wardgate.bootstrap import Configured
+from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.worker import PAGE
+from wardgate.domain.findings import Finding
+from wardgate.web.admin import LOCAL, AdminPorts, admin_app
+from wardgate.web.server import bind, serve_sockets
+
+_PATIENCE = 5.0
+"""Seconds for an answer of a worker; more for one that reads its files."""
+_PREPARE = 60.0
+_END = 15.0
+"""Seconds that workers get to drain."""
+_SOUND = 30.0
+"""Seconds after which a worker counts as sound, so that the next pause is short again."""
+_WORST = ("passed", "probe_pending", "probe_failed")
+
+
+def pause(deaths: int) -> float:
+    """Seconds until a worker that died for the nth time in a row is replaced."""
+    return min(0.1 * (1 << min(deaths - 1, 10)), 10.0)
+
+
+class Worker:
+    """One place of the N, and the process that holds it now."""
+
+    def __init__(self, number: int, config: Path, listener: socket.socket) -> None:
+        self.number = number
+        self._config, self._listener = config, listener
+        self._file: IO[bytes] = tempfile.TemporaryFile()
+        self._file.truncate(PAGE)
+        self._seen = memoryview(mmap.mmap(self._file.fileno(), PAGE)).cast("q")
+        self.channel: Channel | None = None
+        self.process: asyncio.subprocess.Process | None = None
+        self.up = asyncio.Event()
+        self.stood = False
+        """Whether it was ever up."""
+
+    async def live(self) -> int:
+        """From its start to its end; the exit code, below 0 that of the signal that ended it."""
+        ours, theirs = socket.socketpair()
+        self._seen[0] = 0
+        passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
+        arguments = [str(self._config), str(self.number), *map(str, passed)]
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "wardgate.cli.worker",
+                *arguments,
+                stdin=subprocess.DEVNULL,
+                pass_fds=passed,
+                start_new_session=True,  # a Ctrl-C is the parent's, which then stops its workers in order
+            )
+        finally:
+            theirs.close()
+        self.channel = await Channel.over(ours)
+        try:
+            with contextlib.suppress(Gone):
+                if await self.channel.hear() == "up":
+                    self.stood = True
+                    self.up.set()
+            return await self.process.wait()
+        finally:
+            self.up.clear()
+            self.channel.close()
+
+    def calls(self) -> int:
+        """Under way now, or when it ended."""
+        return int(self._seen[0])
+
+    def stop(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.process is not None and self.process.returncode is None:
+                self.process.send_signal(number)
+
+    async def ask(self, what: str, seconds: float = _PATIENCE) -> Any:
+        """Raises Gone; a worker that does not answer its parent is stopped, and replaced."""
+        if self.channel is None or not self.up.is_set():
+            raise Gone
+        try:
+            return await self.channel.ask(what, seconds)
+        except Gone:
+            self.stop(signal.SIGTERM)
+            raise
+
+
+class Parent:
+    def __init__(self, config: Path, configured: Configured, number: int, log: EventLog) -> None:
+        self._configured, self._log, self._meter = configured, log, WorkerMeter()
+        self._stop = asyncio.Event()
+        self._one_reload = asyncio.Lock()
+        self._failed = False
+        settings = configured.settings
+        self._listener = bind(settings.listen.host, settings.listen.port)
+        self._listener.set_inheritable(True)
+        self._admin = bind(settings.admin.host, settings.admin.port)
+        self._workers = [Worker(place + 1, config, self._listener) for place in range(number)]
+
+    async def run(self) -> bool:
+        """Until SIGTERM or SIGINT; False: no worker ever stood."""
+        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
+        admin = admin_app(ports)
+        async with asyncio.TaskGroup() as tasks:
+            bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
+            keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
+            telling = tasks.create_task(self._tell())
+            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
+            telling.cancel()
+            self._listener.close()  # the workers have it still, until the last of them has ended
+            await self._end(keeping)
+        self._log.event("stopped")
+        return not self._failed
+
+    def ready(self) -> bool:
+        return not self._stop.is_set() and any(worker.up.is_set() for worker in self._workers)
+
+    async def services(self) -> dict[str, dict[str, Any]]:
+        """Those of the first worker, with the worst proof; `workers` where they do not say the same."""
+        said = await self._ask_all("services")
+        return agreed({number: state for number, state in said.items() if state is not None})
+
+    async def stores(self) -> dict[str, dict[str, str]]:
+        """As the worker sees them that sees them worst."""
+        said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
+        return min(said, key=lambda stores: stores["hot"]["state"] == "up", default={})
+
+    async def metrics(self) -> tuple[bytes, str]:
+        self._meter.up(sum(worker.up.is_set() for worker in self._workers))
+        said = await self._ask_all("metrics")
+        return self._meter.exposition({number: text for number, text in said.items() if text is not None})
+
+    async def reload(self) -> tuple[Finding, ...]:
+        """In all workers or in none."""
+        async with self._one_reload:
+            said = await self._ask_all("prepare", _PREPARE)
+            errors = _errors(list(said.values()))
+            await self._ask_all("drop" if errors else "swap")
+        for finding in errors:
+            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+        self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
+        return errors
+
+    async def _ask_all(self, what: str, seconds: float = _PATIENCE) -> dict[int, Any]:
+        """By number: what those said that are up. None: one that did not answer."""
+
+        async def ask(worker: Worker) -> Any:
+            try:
+                return await worker.ask(what, seconds)
+            except Gone:
+                return None
+
+        up = [worker for worker in self._workers if worker.up.is_set()]
+        return dict(zip([worker.number for worker in up], await _all([ask(worker) for worker in up]), strict=True))
+
+    async def _keep(self, worker: Worker) -> None:
+        """A process in this place, until we stop."""
+        loop, deaths = asyncio.get_running_loop(), 0
+        while not self._stop.is_set():
+            began = loop.time()
+            code = await worker.live()
+            if self._stop.is_set():
+                return
+            calls = worker.calls()
+            self._meter.lost(calls)
+            self._log.event("worker_lost", worker=worker.number, code=code, calls_lost=calls)
+            if not worker.stood and code in (1, 2):  # it told why, and will again
+                self._failed = True
+                self._stop.set()
+                return
+            deaths = 1 if loop.time() - began > _SOUND else deaths + 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause(deaths)):
+                    await self._stop.wait()
+
+    async def _tell(self) -> None:
+        """What the log says once all workers stand."""
+        for worker in self._workers:
+            await worker.up.wait()
+        settings = self._configured.settings
+        for warning in self._configured.warnings:
+            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
+        for service, state in (await self.services()).items():
+            self._log.event("service", service=service, **{k: v for k, v in state.items() if isinstance(v, str)})
+        self._log.event(
+            "listening",
+            gateway=bootstrap.url_of(settings.listen),
+            admin=bootstrap.url_of(settings.admin),
+            services=len(self._configured.catalog.services),
+            workers=len(self._workers),
+        )
+
+    async def _end(self, keeping: Sequence[asyncio.Task[None]]) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for worker in self._workers:
+                worker.stop(number)
+            if not (await asyncio.wait(keeping, timeout=_END))[1]:
+                return
+
+
+def agreed(said: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """One state for each service, of the first worker that has it."""
+    services: dict[str, dict[str, Any]] = {}
+    for service in dict.fromkeys(name for states in said.values() for name in states):
+        states = {number: each[service] for number, each in said.items() if service in each}
+        first = next(iter(states.values()))
+        services[service] = {**first, "proof": max((state["proof"] for state in states.values()), key=_WORST.index)}
+        if len(states) < len(said) or any(state != first for state in states.values()):
+            services[service]["workers"] = {str(number): state for number, state in states.items()}
+    return services
+
+
+def _errors(said: list[dict[str, Any] | None]) -> tuple[Finding, ...]:
+    """Of all workers, each once; also where they have not read the same."""
+    told = [answer for answer in said if answer is not None]
+    errors = [msgspec.convert(error, Finding) for answer in told for error in answer["errors"]]
+    if not errors and (len(told) < len(said) or not told or any(a["digests"] != told[0]["digests"] for a in told)):
+        what, remedy = "the workers have not read the same", "reload again once all of them are up and no file changes"
+        errors = [Finding("", 0, "", what, remedy)]
+    return tuple(dict.fromkeys(errors))
+
+
+async def _all(asked: Sequence[Coroutine[None, None, Any]]) -> list[Any]:
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(each) for each in asked]
+    return [task.result() for task in running]
+
+
+def run(config: Path, configured: Configured, number: int) -> int:
+    log = EventLog()
+    stood = True
+
+    async def main() -> None:
+        nonlocal stood
+        stood = await Parent(config, configured, number, log).run()
+
+    code = bootstrap.run_loop(main, log)
+    return code if code or stood else 1

@@ -1,0 +1,268 @@
+"""Admission: how many calls are worked on at a time, who waits for a place, and who is turned away at once.
+
+Whoever finds no place waits, the highest rank first and the groups of a rank in turn. In a full queue a newcomer
+takes the place of the lowest rank's newest, or is turned away itself. Places are held for work only: a call that
+still receives its body holds none, so slow uploads cannot fill the house.
+
+How many places there are follows the event loop: while it is late, it has more to do than it can, and every further
+call makes all of them slower. A call that waits for somebody else does not make it late.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    concurrency: int = 256
+    """Calls that are worked on at a time (`limits.concurrency`)."""
+    queue: int = 64
+    """Calls that may wait for a place (`limits.queue`)."""
+    headroom: float = 0.1
+    """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeOptions:
+    lag: float = 0.005
+    """Seconds by which the event loop may be late."""
+    every: float = 0.01
+    """Seconds between two looks at it."""
+    fall: float = 0.8
+    """What is left of the places that are in use when it is later than that."""
+    rise: float = 0.04
+    """Share of all places that comes back at each look when it is not."""
+    least: int = 16
+    """Places that are never taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """With what right a call asks. `above` counts the ranks that are in use above its own; `patience` is in seconds:
+    who waited so long is turned away."""
+
+    rank: int
+    group: str = ""
+    above: int = 0
+    patience: float = 0.1
+
+
+class State(Enum):
+    WAITING = auto()
+    ADMITTED = auto()
+    SHED = auto()
+
+
+class Ticket:
+    """One call at the gate."""
+
+    __slots__ = ("claim", "state", "turn")
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.state = State.WAITING
+        self.turn: asyncio.Future[None] | None = None
+
+
+class Admission:
+    """The pure machine. Every admitted ticket must `leave` once; a waiting one is admitted, shed, or gives up."""
+
+    def __init__(self, options: AdmissionOptions | None = None) -> None:
+        self.options = options or AdmissionOptions()
+        self.busy = 0
+        self.waiting = 0
+        self._queues: dict[int, OrderedDict[str, deque[Ticket]]] = {}  # rank → group, next in turn first → oldest first
+
+    def would_shed(self, claim: Claim) -> bool:
+        """Whether a ticket with this claim would be turned away if it came now."""
+        return not self._free(claim) and self.waiting >= self.options.queue and self._victims(claim) is None
+
+    def arrive(self, ticket: Ticket) -> Ticket | None:
+        """Settles the ticket, or lets it wait; the ticket that had to make room for it, shed."""
+        claim = ticket.claim
+        if self._free(claim):
+            ticket.state = State.ADMITTED
+            self.busy += 1
+            return None
+        evicted = None
+        if self.waiting >= self.options.queue:
+            victims = self._victims(claim)
+            if victims is None:
+                ticket.state = State.SHED
+                return None
+            evicted = victims[-1]
+            self.give_up(evicted)
+        self._queues.setdefault(claim.rank, OrderedDict()).setdefault(claim.group, deque()).append(ticket)
+        self.waiting += 1
+        return evicted
+
+    def leave(self) -> list[Ticket]:
+        """A place is free again: the tickets that are admitted now."""
+        self.busy -= 1
+        return self.settle()
+
+    def settle(self) -> list[Ticket]:
+        """Who waits and has a place: after somebody left, or the options changed."""
+        admitted = []
+        while self.waiting:
+            rank = max(self._queues)
+            groups = self._queues[rank]
+            group, queue = next(iter(groups.items()))
+            if self.busy >= self._places(queue[0].claim):
+                break
+            ticket = queue[0]
+            groups.move_to_end(group)
+            self._remove(ticket)
+            ticket.state = State.ADMITTED
+            self.busy += 1
+            admitted.append(ticket)
+        return admitted
+
+    def give_up(self, ticket: Ticket) -> None:
+        """It waits no longer: shed."""
+        self._remove(ticket)
+        ticket.state = State.SHED
+
+    def _free(self, claim: Claim) -> bool:
+        """Also where somebody waits: those are of a lower rank, behind the headroom, or nobody would wait."""
+        return self.busy < self._places(claim)
+
+    def _places(self, claim: Claim) -> int:
+        concurrency = self.options.concurrency
+        return max(1, concurrency - claim.above * int(concurrency * self.options.headroom))
+
+    def _victims(self, claim: Claim) -> deque[Ticket] | None:
+        """The queue whose newest makes room: the longest of a lower rank; within the rank, that of a group that waits
+        with more than the claim's own would."""
+        if not self.waiting:
+            return None
+        rank = min(self._queues)
+        if rank > claim.rank:
+            return None
+        groups = self._queues[rank]
+        longest = max(groups.values(), key=len)
+        own = len(groups.get(claim.group, ())) + 1 if rank == claim.rank else 0
+        return longest if len(longest) > own else None
+
+    def _remove(self, ticket: Ticket) -> None:
+        rank, group = ticket.claim.rank, ticket.claim.group
+        groups = self._queues[rank]
+        groups[group].remove(ticket)
+        self.waiting -= 1
+        if not groups[group]:
+            del groups[group]
+        if not groups:
+            del self._queues[rank]
+
+
+class Brake:
+    """The pure machine: additive increase, multiplicative decrease."""
+
+    def __init__(self, options: BrakeOptions | None = None) -> None:
+        self.options = options or BrakeOptions()
+        self._places: float | None = None
+
+    def places(self, lag: float, busy: int, concurrency: int) -> int:
+        """How many there are from now on, of the `concurrency` that are allowed."""
+        options, places = self.options, concurrency if self._places is None else self._places
+        if lag > options.lag:
+            places = max(min(places, busy) * options.fall, options.least)
+        else:
+            places += concurrency * options.rise
+        self._places = min(places, concurrency)
+        return int(self._places)
+
+
+class Seen(Protocol):
+    def __setitem__(self, place: int, busy: int, /) -> None: ...
+
+
+class Gate:
+    """Drives the machine in an event loop. `seen` is always told how many are inside: memory that outlives this process
+    still says it when the process is gone."""
+
+    def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
+        self.machine = Admission(options)
+        self._allowed = self.machine.options.concurrency
+        self._seen: Seen = [0] if seen is None else seen
+
+    def adapt(self, options: AdmissionOptions) -> None:
+        """Who is inside stays inside."""
+        self._allowed = options.concurrency
+        self._set(options)
+
+    async def keep_time(self, brake: Brake | None = None) -> None:
+        """Until cancelled: as many places as the event loop has time for."""
+        brake, loop = brake or Brake(), asyncio.get_running_loop()
+        every = brake.options.every
+        while True:
+            due = loop.time() + every
+            await asyncio.sleep(every)
+            places = brake.places(loop.time() - due, self.machine.busy, self._allowed)
+            if places != self.machine.options.concurrency:
+                self._set(replace(self.machine.options, concurrency=places))
+
+    def _set(self, options: AdmissionOptions) -> None:
+        self.machine.options = options
+        _tell(self.machine.settle())
+        self._seen[0] = self.machine.busy
+
+    @property
+    def crowded(self) -> bool:
+        """Whether anybody could be turned away at all."""
+        return self.machine.waiting >= self.machine.options.queue
+
+    @property
+    def pressed(self) -> bool:
+        """Whether anybody waits: what can be left undone should be."""
+        return self.machine.waiting > 0
+
+    def turns_away(self, claim: Claim) -> bool:
+        return self.machine.would_shed(claim)
+
+    async def enter(self, claim: Claim) -> bool:
+        """True: with a place, which `leave` gives back. False: turned away, at once or when patience is over."""
+        ticket = Ticket(claim)
+        evicted = self.machine.arrive(ticket)
+        if ticket.state is State.ADMITTED:
+            self._seen[0] = self.machine.busy
+            return True
+        if ticket.state is State.SHED:
+            return False
+        if evicted is not None:
+            _tell([evicted])
+        return await self._wait(ticket)
+
+    async def _wait(self, ticket: Ticket) -> bool:
+        loop = asyncio.get_running_loop()
+        ticket.turn = loop.create_future()
+        timer = loop.call_later(ticket.claim.patience, self._late, ticket)
+        try:
+            await ticket.turn
+        except asyncio.CancelledError:
+            if ticket.state is State.ADMITTED:
+                self.leave()
+            elif ticket.state is State.WAITING:
+                self.machine.give_up(ticket)
+            raise
+        finally:
+            timer.cancel()
+        return ticket.state is State.ADMITTED
+
+    def leave(self) -> None:
+        _tell(self.machine.leave())
+        self._seen[0] = self.machine.busy
+
+    def _late(self, ticket: Ticket) -> None:
+        if ticket.state is State.WAITING:
+            self.machine.give_up(ticket)
+            _tell([ticket])
+
+
+def _tell(tickets: list[Ticket]) -> None:
+    for ticket in tickets:
+        if ticket.turn is not None and not ticket.turn.done():
+            ticket.turn.set_result(None)

@@ -1,0 +1,285 @@
+"""The life of a gateway as a process: it drains, reloads, and several workers share a port, through real sockets."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.fakes.config_tree import Edit, sound_config
+from tests.fakes.kidney_calls import kidney_call
+from tests.fakes.oip_server import OipServer, oip_server
+from tests.fakes.processes import free_port
+
+PATH = "/cds-services/kidney-failure"
+READY = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class Running:
+    """A gateway process, what it has logged, and the model behind it."""
+
+    folder: Path
+    server: OipServer
+    listen: int
+    admin: int
+    process: asyncio.subprocess.Process
+    events: list[dict[str, Any]] = field(default_factory=list)
+    calls: int = 0
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event.get("event") == name]
+
+    def edit(self, **edits: Edit) -> None:
+        written(self.folder, self.server, self.listen, self.admin, **edits)
+
+    async def send(self, request: bytes, port: int | None = None) -> tuple[int, bytes]:
+        """Status and body; 0 where the connection ended without an answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.listen)
+        try:
+            writer.write(request)
+            reply = await asyncio.wait_for(reader.read(), 20)
+        except ConnectionError:
+            return 0, b""
+        finally:
+            writer.close()
+        head, _, body = reply.partition(b"\r\n\r\n")
+        return (int(head.split()[1]), body) if head else (0, b"")
+
+    async def call(self) -> tuple[int, bytes]:
+        self.calls += 1
+        return await self.send(post(PATH, msgspec.json.encode(kidney_call(self.calls))))
+
+    async def metrics(self) -> str:
+        return (await self.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", self.admin))[
+            1
+        ].decode()
+
+    async def services(self) -> dict[str, Any]:
+        request = b"GET /health/services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        services: dict[str, Any] = msgspec.json.decode((await self.send(request, self.admin))[1])
+        return services
+
+
+def post(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def written(folder: Path, server: OipServer, listen: int, admin: int, **edits: Edit) -> Path:
+    places: dict[str, list[Edit]] = {
+        "wardgate": [
+            ("127.0.0.1:8082", server.host),
+            ("port: 8080}", f"port: {listen}}}"),
+            ("port: 8081", f"port: {admin}"),
+            (
+                "insecure_demo",
+                'stores: {hot: "redis://127.0.0.1:1/0"}\npseudonym_key: {env: TEST_PSEUDONYM_KEY}\ninsecure_demo',
+            ),
+        ],
+        "release": [("http://127.0.0.1:8082", f"http://{server.host}"), ("timeout: 200ms", "timeout: 8s")],
+        "service": [("deadline: 500ms", "deadline: 10s")],
+    }
+    for name, edit in edits.items():
+        places.setdefault(name, []).append(edit)
+    return sound_config(folder, **places)
+
+
+@asynccontextmanager
+async def running(folder: Path, *arguments: str) -> AsyncIterator[Running]:
+    """A gateway with a proven model; stopped at the end, and killed where that fails."""
+    async with oip_server() as server:
+        listen, admin = free_port(), free_port()
+        config = written(folder, server, listen, admin)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "wardgate", "serve", "--config", str(config), *arguments),
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "TEST_PSEUDONYM_KEY": "k" * 32},  # noqa: TID251 - that of a child
+        )
+        here = Running(folder, server, listen, admin, process)
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(_read(process, here.events))
+            try:
+                await until(lambda: bool(here.named("listening")))
+                for _ in range(200):
+                    if all(state["proof"] == "passed" for state in (await here.services()).values()):
+                        break
+                    await asyncio.sleep(0.05)
+                yield here
+            finally:
+                server.hold.set()
+                if process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), 20)
+                except TimeoutError:
+                    process.kill()
+                    raise
+                await reading
+
+
+async def _read(process: asyncio.subprocess.Process, events: list[dict[str, Any]]) -> None:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        events.append(msgspec.json.decode(line))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the condition did not come true in time")
+
+
+def children(parent: int) -> list[int]:
+    """The processes that it has started."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+async def test_a_stop_loses_no_call(tmp_path: Path) -> None:
+    """Twenty calls wait for their model when SIGTERM comes; readiness says so, and each gets its card."""
+    async with running(tmp_path) as here, asyncio.TaskGroup() as group:
+        here.server.hold.clear()
+        calls = [group.create_task(here.call()) for _ in range(20)]
+        await until(lambda: here.server.waiting == 20)
+        here.process.send_signal(signal.SIGTERM)
+        for _ in range(200):
+            if (await here.send(READY))[0] == 503:
+                break
+            await asyncio.sleep(0.02)
+        assert (await here.send(READY))[0] == 503
+        here.server.hold.set()
+        answers = await asyncio.gather(*calls)
+        assert [status for status, _ in answers] == [200] * 20
+        assert all(b"Kidney failure risk" in body for _, body in answers)
+        assert await asyncio.wait_for(here.process.wait(), 10) == 0
+    assert here.events[-1] == {"event": "stopped"}
+
+
+async def test_sighup_reloads(tmp_path: Path) -> None:
+    """An edited card is shown, an unsound one is told and not shown."""
+    async with running(tmp_path) as here:
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        here.process.send_signal(signal.SIGHUP)
+        await until(lambda: bool(here.named("reloaded")))
+        assert b"Two-year risk" in (await here.call())[1]
+        here.edit(card=("bands:", "bends:"))
+        here.process.send_signal(signal.SIGHUP)
+        await until(lambda: bool(here.named("reload_refused")))
+        assert b"Two-year risk" in (await here.call())[1]
+        assert here.named("error")[0]["file"].endswith("kidney-failure.yaml")
+        status, body = await here.send(post("/admin/v1/reload", b""), here.admin)
+        assert (status, msgspec.json.decode(body)["reloaded"]) == (422, False)
+
+
+async def test_a_client_that_leaves_ends_no_work(tmp_path: Path) -> None:
+    """Others may share it: the call ends as it would have, and is counted (law 1)."""
+    async with running(tmp_path) as here:
+        here.server.hold.clear()
+        _, writer = await asyncio.open_connection("127.0.0.1", here.listen)
+        writer.write(post(PATH, msgspec.json.encode(kidney_call())))
+        await until(lambda: here.server.waiting == 1)
+        writer.transport.abort()
+        here.server.hold.set()
+        for _ in range(100):
+            if 'outcome="shown"' in await here.metrics():
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the call was not counted")
+
+
+async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    """kill -9 under load: what it had in flight is lost and said so, every other call is answered whole."""
+    async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:
+        first = children(here.process.pid)
+        assert len(first) == 2
+        here.server.hold.clear()
+        doomed = [group.create_task(here.call()) for _ in range(40)]
+        await until(lambda: here.server.waiting == 40)
+        os.kill(first[0], signal.SIGKILL)
+        await until(lambda: bool(here.named("worker_lost")))
+        here.server.hold.set()
+        answers = [await call for call in doomed]
+        answers += [await here.call() for _ in range(20)]
+        lost = [status for status, _ in answers].count(0)
+        (told,) = here.named("worker_lost")
+        assert (told["code"], told["calls_lost"]) == (-signal.SIGKILL, lost)
+        assert {status for status, _ in answers} <= {0, 200}
+        assert all(msgspec.json.decode(body)["cards"] for status, body in answers if status == 200)
+        assert [status for status, _ in answers[40:]] == [200] * 20, "a worker that was not killed was lost"
+        await until(lambda: len(children(here.process.pid)) == 2)
+        for _ in range(200):
+            text = await here.metrics()
+            if "wardgate_workers_up 2.0" in text:
+                break
+            await asyncio.sleep(0.05)
+        assert "wardgate_workers_up 2.0" in text and "wardgate_workers_lost_total 1.0" in text
+        assert f"wardgate_calls_lost_total {float(lost)}" in text
+        assert 'wardgate_calls_total{worker="' in text
+
+
+async def test_several_workers_reload_together_and_drain_together(tmp_path: Path) -> None:
+    """All or none; a stop of the parent loses no call of any worker."""
+    async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        status, body = await here.send(post("/admin/v1/reload", b""), here.admin)
+        assert (status, msgspec.json.decode(body)["reloaded"]) == (200, True)
+        assert [event["worker"] for event in sorted(here.named("reloaded"), key=lambda e: e.get("worker", 9))[:2]] == [
+            1,
+            2,
+        ]
+        for _ in range(20):
+            assert b"Two-year risk" in (await here.call())[1]
+        here.edit(card=("bands:", "bends:"))
+        here.process.send_signal(signal.SIGHUP)
+        await until(lambda: any("worker" not in event for event in here.named("reload_refused")))
+        here.server.hold.clear()
+        calls = [group.create_task(here.call()) for _ in range(20)]
+        await until(lambda: here.server.waiting == 20)
+        here.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        here.server.hold.set()
+        assert [status for status, _ in await asyncio.gather(*calls)] == [200] * 20
+        assert await asyncio.wait_for(here.process.wait(), 15) == 0
+
+
+async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """Also where that was killed: no orphan holds the port."""
+    async with running(tmp_path, "--workers", "2") as here:
+        workers = children(here.process.pid)
+        here.process.kill()
+        await here.process.wait()
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+async def test_several_workers_need_a_shared_store(tmp_path: Path) -> None:
+    """Exit 2, with a sentence that says what to do."""
+    config = sound_config(tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "wardgate", "serve", "--workers", "2", "--config", str(config)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 2
+    assert b"several workers need a hot store that they share" in told
+
+
+@pytest.mark.parametrize("number", ["0", "two", "65"])
+def test_a_number_of_workers_is_one(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong usage is exit 2."""
+    from wardgate.cli.app import run
+
+    with pytest.raises(SystemExit) as ended:
+        run(["serve", "--workers", number])
+    assert ended.value.code == 2
+    assert "1 to 64" in capsys.readouterr().err

@@ -1,0 +1,267 @@
+"""Admission: the machine by its properties, and the gate that drives it."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, BrakeOptions, Claim, Gate, State, Ticket
+
+TOP = 3
+CLAIMS = [Claim(rank, group, TOP - rank) for rank in range(TOP + 1) for group in ("a", "b", "c")]
+OPTIONS = st.builds(
+    AdmissionOptions,
+    concurrency=st.integers(1, 12),
+    queue=st.integers(0, 6),
+    headroom=st.sampled_from([0.0, 0.1, 0.25]),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("arrive"), st.sampled_from(CLAIMS)),
+        st.tuples(st.just("leave"), st.integers(0, 99)),
+        st.tuples(st.just("give up"), st.integers(0, 99)),
+        st.tuples(st.just("options"), OPTIONS),
+    ),
+    max_size=80,
+)
+
+
+class House:
+    """The machine, and beside it who is where, kept by the tickets' own words."""
+
+    def __init__(self, options: AdmissionOptions) -> None:
+        self.machine = Admission(options)
+        self.inside: list[Ticket] = []
+        self.waiting: list[Ticket] = []
+
+    def places(self, claim: Claim) -> int:
+        options = self.machine.options
+        return max(1, options.concurrency - claim.above * int(options.concurrency * options.headroom))
+
+    def arrive(self, claim: Claim) -> Ticket:
+        before, was_waiting = self.machine.would_shed(claim), list(self.waiting)
+        ticket = Ticket(claim)
+        evicted = self.machine.arrive(ticket)
+        assert before == (ticket.state is State.SHED)
+        if evicted is not None:
+            self.waiting.remove(evicted)
+            assert evicted.state is State.SHED
+            assert evicted.claim.rank == min(other.claim.rank for other in was_waiting)
+            newer = was_waiting[was_waiting.index(evicted) + 1 :]
+            assert not any(other.claim == evicted.claim for other in newer), "the newest goes first"
+        if ticket.state is State.ADMITTED:
+            assert len(self.inside) < self.places(claim)
+            self.inside.append(ticket)
+        elif ticket.state is State.WAITING:
+            self.waiting.append(ticket)
+        else:
+            assert len(self.inside) >= self.places(claim)
+            assert len(self.waiting) >= self.machine.options.queue
+            assert all(other.claim.rank >= claim.rank for other in self.waiting), "somebody lower was there to shed"
+        return ticket
+
+    def leave(self, number: int) -> None:
+        self.inside.pop(number % len(self.inside))
+        self._admitted(self.machine.leave())
+
+    def options(self, options: AdmissionOptions) -> None:
+        self.machine.options = options
+        self._admitted(self.machine.settle())
+
+    def _admitted(self, tickets: list[Ticket]) -> None:
+        for ticket in tickets:
+            assert ticket.claim.rank == max(other.claim.rank for other in self.waiting), "the highest rank goes first"
+            older = self.waiting[: self.waiting.index(ticket)]
+            assert not any(other.claim == ticket.claim for other in older), "of one claim the oldest goes first"
+            assert len(self.inside) < self.places(ticket.claim)
+            self.waiting.remove(ticket)
+            self.inside.append(ticket)
+
+    def check(self) -> None:
+        assert (self.machine.busy, self.machine.waiting) == (len(self.inside), len(self.waiting))
+        assert all(ticket.state is State.ADMITTED for ticket in self.inside)
+        assert all(ticket.state is State.WAITING for ticket in self.waiting)
+        assert all(len(self.inside) >= self.places(ticket.claim) for ticket in self.waiting), "a free place stays empty"
+
+
+@given(OPTIONS, STEPS)
+def test_whatever_happens_the_places_and_the_queue_hold(
+    options: AdmissionOptions, steps: list[tuple[str, object]]
+) -> None:
+    """Never more inside than places, none idle while somebody may take it, the lowest shed first, nobody lost."""
+    house = House(options)
+    largest = options
+    for step, what in steps:
+        if step == "arrive":
+            assert isinstance(what, Claim)
+            house.arrive(what)
+        elif step == "leave" and house.inside:
+            assert isinstance(what, int)
+            house.leave(what)
+        elif step == "give up" and house.waiting:
+            assert isinstance(what, int)
+            ticket = house.waiting.pop(what % len(house.waiting))
+            house.machine.give_up(ticket)
+            assert ticket.state is State.SHED
+        elif step == "options":
+            assert isinstance(what, AdmissionOptions)
+            house.options(what)
+            largest = AdmissionOptions(max(largest.concurrency, what.concurrency), max(largest.queue, what.queue))
+        house.check()
+        assert len(house.inside) <= largest.concurrency and len(house.waiting) <= largest.queue
+    while house.inside:
+        house.leave(0)
+        house.check()
+    assert house.waiting == [] and house.machine.busy == 0
+
+
+def test_groups_of_a_rank_take_turns() -> None:
+    """A client that asks ten times as often does not make the other one wait ten times as long."""
+    house = House(AdmissionOptions(concurrency=1, queue=20, headroom=0))
+    house.arrive(Claim(1, "loud"))
+    for _ in range(10):
+        house.arrive(Claim(1, "loud"))
+    for _ in range(2):
+        house.arrive(Claim(1, "quiet"))
+    order = []
+    for _ in range(6):
+        house.leave(0)
+        order.append(house.inside[0].claim.group)
+    assert order == ["loud", "quiet", "loud", "quiet", "loud", "loud"]
+
+
+def test_in_a_full_queue_the_group_with_the_most_makes_room() -> None:
+    """And only while it waits with more than the newcomer's group would."""
+    house = House(AdmissionOptions(concurrency=1, queue=4, headroom=0))
+    house.arrive(Claim(1, "loud"))
+    for _ in range(4):
+        house.arrive(Claim(1, "loud"))
+    assert house.arrive(Claim(1, "loud")).state is State.SHED
+    assert [house.arrive(Claim(1, "quiet")).state for _ in range(3)] == [State.WAITING, State.WAITING, State.SHED]
+    assert sorted(ticket.claim.group for ticket in house.waiting) == ["loud", "loud", "quiet", "quiet"]
+
+
+def test_the_last_places_are_kept_for_those_above() -> None:
+    """A tenth for each rank above; where nobody stands above, all places count."""
+    house = House(AdmissionOptions(concurrency=100, queue=0))
+    low, high = Claim(1, above=2), Claim(3)
+    assert sum(house.arrive(low).state is State.ADMITTED for _ in range(200)) == 80
+    assert sum(house.arrive(high).state is State.ADMITTED for _ in range(200)) == 20
+
+
+async def entering(gate: Gate, claim: Claim, group: asyncio.TaskGroup) -> "asyncio.Task[bool]":
+    """A task that has reached the gate."""
+    task = group.create_task(gate.enter(claim))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_who_waits_enters_when_somebody_leaves() -> None:
+    """The higher rank before the one that came first."""
+    gate = Gate(AdmissionOptions(concurrency=1, queue=2, headroom=0))
+    assert await gate.enter(Claim(1))
+    async with asyncio.TaskGroup() as group:
+        low = await entering(gate, Claim(1, patience=60), group)
+        high = await entering(gate, Claim(3, patience=60), group)
+        gate.leave()
+        assert await high and not low.done()
+        gate.leave()
+        assert await low
+    gate.leave()
+    assert (gate.machine.busy, gate.machine.waiting) == (0, 0)
+
+
+async def test_who_is_evicted_learns_it_at_once() -> None:
+    """Its patience is not over, its place in the queue is."""
+    gate = Gate(AdmissionOptions(concurrency=1, queue=1, headroom=0))
+    assert await gate.enter(Claim(1))
+    async with asyncio.TaskGroup() as group:
+        low = await entering(gate, Claim(1, patience=60), group)
+        assert gate.turns_away(Claim(1)) and not gate.turns_away(Claim(3))
+        assert not await gate.enter(Claim(1))
+        high = await entering(gate, Claim(3, patience=60), group)
+        assert await low is False
+        gate.leave()
+        assert await high
+
+
+async def test_patience_ends() -> None:
+    """Nobody waits longer than a claim says, and the place in the queue is free again."""
+    gate = Gate(AdmissionOptions(concurrency=1, queue=1))
+    assert await gate.enter(Claim(1))
+    assert not await gate.enter(Claim(1, patience=0.001))
+    assert (gate.machine.busy, gate.machine.waiting) == (1, 0)
+
+
+async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
+    """Neither in the queue nor inside, also where it was let in at that very moment."""
+    gate = Gate(AdmissionOptions(concurrency=1, queue=2))
+    assert await gate.enter(Claim(1))
+    async with asyncio.TaskGroup() as group:
+        waiting = await entering(gate, Claim(1, patience=60), group)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        assert gate.machine.waiting == 0
+        admitted = await entering(gate, Claim(1, patience=60), group)
+        gate.leave()
+        admitted.cancel()  # it holds the place, and does not know it yet
+    assert (gate.machine.busy, gate.machine.waiting) == (0, 0)
+
+
+async def test_more_places_are_taken_at_once() -> None:
+    """New limits need no call to end before they hold."""
+    gate = Gate(AdmissionOptions(concurrency=1, queue=2))
+    assert await gate.enter(Claim(1))
+    async with asyncio.TaskGroup() as group:
+        waiting = await entering(gate, Claim(1, patience=60), group)
+        gate.adapt(AdmissionOptions(concurrency=2, queue=2))
+        assert await waiting
+
+
+@given(
+    st.integers(1, 500),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 500)), max_size=60),
+)
+def test_the_brake_keeps_its_bounds(concurrency: int, looks: list[tuple[float, int]]) -> None:
+    """Never more places than are allowed, never fewer than the least; down only while the loop is late."""
+    brake, before = Brake(), concurrency
+    for lag, busy in looks:
+        places = brake.places(lag, busy, concurrency)
+        assert min(concurrency, brake.options.least) <= places <= concurrency
+        assert places <= before if lag > brake.options.lag else places >= before
+        before = places
+    for _ in range(26):
+        before = brake.places(0.0, 0, concurrency)
+    assert before == concurrency, "a quarter of a second without lag, and all places are back"
+
+
+def test_a_late_loop_takes_places_from_those_in_use() -> None:
+    """What nobody uses is no load."""
+    brake = Brake(BrakeOptions(least=1))
+    assert brake.places(0.1, 100, 256) == 80
+    assert brake.places(0.1, 80, 256) == 64
+    assert brake.places(0.0, 64, 256) == 74
+
+
+async def test_the_gate_follows_its_brake() -> None:
+    """Also the limits of a reload: the brake is told what is allowed now."""
+    asked: list[tuple[int, int]] = []
+    looked = asyncio.Event()
+
+    class Scripted(Brake):
+        def places(self, lag: float, busy: int, concurrency: int) -> int:
+            asked.append((busy, concurrency))
+            looked.set()
+            return min(concurrency, 2)
+
+    gate = Gate(AdmissionOptions(concurrency=8, queue=0))
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(gate.keep_time(Scripted(BrakeOptions(every=0.001))))
+        await looked.wait()
+        assert [await gate.enter(Claim(1)) for _ in range(3)] == [True, True, False]
+        gate.adapt(AdmissionOptions(concurrency=1, queue=0))
+        looked.clear()
+        await looked.wait()
+        watching.cancel()
+    assert asked[0] == (0, 8) and asked[-1] == (2, 1)
+    assert gate.machine.options.concurrency == 1
