@@ -198,13 +198,14 @@ async def test_a_client_that_leaves_ends_no_work(tmp_path: Path) -> None:
 
 
 async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
-    """kill -9 under load: what it had in flight is lost and said so, every other call is answered whole."""
+    """kill -9 under load: what it had in flight is lost and said so, every other call is answered whole. Fewer calls
+    than the bulkhead of one worker takes, since the port shares them out as it likes."""
     async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:
         first = children(here.process.pid)
         assert len(first) == 2
         here.server.hold.clear()
-        doomed = [group.create_task(here.call()) for _ in range(40)]
-        await until(lambda: here.server.waiting == 40)
+        doomed = [group.create_task(here.call()) for _ in range(24)]
+        await until(lambda: here.server.waiting == 24)
         os.kill(first[0], signal.SIGKILL)
         await until(lambda: bool(here.named("worker_lost")))
         here.server.hold.set()
@@ -215,7 +216,7 @@ async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_pat
         assert (told["code"], told["calls_lost"]) == (-signal.SIGKILL, lost)
         assert {status for status, _ in answers} <= {0, 200}
         assert all(msgspec.json.decode(body)["cards"] for status, body in answers if status == 200)
-        assert [status for status, _ in answers[40:]] == [200] * 20, "a worker that was not killed was lost"
+        assert [status for status, _ in answers[24:]] == [200] * 20, "a worker that was not killed was lost"
         await until(lambda: len(children(here.process.pid)) == 2)
         for _ in range(200):
             text = await here.metrics()
