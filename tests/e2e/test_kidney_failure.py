@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -139,7 +140,7 @@ def _call(age: float, male: int, egfr: float, uacr: float) -> dict[str, Any]:
     labs = [lab("30525-0", age, "a"), lab("98979-8", egfr, "mL/min/{1.73_m2}"), lab("9318-7", uacr, "mg/g")]
     return {
         "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "hookInstance": str(uuid4()),
         "context": {"userId": "Practitioner/u1", "patientId": "p1"},
         "prefetch": {
             "patient": {"resourceType": "Patient", "id": "p1", "gender": "male" if male else "female"},

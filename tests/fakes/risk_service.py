@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from tests.fakes.model_servers import Logistic, background
 from tests.fakes.processes import ask, free_port, wait_until
@@ -157,7 +158,7 @@ def call_of(age: float, male: float, egfr: float, uacr: float) -> dict[str, Any]
     labs = [lab("30525-0", age, "a"), lab("98979-8", egfr, "mL/min/{1.73_m2}"), lab("9318-7", uacr, "mg/g")]
     return {
         "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "hookInstance": str(uuid4()),  # a repeat would be answered from memory
         "context": {"userId": "Practitioner/u1", "patientId": "p1"},
         "prefetch": {
             "patient": {"resourceType": "Patient", "id": "p1", "gender": "male" if male else "female"},
