@@ -30,7 +30,7 @@ def mlflow_wire(endpoint: Endpoint) -> ModelWire:
         f"{endpoint.url}/ping",
         range(200, 201),
         body_writer(_document(endpoint.inputs), endpoint.inputs),
-        lambda body: _read(body, endpoint),
+        lambda body, mark: _read(body, endpoint),
     )
 
 

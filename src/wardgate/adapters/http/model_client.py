@@ -1,11 +1,12 @@
 """Asking a model over HTTP, whatever its protocol: send, tell failures apart, watch connections."""
 
 from collections.abc import Callable, Iterable, Mapping
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
 from wardgate.adapters.http.mlflow import mlflow_wire
-from wardgate.adapters.http.model_wire import ModelWire
+from wardgate.adapters.http.model_wire import ModelWire, with_mark
 from wardgate.adapters.http.oip import oip_wire
 from wardgate.adapters.http.plain_json import plain_json_wire
 from wardgate.domain.errors import ModelUnavailable
@@ -34,11 +35,18 @@ class HttpModelClient:
         self._hosts = model_hosts
         self._prepared: dict[int, tuple[Endpoint, ModelWire]] = {}
         self._watching: dict[str, list[Callable[[bool], None]]] = {}
+        self._session = token_hex(8)
+        self._asked = 0
 
     async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
         wire = self._prepare(endpoint)
         headers = {**_HEADERS, _TIME_LEFT: str(max(int(timeout * 1000), 0))}
-        return read_reply(await self._send(endpoint, "POST", wire.infer_url, headers, wire.body(inputs.values)), wire)
+        body, mark = wire.body(inputs.values), ""
+        if wire.marked:
+            self._asked += 1
+            mark = f"{self._session}-{self._asked}"
+            body = with_mark(body, mark)
+        return read_reply(await self._send(endpoint, "POST", wire.infer_url, headers, body), wire, mark)
 
     async def ready(self, endpoint: Endpoint) -> bool:
         wire = self._prepare(endpoint)
@@ -98,12 +106,12 @@ def wire_of(endpoint: Endpoint) -> ModelWire:
             return plain_json_wire(endpoint, protocol)
 
 
-def read_reply(reply: HttpReply, wire: ModelWire) -> ModelReply:
+def read_reply(reply: HttpReply, wire: ModelWire, mark: str = "") -> ModelReply:
     """Raises ModelUnavailable with the first thing that is wrong: status, then version, shape, finiteness."""
     if reply.status != 200:
         # The body may echo the patient's inputs or a stack trace: it is dropped unread.
         raise ModelUnavailable(_status_reason(reply.status))
-    return wire.read(reply.body)
+    return wire.read(reply.body, mark)
 
 
 def _status_reason(status: int) -> Reason:

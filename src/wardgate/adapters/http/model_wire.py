@@ -28,7 +28,13 @@ class ModelWire(msgspec.Struct, frozen=True):
     ready_url: str
     ready: range  # the statuses of `ready_url` that mean ready
     body: Callable[[tuple[float, ...]], bytes]  # of the numbers in the order of `inputs.order`
-    read: Callable[[bytes], ModelReply]  # of the body of a 200; raises ModelUnavailable
+    read: Callable[[bytes, str], ModelReply]  # of the body of a 200 and the mark; raises ModelUnavailable
+    marked: bool = False  # whether a request carries a mark of its own that its reply must bear
+
+
+def with_mark(body: bytes, mark: str) -> bytes:
+    """A JSON object with a member `id` more; the mark is letters, digits and `-`."""
+    return b'%b,"id":"%b"}' % (body[:-1], mark.encode())
 
 
 # --- out ------------------------------------------------------------------------------------------------------------

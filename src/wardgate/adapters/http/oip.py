@@ -26,6 +26,7 @@ class _Reply(msgspec.Struct):
     outputs: list[_Tensor]
     model_name: str | None = None
     model_version: str | int | None = None
+    id: Any = None
 
 
 class _Numbers(_Tensor):
@@ -52,7 +53,8 @@ def oip_wire(endpoint: Endpoint, protocol: Oip) -> ModelWire:
         f"{base}/ready",
         range(200, 201),
         body_writer(document, endpoint.inputs),
-        lambda body: _read(body, endpoint, protocol),
+        lambda body, mark: _read(body, mark, endpoint, protocol),
+        marked=True,
     )
 
 
@@ -66,8 +68,12 @@ def _tensors(spec: InputSpec) -> list[dict[str, object]]:
     ]
 
 
-def _read(body: bytes, endpoint: Endpoint, protocol: Oip) -> ModelReply:
+def _read(body: bytes, mark: str, endpoint: Endpoint, protocol: Oip) -> ModelReply:
+    """A server echoes the request's id. Another one is the answer to somebody else's request, as a server that answers
+    one request twice leaves it on the connection (law 11)."""
     reply = decoded(_decode, body)
+    if mark and reply.id is not None and reply.id != mark:
+        raise ModelUnavailable(Reason.REPLY_MALFORMED)
     if reply.model_version is None or str(reply.model_version) != protocol.model_version:
         raise ModelUnavailable(Reason.REPLY_VERSION)
     if reply.model_name is not None and reply.model_name != protocol.model_name:

@@ -27,7 +27,7 @@ def plain_json_wire(endpoint: Endpoint, protocol: PlainJson) -> ModelWire:
     pointers = {spec.name: JsonPointer(spec.name) for spec in endpoint.outputs()}
     pin = None if protocol.version is None else (JsonPointer(protocol.version[0]), protocol.version[1])
 
-    def read(body: bytes) -> ModelReply:
+    def read(body: bytes, mark: str) -> ModelReply:
         document = decoded(_decode, body)
         if pin is not None and _as_text(pin[0].resolve(document, None)) != pin[1]:
             raise ModelUnavailable(Reason.REPLY_VERSION)

@@ -1,6 +1,8 @@
 """Open Inference Protocol v2: what goes out, what comes back, and every reply that is refused."""
 
 import json
+import re
+from asyncio import StreamWriter
 from typing import Any
 
 import msgspec
@@ -49,11 +51,38 @@ async def test_a_row_goes_out_as_one_tensor_with_the_version_in_the_path() -> No
         await http.close()
     head, body = server.requests[0]
     assert head.startswith(b"POST /v2/models/kfre/versions/1/infer ")
-    assert json.loads(body) == {
+    sent = json.loads(body)
+    assert re.fullmatch(r"[0-9a-f]{16}-1", sent.pop("id"))
+    assert sent == {
         "inputs": [{"name": "features", "shape": [1, 4], "datatype": "FP64", "data": [70.0, 1.0, 30.0, 300.0]}],
         "outputs": [{"name": "risk_2y"}, {"name": "contributions"}],
     }
     assert reply == ModelReply(0.25, (0.1, 0.2, 0.3, 0.4), {})
+
+
+async def test_an_answer_to_another_request_is_refused() -> None:
+    """Law 11: a server that answers a request twice leaves the spare one on the connection, for whoever asks next. The
+    protocol has servers echo the request's id; one that does not is believed as before."""
+    echoed: dict[str, Any] = {}
+
+    async def answer(head: bytes, body: bytes, writer: StreamWriter) -> None:
+        await http_answer("200 OK", json.dumps(_body(**echoed)).encode())(head, body, writer)
+
+    async with raw_server(answer) as server:
+        endpoint = msgspec.structs.replace(ENDPOINT, url=server.url)
+        http = AiohttpClient()
+        client = HttpModelClient(http, frozenset({server.url[7:]}))
+        assert (await client.infer(endpoint, INPUTS, 0.2)).score == 0.25
+        first = json.loads(server.requests[0][1])["id"]
+        echoed["id"] = first.removesuffix("1") + "2"
+        assert (await client.infer(endpoint, INPUTS, 0.2)).score == 0.25
+        others: list[Any] = [first, echoed["id"], "", 3, []]
+        for other in others:  # those of calls before, and what no request had
+            echoed["id"] = other
+            with pytest.raises(ModelUnavailable) as refused:
+                await client.infer(endpoint, INPUTS, 0.2)
+            assert refused.value.reason is Reason.REPLY_MALFORMED
+        await http.close()
 
 
 async def test_named_tensors_go_out_one_for_each_feature() -> None:
