@@ -269,7 +269,9 @@ def test_the_keyboard_is_enough(page: Page, demo: Demo) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator(".answers button").first).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("radio").first).to_be_focused()
     page.keyboard.press("Space")
+    expect(page.get_by_role("radio").first).to_be_checked()
     page.keyboard.press("Enter")
     expect(page.locator(_CARD)).to_contain_text("Overridden: Already under nephrology")
 

@@ -57,6 +57,7 @@ export function openDialog(title, build) {
   const close = () => dialog.close();
   dialog.replaceChildren(h("h2", { id: "dialog-title" }, title), ...[build(close)].flat());
   dialog.onclose = () => {
+    if (dialog.open) return; // the event comes late: by now it may be open again
     dialog.replaceChildren();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
   };
