@@ -48,7 +48,7 @@ class _Load:
         keys = [self._cache.key(kind, "ward-ehr", server, patient, "e1", "ward_7", "sha256:00") for kind in _KINDS]
         began = time.perf_counter()
         while await self._cache.read(keys) is None:
-            while not self._up():  # noqa: ASYNC110
+            while not self._up():  # noqa: ASYNC110 - the store tells health, not an event
                 await asyncio.sleep(0.01)
             began = time.perf_counter()
         self.waits.append(time.perf_counter() - began)

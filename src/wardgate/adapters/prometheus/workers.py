@@ -53,6 +53,6 @@ def merged(expositions: Mapping[int, str]) -> str:
 
 
 def _labelled(sample: str, number: int) -> str:
-    name, brace = _SAMPLE.match(sample).groups()  # type: ignore[union-attr]
+    name, brace = _SAMPLE.match(sample).groups()  # type: ignore[union-attr]  # a sample begins with its name
     rest = sample[len(name) + 1 :] if brace else f"}}{sample[len(name) :]}"
     return f'{name}{{worker="{number}"{"," if brace else ""}{rest}'
