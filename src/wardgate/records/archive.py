@@ -5,8 +5,8 @@
                 └─► trace, affected, export, figures for gates, purge
 
 Nothing here holds a value of a patient: ids are keyed pseudonyms or wardgate's own, text comes from closed lists or the
-configuration (law 4). What belongs to a card is found by its keyed name (`domain.record_names`), never by the order in which things
-arrive: feedback may come before the record of its card, from another replica's spool.
+configuration (law 4). What belongs to a card is found by its keyed name (`domain.record_names`), never by the order in
+which things arrive: feedback may come before the record of its card, from another replica's spool.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
