@@ -35,7 +35,8 @@ from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import HotStore, Snapshots
-from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.proof import Proof
 from wardgate.gateway.recall import Recall
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
@@ -412,7 +413,6 @@ class Gateway:
             model_stack(client, policies, clock, self.tasks.spawn),
             clock,
             meter,
-            watch=client.watch,
             told=_proof_news(release, meter, self._log),
         )
         self._shows[model] = partial(_show, release, model, policies, meter)
@@ -451,7 +451,6 @@ class Gateway:
             if task is not None:
                 task.cancel()
             del self._shows[model]
-            self._client.unwatch(release.endpoint, model.reconnected)
             name = (release.service_id, release.model, release.version)
             if name not in names:
                 self._meter.model_gone(*name)

@@ -170,7 +170,7 @@ async def test_what_is_switched_off_hides_the_calls_in_flight_too(tmp_path: Path
 
 
 async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
-    """The first call after the swap shows its score; the old one's watchers and gauge are gone."""
+    """The first call after the swap shows its score; the old one's task and gauge are gone."""
     async with site(tmp_path) as here:
         (old,) = here.gateway.models.values()
         here.edit(release=("clip: {uacr: [1, 10000]}", "clip: {uacr: [1, 9000]}"))
@@ -179,7 +179,6 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         assert new is not old and new.proof == "passed"
         assert summary(await here.call())
         assert list(here.gateway._proving) == [new]
-        assert here.gateway._client._watching == {here.server.host: [new.reconnected]}
         assert 'wardgate_model_proven{model="kidney-failure",service_id="kidney-failure",version="1.0.0"} 1.0' in (
             here.gateway._meter.exposition()[0].decode()
         )
@@ -232,5 +231,5 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
         assert sizes[1] - sizes[0] < 50_000, sizes
-        assert len(here.gateway._client._watching[here.server.host]) == len(here.gateway._proving) == 1
+        assert len(here.gateway._proving) == 1
         assert len(here.gateway._client._prepared) <= 2

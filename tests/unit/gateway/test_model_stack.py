@@ -138,9 +138,9 @@ class Flaky(FakeModel):
 
     endings: list[Reason] = field(default_factory=list)
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
         self.broken = self.endings.pop(0) if self.endings else None
-        return await super().infer(endpoint, inputs, timeout)
+        return await super().infer(endpoint, inputs, timeout, oldest)
 
 
 async def test_the_model_is_told_how_long_anybody_waits() -> None:

@@ -89,6 +89,15 @@ class ModelReply(msgspec.Struct, frozen=True):
     score: float
     contributions: tuple[float, ...] | None  # in the order of inputs.order; None: not declared or absent
     others: Mapping[str, float]
+    connection: int | None = None
+    """The number of the connection that it came over, counted in the order of their opening; None: not known."""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """What the endpoint says of itself, and over which connection (as in ModelReply)."""
+
+    ready: bool
+    connection: int | None = None
 
 
 class Probe(msgspec.Struct, frozen=True):
