@@ -34,6 +34,21 @@ class Models:
         self._spawn = spawn
         self._shows: dict[ProvenModel, Callable[[], None]] = {}
         self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
+        self._policies: dict[ProvenModel, ModelPolicies] = {}
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
+
+    def isolate(self, circuits: frozenset[tuple[str, str]]) -> None:
+        """Keep all calls away from these (service, release), and from no others by hand; also from what a later
+        configuration makes of them. The whole set, so that whoever tells it (today the admin listener, later the
+        rollout snapshot) need not know what was told before."""
+        self._isolated = circuits
+        for policies in self._policies.values():
+            policies.isolate(_circuit(policies) in circuits)
+
+    def circuits(self, models: Iterable[ProvenModel]) -> dict[tuple[str, str], str]:
+        """The state of each."""
+        found = [self._policies[model] for model in models]
+        return {_circuit(policies): policies.breaker.state.value for policies in found}
 
     def of(self, catalog: Catalog, known: Known) -> dict[str, ProvenModel]:
         """One for each release digest. A model that is `known`, at the same endpoint with the same probes, keeps its
@@ -47,6 +62,7 @@ class Models:
     def _made(self, release: ReleasePlan) -> ProvenModel:
         client, clock, meter = self._client, self._clock, self._meter
         policies = _policies(release, meter, self._log)
+        policies.isolate(_circuit(policies) in self._isolated)
         model = ProvenModel(
             release.model,
             release.version,
@@ -57,7 +73,9 @@ class Models:
             clock,
             meter,
             told=_proof_news(release, meter, self._log),
+            isolated=lambda: policies.isolated,
         )
+        self._policies[model] = policies
         self._shows[model] = partial(_show, release, model, policies, meter)
         return model
 
@@ -85,7 +103,7 @@ class Models:
             task = self._proving.pop(model, None)
             if task is not None:
                 task.cancel()
-            del self._shows[model]
+            del self._shows[model], self._policies[model]
             name = (release.service_id, release.model, release.version)
             if name not in names:
                 self._meter.model_gone(*name)
@@ -123,6 +141,10 @@ def _policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Mo
         log.event("breaker", service=name.service_id, model=name.model, version=name.version, state=state.value)
 
     return ModelPolicies(release.endpoint, name, meter, told)
+
+
+def _circuit(policies: ModelPolicies) -> tuple[str, str]:
+    return policies.name.service_id, policies.name.version
 
 
 def _show(release: ReleasePlan, model: ProvenModel, policies: ModelPolicies, meter: PrometheusMeter) -> None:

@@ -91,8 +91,10 @@ class ProvenModel:
         meter: Meter,
         options: ProbeOptions | None = None,
         told: Callable[[Proof], None] = lambda proof: None,
+        isolated: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`told` hears of each change of the proof, for the log and the gauge."""
+        """`told` hears of each change of the proof, for the log and the gauge. `isolated`: whether somebody has taken
+        the endpoint out of use, which is then the reason that calls are told, proven or not."""
         self.name = name
         self.version = version
         self._endpoint = endpoint
@@ -102,6 +104,7 @@ class ProvenModel:
         self._clock = clock
         self._meter = meter
         self._options = options or ProbeOptions()
+        self._isolated = isolated
         self.evidence = Evidence(told)
         self._owed = 0
         """The newest connection that was met: rounds come over this one or a newer one."""
@@ -116,7 +119,7 @@ class ProvenModel:
     async def __call__(self, request: ModelRequest) -> ModelReply:
         evidence = self.evidence
         if evidence.proof is not Proof.PASSED and not evidence.doubted:
-            raise ModelUnavailable(Reason(evidence.proof.value))
+            raise ModelUnavailable(Reason.MODEL_ISOLATED if self._isolated() else Reason(evidence.proof.value))
         try:
             reply = await self._ask(request)
         except ModelUnavailable as error:
