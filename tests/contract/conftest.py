@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.archive_rows import card_key
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.records import card_key
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions

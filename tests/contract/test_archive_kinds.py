@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.contract.conftest import Store
-from tests.fakes.records import FOREVER, START, card_key, card_uuid, decision, report
+from tests.fakes.archive_rows import FOREVER, START, card_key, card_uuid, decision, report
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.records.archive import (
     AccessEntry,

@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.contract.conftest import Store
+from tests.fakes.archive_rows import FOREVER, START, card_key, decision
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.records import FOREVER, START, card_key, decision
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
@@ -231,7 +231,7 @@ def test_what_is_purged_is_overwritten(file: Path) -> None:
 
 WRITING = """
 import sys
-from tests.fakes.records import decision
+from tests.fakes.archive_rows import decision
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.domain.durable import SqlitePlace
