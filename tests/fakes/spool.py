@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.fakes.archive import FakeArchive
-from wardgate.adapters.spool.drainer import Drainer, DrainerOptions
+from wardgate.adapters.spool.drainer import Drainer, DrainerOptions, Takes
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, entries
 from wardgate.adapters.spool.reader import SpoolReader
@@ -46,7 +45,7 @@ class Spooled:
     def __init__(
         self,
         root: Path,
-        archive: FakeArchive | None = None,
+        archive: Takes | None = None,
         options: SpoolOptions = ROOMY,
         opened: Open = create,
         worker: int = 0,
@@ -83,7 +82,7 @@ class Spooled:
 @asynccontextmanager
 async def spooled(
     root: Path,
-    archive: FakeArchive | None = None,
+    archive: Takes | None = None,
     options: SpoolOptions = ROOMY,
     opened: Open = create,
     worker: int = 0,
