@@ -7,13 +7,12 @@ hang, and stores that are down or hang. The figures of `make proof` (--hypothesi
 import asyncio
 import random
 import shutil
-import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,7 @@ from hypothesis import settings
 from tests.fakes.archive import FakeArchive
 from tests.fakes.config_tree import sound_config
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway_process import ended, start_gateway
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import oip_server
 from tests.fakes.processes import free_port
@@ -71,40 +71,41 @@ async def test_no_card_is_shown_whose_record_a_killed_gateway_has_lost(tmp_path:
 
 
 @asynccontextmanager
-async def _killed(config: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _killed(config: Path, port: int) -> AsyncIterator[BaseProcess]:
     """A gateway that shows cards; killed at the end, whatever it is doing."""
-    command = ("-m", "wardgate", "serve", "--config", str(config))
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=subprocess.DEVNULL)
+    process = start_gateway(config)
     try:
-        end = time.monotonic() + 20
-        while time.monotonic() < end and not await _cards(port, 0):
+        end = time.monotonic() + 60
+        while not await _cards(port, 0):
+            assert process.is_alive() and time.monotonic() < end
             await asyncio.sleep(0.02)
         yield process
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        process.kill()
+        await ended(process)
 
 
-async def _load(port: int, number: int, gateway: asyncio.subprocess.Process, seconds: float) -> set[str]:
+async def _load(port: int, number: int, gateway: BaseProcess, seconds: float) -> set[str]:
     """The cards that came whole until the gateway was killed."""
     shown: set[str] = set()
+    first_card = asyncio.Event()
 
     async def client(first: int) -> None:
         for call in range(first, 10**6, TOGETHER):
             cards = await _cards(port, (number + 1) * 10**6 + call)
-            if cards is None and gateway.returncode is not None:
+            if cards is None and not gateway.is_alive():
                 return
-            shown.update(cards or ())
+            if cards:
+                shown.update(cards)
+                first_card.set()
 
     async with asyncio.TaskGroup() as tasks:
         for first in range(TOGETHER):
             tasks.create_task(client(first))
-        while not shown:
-            await asyncio.sleep(0.01)
+        await first_card.wait()
         await asyncio.sleep(seconds)
-        gateway.send_signal(signal.SIGKILL)
-        await gateway.wait()
+        gateway.kill()
+        await ended(gateway)
     return shown
 
 
