@@ -58,4 +58,4 @@ class FakeFeedbackSink:
 
 
 def recorder_of(clock: Clock, ring: KeyRing = RING) -> Recorder:
-    return Recorder(RecordNames(ring), KeyedFingerprints(ring.keys(Purpose.LOG)), clock, "test", "sha256:0")
+    return Recorder(RecordNames(ring), KeyedFingerprints(ring.keys(Purpose.LOG)), clock, "test", f"sha256:{'0' * 64}")
