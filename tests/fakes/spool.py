@@ -50,6 +50,7 @@ class Spooled:
         opened: Open = create,
         worker: int = 0,
         draining: DrainerOptions = QUICK,
+        running: bool = True,
     ) -> None:
         self.events: Counter[SpoolEvent] = Counter()
         self.faults: list[BaseException] = []
@@ -65,6 +66,10 @@ class Spooled:
             self.drainer = Drainer(
                 self.folder, self.reader, self.writer.removed, archive, self._told, self.faults.append, draining
             )
+        if running:
+            self.start()
+
+    def start(self) -> None:
         self.writer.start()
         if self.drainer is not None:
             self.drainer.start()
