@@ -10,7 +10,7 @@ import msgspec
 from wardgate.domain.context.drafts import DRAFT_ORDERS, SELECTIONS, Drafts
 from wardgate.domain.context.fhir import Document, Event, Resource
 from wardgate.domain.context.lenient import lenient_document
-from wardgate.domain.context.ownership import NO_ALIASES, Owner
+from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
 from wardgate.domain.context.record import DRAFT_MEDICATIONS, Dropped, KeyState, PatientRecord, home_in_context
 from wardgate.domain.context.resources import Page
@@ -138,25 +138,34 @@ class _Pile:
     def add(self, page: Page) -> None:
         if page.patients or page.encounters or page.unreadable:
             self._add_apart(page)
-        literal, kind = self._owner.literal, ""
-        aliases = self._owner.aliases(page) if page.patients else NO_ALIASES
-        held: dict[str, Resource] = {}
+        if page.resources and not self._add_plain(page.resources):
+            self._add_each(page)
+
+    def _add_plain(self, resources: Sequence[Resource]) -> bool:
+        """Nearly every page: one type that no page before had, each once, all hers as plainly as can be said."""
+        literal, kind = self._owner.literal, resources[0].resourceType
+        if kind in self._chosen:
+            return False
+        held = {
+            found: resource
+            for resource in resources
+            if resource.resourceType == kind
+            and (found := resource.id) is not None
+            and (subject := resource.subject) is not None
+            and subject.reference == literal
+            and resource.focus is None
+            and resource.patient is None
+        }
+        if len(held) != len(resources):
+            return False
+        self._chosen[kind] = held
+        return True
+
+    def _add_each(self, page: Page) -> None:
+        aliases = self._owner.aliases(page)
         for resource in page.resources:
-            if resource.resourceType != kind:
-                kind = resource.resourceType
-                held = self._chosen.setdefault(kind, {})
-            subject, found = resource.subject, resource.id
-            if (
-                subject is not None
-                and subject.reference == literal
-                and resource.focus is None
-                and resource.patient is None
-                and found is not None
-                and found not in held
-            ):
-                held[found] = resource  # the plain case of nearly every resource
-            else:
-                self._consider(resource, self._owner.verdict(resource, aliases), held)
+            held = self._chosen.setdefault(resource.resourceType, {})
+            self._consider(resource, self._owner.verdict(resource, aliases), held)
 
     def add_drafts(self, drafts: Drafts, resources: dict[str, tuple[Resource, ...]], keys: dict[str, KeyState]) -> None:
         """Each field under a name of its own: a draft is no resource of the chart, whatever its type and id."""

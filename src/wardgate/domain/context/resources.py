@@ -51,11 +51,11 @@ class Page(msgspec.Struct):
 _ABSENT = msgspec.Raw()  # `Raw | None` is no type that msgspec can decode: it expects null then
 
 
-class _SlimEntry(msgspec.Struct):
+class _SlimEntry(msgspec.Struct, gc=False):
     resource: Resource | None = None
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     resource: Event | None = None
 
 
@@ -64,7 +64,7 @@ class _Link(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-class _SlimEnvelope(msgspec.Struct):
+class _SlimEnvelope(msgspec.Struct, gc=False):
     resourceType: str | None = None
     entry: list[_SlimEntry] | None = None
     link: list[_Link] | None = None
@@ -72,7 +72,7 @@ class _SlimEnvelope(msgspec.Struct):
     resource: msgspec.Raw = _ABSENT
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     resourceType: str | None = None
     entry: list[_Entry] | None = None
     link: list[_Link] | None = None
