@@ -34,6 +34,11 @@ class Agreement(Enum):
     UNSURE = "unsure"  # no id, or no subject: it may be the right one, and that is not enough
 
 
+# Looking up a member of an enum costs more than all that is done with it here.
+_AGREES, _DIFFERS, _UNSURE = Agreement.AGREES, Agreement.DIFFERS, Agreement.UNSURE
+_FOREIGN = Dropped.OTHER_PATIENT
+
+
 class Answer(msgspec.Struct):
     """How one key was answered, by the EHR in its prefetch or by its FHIR server.
 
@@ -49,6 +54,8 @@ class Answer(msgspec.Struct):
 def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | None) -> Agreement:
     """Whether the resource that the context names is what this key holds; keys that ask for others agree, unless it is
     among them and is somebody else's."""
+    if not page.patients and not page.encounters:
+        return _AGREES
     field = names_context(key)
     if field == "patientId":
         return _worst([owner.verdict_on_patient(document) for document in page.patients])
@@ -56,9 +63,9 @@ def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | No
         encounters = [resource for resource in page.resources if resource.resourceType == "Encounter"]
         return _worst([_verdict_on_encounter(resource, owner, encounter_id) for resource in encounters])
     own = [encounter for encounter, _ in page.encounters if encounter_id is not None and encounter.id == encounter_id]
-    if own and Dropped.OTHER_PATIENT in [owner.verdict(encounter, owner.aliases(page)) for encounter in own]:
-        return Agreement.DIFFERS
-    return Agreement.AGREES
+    if own and _FOREIGN in [owner.verdict(encounter, owner.aliases(page)) for encounter in own]:
+        return _DIFFERS
+    return _AGREES
 
 
 def _verdict_on_encounter(encounter: Resource, owner: Owner, encounter_id: str) -> Dropped | None:
@@ -69,9 +76,9 @@ def _verdict_on_encounter(encounter: Resource, owner: Owner, encounter_id: str) 
 
 
 def _worst(verdicts: list[Dropped | None]) -> Agreement:
-    if Dropped.OTHER_PATIENT in verdicts:
-        return Agreement.DIFFERS
-    return Agreement.UNSURE if any(verdicts) else Agreement.AGREES
+    if _FOREIGN in verdicts:
+        return _DIFFERS
+    return _UNSURE if any(verdicts) else _AGREES
 
 
 def assemble(
@@ -100,8 +107,8 @@ def assemble(
         keys=keys,
         dropped=dropped,
         wrong_patient=wrong_patient
-        or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT
-        or pile.rejected.get(("Encounter", encounter_id)) is Dropped.OTHER_PATIENT,
+        or dropped.get(_FOREIGN, 0) >= WRONG_PATIENT_AT
+        or pile.rejected.get(("Encounter", encounter_id)) is _FOREIGN,
         doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
         wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
         read_back_to={a.key.name: a.read_back_to for a in answers if a.read_back_to is not None},
@@ -240,7 +247,8 @@ class _Pile:
         return {kind for kind, cause in dropped if cause is Dropped.NO_SUBJECT}
 
     def _add_apart(self, page: Page) -> None:
-        self._lost.extend([("", Dropped.UNREADABLE)] * page.unreadable)
+        if page.unreadable:
+            self._lost.extend([("", Dropped.UNREADABLE)] * page.unreadable)
         for document in page.patients:
             verdict = self._owner.verdict_on_patient(document)
             found = document.get("id")
