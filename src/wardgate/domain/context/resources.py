@@ -229,10 +229,11 @@ def _plain(envelope: _SlimEnvelope | _Envelope, resource_type: str) -> Page | No
     """The page of a Bundle in which each resource has all that is read of it; None: it takes its JSON besides."""
     if envelope.resourceType != "Bundle":
         return None
-    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
     entries: Sequence[_SlimEntry | _Entry] = envelope.entry or ()
     resources = [resource for entry in entries if (resource := entry.resource) is not None]
-    if not types.isdisjoint([resource.resourceType for resource in resources]):
+    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
+    others = [resource.resourceType for resource in resources if resource.resourceType != resource_type]
+    if (resources and resource_type in types) or not types.isdisjoint(others):
         return None
     return Page(resources, [], [], [], _next(envelope.link))
 
