@@ -26,7 +26,6 @@ from bench.profile import ask
 from bench.request import Sample, now, samples
 from bench.servers import LOAD_CORE, SERVER_CORE, free_port, write_config
 from tests.fakes.redis_server import RedisServer
-from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
@@ -34,22 +33,20 @@ from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.seals import Seals
-from wardgate.bootstrap import DecisionIds, Faults, SystemClock, Tasks
+from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, Tasks, recall_of
 from wardgate.domain.clients import Client
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.plans import Catalog, ReleasePlan
-from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
+from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
-from wardgate.gateway.hot import HotCache
 from wardgate.gateway.layers import record, telemetry
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import HotStore
 from wardgate.gateway.probes import ProvenModel
-from wardgate.gateway.recall import Recall
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
 from wardgate.resilience.admission import Claim, Gate
@@ -121,7 +118,7 @@ class _Parts:
     async def edge(self, store: HotStore, layered: bool) -> Edge:
         """With all layers, or with nothing but records and metrics around the spine and the model."""
         clock, meter, snapshots = self.clock, self.meter, self.snapshots
-        recall = self._recall(store)
+        recall = recall_of(store, self.ring, snapshots, self.faults)
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
@@ -146,11 +143,6 @@ class _Parts:
 
     def _releases(self) -> list[ReleasePlan]:
         return [release for plan in self.catalog.plans() for release in plan.releases.values()]
-
-    def _recall(self, store: HotStore) -> Recall:
-        ring, later = self.ring, asyncio.get_running_loop().call_soon
-        cache, vault = HotCache(store, Pseudonyms(ring, Purpose.CACHE)), SealedAnswers(ring.keys(Purpose.ANSWER))
-        return Recall(cache, ring.keys(Purpose.CACHE)[0].secret, vault, self.snapshots, self.faults, later)
 
     def _stacked(self, release: ReleasePlan) -> ModelHandler:
         name = ReleaseName(release.service_id, release.model, release.version)
