@@ -6,10 +6,14 @@ still receives its body holds none, so slow uploads cannot fill the house.
 
 How many places there are follows the event loop: while it is late, it has more to do than it can, and every further
 call makes all of them slower. A call that waits for somebody else does not make it late.
+
+Who has a place begins when it is its turn: a few calls in each turn of the event loop, so that whoever is turned away
+need not wait for the work of all who came with it.
 """
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
@@ -28,7 +32,7 @@ class AdmissionOptions:
 @dataclass(frozen=True, slots=True)
 class BrakeOptions:
     lag: float = 0.005
-    """Seconds by which the event loop may be late."""
+    """Seconds by which the event loop, or the work of a call that has a place, may be late."""
     every: float = 0.01
     """Seconds between two looks at it."""
     fall: float = 0.8
@@ -176,6 +180,43 @@ class Brake:
         return int(self._places)
 
 
+class Pace:
+    """The pure machine: who begins in this turn of the event loop, and who in a later one."""
+
+    def __init__(self, a_turn: int = 8) -> None:
+        """`a_turn`: calls that begin in one. Fewer would be told apart from none by nobody, since the loop itself costs
+        as much as a tenth of a call; more make a turn long."""
+        self._a_turn = a_turn
+        self._begun = 0
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
+
+    @property
+    def begun(self) -> int:
+        """In this turn."""
+        return self._begun
+
+    def begins(self) -> bool:
+        """Whether one more begins now; where not, it has to `wait`."""
+        if self._begun >= self._a_turn or self._waiting:
+            return False
+        self._begun += 1
+        return True
+
+    def wait(self, now: float, begin: Callable[[], None]) -> None:
+        """`begin` is called when its turn comes, also where nobody waits for it any more."""
+        self._waiting.append((now, begin))
+
+    def turn(self) -> None:
+        """The event loop begins another turn."""
+        self._begun = min(self._a_turn, len(self._waiting))
+        for _ in range(self._begun):
+            self._waiting.popleft()[1]()
+
+    def lag(self, now: float) -> float:
+        """Seconds that the first one has waited."""
+        return now - self._waiting[0][0] if self._waiting else 0.0
+
+
 class Seen(Protocol):
     def __setitem__(self, place: int, busy: int, /) -> None: ...
 
@@ -187,6 +228,7 @@ class Gate:
     def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
         self.machine = Admission(options)
         self._allowed = self.machine.options.concurrency
+        self._pace = Pace()
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
@@ -201,7 +243,8 @@ class Gate:
         while True:
             due = loop.time() + every
             await asyncio.sleep(every)
-            places = brake.places(loop.time() - due, self.machine.busy, self._allowed)
+            lag = max(loop.time() - due, self._pace.lag(loop.time()))
+            places = brake.places(lag, self.machine.busy, self._allowed)
             if places != self.machine.options.concurrency:
                 self._set(replace(self.machine.options, concurrency=places))
 
@@ -224,19 +267,22 @@ class Gate:
         return self.machine.would_shed(claim)
 
     async def enter(self, claim: Claim) -> bool:
-        """True: with a place, which `leave` gives back. False: turned away, at once or when patience is over."""
+        """True: with a place, which `leave` gives back, and it is this call's turn. False: turned away, at once or when
+        patience is over."""
         ticket = Ticket(claim)
         evicted = self.machine.arrive(ticket)
-        if ticket.state is State.ADMITTED:
-            self._seen[0] = self.machine.busy
-            return True
-        if ticket.state is State.SHED:
-            return False
         if evicted is not None:
             _tell([evicted])
-        return await self._wait(ticket)
+        if ticket.state is State.WAITING:
+            await self._wait(ticket)
+        if ticket.state is State.SHED:
+            return False
+        self._seen[0] = self.machine.busy
+        await self._turn()
+        return True
 
-    async def _wait(self, ticket: Ticket) -> bool:
+    async def _wait(self, ticket: Ticket) -> None:
+        """Until it is settled."""
         loop = asyncio.get_running_loop()
         ticket.turn = loop.create_future()
         timer = loop.call_later(ticket.claim.patience, self._late, ticket)
@@ -250,7 +296,25 @@ class Gate:
             raise
         finally:
             timer.cancel()
-        return ticket.state is State.ADMITTED
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._pace.begun:
+            loop.call_soon(self._next_turn)
+        if self._pace.begins():
+            return
+        mine = loop.create_future()
+        self._pace.wait(loop.time(), lambda: None if mine.done() else mine.set_result(None))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            self.leave()
+            raise
+
+    def _next_turn(self) -> None:
+        self._pace.turn()
+        if self._pace.begun:
+            asyncio.get_running_loop().call_soon(self._next_turn)
 
     def leave(self) -> None:
         _tell(self.machine.leave())
