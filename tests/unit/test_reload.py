@@ -178,7 +178,7 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         (new,) = here.gateway.models.values()
         assert new is not old and new.proof == "passed"
         assert summary(await here.call())
-        assert list(here.gateway._proving) == [new]
+        assert list(here.gateway._models._proving) == [new]
         assert here.gateway._client._watching == {here.server.host: [new.reconnected]}
         assert 'wardgate_model_proven{model="kidney-failure",service_id="kidney-failure",version="1.0.0"} 1.0' in (
             here.gateway._meter.exposition()[0].decode()
@@ -201,7 +201,7 @@ async def test_reloads_come_one_after_another(tmp_path: Path) -> None:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(here.gateway.reload()) for _ in range(10)]
         assert [task.result() for task in asked] == [()] * 10
-        assert len(here.gateway._proving) == 1
+        assert len(here.gateway._models._proving) == 1
         assert summary(await here.call()).startswith("Two-year risk")
 
 
@@ -232,5 +232,5 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
         assert sizes[1] - sizes[0] < 50_000, sizes
-        assert len(here.gateway._client._watching[here.server.host]) == len(here.gateway._proving) == 1
+        assert len(here.gateway._client._watching[here.server.host]) == len(here.gateway._models._proving) == 1
         assert len(here.gateway._client._prepared) <= 2
