@@ -94,7 +94,7 @@ def still_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(5_000, 1_000, 100)
 
 
 def url_of(listen: Listen) -> str:

@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from math import ceil
 from typing import Protocol
 
 
@@ -27,6 +28,14 @@ class AdmissionOptions:
     """Calls that may wait for a place (`limits.queue`)."""
     headroom: float = 0.1
     """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
+
+    room: float = 1.0
+    """Share of the queue in which a rank may wait that has others above it."""
+
+    def shrunk(self, places: int) -> "AdmissionOptions":
+        """With so many places. Fewer leave a shorter queue in time, so lower ranks wait in less of it, and are turned
+        away at once rather than late; the highest keeps all of it, for bursts."""
+        return replace(self, concurrency=places, room=places / self.concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Admission:
 
     def would_shed(self, claim: Claim) -> bool:
         """Whether a ticket with this claim would be turned away if it came now."""
-        return not self._free(claim) and self.waiting >= self.options.queue and self._victims(claim) is None
+        return not self._free(claim) and self.waiting >= self._room(claim) and self._victims(claim) is None
 
     def arrive(self, ticket: Ticket) -> Ticket | None:
         """Settles the ticket, or lets it wait; the ticket that had to make room for it, shed."""
@@ -92,7 +101,7 @@ class Admission:
             self.busy += 1
             return None
         evicted = None
-        if self.waiting >= self.options.queue:
+        if self.waiting >= self._room(claim):
             victims = self._victims(claim)
             if victims is None:
                 ticket.state = State.SHED
@@ -137,6 +146,9 @@ class Admission:
     def _places(self, claim: Claim) -> int:
         concurrency = self.options.concurrency
         return max(1, concurrency - claim.above * int(concurrency * self.options.headroom))
+
+    def _room(self, claim: Claim) -> int:
+        return ceil(self.options.queue * self.options.room) if claim.above else self.options.queue
 
     def _victims(self, claim: Claim) -> deque[Ticket] | None:
         """The queue whose newest makes room: the longest of a lower rank; within the rank, that of a group that waits
@@ -227,13 +239,13 @@ class Gate:
 
     def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
         self.machine = Admission(options)
-        self._allowed = self.machine.options.concurrency
+        self._allowed = self.machine.options
         self._pace = Pace()
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
         """Who is inside stays inside."""
-        self._allowed = options.concurrency
+        self._allowed = options
         self._set(options)
 
     async def keep_time(self, brake: Brake | None = None) -> None:
@@ -244,9 +256,9 @@ class Gate:
             due = loop.time() + every
             await asyncio.sleep(every)
             lag = max(loop.time() - due, self._pace.lag(loop.time()))
-            places = brake.places(lag, self.machine.busy, self._allowed)
+            places = brake.places(lag, self.machine.busy, self._allowed.concurrency)
             if places != self.machine.options.concurrency:
-                self._set(replace(self.machine.options, concurrency=places))
+                self._set(self._allowed.shrunk(places))
 
     def _set(self, options: AdmissionOptions) -> None:
         self.machine.options = options
@@ -256,7 +268,7 @@ class Gate:
     @property
     def crowded(self) -> bool:
         """Whether anybody could be turned away at all."""
-        return self.machine.waiting >= self.machine.options.queue
+        return self.machine.waiting >= self.machine.options.queue * self.machine.options.room
 
     @property
     def pressed(self) -> bool:

@@ -1,6 +1,7 @@
 """Admission: the machine by its properties, and the gate that drives it."""
 
 import asyncio
+from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ OPTIONS = st.builds(
     concurrency=st.integers(1, 12),
     queue=st.integers(0, 6),
     headroom=st.sampled_from([0.0, 0.1, 0.25]),
+    room=st.sampled_from([0.1, 0.5, 1.0]),
 )
 STEPS = st.lists(
     st.one_of(
@@ -38,6 +40,10 @@ class House:
         options = self.machine.options
         return max(1, options.concurrency - claim.above * int(options.concurrency * options.headroom))
 
+    def room(self, claim: Claim) -> int:
+        options = self.machine.options
+        return ceil(options.queue * options.room) if claim.above else options.queue
+
     def arrive(self, claim: Claim) -> Ticket:
         before, was_waiting = self.machine.would_shed(claim), list(self.waiting)
         ticket = Ticket(claim)
@@ -56,7 +62,7 @@ class House:
             self.waiting.append(ticket)
         else:
             assert len(self.inside) >= self.places(claim)
-            assert len(self.waiting) >= self.machine.options.queue
+            assert len(self.waiting) >= self.room(claim)
             assert all(other.claim.rank >= claim.rank for other in self.waiting), "somebody lower was there to shed"
         return ticket
 
