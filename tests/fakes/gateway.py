@@ -29,7 +29,7 @@ from wardgate.gateway.ports import FhirReader, HotStore
 from wardgate.gateway.probes import Proof, ProvenModel
 from wardgate.gateway.shadow import Shadow, ShadowOptions
 from wardgate.gateway.stacks import hook_stack
-from wardgate.resilience.admission import Gate
+from wardgate.resilience.gate import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
