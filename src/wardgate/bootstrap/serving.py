@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wardgate.adapters.logs.events import EventLog
 from wardgate.bootstrap.gateway import Configured, Gateway, Read
 from wardgate.bootstrap.models import prove_first
-from wardgate.resilience.admission import Seen
+from wardgate.resilience.gate import Seen
 from wardgate.settings import Listen
 from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
 
