@@ -1,11 +1,12 @@
 """More calls than the gateway can answer: what is still answered in time, and how cheaply the rest is turned away.
 
-    python -m bench.overload [cpu] [model] [tiers] [--seconds 5] [--client aiohttp|pyreqwest]
+    python -m bench.overload [cpu] [model] [tiers] [reload] [--seconds 5] [--client aiohttp|pyreqwest]
 
 cpu    a model that answers at once, twice the peak of one core
 model  a model that takes 50 ms behind a bulkhead, at five times what the two can do: with 32 places, which is more
        than one core can even read, and with 8, which is not
 tiers  like cpu, and three calls of ten are for a service of a high risk tier, the others for one of a low tier
+reload no overload: 300 calls a second, and then the same with a reload of the configuration every second
 
 One core for the gateway, the generator on the other. First the peak in a closed loop, then an open one, then half the
 peak. Latency counts from when a call was due.
@@ -14,6 +15,7 @@ peak. Latency counts from when a call was due.
 import argparse
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,12 +25,13 @@ from typing import NamedTuple
 
 from bench.load import Target, closed_loop, hook_calls, one_card, open_calls, poisson
 from bench.request import Sample, now, samples
-from bench.servers import AIOHTTP, LOAD_CORE, PYREQWEST, Variant, gateway, stub
+from bench.servers import AIOHTTP, LOAD_CORE, PYREQWEST, Server, Variant, gateway, stub
 from wardgate.lab.load.engine import Call
 
 _CONNECTIONS = 1024
 _DEADLINE = 0.5
 _AFTER = 3.0  # seconds of half the peak when it is over
+_QUIET = 300.0  # calls a second
 _MODEL = 0.05  # seconds that the slow model takes
 _ONSET = 0.5  # seconds that count as the begin of it
 _PATIENTS = 1024  # two calls for one patient at the same time are one call for the model
@@ -91,24 +94,54 @@ def _measure(title: str, target: Target, times: float, seconds: float, together:
 
 
 def cpu(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0) as (port, calls):
+    with _running(variant, folder, 0) as (_, port, calls):
         _measure("CPU-bound", hook_calls(port, calls), 2, seconds)
 
 
 def model(variant: Variant, seconds: float, folder: Path) -> None:
     for places in (32, 8):
-        with _running(variant, folder, _MODEL, partial(_edit, places)) as (port, calls):
+        with _running(variant, folder, _MODEL, partial(_edit, places)) as (_, port, calls):
             _measure(f"Model-bound, {places} places", hook_calls(port, calls), 5, seconds, places)
 
 
 def tiers(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0, _second_service) as (port, calls):
+    with _running(variant, folder, 0, _second_service) as (_, port, calls):
         high, low = hook_calls(port, calls), hook_calls(port, calls, _LOW)
         mixed = high._replace(pieces=lambda number: (high if _is_high(number) else low).pieces(number))
         during = _measure("Two tiers", mixed, 2, seconds)
     for name, wanted in (("high", True), ("low", False)):
         of_tier = [call for call in during if _is_high(call.number) is wanted]
         _print(name, f"{len(of_tier)} calls, {len(sorted_out(of_tier).shed)} of them shed")
+
+
+def reload(variant: Variant, seconds: float, folder: Path) -> None:
+    print("\nReloads", flush=True)
+    with _running(variant, folder, 0) as (server, port, calls):
+        target = hook_calls(port, calls)
+        for name, every in (("without", None), ("with", 1.0)):
+            with _every(every, server.reload):
+                answered = open_calls(target, poisson(_QUIET, seconds), _CONNECTIONS)
+            _print(name, _quantiles([call.done - call.due for call in answered]))
+            _print("neither", str(len(answered) - len(sorted_out(answered).cards)))
+
+
+@contextmanager
+def _every(seconds: float | None, do: Callable[[], None]) -> Iterator[None]:
+    over = threading.Event()
+
+    def ticking() -> None:
+        while not over.wait(seconds):
+            do()
+
+    ticker = threading.Thread(target=ticking)
+    if seconds is not None:
+        ticker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if seconds is not None:
+            ticker.join()
 
 
 def _is_high(number: int) -> bool:
@@ -118,10 +151,10 @@ def _is_high(number: int) -> bool:
 @contextmanager
 def _running(
     variant: Variant, folder: Path, latency: float, change: Callable[[Path], None] = lambda files: None
-) -> Iterator[tuple[int, list[Sample]]]:
+) -> Iterator[tuple[Server, int, list[Sample]]]:
     calls = samples(now(), _PATIENTS)
-    with stub(latency, folder) as model, gateway(variant, model, folder, calls[:64], change) as (_, port):
-        yield port, calls
+    with stub(latency, folder) as model, gateway(variant, model, folder, calls[:64], change) as (server, port):
+        yield server, port, calls
 
 
 def _edit(places: int, files: Path) -> None:
@@ -137,11 +170,11 @@ def _second_service(files: Path) -> None:
 
 
 def main() -> None:
-    kinds = {"cpu": cpu, "model": model, "tiers": tiers}
+    kinds = {"cpu": cpu, "model": model, "tiers": tiers, "reload": reload}
     options = argparse.ArgumentParser(prog="python -m bench.overload")
-    options.add_argument("kinds", nargs="*", metavar="KIND", help="cpu, model, tiers (all)")
+    options.add_argument("kinds", nargs="*", metavar="KIND", help="cpu, model, tiers, reload (all)")
     options.add_argument("--seconds", type=float, default=5.0)
-    options.add_argument("--client", choices=("aiohttp", "pyreqwest"), default="pyreqwest")
+    options.add_argument("--client", choices=("aiohttp", "pyreqwest"), default="aiohttp")
     chosen = options.parse_args()
     variant = PYREQWEST if chosen.client == "pyreqwest" else AIOHTTP
     os.sched_setaffinity(0, {LOAD_CORE})

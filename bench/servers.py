@@ -60,6 +60,10 @@ class Server:
             self._process = start(arguments, core, log)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 
@@ -69,6 +73,9 @@ class Server:
     def cpu(self) -> float:
         """Seconds of CPU so far, user and system, all threads: the clock that clock_getcpuclockid(3) names."""
         return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def reload(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
 
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
