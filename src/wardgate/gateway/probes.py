@@ -40,8 +40,8 @@ class ProbeOptions:
     """Seconds between readiness checks while the proof holds; below the keep-alive of common servers (5 s)."""
 
 
-_BROKEN = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED})
-"""The connection ended: perhaps with its process."""
+_BROKEN = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED, Reason.REPLY_MISMATCHED})
+"""The connection is of no use any more: perhaps its process has ended."""
 _SUSPICIOUS = _BROKEN | {Reason.REPLY_VERSION}
 """What a call may meet that could mean that another process answers now."""
 _SHARE = 0.9
@@ -57,7 +57,7 @@ class _Found:
 
     @property
     def proof(self) -> Proof:
-        """Half a reply says no more than none."""
+        """Half a reply, and the reply to another request, say no more than none."""
         if self.reason is None:
             return Proof.PASSED
         wrong = self.reason.value.startswith("reply_") and self.reason not in _BROKEN
@@ -217,7 +217,7 @@ class ProvenModel:
 
     async def _round(self, patience: float, extends: bool = False) -> None:
         begun, waiting, self._waiting = self.evidence.begin(), self._waiting, []
-        found = await self._found(patience, self._owed)
+        found = await self._found(patience, self._owed, asks_readiness=not extends)
         if found.proof is Proof.FAILED:
             found = dataclasses.replace(found, connection=self._client.renew(self._endpoint))
         changes_nothing = extends and found.proof is Proof.PENDING and found.reason not in _BROKEN
@@ -231,24 +231,25 @@ class ProvenModel:
                 each.settle(Proof.PASSED)
         self._waiting = [each for each in self._waiting if not each.settled.done()]
 
-    async def _found(self, patience: float, oldest: int) -> _Found:
+    async def _found(self, patience: float, oldest: int, asks_readiness: bool) -> _Found:
         """One round that cannot fail, told to the meter: whatever breaks, nothing is proven.
 
         A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception.
         Whoever uses it next finds nobody; so a broken round is begun again, at once and from its beginning."""
-        found = await self._asked(patience, oldest)
+        found = await self._asked(patience, oldest, asks_readiness)
         if found.reason in _BROKEN:
-            found = await self._asked(patience, oldest)
+            found = await self._asked(patience, oldest, asks_readiness)
         self._meter.probe_ended(self.name, self.version, found.reason)
         return found
 
-    async def _asked(self, patience: float, oldest: int) -> _Found:
-        """Readiness, then every probe vector, once."""
+    async def _asked(self, patience: float, oldest: int, asks_readiness: bool) -> _Found:
+        """Every probe vector, once; before them whether anybody is ready, where no reply has just said so."""
         connections: list[int] = []
         try:
-            async with asyncio.timeout(patience):
-                if not (await self._client.ready(self._endpoint)).ready:
-                    return _Found(Reason.MODEL_ERROR)
+            if asks_readiness:
+                async with asyncio.timeout(patience):
+                    if not (await self._client.ready(self._endpoint)).ready:
+                        return _Found(Reason.MODEL_ERROR)
             for probe in self._plan.probes:
                 inputs = probe_inputs(probe, self._endpoint)
                 async with asyncio.timeout(patience):

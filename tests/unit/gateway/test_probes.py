@@ -65,6 +65,7 @@ async def test_a_model_that_answers_as_pinned_passes() -> None:
         (FakeModel(broken=Reason.MODEL_UNREACHABLE), Proof.PENDING),
         (FakeModel(broken=Reason.REPLY_MALFORMED), Proof.FAILED),
         (FakeModel(broken=Reason.REPLY_TRUNCATED), Proof.PENDING),
+        (FakeModel(broken=Reason.REPLY_MISMATCHED), Proof.PENDING),
         (FakeModel(broken=Reason.MODEL_ERROR), Proof.PENDING),
         (FakeModel(is_ready=False), Proof.PENDING),
         (FakeModel(hang=True), Proof.PENDING),
