@@ -120,6 +120,28 @@ async def test_an_answer_that_nobody_asked_for_answers_nothing(client: HttpClien
             await asyncio.sleep(0.05)  # the spare answer arrives meanwhile
 
 
+@pytest.mark.parametrize("spoils", [b"", b"\x00\x01 left over"])
+async def test_a_read_over_a_kept_connection_that_was_spoilt_is_made_again(client: HttpClient, spoils: bytes) -> None:
+    """Closed without a word, or with something left on it, while the next request is on its way already."""
+
+    asked = 0
+
+    async def spoil(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked % 2 == 0 and head.startswith(b"GET /kept"):
+            writer.write(spoils)
+            writer.close()
+        else:
+            await http_answer("200 OK", b"{}")(head, body, writer)
+
+    async with raw_server(spoil) as server:
+        assert await _get(client, f"{server.url}/kept") == b"{}"
+        if isinstance(client, AiohttpClient):
+            assert await _get(client, f"{server.url}/kept") == b"{}"
+            assert server.connections == 2 and asked == 3
+
+
 async def test_nobody_there_is_unreachable(client: HttpClient) -> None:
     """A refused connection, a host that does not exist and a URL that is none are all `unreachable`."""
     for url in ("http://127.0.0.1:9/x", "http://nobody.invalid/x", "http://[broken/x"):
