@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.gateway import Configured, Gateway, Read
 from wardgate.bootstrap.models import prove_first
 from wardgate.resilience.gate import Seen
@@ -43,6 +44,9 @@ def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> 
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1
+    except StoreRefused as error:
+        log.event("store_refused", key="stores.durable", what=str(error))
+        return 1
     return 0
 
 
@@ -60,6 +64,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             log.event("listening", gateway=url_of(settings.listen), admin=url_of(settings.admin), services=services)
 
     try:
+        await gateway.open()
         async with asyncio.TaskGroup() as tasks:
             if post is not None:  # while it waits, the others answer
                 await prove_first(set(gateway.models.values()))
