@@ -64,9 +64,12 @@ class Upkeep:
         if self._refused is not None:
             raise StoreRefused(self._refused.meaning)
 
-    def end(self) -> None:
-        """Waits for nobody: what is under way ends with the process, and undoes itself."""
+    def end(self, seconds: float = 2.0) -> None:
+        """Waits for its thread, since a driver that is at work while the interpreter ends may crash it; and not for
+        long: what hangs ends with the process, and undoes itself."""
         self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def health(self) -> Mapping[str, str]:
         """`state` is up, or why it is not; `opening` until the first look has ended."""

@@ -221,7 +221,7 @@ class Gateway:
         await self.http.close()
         await self._spool.close()
         if self._durable is not None:
-            self._durable.end()
+            await asyncio.to_thread(self._durable.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
