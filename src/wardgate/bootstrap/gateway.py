@@ -11,7 +11,9 @@ from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.durable import Upkeep, archive_of
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -24,9 +26,11 @@ from wardgate.bootstrap.parts import (
     recall_of,
 )
 from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.record_names import RecordNames, card
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -35,7 +39,8 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
-from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
@@ -90,6 +95,8 @@ class Gateway:
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names = RecordNames(self._ring)
+        self._durable = self._durable_store(configured.secrets.durable)
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
@@ -104,6 +111,13 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
+
+    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
+        if place is None:
+            return None
+        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
+        meter = DurableMeter(self._meter.registry)
+        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -137,7 +151,8 @@ class Gateway:
         return self.health()
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
-        return {"hot": self._hot.health()}
+        durable = {} if self._durable is None else {"durable": self._durable.health()}
+        return {"hot": self._hot.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
@@ -167,6 +182,11 @@ class Gateway:
         for service, state in self.health().items():
             self._log.event("service", service=service, **state)
 
+    async def open(self) -> None:
+        """Raises StoreRefused."""
+        if self._durable is not None:
+            await self._durable.begin()
+
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
@@ -181,6 +201,8 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        if self._durable is not None:
+            self._durable.end()
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""

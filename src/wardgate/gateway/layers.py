@@ -1,7 +1,8 @@
 """The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
 
-import dataclasses
 from collections.abc import Mapping
+
+import msgspec
 
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
 from wardgate.domain.inference.endpoint import ModelReply
@@ -86,7 +87,7 @@ def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
             try:
                 sink.append(record_of(outcome))
             except RecordUnavailable:
-                return dataclasses.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
+                return msgspec.structs.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
             return outcome
 
         return handle
