@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.served import PATH, READY, children, post, running, until
+from tests.fakes.served import PATH, READY, Running, children, post, running, until
 
 
 async def test_a_stop_loses_no_call(tmp_path: Path) -> None:
