@@ -30,7 +30,7 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)
@@ -91,7 +91,7 @@ async def test_a_shadow_release_is_asked_after_the_response_and_recorded_beside_
     await settled(house, 1)
     shadow, champion = house.sink.newest(2)
     assert (champion.arm, champion.model_version, champion.score) == ("champion", "1.0.0", 0.3)
-    assert (shadow.arm, shadow.model_version, shadow.score, shadow.schema_version) == (
+    assert (shadow.arm, shadow.model_version, shadow.score, shadow.feature_schema_version) == (
         "shadow",
         "1.1.0",
         0.9,

@@ -1,0 +1,350 @@
+"""From a configuration to a gateway that answers, and from one configuration to the next."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from wardgate.adapters.http.fhir import HttpFhirReader
+from wardgate.adapters.http.model_client import HttpModelClient
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.memory.feedback import MemoryFeedbackSink
+from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.adapters.prometheus.durable import DurableMeter
+from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.durable import Upkeep, archive_of
+from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
+from wardgate.bootstrap.parts import (
+    DecisionIds,
+    Faults,
+    SystemClock,
+    Tasks,
+    hot_store,
+    http_client,
+    key_ring,
+    recall_of,
+)
+from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.durable import DurablePlace
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.record_names import RecordNames, card
+from wardgate.gateway.feedback import FeedbackDesk
+from wardgate.gateway.gather import Gatherer
+from wardgate.gateway.generations import FileSnapshots
+from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.notices import Notices
+from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.stacks import HookHandler, hook_stack
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate, Seen
+from wardgate.settings import Secrets, Settings, refuse_fixed
+from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
+from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
+from wardgate.web.edge import Edge, EdgeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A sound configuration that can be started."""
+
+    settings: Settings
+    secrets: Secrets
+    catalog: Catalog
+    warnings: tuple[Finding, ...] = ()
+
+
+Read = Callable[[], Configured]
+"""Reads all files; raises ConfigurationError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What comes from one reading of the configuration. A call ends in the generation in which it began."""
+
+    configured: Configured
+    snapshots: FileSnapshots
+    models: Mapping[str, ProvenModel]
+    shadow: Shadow
+    edge: Edge
+
+    @property
+    def known(self) -> Known:
+        return known_of(self.configured.catalog, self.models)
+
+
+class Gateway:
+    """Built, but not yet listening: what outlives a reload, and the generation that answers now."""
+
+    def __init__(
+        self,
+        configured: Configured,
+        log: EventLog,
+        stopping: asyncio.Event,
+        read: Read,
+        seen: Seen | None = None,
+    ) -> None:
+        """Must be made inside the loop that will serve."""
+        settings = configured.settings
+        self._log, self._stopping, self._read = log, stopping, read
+        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
+        self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
+        self._ring = key_ring(configured.secrets, log)
+        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names = RecordNames(self._ring)
+        self._durable = self._durable_store(configured.secrets.durable)
+        self.http = http_client(settings.http_client)
+        self._client = HttpModelClient(self.http, settings.model_hosts)
+        reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
+        self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._one_reload = asyncio.Lock()
+        self.tasks = Tasks()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._beside: list[asyncio.Task[None]] = []
+        self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
+        self._shadowing: asyncio.Task[None] | None = None
+        self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
+        self._next: Generation | None = None
+        self._settle()
+
+    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
+        if place is None:
+            return None
+        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
+        meter = DurableMeter(self._meter.registry)
+        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
+
+    @property
+    def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
+        settings = self._now.configured.settings
+        ports = AdminPorts(
+            lambda request: LOCAL,
+            self.ready,
+            self.services,
+            self.stores,
+            self.metrics,
+            self.reload,
+            self.circuits,
+            self.isolate,
+        )
+        return (
+            (self, settings.listen.host, settings.listen.port),
+            (admin_app(ports), settings.admin.host, settings.admin.port),
+        )
+
+    @property
+    def models(self) -> Mapping[str, ProvenModel]:
+        return self._now.models
+
+    def ready(self) -> bool:
+        return not self._stopping.is_set()
+
+    def health(self) -> dict[str, dict[str, str]]:
+        return health(self._now.configured.catalog, self._now.models)
+
+    async def services(self) -> dict[str, dict[str, str]]:
+        return self.health()
+
+    async def stores(self) -> dict[str, Mapping[str, str]]:
+        durable = {} if self._durable is None else {"durable": self._durable.health()}
+        return {"hot": self._hot.health(), **durable}
+
+    async def metrics(self) -> tuple[bytes, str]:
+        return self._meter.exposition()
+
+    async def circuits(self) -> dict[tuple[str, str], Circuit]:
+        return {name: Circuit(state) for name, state in self.circuit_states().items()}
+
+    async def isolate(self, service: str, release: str, away: bool) -> Circuit | None:
+        circuit = (service, release)
+        if circuit not in self.circuit_states():
+            return None
+        self.keep_away(self._isolated | {circuit} if away else self._isolated - {circuit})
+        return Circuit(self.circuit_states()[circuit])
+
+    def keep_away(self, circuits: frozenset[tuple[str, str]]) -> None:
+        """From now on no call reaches these (service, release), whatever is reloaded; all others may be asked."""
+        self._isolated = circuits
+        self._models.isolate(circuits)
+
+    def circuit_states(self) -> dict[tuple[str, str], str]:
+        return self._models.circuits(self.models.values())
+
+    def tell(self) -> None:
+        """What is not active or looks wrong, and what each service shows, for the log."""
+        for warning in self._now.configured.warnings:
+            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
+        for service, state in self.health().items():
+            self._log.event("service", service=service, **state)
+
+    async def open(self) -> None:
+        """Raises StoreRefused."""
+        if self._durable is not None:
+            await self._durable.begin()
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
+        self._tasks = tasks
+        self.tasks.lend(tasks)
+        self._beside = [tasks.create_task(self._gate.keep_time())]
+        if self._hot.run is not None:
+            self._beside.append(tasks.create_task(self._hot.run()))
+        self._run_beside(self._now)
+
+    def rest(self) -> None:
+        shadowing = [] if self._shadowing is None else [self._shadowing]
+        for task in (*self._beside, *shadowing):
+            task.cancel()
+        self._models.rest()
+        if self._durable is not None:
+            self._durable.end()
+
+    async def reload(self) -> tuple[Finding, ...]:
+        """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
+        async with self._one_reload:
+            errors = await self.prepare()
+            if not errors:
+                self.swap()
+        return errors
+
+    async def prepare(self) -> tuple[Finding, ...]:
+        """The first half of a reload: the errors, or a generation that waits for `swap` or `drop`."""
+        self.drop()
+        errors: tuple[Finding, ...] = ()
+        try:
+            configured = await _beside_the_calls(self._read)
+            refuse_fixed(self._now.configured.settings, configured.settings)
+            following = self._now.snapshots.following(configured.catalog)
+            self._next = self._generation(configured, following, self._now.known)
+            await prove_first(set(self._next.models.values()) - set(self.models.values()))
+        except ConfigurationError as error:
+            errors = error.findings
+        except Exception as error:  # whatever breaks, the old configuration answers on
+            self.drop()
+            self._faults.fault("reload", error)
+            errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
+        for finding in errors:
+            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+        if errors:
+            self._log.event("reload_refused", errors=len(errors))
+        return errors
+
+    def prepared(self) -> list[str]:
+        """The digests of all that waits for `swap`."""
+        return [] if self._next is None else sorted(self._next.models)
+
+    def swap(self) -> None:
+        """The second half: nothing here waits, so no call sees the half of it."""
+        if self._next is None:
+            return
+        old, self._now, self._next = self._now, self._next, None
+        old.snapshots.give_way(self._now.snapshots)
+        self._settle()
+        self._run_beside(self._now)
+        self._models.retire(old.known, self._now.known)
+        self.tell()
+        self._log.event("reloaded", services=len(self._now.configured.catalog.services))
+        gc.collect(1)  # what reading has left behind; a full collection would hold up every call
+
+    def drop(self) -> None:
+        if self._next is not None:
+            dropped, self._next = self._next, None
+            self._models.retire(dropped.known, self._now.known)
+            self._models.show(self.models.values())
+
+    def _settle(self) -> None:
+        """What outlives the generations, told of the new one."""
+        settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
+        self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
+
+    def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
+        settings, catalog = configured.settings, configured.catalog
+        clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
+        models = self._models.of(catalog, known)
+        attributes = compile_attributes(settings.attributes)
+        recall = recall_of(self._hot.store, self._ring, snapshots, faults)
+        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        shadow = Shadow(
+            flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
+        )
+        notices = Notices(snapshots, attributes, recall)
+        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
+
+        def handler(plan: ServicePlan) -> HookHandler:
+            return stack
+
+        edge = Edge(
+            catalog=lambda: catalog,
+            handler=handler,
+            feedback=self._desk.take,
+            client=settings.clients[0],
+            gate=self._gate,
+            clock=clock,
+            new_id=self._new_id,
+            meter=meter,
+            faults=faults,
+            ready=self.ready,
+            options=EdgeOptions(
+                max_body=settings.limits.body,
+                max_depth=settings.limits.depth,
+                read_timeout=settings.limits.read,
+                cds_hooks=settings.cds_hooks,
+                server_timing=settings.server_timing,
+                base=settings.base_path,
+            ),
+        )
+        return Generation(configured, snapshots, models, shadow, edge)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """An ASGI application: a request is for the generation that is there when it comes."""
+        return self._now.edge(scope, receive, send)
+
+    def turn_away(self, method: bytes, target: bytes, headers: list[Header]) -> bytes | None:
+        return self._now.edge.turn_away(method, target, headers)
+
+    def _run_beside(self, generation: Generation) -> None:
+        self._models.show(generation.models.values())
+        if self._tasks is None:
+            return
+        self._models.run(generation.models.values(), self._tasks)
+        if self._shadowing is not None:
+            self._shadowing.cancel()  # what it had not begun is shed: shadow is the first to be
+        self._shadowing = self._tasks.create_task(generation.shadow.run())
+
+
+def build(settings: Settings, secrets: Secrets, catalog: Catalog, log: EventLog, stopping: asyncio.Event) -> Gateway:
+    """One whose configuration stays as it is."""
+    configured = Configured(settings, secrets, catalog)
+    return Gateway(configured, log, stopping, lambda: configured)
+
+
+async def _beside_the_calls(read: Read) -> Configured:
+    """In a thread. It hands the interpreter over ten times as often as usual, so that no call waits long for it."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:
+    """What the admin listener says of each service: mode, champion, digest, proof."""
+    state: dict[str, dict[str, str]] = {}
+    for plan in catalog.plans():
+        rollout = catalog.rollouts[plan.id]
+        release = plan.releases[rollout.champion]
+        state[plan.id] = {
+            "mode": rollout.mode.value,
+            "model": release.model,
+            "champion": release.version,
+            "digest": release.digest,
+            "proof": models[release.digest].proof.value,
+        }
+    return state

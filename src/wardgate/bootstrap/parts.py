@@ -1,0 +1,130 @@
+"""The parts that a gateway is built from, each by its own recipe."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wardgate.adapters.aead.answers import SealedAnswers
+from wardgate.adapters.http.aiohttp_client import AiohttpClient
+from wardgate.adapters.http.client import HttpClient
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.memory.hot import MemoryHotStore
+from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.hot import StorePlace
+from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
+from wardgate.gateway.hot import HotCache
+from wardgate.gateway.ports import HotStore, Snapshots
+from wardgate.gateway.recall import Recall
+from wardgate.settings import Secrets
+
+
+class SystemClock:
+    """Meets `gateway.ports.Clock`; the only place where the machine's clocks are read."""
+
+    now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
+    monotonic = staticmethod(time.monotonic)
+
+
+class DecisionIds:
+    """Random UUIDs (RFC 9562, version 4), their bytes drawn from the system in batches: a draw is a system call."""
+
+    _BATCH = 256
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._used = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._bytes):
+            self._bytes, self._used = os.urandom(16 * self._BATCH), 0
+        drawn = self._bytes[self._used : self._used + 16].hex()
+        self._used += 16
+        variant = "89ab"[int(drawn[16], 16) & 3]
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
+
+
+class Faults:
+    """Meets `gateway.ports.FaultLog`: noted by class and place, and counted."""
+
+    def __init__(self, log: EventLog, meter: PrometheusMeter) -> None:
+        self._log = log
+        self._meter = meter
+
+    def fault(self, stage: str, error: BaseException) -> None:
+        self._log.fault(stage, error)
+        self._meter.fault(stage)
+
+
+class Tasks:
+    """The task group that owns what a call starts and others may share; lent before the first call comes."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    def lend(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None
+        return self._group.create_task(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """The hot store with what belongs to it: `run` until cancelled, where it has anything to run; what health says."""
+
+    store: HotStore
+    run: Callable[[], Coroutine[Any, Any, None]] | None
+    health: Callable[[], Mapping[str, str]]
+
+
+def key_ring(secrets: Secrets, log: EventLog) -> KeyRing:
+    """Where no secret is named, which only insecure_demo lets pass, one is drawn."""
+    return KeyRing(secrets.pseudonym or [draw_secret(log)])
+
+
+def draw_secret(log: EventLog) -> bytes:
+    """For this process, or for the workers of a parent."""
+    what = "no pseudonym_key: one is drawn at random for this start, so nobody else finds what is stored with it"
+    log.event("warning", key="pseudonym_key", what=what)
+    return os.urandom(SECRET_BYTES)
+
+
+def hot_store(
+    place: StorePlace | None, ring: KeyRing, clock: SystemClock, meter: PrometheusMeter, log: EventLog
+) -> Hot:
+    if place is None:
+        meter.hot_up(True)
+        return Hot(MemoryHotStore(clock.monotonic, meter.hot_event), None, lambda: {"kind": "memory", "state": "up"})
+    from wardgate.adapters.redis.hot import RedisHotStore  # only where it is used: a third of a second to import
+    from wardgate.adapters.redis.seals import Seals
+
+    def news(up: bool) -> None:
+        meter.hot_up(up)
+        log.event("hot_store", state="up" if up else "down")
+
+    store = RedisHotStore(place, Seals(ring.keys(Purpose.STORE)), clock.now, meter.hot_event, news)
+    return Hot(store, store.run, lambda: {"kind": "redis", "state": "up" if store.up else "down"})
+
+
+def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, faults: Faults) -> Recall:
+    """What it keeps of a call is worked out when the answer has been written: by the loop's next turn."""
+    return Recall(
+        HotCache(store, Pseudonyms(ring, Purpose.CACHE)),
+        ring.keys(Purpose.CACHE)[0].secret,
+        SealedAnswers(ring.keys(Purpose.ANSWER)),
+        snapshots,
+        faults,
+        asyncio.get_running_loop().call_soon,
+    )
+
+
+def http_client(name: str) -> HttpClient:
+    if name == "pyreqwest":
+        from wardgate.adapters.http.pyreqwest_client import PyreqwestClient
+
+        return PyreqwestClient()
+    return AiohttpClient()
