@@ -21,6 +21,7 @@ from sqlalchemy import Engine, event
 
 from tests.contract.conftest import Store
 from tests.fakes.archive_rows import FOREVER, START, card_key, decision
+from tests.fakes.certificates import self_signed
 from tests.fakes.postgres_server import PostgresServer
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
@@ -29,7 +30,7 @@ from wardgate.adapters.sql.tables import METADATA, VERSION_TABLE
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
 from wardgate.records.archive import ArchiveUnavailable, Kind, OutcomeBatch, OutcomeRow, Trouble
 
-HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=2.0, bulk_limit=2.0)
+HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=1.0, bulk_limit=1.5, again=0.0)
 DAY = 86400
 
 
@@ -281,7 +282,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_there(file: P
 
 @pytest.fixture
 def place(postgres: PostgresServer) -> PostgresPlace:
-    return postgres.place(postgres.database())
+    return postgres.place(postgres.emptied())
 
 
 @contextmanager
@@ -395,6 +396,17 @@ def test_a_login_that_is_refused_is_told_apart(place: PostgresPlace, change: dic
             archive.ping()
         assert unavailable.value.trouble is Trouble.DENIED
     assert "gateway-word" not in repr(place)
+
+
+def test_a_server_is_known_by_its_certificate(postgres: PostgresServer, place: PostgresPlace, tmp_path: Path) -> None:
+    """Signed by whom we trust, and for the name that we asked for; anybody else is not spoken to."""
+    trusted = replace(place, host="localhost", sslmode="verify-full", ca=str(postgres.certificate))
+    with postgres_archive(trusted) as archive:
+        assert archive.add_decisions([decision(0)]) == 1
+    stranger = self_signed(tmp_path, 2)
+    for wrong in (replace(trusted, host="127.0.0.1"), replace(trusted, ca=str(stranger))):
+        with postgres_archive(wrong) as archive:
+            assert trouble(archive.ping) in (Trouble.DOWN, Trouble.DENIED)
 
 
 def test_a_right_that_was_taken_away_is_told(postgres: PostgresServer, place: PostgresPlace) -> None:

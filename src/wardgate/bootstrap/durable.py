@@ -37,6 +37,8 @@ class UpkeepOptions:
     """Seconds between two looks at whether the store is there."""
     purge: float = 3600.0
     """Seconds between two purges; the first comes a look after the start."""
+    again: float = 300.0
+    """Seconds until a purge that could not have a table comes again."""
     breath: float = 0.2
     """Seconds between two batches of a purge, for everybody else."""
 
@@ -120,6 +122,10 @@ class Upkeep:
                 count,
                 lambda: not self._stop.wait(self._options.breath),
             )
+        except ArchiveUnavailable as error:
+            if error.trouble is not Trouble.LATE:
+                raise
+            self._due = self._clock.monotonic() + self._options.again  # a backup reads: the store is well
         finally:
             for kind, rows in removed.items():
                 self._log.event("purged", kind=kind.value, rows=rows)
