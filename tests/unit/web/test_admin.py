@@ -64,13 +64,13 @@ async def test_readiness(ready: bool, status: int) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores"])
 async def test_a_route_asks_for_its_role(path: str) -> None:
-    """Nobody is 401, somebody without the role is 403, a reader is let in."""
-    nobody, operator, reader = (
+    """Nobody is 401, somebody without the role is 403, a viewer is let in."""
+    nobody, operator, viewer = (
         None,
         Principal("o", frozenset({Role.OPERATOR})),
-        Principal("r", frozenset({Role.READER})),
+        Principal("v", frozenset({Role.VIEWER})),
     )
-    assert [(await ask(app(who), "GET", path)).status for who in (nobody, operator, reader)] == [401, 403, 200]
+    assert [(await ask(app(who), "GET", path)).status for who in (nobody, operator, viewer)] == [401, 403, 200]
 
 
 async def test_a_reload_says_what_serves_now_or_what_is_wrong() -> None:
@@ -81,8 +81,8 @@ async def test_a_reload_says_what_serves_now_or_what_is_wrong() -> None:
     reply = await ask(app(errors=[wrong]), "POST", "/admin/v1/reload")
     assert (reply.status, reply.json()["reloaded"]) == (422, False)
     assert reply.json()["errors"][0]["file"] == "services/a.yaml"
-    reader = Principal("r", frozenset({Role.READER}))
-    assert (await ask(app(reader), "POST", "/admin/v1/reload")).status == 403
+    viewer = Principal("v", frozenset({Role.VIEWER}))
+    assert (await ask(app(viewer), "POST", "/admin/v1/reload")).status == 403
 
 
 async def test_every_route_names_its_role() -> None:

@@ -1,34 +1,16 @@
-"""The admin listener's application. It has a port of its own, which the EHR never sees.
-
-Every route names the role that it needs. `principal` says who calls; under `insecure_demo` that is LOCAL.
-"""
+"""The routes of the admin listener, put together from one file for each subject."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import msgspec
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from wardgate.domain.findings import Finding
-
-
-class Role(StrEnum):
-    ANYONE = "anyone"  # also without a principal: a load balancer has none
-    READER = "reader"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    name: str
-    roles: frozenset[Role]
-
-
-LOCAL = Principal("local", frozenset(Role))
-"""Whoever reaches the loopback listener under `insecure_demo`."""
+from wardgate.web.admin.access import Role, WhoCalls, needs
+from wardgate.web.admin.problems import answer_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +23,7 @@ class AdminPorts:
     changes nothing and says why.
     """
 
-    principal: Callable[[Request], Principal | None]
+    principal: WhoCalls
     ready: Callable[[], bool]
     services: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
     stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
@@ -54,43 +36,35 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     app = FastAPI(
         telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
     )
+    answer_problems(app)
 
-    def needs(role: Role) -> list[Any]:
-        async def check(request: Request) -> None:
-            if role is Role.ANYONE:
-                return
-            principal = ports.principal(request)
-            if principal is None:
-                raise HTTPException(401)
-            if role not in principal.roles:
-                raise HTTPException(403)
+    def role(role: Role) -> list[Any]:
+        return [Depends(needs(ports.principal, role))]
 
-        return [Depends(check)]
-
-    @app.get("/health/live", dependencies=needs(Role.ANYONE))
+    @app.get("/health/live", dependencies=role(Role.ANYONE))
     async def live() -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    @app.get("/health/ready", dependencies=needs(Role.ANYONE))
+    @app.get("/health/ready", dependencies=role(Role.ANYONE))
     async def ready() -> JSONResponse:
         if ports.ready():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "draining"}, 503)
 
-    @app.get("/health/services", dependencies=needs(Role.READER))
+    @app.get("/health/services", dependencies=role(Role.VIEWER))
     async def services() -> JSONResponse:
         return JSONResponse(dict(await ports.services()))
 
-    @app.get("/health/stores", dependencies=needs(Role.READER))
+    @app.get("/health/stores", dependencies=role(Role.VIEWER))
     async def stores() -> JSONResponse:
         return JSONResponse(dict(await ports.stores()))
 
-    @app.get("/metrics", dependencies=needs(Role.READER))
+    @app.get("/metrics", dependencies=role(Role.VIEWER))
     async def metrics() -> Response:
         exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
 
-    @app.post("/admin/v1/reload", dependencies=needs(Role.OPERATOR))
+    @app.post("/admin/v1/reload", dependencies=role(Role.OPERATOR))
     async def reload() -> JSONResponse:
         errors = await ports.reload()
         if errors:

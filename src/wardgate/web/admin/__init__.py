@@ -1,0 +1,6 @@
+"""The admin listener's application. It has a port of its own, which the EHR never sees."""
+
+from wardgate.web.admin.access import LOCAL, Principal, Role
+from wardgate.web.admin.app import AdminPorts, admin_app
+
+__all__ = ["LOCAL", "AdminPorts", "Principal", "Role", "admin_app"]
