@@ -10,7 +10,7 @@ from typing import Any
 
 import rfc8785
 
-_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description"})
+_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description", "outcome"})
 
 
 def release_digest(
