@@ -236,7 +236,7 @@ class Service(Wire):
     suppress: Suppress | None = None
     """When a repeated card is not shown again."""
     outcome: OutcomeEntry | None = None
-    """What becomes of the patient, and how it is joined to a decision (docs/story.md). Outside of the release digest."""
+    """What becomes of the patient, and how it is joined to a decision; outside of the release digest."""
     rollout: RolloutEntry
     """Where the service begins when the store holds nothing for it."""
     risk_tier: Literal["low", "medium", "high"] = "medium"
