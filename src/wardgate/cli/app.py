@@ -80,6 +80,10 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
+        case "replay":
+            from wardgate.cli import replay
+
+            return replay.run(options.capture, _file(options.config), options.json)
         case _:
             from wardgate.cli import call
 
@@ -92,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
                 json_output=options.json,
                 prefetch=not options.no_prefetch,
                 admin=options.admin,
+                capture=options.capture,
+                config=None if options.config is None else _file(options.config),
             )
 
 
@@ -114,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _load, _chaos):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _replay, _features, _load, _chaos):
         add(commands)
     return parser
 
@@ -215,6 +221,29 @@ def _call(commands: _Commands) -> None:
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
     call.add_argument("--json", action="store_true", help="print request and response as JSON")
+    call.add_argument(
+        "--capture",
+        type=Path,
+        metavar="FILE",
+        help="write down what came into the call, for `replay`; patient data, and never over another file",
+    )
+    call.add_argument(
+        "--config", type=Path, metavar="FILE", help="the gateway's, for --capture; default: the running demo's"
+    )
+
+
+def _replay(commands: _Commands) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="run a captured call again, and prove the same card",
+        description="Run a call that `call --capture` wrote down again, at its clock and under its decision id, and "
+        "prove the same answer, byte for byte, or name the first stage and field that differs. Prints patient data "
+        "where they differ.",
+        epilog="Exit: 0 the same; 1 not, or it cannot be run.",
+    )
+    replay.add_argument("--capture", type=Path, required=True, metavar="FILE", help="what `call --capture` wrote")
+    replay.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    replay.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def _features(commands: _Commands) -> None:

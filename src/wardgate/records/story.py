@@ -46,6 +46,12 @@ class Story(msgspec.Struct, frozen=True):
     approvals: str = ""
 
 
+class Stories(msgspec.Struct, frozen=True):
+    """What the admin API answers; empty where nothing is kept of what was asked."""
+
+    stories: tuple[Story, ...]
+
+
 def stories(
     archive: Archive,
     names: RecordNames,
