@@ -74,7 +74,7 @@ class RecordsDesk:
     ) -> None:
         self._archive = archive
         self._names = names
-        self._now = now
+        self.now = now
         self._facts = facts
 
     # looks
@@ -98,7 +98,7 @@ class RecordsDesk:
         self, digests: Sequence[str], span: Span, principal: str
     ) -> tuple[AffectedSummary, Iterator[AffectedRow]]:
         """The summary, and then each decision, oldest first within a digest; up to now."""
-        span = Span(span.since, min(span.until, self._now()))
+        span = Span(span.since, min(span.until, self.now()))
         summary = summary_of(digests, span, self._affected(digests, span))
         for digest in digests or (NOTHING,):
             self._note(principal, "affected", digest, summary.decisions)
@@ -140,7 +140,7 @@ class RecordsDesk:
         reader = OutcomeReader(ground, self._names, skip_bad)
 
         def batch() -> OutcomeBatch:
-            return OutcomeBatch(reader.digest, ground.source, self._now())
+            return OutcomeBatch(reader.digest, ground.source, self.now())
 
         result = self._archive.add_outcomes(reader.rows(lines, form), batch)
         return Loaded(reader.read, reader.skipped, reader.digest, result)
@@ -154,7 +154,7 @@ class RecordsDesk:
             yield from self._archive.affected(digest, span.since, span.until)
 
     def _note(self, principal: str, action: str, subject: str, rows: int) -> None:
-        self._archive.note_access(AccessEntry(self._now(), principal, action, subject, rows))
+        self._archive.note_access(AccessEntry(self.now(), principal, action, subject, rows))
 
 
 def summary_of(digests: Sequence[str], span: Span, rows: Iterable[AffectedRow]) -> AffectedSummary:

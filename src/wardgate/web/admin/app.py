@@ -9,8 +9,10 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from wardgate.domain.findings import Finding
+from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin.access import Role, WhoCalls, needs
 from wardgate.web.admin.problems import answer_problems
+from wardgate.web.admin.records import records_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class AdminPorts:
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
     `stores` gives, by store, its kind and whether it is up.
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
-    changes nothing and says why.
+    changes nothing and says why. `desk` None: there is no store of records.
     """
 
     principal: WhoCalls
@@ -29,6 +31,7 @@ class AdminPorts:
     stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
     metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     reload: Callable[[], Awaitable[Sequence[Finding]]]
+    desk: RecordsDesk | None = None
 
 
 def admin_app(ports: AdminPorts) -> FastAPI:
@@ -71,4 +74,5 @@ def admin_app(ports: AdminPorts) -> FastAPI:
             return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
         return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
+    app.include_router(records_routes(ports.principal, ports.desk))
     return app

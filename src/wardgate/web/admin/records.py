@@ -1,0 +1,224 @@
+"""Records over the admin API: trace, affected, export, the figures of feedback and outcomes, and outcomes coming in.
+
+The desk is blocking, so everything here runs in a thread. What it raises becomes a problem (RFC 9457).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from wardgate.domain.feedback import issued_id
+from wardgate.domain.times import parse_full_instant
+from wardgate.records import tables
+from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
+from wardgate.records.desk import Loaded, RecordsDesk, Span
+from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
+from wardgate.records.story import Stories
+from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
+from wardgate.web.admin.problems import Problem
+
+NDJSON = "application/x-ndjson"
+MOST_BYTES = 256 * 1024 * 1024
+"""Of one post of outcomes: some three million rows."""
+_MONTH = 30 * 86400.0
+_ROWS_A_TURN = 100
+_TROUBLES = {
+    Trouble.DOWN: "The store of records does not answer.",
+    Trouble.LATE: "The store of records did not answer in time.",
+    Trouble.FULL: "The store of records is full.",
+    Trouble.NEWER: "A later version of wardgate has written to the store of records.",
+    Trouble.FOREIGN: "The store of records is damaged, or is none.",
+}
+
+_Service = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+_Release = Annotated[str, Query(pattern=r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
+_Time = Annotated[str | None, Query(max_length=40)]
+_Name = Annotated[str | None, Query(max_length=200)]
+
+
+def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
+    router = APIRouter(prefix="/admin/v1")
+    viewer, ingest = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.INGEST))
+
+    def open_desk() -> RecordsDesk:
+        if desk is None:
+            raise Problem(503, "This process has no store of records.")
+        return desk
+
+    async def asked(ask: Callable[[], Any]) -> Response:
+        return _json(await run_in_threadpool(_told, ask))
+
+    def span(since: str | None, until: str | None, usual: float) -> Span:
+        end = open_desk().now() if until is None else _instant(until, "until")
+        return Span(max(end - usual, 0.0) if since is None else _instant(since, "since"), end)
+
+    @router.get("/trace/{name}")
+    async def trace(name: str, principal: Annotated[Principal, viewer]) -> Response:
+        """The whole story of a card, decision or hookInstance."""
+        if issued_id(name) is None:
+            raise Problem(422, "Ask for the UUID of a card, of a decision, or the hookInstance of a call.")
+        found = await run_in_threadpool(_told, lambda: open_desk().trace(name, principal.name))
+        if not found:
+            raise Problem(404, "No record is kept of a card, decision or hookInstance of this name.")
+        return _json(Stories(found))
+
+    @router.get("/affected")
+    async def affected(
+        release: _Release,
+        principal: Annotated[Principal, viewer],
+        since: _Time = None,
+        until: _Time = None,
+        format: Literal["ndjson", "csv", "summary"] = "ndjson",
+    ) -> Response:
+        """Everybody who was shown a card of a release: its digest, or model@version. NDJSON begins with the summary."""
+        when = span(since, until, float("inf"))
+
+        def ask() -> Any:
+            at = open_desk()
+            return at.affected(at.digests(release), when, principal.name)
+
+        summary, rows = await run_in_threadpool(_told, ask)
+        if format == "summary":
+            return _json({"summary": summary})
+        if format == "csv":
+            return await _stream(tables.csv_of(rows), "text/csv")
+        documents = chain([tables.encode({"summary": summary})], map(tables.encode, rows))
+        return await _stream(tables.ndjson(documents), NDJSON)
+
+    @router.get("/decisions")
+    async def decisions(
+        principal: Annotated[Principal, viewer], since: _Time = None, until: _Time = None, service: _Service = ""
+    ) -> Response:
+        """Every decision with `user_action` and `outcome_label`, as NDJSON."""
+        when = span(since, until, _MONTH)
+        rows = await run_in_threadpool(_told, lambda: open_desk().export(when, principal.name, service))
+        return await _stream(tables.ndjson(map(tables.exported, rows)), NDJSON)
+
+    @router.get("/feedback", dependencies=[viewer])
+    async def feedback(service: _Service, since: _Time = None, until: _Time = None) -> Response:
+        """What clinicians made of the cards, by release and arm."""
+        when = span(since, until, _MONTH)
+        return await asked(
+            lambda: {"service": service, "span": when, "releases": open_desk().feedback_figures(service, when)}
+        )
+
+    @router.get("/outcomes", dependencies=[viewer])
+    async def outcomes(service: _Service, since: _Time = None, until: _Time = None) -> Response:
+        """What became of the patients, by release, arm and band."""
+        when = span(since, until, _MONTH)
+        return await asked(
+            lambda: {"service": service, "span": when, "releases": open_desk().outcome_figures(service, when)}
+        )
+
+    @router.post("/outcomes", dependencies=[ingest])
+    async def load(
+        request: Request,
+        source: Annotated[str, Query(max_length=64)] = "post",
+        client: _Name = None,
+        fhir_server: _Name = None,
+        skip_bad: bool = False,
+    ) -> Response:
+        """Outcomes as CSV or NDJSON: all rows or none, and each post once."""
+        form = _form(request)
+        at = open_desk()
+        chunks = _Chunks(request.stream(), asyncio.get_running_loop())
+
+        def ask() -> Loaded:
+            return at.load_outcomes(_paced(lines_of(chunks)), form, at.ground(source, client, fhir_server), skip_bad)
+
+        return _json(await run_in_threadpool(_told, ask))
+
+    return router
+
+
+class _Chunks:
+    """The body of a request, for a thread; raises Problem where it is too large."""
+
+    def __init__(self, stream: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._stream = stream
+        self._loop = loop
+        self._read = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            chunk = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+            if chunk is None:
+                return
+            self._read += len(chunk)
+            if self._read > MOST_BYTES:
+                raise Problem(413, f"A post holds {MOST_BYTES} bytes at most: send the rows in several.")
+            yield chunk
+
+    async def _next(self) -> bytes | None:
+        return await anext(self._stream, None)
+
+
+def _paced(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The interpreter is handed over every so often, so that no hook call waits long for it (law 1)."""
+    for number, line in enumerate(lines):
+        if number % _ROWS_A_TURN == 0:
+            time.sleep(0)
+        yield line
+
+
+def _form(request: Request) -> Form:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    forms = {
+        "text/csv": Form.CSV,
+        NDJSON: Form.NDJSON,
+        "application/ndjson": Form.NDJSON,
+        "application/jsonl": Form.NDJSON,
+    }
+    if kind not in forms:
+        raise Problem(415, f"Send text/csv or {NDJSON}.")
+    return forms[kind]
+
+
+def _told(ask: Callable[[], Any]) -> Any:
+    with _troubles():
+        return ask()
+
+
+@contextmanager
+def _troubles() -> Iterator[None]:
+    try:
+        yield
+    except ArchiveUnavailable as error:
+        raise Problem(503, _TROUBLES[error.trouble]) from None
+    except RecordRefused:
+        raise Problem(422, "The store of records does not take these rows.") from None
+    except BadRows as error:
+        more = {"bad": error.count, "rows": [{"line": r.line, "column": r.column, "what": r.what} for r in error.rows]}
+        raise Problem(422, "Nothing was loaded: some rows cannot be read.", more) from None
+    except NoHeader:
+        what = "The first line must name the columns: label, value, time, and patient or encounter."
+        raise Problem(422, what) from None
+    except Unnamed as error:
+        raise Problem(422, error.what) from None
+
+
+async def _stream(pieces: Iterator[bytes], content_type: str) -> Response:
+    """Its first piece is had before the answer begins, so that what is down is told with a status. What breaks later
+    breaks the stream off."""
+    left = tables.chunks(pieces)
+    first = await run_in_threadpool(_told, lambda: next(left, b""))
+    return StreamingResponse(chain([first], left), media_type=content_type)
+
+
+def _json(document: Any) -> Response:
+    return Response(tables.encode(document), media_type="application/json")
+
+
+def _instant(text: str, name: str) -> float:
+    at = parse_full_instant(text, UTC)
+    if at is None:
+        raise Problem(422, f"{name} is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z.")
+    return at
