@@ -26,6 +26,8 @@ class Trouble(StrEnum):
     LATE = "late"
     """It did not answer, or not let us in, in time."""
     FULL = "full"
+    DENIED = "denied"
+    """User, password, rights, file or database are not as the configuration says."""
     NEWER = "newer"
     """A later version of wardgate has written there; this one must not."""
     FOREIGN = "foreign"
@@ -117,12 +119,12 @@ class AffectedRow(msgspec.Struct, frozen=True):
     at: float
     service_id: str
     release_digest: str
-    site_id: str | None
-    unit: str | None
-    patient: str | None
-    encounter: str | None
-    user: str | None
     step: str
+    site_id: str | None = None
+    unit: str | None = None
+    patient: str | None = None
+    encounter: str | None = None
+    user: str | None = None
 
 
 class AccessEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -178,7 +180,7 @@ class Archive(Protocol):
         ...
 
     def digests_of(self, model: str, version: str) -> list[str]:
-        """The release digests under which decisions of this release are kept: one for each service, and each edit."""
+        """The release digests under which this release ever decided: one for each service, and each edit."""
         ...
 
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:
@@ -211,6 +213,10 @@ class Archive(Protocol):
 
     def count_before(self, kind: Kind, before: float) -> int:
         """How many rows a purge up to `before` would remove."""
+        ...
+
+    def ping(self) -> None:
+        """Returns if the store is there, and its tables are this version's."""
         ...
 
     def purge(self, kind: Kind, before: float, batch: int = 5000) -> int:
