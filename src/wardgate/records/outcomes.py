@@ -184,6 +184,8 @@ class OutcomeReader:
             try:
                 cells = next(reader)
             except StopIteration:
+                if places is None:
+                    raise NoHeader from None
                 return
             except csv.Error:
                 yield reader.line_num, _Bad("", "is not CSV: a quote is open, or a field too long")
