@@ -45,19 +45,20 @@ def main() -> None:
         with stub(0, folder) as model:
             config = write_config(folder / "config", free_port(), f"127.0.0.1:{model}", chosen.client)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(config, chosen.sort, chosen.top))
+                runner.run(_run(config, folder / "spool", chosen.sort, chosen.top))
 
 
-async def _run(config: Path, sort: str, top: int) -> None:
+async def _run(config: Path, spool: Path, sort: str, top: int) -> None:
     loaded = load(config)
-    gateway = bootstrap.build(read_settings(loaded.document), Secrets(), loaded.catalog, EventLog(), asyncio.Event())
+    secrets = Secrets(spool)
+    gateway = bootstrap.build(read_settings(loaded.document), secrets, loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
         gateway.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), sort, top)
         for task in probing:
             task.cancel()
-    await gateway.http.close()
+    await gateway.close()
 
 
 async def _measure(app: ASGIApp, calls: Sequence[Sample], sort: str, top: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.spool.folder import SpoolUnusable
 from wardgate.bootstrap.gateway import Configured, Gateway, Read
 from wardgate.bootstrap.models import prove_first
 from wardgate.resilience.admission import Seen
@@ -43,12 +44,19 @@ def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> 
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1
+    except SpoolUnusable as error:
+        log.event("cannot_record", key="stores.spool", what=str(error))
+        return 1
     return 0
 
 
 async def _serve(configured: Configured, read: Read, log: EventLog, post: Post | None) -> None:
     stop, up = asyncio.Event(), asyncio.Event()
-    gateway = Gateway(configured, log, stop, read, None if post is None else post.seen)
+    gateway = (
+        Gateway(configured, log, stop, read)
+        if post is None
+        else Gateway(configured, log, stop, read, post.seen, post.number)
+    )
     settings = configured.settings
 
     def started() -> None:
@@ -76,7 +84,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     except* ListenError as group:
         raise group.exceptions[0] from None
     finally:
-        await gateway.http.close()
+        await gateway.close()
     log.event("stopped")
 
 

@@ -64,6 +64,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
+    digest: str = ""  # "sha256:..." over all files
 
     def follow_ups(self) -> dict[str, FollowUp]:
         """By service id: files of one id state the same."""

@@ -47,6 +47,8 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        spool=file.stores.spool,
+        spool_limit=file.stores.spool_limit,
         pseudonym_key=() if key is None else (key.env, *key.previous),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
@@ -77,6 +79,8 @@ _FIXED = {
     "admin": "admin.listen",
     "http_client": "http_client",
     "hot": "stores.hot",
+    "spool": "stores.spool",
+    "spool_limit": "stores.spool_limit",
     "pseudonym_key": "pseudonym_key",
 }
 """What holds for the life of a process, with its key in the file."""
@@ -112,7 +116,7 @@ def read_secrets(
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot)
+    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot)
 
 
 def _secret(text: str | None) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.records import DAY, DIGEST, NEWER, NOW, below, decision, desk_of, filled, overridden, report, shadow
+from tests.fakes.stories import DAY, DIGEST, NEWER, NOW, below, decision, desk_of, filled, overridden, report, shadow
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.records import tables
 from wardgate.records.archive import AccessEntry, Archive, ArchiveUnavailable, Trouble

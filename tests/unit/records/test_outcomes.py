@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.records import CLIENTS, DAY, FHIR, NAMES, NOW, archive_in, decision, desk_of, filled
+from tests.fakes.stories import CLIENTS, DAY, FHIR, NAMES, NOW, archive_in, decision, desk_of, filled
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.record_names import RecordNames, encounter, event, patient

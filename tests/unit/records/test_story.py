@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.records import (
+from tests.fakes.stories import (
     DAY,
     FHIR,
     NAMES,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import Reply, ask
-from tests.fakes.records import (
+from tests.fakes.stories import (
     DIGEST,
     NOW,
     decision,

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from secrets import token_hex
 from urllib.parse import urlsplit
 
+import msgspec
+
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
 from wardgate.adapters.http.mlflow import mlflow_wire
 from wardgate.adapters.http.model_wire import ModelWire, with_mark
@@ -46,7 +48,9 @@ class HttpModelClient:
             self._asked += 1
             mark = f"{self._session}-{self._asked}"
             body = with_mark(body, mark)
-        return read_reply(await self._send(endpoint, "POST", wire.infer_url, headers, body), wire, mark)
+        reply = await self._send(endpoint, "POST", wire.infer_url, headers, body)
+        body = reply.body.replace(mark.encode(), b"") if mark else reply.body  # an equal reply has an equal print
+        return msgspec.structs.replace(read_reply(reply, wire, mark), body=body)
 
     async def ready(self, endpoint: Endpoint) -> bool:
         wire = self._prepare(endpoint)

@@ -89,6 +89,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     score: float
     contributions: tuple[float, ...] | None  # in the order of inputs.order; None: not declared or absent
     others: Mapping[str, float]
+    body: bytes = b""  # as it came, for its fingerprint
 
 
 class Probe(msgspec.Struct, frozen=True):
