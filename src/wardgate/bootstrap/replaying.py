@@ -7,12 +7,13 @@ whether the gateway, which has them all, gave the same answer.
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from wardgate import __version__
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.client import HttpClient
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
@@ -29,7 +30,7 @@ from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
-from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing
+from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
@@ -40,6 +41,7 @@ from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FhirReader
+from wardgate.gateway.recording import resources_print
 from wardgate.gateway.replay import (
     FORMAT,
     Capture,
@@ -159,6 +161,26 @@ def replay(configured: Configured, captured: Capture) -> Replayed:
         return compare(captured, steps, answer, [*reads.noted, *asked.noted])
 
     return asyncio.run(run())
+
+
+def fingerprints(configured: Configured, captured: Capture, recorded: Prints) -> dict[str, bool | None]:
+    """Whether what was captured is what the record was made from, by its name; None: its key is not at hand. What was
+    not recorded is not there."""
+    ring = KeyRing(configured.secrets.pseudonym) if configured.secrets.pseudonym else None
+    keyed = {} if ring is None else {key.id: KeyedFingerprints([key]) for key in ring.keys(Purpose.LOG)}
+    reads = [(read.url, read.body) for read in captured.reads if read.body is not None]
+    replies = [asked.reply.replace(asked.mark, b"") for asked in captured.asked if asked.failure is None]
+    made: dict[str, tuple[str | None, Callable[[KeyedFingerprints], str]]] = {
+        "request": (recorded.request, lambda prints: prints.of(captured.request)),
+        "resources": (recorded.resources, lambda prints: resources_print(reads, prints)),
+        "reply": (recorded.reply, lambda prints: prints.of(replies[-1]) if replies else ""),
+    }
+    checked: dict[str, bool | None] = {}
+    for name, (recorded_print, make) in made.items():
+        if recorded_print is not None:
+            prints = keyed.get(recorded_print.partition(":")[0])
+            checked[name] = None if prints is None else make(prints) == recorded_print
+    return checked
 
 
 def _known(catalog: Catalog, captured: Capture) -> bool:

@@ -58,17 +58,21 @@ class Admin:
         body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[httpx2.Response]:
+        answered = False
         asked = {name: value for name, value in (params or {}).items() if value is not None}
         try:
             with (
                 httpx2.Client(timeout=_PATIENCE, trust_env=False) as http,
                 http.stream(method, f"{self.url}{path}", params=asked, content=body, headers=headers) as reply,
             ):
+                answered = True
                 if reply.status_code != 200:
                     reply.read()
                     raise _refused(reply)
                 yield reply
         except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+            if answered:
+                raise CannotAsk(f"The answer of {self.url} broke off.", "Ask again; its log may say why.") from None
             raise CannotAsk(
                 f"No admin listener answers at {self.url}.",
                 "Name it with --admin URL, or read the store itself with --config FILE.",

@@ -1,21 +1,19 @@
 """Arguments to commands."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from wardgate import __version__
+from wardgate.cli import record_commands
+from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
 from wardgate.cli.starter import PROTOCOLS, URL
 from wardgate.domain.units import parse_duration
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _MOST_WORKERS = 64
-
-_CONFIG = Path("config/wardgate.yaml")
-_CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,11 +23,11 @@ def run(arguments: Sequence[str]) -> int:
         case "serve":
             from wardgate.cli import serve
 
-            return serve.run(_file(options.config), options.workers)
+            return serve.run(file_of(options.config), options.workers)
         case "check":
             from wardgate.cli import check
 
-            return check.run(_file(options.config))
+            return check.run(file_of(options.config))
         case "new":
             from wardgate.cli import new
 
@@ -37,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         case "probes":
             from wardgate.cli import probes
 
-            return probes.run(options.service, _file(options.config), version=options.release, write=options.write)
+            return probes.run(options.service, file_of(options.config), version=options.release, write=options.write)
         case "demo":
             from wardgate.cli import demo
 
@@ -80,10 +78,8 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
-        case "replay":
-            from wardgate.cli import replay
-
-            return replay.run(options.capture, _file(options.config), options.json)
+        case "trace" | "affected" | "export" | "outcomes" | "replay":
+            return record_commands.run(options)
         case _:
             from wardgate.cli import call
 
@@ -97,13 +93,8 @@ def run(arguments: Sequence[str]) -> int:
                 prefetch=not options.no_prefetch,
                 admin=options.admin,
                 capture=options.capture,
-                config=None if options.config is None else _file(options.config),
+                config=config_of(options.config),
             )
-
-
-def _file(config: Path) -> Path:
-    """A folder stands for the `wardgate.yaml` in it."""
-    return config / "wardgate.yaml" if os.path.isdir(config) else config
 
 
 def _count(text: str) -> int:
@@ -120,7 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _replay, _features, _load, _chaos):
+    for add in (_demo, _new, _check, _probes, _serve, _call):
+        add(commands)
+    record_commands.add_to(commands)
+    for add in (_features, _load, _chaos):
         add(commands)
     return parser
 
@@ -172,7 +166,7 @@ def _check(commands: _Commands) -> None:
         description="List every error of every file, with line and remedy, or print the digest of each release.",
         epilog="Exit: 0 sound, also with warnings; 1 not.",
     )
-    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    check.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
 
 
 def _probes(commands: _Commands) -> None:
@@ -187,7 +181,7 @@ def _probes(commands: _Commands) -> None:
     )
     probes.add_argument("service", metavar="SERVICE", help="the id of a service")
     probes.add_argument("--release", metavar="VERSION", help="default: the champion of the service's rollout")
-    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    probes.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
     probes.add_argument(
         "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
     )
@@ -200,7 +194,7 @@ def _serve(commands: _Commands) -> None:
         description="Run the gateway until SIGTERM or SIGINT; calls in flight are finished first.",
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
-    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    serve.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
     serve.add_argument(
         "--workers", type=_count, default=1, metavar="N", help="processes that share the port; above 1 with Redis"
     )
@@ -230,20 +224,6 @@ def _call(commands: _Commands) -> None:
     call.add_argument(
         "--config", type=Path, metavar="FILE", help="the gateway's, for --capture; default: the running demo's"
     )
-
-
-def _replay(commands: _Commands) -> None:
-    replay = commands.add_parser(
-        "replay",
-        help="run a captured call again, and prove the same card",
-        description="Run a call that `call --capture` wrote down again, at its clock and under its decision id, and "
-        "prove the same answer, byte for byte, or name the first stage and field that differs. Prints patient data "
-        "where they differ.",
-        epilog="Exit: 0 the same; 1 not, or it cannot be run.",
-    )
-    replay.add_argument("--capture", type=Path, required=True, metavar="FILE", help="what `call --capture` wrote")
-    replay.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
-    replay.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def _features(commands: _Commands) -> None:

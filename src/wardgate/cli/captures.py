@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wardgate.cli.admin import Admin, CannotAsk, Refused
+from wardgate.cli.private_files import private_file
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.replay import FORMAT, Capture
@@ -94,18 +95,11 @@ def _record(sent: bytes, admin: str | None) -> DecisionRecord | None:
 
 
 def write(path: Path, captured: Capture) -> None:
-    """Mode 0600 from its first byte on, whole or not at all. Raises NoCapture."""
+    """Raises NoCapture."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise NoCapture(f"{path} cannot be written: {error.strerror}.", "Name another file.") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with private_file(path) as file:
             file.write(msgspec.json.encode(captured))
-            file.flush()
-            os.fsync(file.fileno())
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise NoCapture(f"{path} cannot be written: {error.strerror}.", "Name another file.") from None
 
 

@@ -4,6 +4,7 @@ out; where that cannot be written, there is nothing to see (ArchiveUnavailable).
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 
 import msgspec
 
@@ -11,11 +12,24 @@ from wardgate.domain.clients import Client
 from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
-from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch
+from wardgate.domain.times import parse_full_instant
+from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch, Trouble
 from wardgate.records.figures import CardFigures, OutcomeFigures, feedback_figures, outcome_figures
 from wardgate.records.joined import Joined, joined
 from wardgate.records.outcomes import Form, Ground, OutcomeReader, ground_of
 from wardgate.records.story import ReleaseNow, Story, stories
+
+MONTH = 30 * 86400.0
+ALWAYS = float("inf")
+"""For `span_of`."""
+
+TROUBLES: Mapping[Trouble, str] = {
+    Trouble.DOWN: "The store of records does not answer.",
+    Trouble.LATE: "The store of records did not answer in time.",
+    Trouble.FULL: "The store of records is full.",
+    Trouble.NEWER: "A later version of wardgate has written to the store of records.",
+    Trouble.FOREIGN: "The store of records is damaged, or is none.",
+}
 
 NOTHING = "nothing"
 """The subject of a look that found nothing."""
@@ -36,6 +50,29 @@ class Span(msgspec.Struct, frozen=True):
 
     since: float
     until: float
+
+
+class NoTime(Exception):
+    """`name` is that of the argument that is no time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.what = f"{name} is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z."
+
+
+def span_of(since: str | None, until: str | None, now: float, usual: float) -> Span:
+    """Dates and times without an offset are UTC's. Without `until` to now; without `since` the `usual` seconds before
+    that. Raises NoTime."""
+    end = now if until is None else _instant(until, "until")
+    return Span(max(end - usual, 0.0) if since is None else _instant(since, "since"), end)
+
+
+def _instant(text: str, name: str) -> float:
+    at = parse_full_instant(text, UTC)
+    if at is None:
+        raise NoTime(name)
+    return at
 
 
 class AffectedSummary(msgspec.Struct, frozen=True):

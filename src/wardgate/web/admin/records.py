@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -16,10 +15,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from wardgate.domain.feedback import issued_id
-from wardgate.domain.times import parse_full_instant
 from wardgate.records import tables
-from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
-from wardgate.records.desk import Loaded, RecordsDesk, Span
+from wardgate.records.archive import ArchiveUnavailable, RecordRefused
+from wardgate.records.desk import ALWAYS, MONTH, TROUBLES, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
 from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
@@ -28,16 +26,7 @@ from wardgate.web.admin.problems import Problem
 NDJSON = "application/x-ndjson"
 MOST_BYTES = 256 * 1024 * 1024
 """Of one post of outcomes: some three million rows."""
-_MONTH = 30 * 86400.0
 _ROWS_A_TURN = 100
-_TROUBLES = {
-    Trouble.DOWN: "The store of records does not answer.",
-    Trouble.LATE: "The store of records did not answer in time.",
-    Trouble.FULL: "The store of records is full.",
-    Trouble.NEWER: "A later version of wardgate has written to the store of records.",
-    Trouble.FOREIGN: "The store of records is damaged, or is none.",
-}
-
 _Service = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Release = Annotated[str, Query(pattern=r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
 _Time = Annotated[str | None, Query(max_length=40)]
@@ -57,8 +46,10 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
         return _json(await run_in_threadpool(_told, ask))
 
     def span(since: str | None, until: str | None, usual: float) -> Span:
-        end = open_desk().now() if until is None else _instant(until, "until")
-        return Span(max(end - usual, 0.0) if since is None else _instant(since, "since"), end)
+        try:
+            return span_of(since, until, open_desk().now(), usual)
+        except NoTime as error:
+            raise Problem(422, error.what) from None
 
     @router.get("/trace/{name}")
     async def trace(name: str, principal: Annotated[Principal, viewer]) -> Response:
@@ -79,7 +70,7 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
         format: Literal["ndjson", "csv", "summary"] = "ndjson",
     ) -> Response:
         """Everybody who was shown a card of a release: its digest, or model@version. NDJSON begins with the summary."""
-        when = span(since, until, float("inf"))
+        when = span(since, until, ALWAYS)
 
         def ask() -> Any:
             at = open_desk()
@@ -98,14 +89,14 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
         principal: Annotated[Principal, viewer], since: _Time = None, until: _Time = None, service: _Service = ""
     ) -> Response:
         """Every decision with `user_action` and `outcome_label`, as NDJSON."""
-        when = span(since, until, _MONTH)
+        when = span(since, until, MONTH)
         rows = await run_in_threadpool(_told, lambda: open_desk().export(when, principal.name, service))
         return await _stream(tables.ndjson(map(tables.exported, rows)), NDJSON)
 
     @router.get("/feedback", dependencies=[viewer])
     async def feedback(service: _Service, since: _Time = None, until: _Time = None) -> Response:
         """What clinicians made of the cards, by release and arm."""
-        when = span(since, until, _MONTH)
+        when = span(since, until, MONTH)
         return await asked(
             lambda: {"service": service, "span": when, "releases": open_desk().feedback_figures(service, when)}
         )
@@ -113,7 +104,7 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
     @router.get("/outcomes", dependencies=[viewer])
     async def outcomes(service: _Service, since: _Time = None, until: _Time = None) -> Response:
         """What became of the patients, by release, arm and band."""
-        when = span(since, until, _MONTH)
+        when = span(since, until, MONTH)
         return await asked(
             lambda: {"service": service, "span": when, "releases": open_desk().outcome_figures(service, when)}
         )
@@ -192,7 +183,7 @@ def _troubles() -> Iterator[None]:
     try:
         yield
     except ArchiveUnavailable as error:
-        raise Problem(503, _TROUBLES[error.trouble]) from None
+        raise Problem(503, TROUBLES[error.trouble]) from None
     except RecordRefused:
         raise Problem(422, "The store of records does not take these rows.") from None
     except BadRows as error:
@@ -215,10 +206,3 @@ async def _stream(pieces: Iterator[bytes], content_type: str) -> Response:
 
 def _json(document: Any) -> Response:
     return Response(tables.encode(document), media_type="application/json")
-
-
-def _instant(text: str, name: str) -> float:
-    at = parse_full_instant(text, UTC)
-    if at is None:
-        raise Problem(422, f"{name} is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z.")
-    return at
