@@ -31,11 +31,12 @@ class HttpTape:
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
         sent, mark = _plain(body)
         told = Asked(url, sent, mark, failure=HttpFailure.TIMEOUT)  # until there is a reply: cut off
         try:
-            reply = await self.inner.send(method, url, headers, body, timeout, max_bytes)
+            reply = await self.inner.send(method, url, headers, body, timeout, max_bytes, oldest)
             told = Asked(url, sent, mark, reply.status, reply.content_type, reply.body)
         except HttpError as error:
             told = Asked(url, sent, mark, failure=error.kind)
@@ -43,6 +44,9 @@ class HttpTape:
         finally:
             self.asked.append(told)
         return reply
+
+    def renew(self, url: str) -> int | None:
+        return self.inner.renew(url)
 
     async def close(self) -> None:
         await self.inner.close()
@@ -63,6 +67,7 @@ class PlayedHttp:
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
         sent, mark = _plain(body)
         if not self._left:
@@ -77,6 +82,9 @@ class PlayedHttp:
             raise HttpError(HttpFailure(asked.failure))
         reply = asked.reply.replace(asked.mark, mark) if asked.mark else asked.reply
         return HttpReply(asked.status, asked.content_type, reply)
+
+    def renew(self, url: str) -> int | None:
+        return None
 
     async def close(self) -> None:
         return None

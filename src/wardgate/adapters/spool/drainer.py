@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,7 +21,7 @@ from wardgate.adapters.spool.frames import Entry, Found, Gap, framed
 from wardgate.adapters.spool.reader import Item, Place, SpoolReader
 from wardgate.domain.records import DecisionRecord, withheld
 from wardgate.domain.spool import SpoolEvent, SpoolTold
-from wardgate.records.archive import Archive, ArchiveUnavailable, FeedbackEntry, RecordRefused
+from wardgate.records.archive import ArchiveUnavailable, FeedbackEntry, RecordRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,23 @@ _decoders: dict[int, Any] = {
 }
 
 
+class Takes(Protocol):
+    """What of an `Archive` is needed here."""
+
+    def add_decisions(self, records: Sequence[DecisionRecord]) -> int: ...
+
+    def add_feedback(self, entries: Sequence[FeedbackEntry]) -> int: ...
+
+
 class Drainer:
-    """`run` is a thread of its own; `behind` and `up` are for anybody."""
+    """Has a thread of its own; `behind` and `up` are for anybody."""
 
     def __init__(
         self,
         folder: SpoolFolder,
         reader: SpoolReader,
         removed: Callable[[int], None],
-        archive: Archive,
+        archive: Takes,
         told: SpoolTold,
         fault: Callable[[BaseException], None],
         options: DrainerOptions | None = None,

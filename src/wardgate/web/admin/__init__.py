@@ -2,5 +2,6 @@
 
 from wardgate.web.admin.access import LOCAL, Principal, Role
 from wardgate.web.admin.app import AdminPorts, admin_app
+from wardgate.web.admin.circuits import Circuit
 
-__all__ = ["LOCAL", "AdminPorts", "Principal", "Role", "admin_app"]
+__all__ = ["LOCAL", "AdminPorts", "Circuit", "Principal", "Role", "admin_app"]

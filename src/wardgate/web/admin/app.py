@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from wardgate.domain.findings import Finding
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin.access import Role, WhoCalls, needs
+from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.problems import answer_problems
 from wardgate.web.admin.records import records_routes
 
@@ -22,7 +23,9 @@ class AdminPorts:
     `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
     `stores` gives, by store, its kind and whether it is up.
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
-    changes nothing and says why. `desk` None: there is no store of records.
+    changes nothing and says why. `circuits` gives each circuit by service and release. `isolate` keeps all calls away
+    from one, or does so no longer, and gives what has become of it; None: there is no such circuit. `desk` None: there
+    is no store of records.
     """
 
     principal: WhoCalls
@@ -31,6 +34,8 @@ class AdminPorts:
     stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
     metrics: Callable[[], Awaitable[tuple[bytes, str]]]
     reload: Callable[[], Awaitable[Sequence[Finding]]]
+    circuits: Circuits
+    isolate: Isolate
     desk: RecordsDesk | None = None
 
 
@@ -74,5 +79,6 @@ def admin_app(ports: AdminPorts) -> FastAPI:
             return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
         return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
+    app.include_router(circuits_routes(ports.principal, ports.circuits, ports.isolate))
     app.include_router(records_routes(ports.principal, ports.desk))
     return app
