@@ -1,6 +1,7 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
-from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
+from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.gateway import Gateway, build
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, http_client
 from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
 

@@ -3,15 +3,18 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.durable import Upkeep, archive_of
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -23,13 +26,15 @@ from wardgate.bootstrap.parts import (
     key_ring,
     recall_of,
 )
+from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.pseudonyms import Purpose
-from wardgate.domain.record_names import RecordNames
+from wardgate.domain.record_names import RecordNames, card
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -44,20 +49,6 @@ from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A sound configuration that can be started."""
-
-    settings: Settings
-    secrets: Secrets
-    catalog: Catalog
-    warnings: tuple[Finding, ...] = ()
-
-
-Read = Callable[[], Configured]
-"""Reads all files; raises ConfigurationError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +85,16 @@ class Gateway:
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._ring = key_ring(configured.secrets, log)
         self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
+        self._durable = self._durable_store(configured.secrets.durable)
+        archive = None if self._durable is None else self._durable.archive
+        self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
             settings.spool_limit,
             self._clock.monotonic,
             SpoolMeter(self._meter.registry),
-            None,
+            archive,
             lambda error: self._faults.fault("spool", error),
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
@@ -120,6 +114,13 @@ class Gateway:
         self._next: Generation | None = None
         self._settle()
 
+    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
+        if place is None:
+            return None
+        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
+        meter = DurableMeter(self._meter.registry)
+        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
+
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
@@ -132,6 +133,7 @@ class Gateway:
             self.reload,
             self.circuits,
             self.isolate,
+            self._records,
         )
         return (
             (self, settings.listen.host, settings.listen.port),
@@ -152,7 +154,8 @@ class Gateway:
         return self.health()
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
-        return {"hot": self._hot.health(), "spool": self._spool.health()}
+        durable = {} if self._durable is None else {"durable": self._durable.health()}
+        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
@@ -182,6 +185,11 @@ class Gateway:
         for service, state in self.health().items():
             self._log.event("service", service=service, **state)
 
+    async def open(self) -> None:
+        """Raises StoreRefused."""
+        if self._durable is not None:
+            await self._durable.begin()
+
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
@@ -197,6 +205,8 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        if self._durable is not None:
+            self._durable.end()
 
     async def close(self) -> None:
         """After the last call."""

@@ -21,7 +21,7 @@ from wardgate.adapters.http.tape import HttpTape, PlayedHttp
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
-from wardgate.bootstrap.gateway import Configured
+from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, http_client, recall_of
 from wardgate.domain.context.caller import compile_attributes

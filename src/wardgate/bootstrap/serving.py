@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.spool.folder import SpoolUnusable
-from wardgate.bootstrap.gateway import Configured, Gateway, Read
+from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.durable import StoreRefused
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.bootstrap.models import prove_first
 from wardgate.resilience.admission import Seen
 from wardgate.settings import Listen
@@ -47,6 +49,9 @@ def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> 
     except SpoolUnusable as error:
         log.event("cannot_record", key="stores.spool", what=str(error))
         return 1
+    except StoreRefused as error:
+        log.event("store_refused", key="stores.durable", what=str(error))
+        return 1
     return 0
 
 
@@ -68,6 +73,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             log.event("listening", gateway=url_of(settings.listen), admin=url_of(settings.admin), services=services)
 
     try:
+        await gateway.open()
         async with asyncio.TaskGroup() as tasks:
             if post is not None:  # while it waits, the others answer
                 await prove_first(set(gateway.models.values()))

@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
-        case "trace" | "affected" | "export" | "outcomes" | "replay":
+        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge":
             return record_commands.run(options)
         case _:
             from wardgate.cli import call

@@ -1,4 +1,4 @@
-"""Arguments to the commands about records: replay, trace, affected, export, outcomes."""
+"""Arguments to the commands about records: replay, trace, affected, export, outcomes, purge."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_to(commands: Commands) -> None:
-    for add in (_replay, _trace, _affected, _export, _outcomes):
+    for add in (_replay, _trace, _affected, _export, _outcomes, _purge):
         add(commands)
 
 
@@ -20,6 +20,10 @@ def run(options: argparse.Namespace) -> int:
         from wardgate.cli import replay
 
         return replay.run(options.capture, file_of(options.config), options.json)
+    if options.command == "purge":
+        from wardgate.cli import purge
+
+        return purge.run(file_of(options.config), options.dry_run)
     reach = {"admin": options.admin, "config": config_of(options.config)}
     if options.command == "trace":
         from wardgate.cli import trace
@@ -112,6 +116,18 @@ def _outcomes(commands: Commands) -> None:
     outcomes.add_argument("--fhir-server", metavar="URL", help="of the ids; default: the one server of the client")
     outcomes.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be read")
     _reach(outcomes)
+
+
+def _purge(commands: Commands) -> None:
+    purge = commands.add_parser(
+        "purge",
+        help="remove records that have been kept for their time",
+        description="Remove from the durable store what is older than `retention` says. A running gateway does so by "
+        "itself, once an hour.",
+        epilog="Exit: 0 removed, or told; 1 not. See docs/stores.md.",
+    )
+    purge.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
+    purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
 
 
 def _reach(command: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone
 from wardgate.cli.worker import PAGE
 from wardgate.domain.findings import Finding
@@ -138,6 +139,7 @@ class Parent:
             self.reload,
             self.circuits,
             self.isolate,
+            open_desk(self._configured) if self._configured.secrets.durable is not None else None,
         )
         admin = admin_app(ports)
         async with asyncio.TaskGroup() as tasks:

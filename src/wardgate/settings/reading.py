@@ -1,6 +1,5 @@
 """From the file to what the gateway is told; every error is reported together."""
 
-import ipaddress
 import os
 import re
 from base64 import b64decode
@@ -17,7 +16,10 @@ from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES
-from wardgate.settings.file import NAME, ClientFile, File, store_place
+from wardgate.settings import durable
+from wardgate.settings.addresses import is_loopback, is_private
+from wardgate.settings.durable import NAME
+from wardgate.settings.file import ClientFile, File, store_place
 from wardgate.settings.told import Limits, Listen, Secrets, Settings
 
 
@@ -49,6 +51,8 @@ def read_settings(document: Document) -> Settings:
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
         spool=file.stores.spool,
         spool_limit=file.stores.spool_limit,
+        durable=durable.durable_place(file.stores.durable),
+        retention=file.retention.by_kind(),
         pseudonym_key=() if key is None else (key.env, *key.previous),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
@@ -81,6 +85,7 @@ _FIXED = {
     "hot": "stores.hot",
     "spool": "stores.spool",
     "spool_limit": "stores.spool_limit",
+    "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
 }
 """What holds for the life of a process, with its key in the file."""
@@ -114,9 +119,10 @@ def read_secrets(
         remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    kept = durable.held(settings.durable, document, folder, held, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot)
+    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot, kept)
 
 
 def _secret(text: str | None) -> bytes | None:
@@ -217,26 +223,7 @@ def _server_problems(document: Document, client: ClientFile, place: Place) -> li
         where: Place = (*place, "fhir_servers", number)
         if parts.scheme != "https":
             findings.append(document.finding(where, "plain http in production", "write https"))
-        elif _is_private(parts.hostname or ""):
+        elif is_private(parts.hostname or ""):
             what, remedy = "a private address in production", "name the server's public host"
             findings.append(document.finding(where, what, remedy))
     return findings
-
-
-def is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def _is_private(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return host == "localhost" or host.endswith(".localhost")
-    return not address.is_global
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

@@ -1,11 +1,14 @@
 """What the gateway is told: one frozen tree, and the secrets beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.hot import StorePlace
+from wardgate.records.archive import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Settings:
     """The folder of records on their way to the durable store, as the file names it."""
     spool_limit: int
     """Bytes of it, for each worker."""
+    durable: DurablePlace
+    """Of records, its password and files as the file names them."""
+    retention: Mapping[Kind, float]
+    """Seconds that each kind of record is kept."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     server_timing: bool
@@ -65,3 +72,5 @@ class Secrets:
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None
+    durable: DurablePlace | None = None
+    """None: records are not kept."""

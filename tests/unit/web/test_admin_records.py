@@ -59,10 +59,12 @@ async def asked(
 
 @cache
 def _app(desk: RecordsDesk | None, principal: Principal | None) -> Any:
-    async def nothing() -> Any:
+    async def nothing(*arguments: object) -> Any:
         return {}
 
-    return admin_app(AdminPorts(lambda _: principal, lambda: True, nothing, nothing, nothing, nothing, desk))
+    return admin_app(
+        AdminPorts(lambda _: principal, lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, desk)
+    )
 
 
 async def test_a_card_is_traced(desk: RecordsDesk) -> None:
