@@ -19,6 +19,9 @@ from wardgate.records.archive import AffectedRow
 from wardgate.records.desk import AffectedSummary
 
 _ON_SCREEN = 20
+_STEPS = {"model": "by the model", "cached": "by its last score", "rule": "by a rule", "none": "without a score"}
+_SHORT = 12
+"""Of the digits of a pseudonym: to compare by eye; --csv has all of them."""
 
 
 def run(
@@ -60,10 +63,10 @@ def _told(summary: AffectedSummary) -> list[str]:
     lines.append(f"cards      {summary.decisions:,} shown")
     if summary.first is not None and summary.last is not None:
         lines.append(f"from, to   {_moment(summary.first)}, {_moment(summary.last)}")
-    lines.append(
-        f"people     {summary.patients:,} patients, {summary.encounters:,} encounters, {summary.users:,} users"
-    )
-    named = {"services": summary.services, "sites": summary.sites, "units": summary.units, "by": summary.steps}
+    people = {"patients": summary.patients, "encounters": summary.encounters, "users": summary.users}
+    steps = {_STEPS.get(step, step): number for step, number in summary.steps.items()}
+    named = {"people": people, "services": summary.services, "sites": summary.sites, "units": summary.units}
+    named["answered"] = steps
     lines += [f"{name:<11}{_counts(counts)}" for name, counts in named.items() if counts]
     return lines
 
@@ -80,9 +83,9 @@ def _list(rows: list[AffectedRow], total: int) -> None:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("when", "decision", "patient", "site", "unit"):
-        table.add_column(name, overflow="ellipsis", no_wrap=name != "patient")
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in rows:
-        patient = (row.patient or "").removeprefix("patient:")
+        patient = (row.patient or "").rpartition(":")[2][:_SHORT]
         table.add_row(_moment(row.at), row.decision_id, patient, row.site_id or "", row.unit or "")
     console = Console(highlight=False)
     console.print()

@@ -1,6 +1,7 @@
 """Arguments to the commands about records: replay, trace, affected, export, outcomes, purge."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -71,6 +72,12 @@ def _trace(commands: Commands) -> None:
     _reach(trace)
 
 
+def _release(text: str) -> str:
+    if re.fullmatch(r"sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100}", text) is None:
+        raise argparse.ArgumentTypeError("write sha256:… with its 64 digits, or MODEL@VERSION")
+    return text
+
+
 def _affected(commands: Commands) -> None:
     affected = commands.add_parser(
         "affected",
@@ -79,7 +86,9 @@ def _affected(commands: Commands) -> None:
         "Whom a pseudonym stands for, the EHR alone can say.",
         epilog="Exit: 0 told, also where there is nobody; 1 not. Every look is on the access log.",
     )
-    affected.add_argument("--release", required=True, metavar="RELEASE", help="a digest, or MODEL@VERSION")
+    affected.add_argument(
+        "--release", required=True, type=_release, metavar="RELEASE", help="a digest, or MODEL@VERSION"
+    )
     _span(affected, "the beginning")
     affected.add_argument("--csv", type=Path, metavar="FILE", help="write all of them there")
     affected.add_argument("--json", action="store_true", help="print all of them as NDJSON, the summary first")

@@ -9,7 +9,7 @@ import pwd
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ from wardgate.records.desk import (
 )
 from wardgate.records.outcomes import BadRow, BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories, Story
+
+if TYPE_CHECKING:
+    from wardgate.bootstrap import Configured
 
 _T = TypeVar("_T")
 _CHUNK = 64 * 1024
@@ -131,6 +134,11 @@ def reached(admin: str | None, config: Path | None) -> Records:
         configured = configured_from(config)
     except NoCapture as error:
         raise CannotAsk(error.what, error.remedy) from None
+    return opened(configured)
+
+
+def opened(configured: "Configured") -> Records:
+    """The store of a configuration; it is asked nothing yet. Raises CannotAsk."""
     if not configured.secrets.pseudonym:
         raise CannotAsk(
             "The names in these records were made with a key that their gateway drew for itself.",

@@ -7,13 +7,18 @@ import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wardgate.cli.admin import CannotAsk
 from wardgate.cli.captures import NoCapture, configured_from, read
 from wardgate.cli.card_view import plain
-from wardgate.gateway.replay import STAGES, Capture, Difference, Replayed
+from wardgate.cli.records import opened
+from wardgate.gateway.replay import STAGES, Capture, Difference, Prints, Replayed, prints_of
+
+if TYPE_CHECKING:
+    from wardgate.bootstrap import Configured
 
 _LONGEST = 200
 
@@ -22,27 +27,55 @@ def run(capture: Path, config: Path, json_output: bool = False) -> int:
     """Prints values of a patient where they differ."""
     try:
         captured = read(capture)
-        replayed = _replayed(captured, config)
+        configured = configured_from(config)
+        recorded, note = _recorded(captured, configured)
+        replayed, prints = _replayed(captured, configured, recorded, config)
     except NoCapture as error:
         print(f"{error.what}\n{error.remedy}", file=sys.stderr)
         return 1
     if json_output:
-        told = {"decision_id": captured.decision_id, "of_gateway": captured.of_gateway, "replayed": replayed}
-        print(msgspec.json.encode(told, enc_hook=str).decode())
+        told = {
+            "decision_id": captured.decision_id,
+            "of_gateway": captured.of_gateway,
+            "replayed": replayed,
+            "fingerprints": prints,
+        }
+        print(msgspec.json.encode(told).decode())
     else:
-        print("\n".join(_told(captured, replayed)))
-    return 0 if replayed.same else 1
+        print("\n".join([*_told(captured, replayed), *_of_prints(prints), *note]))
+    return 0 if replayed.same and False not in prints.values() else 1
 
 
-def _replayed(captured: Capture, config: Path) -> Replayed:
-    configured = configured_from(config)
+def _replayed(
+    captured: Capture, configured: "Configured", recorded: Prints, config: Path
+) -> tuple[Replayed, dict[str, bool | None]]:
+    """What came of it, and how the record's fingerprints fit what was captured."""
     from wardgate.bootstrap import replaying
 
     try:
-        return replaying.replay(configured, captured)
+        replayed = replaying.replay(configured, captured)
     except replaying.NoService:
         what = f"{config} has no service {captured.service_id}, or not the release that the call had."
         raise NoCapture(what, "Name the configuration of that time.") from None
+    return replayed, replaying.fingerprints(configured, captured, recorded)
+
+
+def _recorded(captured: Capture, configured: "Configured") -> tuple[Prints, list[str]]:
+    """The fingerprints of the record itself where the store can be read, else those that the capture brought along."""
+    if not captured.of_gateway:
+        return Prints(), []
+    try:
+        stories = opened(configured).trace(captured.decision_id, "replay")
+    except CannotAsk as error:
+        return captured.prints, [f"The record itself was not looked at. {error.what}"]
+    if not stories:
+        return captured.prints, ["The record itself was not looked at: the store has none of this decision."]
+    return prints_of(stories[0].decision), []
+
+
+def _of_prints(prints: dict[str, bool | None]) -> list[str]:
+    words = {True: "fits", False: "DOES NOT FIT", None: "cannot be checked without its key"}
+    return [f"The record's fingerprint of the {name} {words[fits]}." for name, fits in prints.items()]
 
 
 def _told(captured: Capture, replayed: Replayed) -> list[str]:

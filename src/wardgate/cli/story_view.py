@@ -53,7 +53,7 @@ def _whole(story: Story) -> RenderableType:
     if story.repeats:
         parts += [_heading("given again", "the same request within a minute"), _indented(_repeats(story))]
     if record.action is not Action.NONE or record.visible or story.reports:
-        parts += [_heading("feedback"), _indented(_reports(story.reports))]
+        parts += [_heading("feedback"), _indented(_reports(story.reports, record.user_role))]
     if story.follow_up is not None:
         parts += [_heading("outcome"), _indented(_outcome(story.follow_up, story))]
     return Group(*parts)
@@ -211,16 +211,20 @@ def _repeats(story: Story) -> Text:
     return Text("\n".join(f"{_moment(each.at)}  decision {each.decision_id}" for each in story.repeats))
 
 
-def _reports(reports: Sequence[Reported]) -> RenderableType:
+def _reports(reports: Sequence[Reported], role: str | None) -> RenderableType:
+    """`role`: of the user who was shown the card, where a report says none."""
     if not reports:
         return Text("none so far", style="dim")
     table = _table("", "after", "why", "who")
     for report in reports:
         entry = report.entry
-        taken = f" ({len(entry.suggestion_keys)} suggestions)" if entry.suggestion_keys else ""
+        number = len(entry.suggestion_keys)
+        taken = f" ({number} suggestion{'s' if number > 1 else ''})" if number else ""
         code = f"{entry.override_code} " if entry.override_code is not None else ""
         why = f"{code}({entry.override_class})" if entry.outcome == "overridden" else ""
-        table.add_row(f"{entry.outcome}{taken}", report.after or "the clocks disagree", why, entry.user_role or "")
+        table.add_row(
+            f"{entry.outcome}{taken}", report.after or "the clocks disagree", why, entry.user_role or role or ""
+        )
     return table
 
 
@@ -234,9 +238,10 @@ def _outcome(rule: FollowUp, story: Story) -> Text:
 
 
 def _seen(row: OutcomeRow, decided: float) -> str:
-    what = "not until" if row.value == 0 else f"{row.value:g}"
-    side = "after" if row.at >= decided else "before"
-    return f"{what} {describe_age(abs(row.at - decided))} {side} the decision"
+    span = f"{describe_age(abs(row.at - decided))} {'after' if row.at >= decided else 'before'} the decision"
+    if row.value == 0:
+        return f"had not happened until {span}"
+    return f"happened {span}" if row.value == 1 else f"{row.value:g}, {span}"
 
 
 def _table(*names: str) -> Table:

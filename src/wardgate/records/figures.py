@@ -83,13 +83,13 @@ class _Cards:
         self.times: Counter[str] = Counter()
         self.doubtful = 0
 
-    def add(self, decided_at: float, report: FeedbackEntry | None) -> None:
+    def add(self, record: DecisionRecord, report: FeedbackEntry | None) -> None:
         self.shown += 1
         if report is None:
             return
         self.outcomes[report.outcome] += 1
-        self.roles[report.user_role or "unknown"] += 1
-        step = time_step(decided_at, report)
+        self.roles[report.user_role or record.user_role or "unknown"] += 1
+        step = time_step(record.at, report)
         if step is None:
             self.doubtful += 1
         else:
@@ -120,7 +120,7 @@ def feedback_figures(decisions: Iterable[Joined]) -> list[CardFigures]:
     found: dict[ReleaseKey, _Cards] = {}
     for each in decisions:
         if counts_as_card(each.record):
-            found.setdefault(_key(each.record), _Cards()).add(each.record.at, each.last)
+            found.setdefault(_key(each.record), _Cards()).add(each.record, each.last)
     return [cards.figures(key) for key, cards in sorted(found.items())]
 
 
