@@ -86,7 +86,7 @@ def _list(rows: list[AffectedRow], total: int) -> None:
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in rows:
         patient = (row.patient or "").rpartition(":")[2][:_SHORT]
-        table.add_row(_moment(row.at), row.decision_id, patient, row.site_id or "", row.unit or "")
+        table.add_row(_moment(row.at)[len("2026-") :], row.decision_id, patient, row.site_id or "", row.unit or "")
     console = Console(highlight=False)
     console.print()
     console.print(table)
