@@ -66,12 +66,14 @@ class PostgresServer:
             session.execute(f"CREATE DATABASE {name} OWNER {USER}")
         return name
 
+    def connect(self, database: str, user: str = USER) -> psycopg.Connection[Any]:
+        return psycopg.connect(host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD)
+
     @contextmanager
-    def session(self, database: str = "postgres", user: str = "admin") -> Iterator[psycopg.Connection[Any]]:
+    def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
         """Each statement for itself; as the administrator."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD, autocommit=True
-        ) as connection:
+        with self.connect(database, "admin") as connection:
+            connection.autocommit = True
             yield connection
 
     def run(self, database: str, statement: LiteralString) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.gateway import Gateway, build
-from wardgate.bootstrap.parts import DecisionIds, SystemClock, http_client
+from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
 from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
 
 __all__ = [
@@ -13,6 +13,8 @@ __all__ = [
     "Read",
     "SystemClock",
     "build",
+    "draw_secret",
+    "draw_secret",
     "heed_signals",
     "http_client",
     "run_loop",

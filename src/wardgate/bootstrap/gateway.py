@@ -44,7 +44,8 @@ from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
-from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send

@@ -25,7 +25,7 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
 from wardgate.bootstrap.records import open_desk
-from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.worker import PAGE
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
@@ -49,9 +49,9 @@ def pause(deaths: int) -> float:
 class Worker:
     """One place of the N, and the process that holds it now."""
 
-    def __init__(self, number: int, config: Path, listener: socket.socket) -> None:
+    def __init__(self, number: int, config: Path, listener: socket.socket, secret: bytes) -> None:
         self.number = number
-        self._config, self._listener = config, listener
+        self._config, self._listener, self._secret = config, listener, secret
         self._file: IO[bytes] = tempfile.TemporaryFile()
         self._file.truncate(PAGE)
         self._seen = memoryview(mmap.mmap(self._file.fileno(), PAGE)).cast("q")
@@ -65,6 +65,7 @@ class Worker:
         """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
         that are out of use now, in JSON's terms."""
         ours, theirs = socket.socketpair()
+        send_secret(ours, self._secret)
         self._seen[0] = 0
         begun = isolated()
         passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
@@ -126,7 +127,8 @@ class Parent:
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
-        self._workers = [Worker(place + 1, config, self._listener) for place in range(number)]
+        secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""

@@ -7,9 +7,10 @@ lags) is given up and counted.
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from wardgate.domain.cards.identity import shadow_id
 from wardgate.domain.context.caller import CompiledAttribute, locate
@@ -120,7 +121,7 @@ class Shadow:
         plan = run.call.plan
         release = plan.releases[run.version]
         now = self._clock.monotonic()
-        call = dataclasses.replace(
+        call = msgspec.structs.replace(
             run.call,
             decision_id=shadow_id(run.call.decision_id, release.digest),
             budget=Budget.of(now, plan.deadline),

@@ -73,9 +73,6 @@ def require_shared(settings: Settings, document: Document) -> None:
         what = "several workers need a hot store that they share"
         remedy = "write the URL of a Redis, redis://…, or start with one worker"
         raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
-    if not settings.pseudonym_key:
-        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
-        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
 
 
 _FIXED = {
