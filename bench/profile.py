@@ -9,7 +9,6 @@ cost: look at shares, not at sums.
 import argparse
 import asyncio
 import cProfile
-import gc
 import os
 import pstats
 import tempfile
@@ -64,9 +63,8 @@ async def _run(config: Path, spool: Path, sort: str, top: int) -> None:
 async def _measure(app: ASGIApp, calls: Sequence[Sample], sort: str, top: int) -> None:
     await _proven(app, calls[0])
     await _calls(app, calls, range(2 * _CALLS, 2 * _CALLS + _CALLS // 4))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # as the gateway sets it when it serves
+    bootstrap.still_the_collector()  # as the gateway does when it serves
+    bootstrap.share_the_interpreter()
     before = time.process_time()
     await _calls(app, calls, range(_CALLS))
     print(f"{(time.process_time() - before) / _CALLS * 1e6:.0f} µs of CPU a call, {_TOGETHER} at a time\n")

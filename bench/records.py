@@ -99,7 +99,7 @@ async def _run(folder: Path) -> None:
     for together in (1, 4, 16, 64):
         spool.waits.clear()
         alone = await _cpu(nothing, together)
-        kept = await _cpu(lambda: spool.sink.append(record, 0.5), together)
+        kept = await _cpu(lambda: spool.sink.append(record, 0.5, 0.5), together)
         noted = await _cpu(lambda: _noted(spool, record), together)
         waits = sorted(spool.waits)
         print(

@@ -25,7 +25,7 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
-from wardgate.gateway.ports import FhirReader, HotStore
+from wardgate.gateway.ports import FhirReader, HotStore, RecordSink
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.proof import Proof
 from wardgate.gateway.shadow import Shadow, ShadowOptions
@@ -71,7 +71,7 @@ class Snapshots:
 
 class FakeGateway:
     """`proven` False leaves the model's gate closed, as before its probes have passed. `hot` None: the store is down.
-    Shadow work waits until a test runs `shadow.run()`."""
+    Shadow work waits until a test runs `shadow.run()`. `records` stands in for the list of `sink`."""
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class FakeGateway:
         system_actions: bool = False,
         hot: Callable[[FakeClock], HotStore] | None = None,
         shadow: ShadowOptions | None = None,
+        records: RecordSink | None = None,
     ) -> None:
         self.catalog = load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), FakeRecordSink(), FakeFhir()
@@ -104,7 +105,7 @@ class FakeGateway:
             {},
             self.snapshots,
             recorder,
-            self.sink,
+            records or self.sink,
             self.clock,
             self.meter,
             self.meter,
@@ -112,7 +113,7 @@ class FakeGateway:
         )
         notices = Notices(self.snapshots, {}, recall)
         self.stack = hook_stack(
-            flow, self.clock, self.meter, recorder, self.sink, self.meter, recall, notices, self.shadow
+            flow, self.clock, self.meter, recorder, records or self.sink, self.meter, recall, notices, self.shadow
         )
         self._ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
         self.edge = self.edge_of(self.client, options)

@@ -23,10 +23,10 @@ class FakeRecordSink:
 
     full: bool = False
     records: deque[DecisionRecord] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    waits: list[float] = field(default_factory=list)
+    waits: list[tuple[float, float]] = field(default_factory=list)
 
-    async def append(self, record: DecisionRecord, seconds: float) -> None:
-        self.waits.append(seconds)
+    async def append(self, record: DecisionRecord, seconds: float, longest: float) -> None:
+        self.waits.append((seconds, longest))
         if self.full:
             raise RecordUnavailable
         self.records.append(record)
@@ -58,4 +58,4 @@ class FakeFeedbackSink:
 
 
 def recorder_of(clock: Clock, ring: KeyRing = RING) -> Recorder:
-    return Recorder(RecordNames(ring), KeyedFingerprints(ring.keys(Purpose.LOG)), clock, "test", "sha256:0")
+    return Recorder(RecordNames(ring), KeyedFingerprints(ring.keys(Purpose.LOG)), clock, "test", f"sha256:{'0' * 64}")

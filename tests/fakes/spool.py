@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.fakes.archive import FakeArchive
-from wardgate.adapters.spool.drainer import Drainer, DrainerOptions
+from wardgate.adapters.spool.drainer import Drainer, DrainerOptions, Takes
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, entries
 from wardgate.adapters.spool.reader import SpoolReader
@@ -46,11 +45,12 @@ class Spooled:
     def __init__(
         self,
         root: Path,
-        archive: FakeArchive | None = None,
+        archive: Takes | None = None,
         options: SpoolOptions = ROOMY,
         opened: Open = create,
         worker: int = 0,
         draining: DrainerOptions = QUICK,
+        running: bool = True,
     ) -> None:
         self.events: Counter[SpoolEvent] = Counter()
         self.faults: list[BaseException] = []
@@ -66,6 +66,10 @@ class Spooled:
             self.drainer = Drainer(
                 self.folder, self.reader, self.writer.removed, archive, self._told, self.faults.append, draining
             )
+        if running:
+            self.start()
+
+    def start(self) -> None:
         self.writer.start()
         if self.drainer is not None:
             self.drainer.start()
@@ -83,7 +87,7 @@ class Spooled:
 @asynccontextmanager
 async def spooled(
     root: Path,
-    archive: FakeArchive | None = None,
+    archive: Takes | None = None,
     options: SpoolOptions = ROOMY,
     opened: Open = create,
     worker: int = 0,

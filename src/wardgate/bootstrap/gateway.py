@@ -206,13 +206,13 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
-        if self._durable is not None:
-            self._durable.end()
 
     async def close(self) -> None:
         """After the last call."""
         await self.http.close()
         await self._spool.close()
+        if self._durable is not None:
+            self._durable.end()
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""

@@ -206,9 +206,13 @@ _AGE_STEPS: tuple[tuple[float, str], ...] = (
 )
 
 
+AGE_STEPS = (*[name for _, name in _AGE_STEPS], ">=1y")
+"""The youngest first."""
+
+
 def age_step(seconds: float) -> str:
     """An age as a step, since an exact one beside the clock of the call would be a date of the patient."""
     for limit, name in _AGE_STEPS:
         if seconds < limit:
             return name
-    return ">=1y"
+    return AGE_STEPS[-1]

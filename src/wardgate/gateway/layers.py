@@ -80,7 +80,8 @@ def recalled(recall: Recall, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
     wait: float = 0.010
-    """Seconds that a card waits for its record at most, out of what the budget keeps for the answer."""
+    """Seconds that a card waits for the disk at most, out of what the budget keeps for the answer. On a machine that is
+    too busy to let the spool's thread run, it waits on, within the deadline: there is nothing wrong with the disk."""
     least: float = 0.002
     """Seconds that it gets also where that is used up: the record is nearly always faster, and a card on the last
     millimetre is still in time (law 1 allows the deadline 50 ms)."""
@@ -102,7 +103,7 @@ def record(
                 made = recorder.record(outcome)
                 if made.visible:
                     left = call.budget.expires - clock.monotonic()
-                    await sink.append(made, max(min(chosen.wait, left), chosen.least))
+                    await sink.append(made, max(min(chosen.wait, left), chosen.least), max(left, chosen.least))
                 else:
                     sink.note(made)
             except RecordUnavailable:

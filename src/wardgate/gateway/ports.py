@@ -62,9 +62,10 @@ class ModelClient(Protocol):
 
 
 class RecordSink(Protocol):
-    async def append(self, record: DecisionRecord, seconds: float) -> None:
-        """Acknowledged when it returns: the record outlives this process. Raises RecordUnavailable where it is not,
-        within `seconds`; what is kept of it then says that the card was withheld."""
+    async def append(self, record: DecisionRecord, seconds: float, longest: float) -> None:
+        """Acknowledged when it returns: the record outlives this process. Raises RecordUnavailable where it is not;
+        what is kept of it then says that the card was withheld. `seconds` are for the disk; where that is not what is
+        waited for, but a processor that others use, the wait ends with `longest`."""
         ...
 
     def note(self, record: DecisionRecord) -> None:

@@ -96,6 +96,8 @@ class Drainer:
     def close(self, seconds: float = 2.0) -> bool:
         """Whether the store has everything; what is left is for the next start."""
         self._closing.set()
+        if self._thread.ident is None:  # never started
+            return False
         self._thread.join(seconds)
         return not self._thread.is_alive() and not self._window
 

@@ -41,12 +41,12 @@ class SpoolSink:
         self._told = told
         self._monotonic = monotonic
 
-    async def append(self, record: DecisionRecord, seconds: float) -> None:
+    async def append(self, record: DecisionRecord, seconds: float, longest: float) -> None:
         if self._writer.state is SpoolState.STUCK:  # nobody need wait to see that
             self.note(withheld(record))
             raise RecordUnavailable
         slip = self._slip(Entry.DECISION, _encode(record), waits=True)
-        if await self._written(slip, seconds):
+        if await self._written(slip, seconds, longest):
             return
         if slip.written is None:  # it may be written yet, and must not say then that a card left
             self._told(SpoolEvent.LATE, 1)
@@ -61,7 +61,7 @@ class SpoolSink:
         for entry in first:
             if not self._put(self._slip(Entry.FEEDBACK, _encode(entry))):
                 raise RecordUnavailable
-        if not await self._written(self._slip(Entry.FEEDBACK, _encode(last), waits=True), seconds):
+        if not await self._written(self._slip(Entry.FEEDBACK, _encode(last), waits=True), seconds, seconds):
             raise RecordUnavailable
 
     def _slip(self, kind: Entry, payload: bytes, waits: bool = False) -> Slip:
@@ -74,21 +74,28 @@ class SpoolSink:
         self._told(SpoolEvent.LOST, 1)
         return False
 
-    async def _written(self, slip: Slip, seconds: float) -> bool:
-        """Whether the disk has it, within `seconds`."""
+    async def _written(self, slip: Slip, seconds: float, longest: float) -> bool:
+        """Whether it is written by the time that `append` allows."""
         future = slip.future
         assert future is not None
         if not self._put(slip):
             slip.written = False
             return False
-        timer = future.get_loop().call_later(seconds, _time_is_up, slip)
+        loop, until = future.get_loop(), slip.since + longest
+        timer: asyncio.TimerHandle
+
+        def time_is_up() -> None:
+            nonlocal timer
+            if future.done():
+                return
+            left = min(seconds - self._writer.writing_for(), until - self._monotonic())
+            if slip.written is None and left > 0:
+                timer = loop.call_later(left, time_is_up)
+            else:  # a loop that is late itself finds its timer before an answer that was there in time
+                future.set_result(slip.written is True)
+
+        timer = loop.call_later(seconds, time_is_up)
         try:
             return await future
         finally:
             timer.cancel()
-
-
-def _time_is_up(slip: Slip) -> None:
-    """A loop that is late itself may find its timer before the answer that was there in time."""
-    if slip.future is not None and not slip.future.done():
-        slip.future.set_result(slip.written is True)

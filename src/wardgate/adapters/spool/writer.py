@@ -119,10 +119,14 @@ class SpoolWriter:
         self._queue.put(slip)
         return True
 
+    def writing_for(self) -> float:
+        """Seconds that the write under way takes already."""
+        since = self._writing_since
+        return 0.0 if since is None else self._monotonic() - since
+
     @property
     def state(self) -> SpoolState:
-        since = self._writing_since
-        if since is not None and self._monotonic() - since > self._options.stuck:
+        if self.writing_for() > self._options.stuck:
             return SpoolState.STUCK
         if self._flusher.unflushed_for() > self._options.unflushed:
             return SpoolState.STUCK

@@ -25,7 +25,7 @@ async def filled(root: Path, numbers: range) -> None:
     """A spool as a process that died has left it."""
     spool = Spooled(root, options=SMALL)
     for number in numbers:
-        await spool.sink.append(record(number), SECONDS)
+        await spool.sink.append(record(number), SECONDS, SECONDS)
     spool.close()
 
 
@@ -39,7 +39,7 @@ async def test_everything_arrives_in_order_and_leaves_no_segment_behind(tmp_path
     archive = FakeArchive()
     async with spooled(tmp_path, archive, SMALL) as spool:
         for number in range(50, 100):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
         entry = FeedbackEntry("card:0:1", "kidney-failure", "ehr", "accepted", 1.0, 2.0)
         await spool.sink.add([entry], SECONDS)
         await until(
@@ -55,12 +55,12 @@ async def test_a_restart_goes_on_where_the_store_was(tmp_path: Path) -> None:
     """What it has is not sent again; where the place is lost, all of it is, and changes nothing."""
     archive = FakeArchive()
     async with spooled(tmp_path, archive) as spool:
-        await spool.sink.append(record(1), SECONDS)
+        await spool.sink.append(record(1), SECONDS, SECONDS)
         await until(lambda: len(archive.decisions) == 1)
         await until(lambda: (tmp_path / "worker-0" / "position").exists())
     archive.decisions.clear()
     async with spooled(tmp_path, archive) as spool:
-        await spool.sink.append(record(2), SECONDS)
+        await spool.sink.append(record(2), SECONDS, SECONDS)
         await until(lambda: record(2).decision_id in archive.decisions)
     assert list(archive.decisions) == ids(range(2, 3))
     (tmp_path / "worker-0" / "position").write_text("half a pl")
@@ -73,7 +73,7 @@ async def test_a_store_that_is_down_gets_everything_later(tmp_path: Path) -> Non
     archive = FakeArchive(down=True)
     async with spooled(tmp_path, archive, SMALL) as spool:
         for number in range(40):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
         await until(lambda: archive.asked > 3)
         assert spool.drainer is not None and not spool.drainer.up and spool.drainer.behind() > 0
         assert archive.decisions == {} and len(segments(tmp_path)) > 3
@@ -88,7 +88,7 @@ async def test_a_store_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
     archive.open.clear()
     spool = Spooled(tmp_path, archive)
     for number in range(20):
-        await spool.sink.append(record(number), SECONDS)
+        await spool.sink.append(record(number), SECONDS, SECONDS)
     assert not await asyncio.to_thread(spool.close, 0.2)
     archive.open.set()
     async with spooled(tmp_path, archive):
@@ -104,7 +104,7 @@ async def test_what_the_store_refuses_is_set_aside_alone(tmp_path: Path, error: 
         archive.error = error
     async with spooled(tmp_path, archive) as spool:
         for number in range(10):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
         await until(lambda: len(archive.decisions) == 9)
         await until(lambda: spool.events[SpoolEvent.QUARANTINED] == 1)
         await until(lambda: spool.drainer is not None and spool.drainer.behind() == 0.0)
@@ -117,7 +117,7 @@ async def test_a_store_that_breaks_over_everything_is_asked_again(tmp_path: Path
     """Then it is not the entries that are wrong, and none is set aside."""
     archive = FakeArchive(refuses=lambda entry: True, error=ZeroDivisionError)
     async with spooled(tmp_path, archive) as spool:
-        await asyncio.gather(*[spool.sink.append(record(number), SECONDS) for number in range(10)])
+        await asyncio.gather(*[spool.sink.append(record(number), SECONDS, SECONDS) for number in range(10)])
         await until(lambda: archive.asked > 30)
         assert spool.events[SpoolEvent.QUARANTINED] == 0 and spool.faults
         archive.refuses = lambda entry: False
@@ -130,7 +130,7 @@ async def test_the_quarantine_is_bounded(tmp_path: Path) -> None:
     draining = DrainerOptions(every=0.01, hold=0.0, quarantine=500)
     async with spooled(tmp_path, archive, draining=draining) as spool:
         for number in range(20):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
         await until(lambda: spool.events[SpoolEvent.QUARANTINED] + spool.events[SpoolEvent.DROPPED] == 20)
         assert spool.events[SpoolEvent.DROPPED] > 0
     assert (tmp_path / "worker-0" / QUARANTINE).stat().st_size < 700
@@ -146,7 +146,7 @@ async def test_what_a_later_version_wrote_is_set_aside(tmp_path: Path) -> None:
             (Entry.FEEDBACK, msgspec.msgpack.encode({"a": 1})),
         ):
             spool.writer.put(Slip(kind, payload, 0.0))
-        await spool.sink.append(record(1), SECONDS)
+        await spool.sink.append(record(1), SECONDS, SECONDS)
         await until(lambda: len(archive.decisions) == 1)
         await until(lambda: spool.events[SpoolEvent.QUARANTINED] == 3)
 
@@ -166,17 +166,18 @@ async def test_damage_is_counted_and_costs_what_it_hit(tmp_path: Path) -> None:
 
 async def test_a_card_that_did_not_leave_is_not_told_to_have_left(tmp_path: Path) -> None:
     """Its record came too late, and is corrected on its way; also where a great many others come with it."""
-    archive = FakeArchive(down=True)
-    async with spooled(tmp_path, archive, draining=DrainerOptions(every=0.01, pause=0.01, longest_pause=0.02)) as spool:
-        for number in range(500):
+    archive = FakeArchive()
+    spool = Spooled(tmp_path, archive, draining=DrainerOptions(every=0.01), running=False)
+    for number in range(500):
+        spool.sink.note(record(number, visible=False))
+    with pytest.raises(RecordUnavailable):
+        await spool.sink.append(record(1000), 0.0, 0.0)
+    for number in range(500, 2000):
+        if number != 1000:
             spool.sink.note(record(number, visible=False))
-        with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(1000), 0.0)
-        for number in range(500, 2000):
-            if number != 1000:
-                spool.sink.note(record(number, visible=False))
-        archive.down = False
-        await until(lambda: len(archive.decisions) == 2000)
+    spool.start()
+    await until(lambda: len(archive.decisions) == 2000)
+    await asyncio.to_thread(spool.close)
     late = archive.decisions[record(1000).decision_id]
     assert (late.outcome, late.reason, late.visible) == ("withheld", "record_unavailable", False)
     assert archive.decisions[record(999).decision_id] == record(999, visible=False)

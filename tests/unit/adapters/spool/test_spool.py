@@ -23,7 +23,7 @@ async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
     """Before `append` returns; files and folders are the owner's alone."""
     async with spooled(tmp_path / "spool") as spool:
         for number in range(3):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
             assert kept(tmp_path)[record(number).decision_id] == record(number)
         assert spool.writer.state is SpoolState.UP and spool.writer.waiting == 0
         assert len(spool.waits) == 3
@@ -35,7 +35,7 @@ async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
 async def test_what_comes_together_is_one_group(tmp_path: Path) -> None:
     """All are acknowledged, with one turn of the loop for a group."""
     async with spooled(tmp_path) as spool:
-        await asyncio.gather(*[spool.sink.append(record(number), SECONDS) for number in range(200)])
+        await asyncio.gather(*[spool.sink.append(record(number), SECONDS, SECONDS) for number in range(200)])
         assert len(spool.waits) < 200
     assert len(kept(tmp_path)) == 200
 
@@ -43,7 +43,7 @@ async def test_what_comes_together_is_one_group(tmp_path: Path) -> None:
 async def test_it_is_flushed_soon_after(tmp_path: Path) -> None:
     """What a power cut may cost has an end."""
     async with spooled(tmp_path) as spool:
-        await spool.sink.append(record(1), SECONDS)
+        await spool.sink.append(record(1), SECONDS, SECONDS)
         await until(lambda: spool.writer.unflushed_for() == 0.0)
 
 
@@ -51,7 +51,7 @@ async def test_a_segment_follows_another(tmp_path: Path) -> None:
     """By size."""
     async with spooled(tmp_path, options=SpoolOptions(segment=1000, reserve=0)) as spool:
         for number in range(30):
-            await spool.sink.append(record(number), SECONDS)
+            await spool.sink.append(record(number), SECONDS, SECONDS)
     assert len(kept(tmp_path)) == 30 and len(segments(tmp_path)) > 3
 
 
@@ -60,18 +60,18 @@ async def test_a_full_spool_takes_nothing_and_says_so(tmp_path: Path) -> None:
     async with spooled(tmp_path, options=SpoolOptions(limit=4000, reserve=0)) as spool:
         with pytest.raises(RecordUnavailable):
             for number in range(100):
-                await spool.sink.append(record(number), SECONDS)
+                await spool.sink.append(record(number), SECONDS, SECONDS)
         assert spool.writer.state is SpoolState.FULL
         assert 3000 < size(tmp_path) <= 4000
         spool.writer.removed(3000)
-        await spool.sink.append(record(100), SECONDS)
+        await spool.sink.append(record(100), SECONDS, SECONDS)
 
 
 async def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path: Path) -> None:
     """Other programs need it too."""
     async with spooled(tmp_path, options=SpoolOptions(reserve=1 << 62)) as spool:
         with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(1), SECONDS)
+            await spool.sink.append(record(1), SECONDS, SECONDS)
         assert spool.writer.state is SpoolState.FULL and kept(tmp_path) == {}
 
 
@@ -83,14 +83,14 @@ async def test_a_full_disk_leaves_no_half_entry_behind(tmp_path: Path) -> None:
         return os.open("/dev/full", os.O_WRONLY) if broken else create(path)
 
     async with spooled(tmp_path, opened=opened, options=SpoolOptions(segment=1, reserve=0)) as spool:
-        await spool.sink.append(record(1), SECONDS)
+        await spool.sink.append(record(1), SECONDS, SECONDS)
         broken = True
         with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(2), SECONDS)
+            await spool.sink.append(record(2), SECONDS, SECONDS)
         assert spool.writer.state in (SpoolState.FULL, SpoolState.FAILED)
         broken = False
         await until(lambda: spool.writer.unflushed_for() == 0.0)
-        await spool.sink.append(record(3), SECONDS)
+        await spool.sink.append(record(3), SECONDS, SECONDS)
     assert sorted(kept(tmp_path)) == [record(1).decision_id, record(3).decision_id]
 
 
@@ -105,10 +105,10 @@ async def test_a_disk_that_cannot_be_opened_is_a_failure(tmp_path: Path) -> None
 
     async with spooled(tmp_path, opened=opened) as spool:
         with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(1), SECONDS)
+            await spool.sink.append(record(1), SECONDS, SECONDS)
         assert spool.writer.state is SpoolState.FAILED
         broken = False
-        await spool.sink.append(record(2), SECONDS)
+        await spool.sink.append(record(2), SECONDS, SECONDS)
     assert list(kept(tmp_path)) == [record(2).decision_id]
 
 
@@ -118,16 +118,16 @@ async def test_a_hung_disk_costs_each_call_its_wait_at_most(tmp_path: Path) -> N
     async with spooled(tmp_path, opened=disk.open, options=SpoolOptions(stuck=0.05, reserve=0)) as spool:
         began = time.monotonic()
         with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(1), 0.02)
+            await spool.sink.append(record(1), 0.02, 0.02)
         assert time.monotonic() - began < 1.0
         await until(lambda: spool.writer.state is SpoolState.STUCK)
         with pytest.raises(RecordUnavailable):
-            await spool.sink.append(record(2), 3600.0)
+            await spool.sink.append(record(2), 3600.0, 3600.0)
         spool.sink.note(record(3, visible=False))
         assert spool.events == {SpoolEvent.LATE: 1} and spool.writer.waiting > 0
         disk.answer()
         await until(lambda: spool.writer.waiting == 0)
-        await spool.sink.append(record(4), SECONDS)
+        await spool.sink.append(record(4), SECONDS, SECONDS)
         disk.close()
 
 
@@ -140,7 +140,7 @@ async def test_what_waits_is_bounded(tmp_path: Path) -> None:
                 spool.sink.note(record(number, visible=False))
             assert spool.events[SpoolEvent.LOST] >= 80
             with pytest.raises(RecordUnavailable):
-                await spool.sink.append(record(100), 3600.0)
+                await spool.sink.append(record(100), 3600.0, 3600.0)
             with pytest.raises(RecordUnavailable):
                 await spool.sink.add([_feedback(1), _feedback(2)], 3600.0)
             disk.close()
@@ -149,13 +149,30 @@ async def test_what_waits_is_bounded(tmp_path: Path) -> None:
 async def test_an_answer_that_was_there_in_time_counts_for_a_loop_that_is_late(tmp_path: Path) -> None:
     """The timer is found first: a busy loop must not withhold a card whose record is there."""
     async with spooled(tmp_path) as spool:
-        waiting = asyncio.ensure_future(spool.sink.append(record(1), 0.01))  # noqa: TID251 - no task group to fail
+        waiting = asyncio.ensure_future(spool.sink.append(record(1), 0.01, 0.01))  # noqa: TID251 - no task group to fail
         await asyncio.sleep(0)
         until_written = time.monotonic() + 5
         while record(1).decision_id not in kept(tmp_path) and time.monotonic() < until_written:
             time.sleep(0.01)  # noqa: ASYNC251 - this is the busy loop
         time.sleep(0.05)  # noqa: ASYNC251
         await waiting
+
+
+async def test_a_machine_that_is_too_busy_is_no_hung_disk(tmp_path: Path) -> None:
+    """The spool's thread gets its turn late, and the disk is not to blame: the card waits on, within its deadline."""
+    spool = Spooled(tmp_path, running=False)
+    waiting = asyncio.ensure_future(spool.sink.append(record(1), 0.01, SECONDS))  # noqa: TID251 - none to fail
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    spool.start()
+    await waiting
+    await asyncio.to_thread(spool.close)
+    late = Spooled(tmp_path, running=False)
+    with pytest.raises(RecordUnavailable):
+        await late.sink.append(record(2), 0.01, 0.05)
+    assert late.events == {SpoolEvent.LATE: 1}
+    late.start()
+    await asyncio.to_thread(late.close)
 
 
 async def test_feedback_is_acknowledged_as_a_whole(tmp_path: Path) -> None:
@@ -185,25 +202,25 @@ async def test_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
     """By whoever starts next: its own folder's, and those of others that nobody holds any more."""
     for worker in (0, 3):
         left = Spooled(tmp_path, worker=worker)
-        await left.sink.append(record(worker), SECONDS)
+        await left.sink.append(record(worker), SECONDS, SECONDS)
         left.close()
     async with spooled(tmp_path, worker=0) as spool:
         assert spool.adopted == 2, "worker 3 had taken over worker 0's"
         assert len(spool.reader.read(9)) == 2
-        await spool.sink.append(record(9), SECONDS)
+        await spool.sink.append(record(9), SECONDS, SECONDS)
     assert len(kept(tmp_path / "worker-0")) == 3 and kept(tmp_path / "worker-3") == {}
 
 
 async def test_a_process_does_not_go_on_with_the_segment_of_another(tmp_path: Path) -> None:
     """Whose last entry may be torn."""
     left = Spooled(tmp_path)
-    await left.sink.append(record(1), SECONDS)
+    await left.sink.append(record(1), SECONDS, SECONDS)
     left.close()
     (segment,) = segments(tmp_path)
     with segment.open("ab") as file:
         file.write(framed(1, b"half of it")[:-3])
     async with spooled(tmp_path) as spool:
-        await spool.sink.append(record(2), SECONDS)
+        await spool.sink.append(record(2), SECONDS, SECONDS)
     assert sorted(kept(tmp_path)) == [record(1).decision_id, record(2).decision_id]
 
 
