@@ -89,7 +89,9 @@ FILL_CARDS = """
 @pytest.fixture(scope="module")
 def filled() -> Iterator[tuple[PostgresServer, PostgresPlace]]:
     """Thirteen months, evenly; tables first, indexes then, as a restored backup has them."""
-    tuned = ("shared_buffers=1GB", "maintenance_work_mem=1GB", "max_wal_size=20GB") if PROOF else ()
+    tuned = (
+        ("shared_buffers=1GB", "maintenance_work_mem=1GB", "wal_level=minimal", "max_wal_senders=0") if PROOF else ()
+    )
     with PostgresServer(*tuned) as server:
         place = server.place(server.database())
         archive = SqlArchive(Postgres(place), card_key)

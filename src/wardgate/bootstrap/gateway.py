@@ -14,7 +14,7 @@ from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.bootstrap.configured import Configured, Read
-from wardgate.bootstrap.durable import Upkeep, archive_of
+from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -29,12 +29,11 @@ from wardgate.bootstrap.parts import (
 from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
-from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.pseudonyms import Purpose
-from wardgate.domain.record_names import RecordNames, card
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -86,7 +85,14 @@ class Gateway:
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._ring = key_ring(configured.secrets, log)
         self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
-        self._durable = self._durable_store(configured.secrets.durable)
+        self._durable = durable_store(
+            configured.secrets,
+            self._names,
+            lambda: self._now.configured.settings.retention,
+            self._clock,
+            DurableMeter(self._meter.registry),
+            log,
+        )
         archive = None if self._durable is None else self._durable.archive
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         self._spool = Spool(
@@ -114,13 +120,6 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
-
-    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
-        if place is None:
-            return None
-        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
-        meter = DurableMeter(self._meter.registry)
-        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:

@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
-        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge":
+        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "reidentify":
             return record_commands.run(options)
         case _:
             from wardgate.cli import call
