@@ -57,7 +57,8 @@ def keep(path: Path, config: Path, service: str, sent: bytes, received: bytes, a
         raise NoCapture(f"{config} has no service {service}.", "Name the gateway's own configuration.") from None
     write(path, captured)
     reads, asked = len(captured.reads), len(captured.asked)
-    held = f"{path}: the request, {reads} FHIR reads, {asked} replies of the model. It holds a patient's data."
+    replies = "1 reply" if asked == 1 else f"{asked} replies"
+    held = f"{path}: the request, {reads} FHIR reads, {replies} of the model. It holds a patient's data."
     if captured.of_gateway:
         return f"{held} The gateway's own answer comes of it, byte for byte."
     if record is None:

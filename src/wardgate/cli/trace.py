@@ -19,7 +19,8 @@ def run(name: str, admin: str | None = None, config: Path | None = None, json_ou
     if not stories:
         print("No record is kept of a card, decision or hookInstance of this name.", file=sys.stderr)
         print(
-            "It is the UUID of a card as the EHR got it, of a decision, or the hookInstance of a call.", file=sys.stderr
+            "Ask by the UUID of a card as the EHR got it, of a decision or of a call; a new one comes within seconds.",
+            file=sys.stderr,
         )
         return 1
     if json_output:

@@ -161,6 +161,11 @@ class RecordsDesk:
     def feedback_figures(self, service_id: str, span: Span) -> list[CardFigures]:
         return feedback_figures(self._joined(span, service_id))
 
+    def unmatched(self, service_id: str, span: Span) -> int:
+        """Reports that came in this time of cards that their client did not get, or whose record never came."""
+        reports = self._archive.feedback(span.since, span.until, service_id=service_id)
+        return sum(decision is None for _, decision in reports)
+
     def outcome_figures(self, service_id: str, span: Span) -> list[OutcomeFigures]:
         return outcome_figures(self._joined(span, service_id))
 

@@ -66,6 +66,15 @@ def test_feedback_may_come_before_its_card(tmp_path: Path) -> None:
     assert desk_of(archive).feedback_figures("kidney-failure", ALL)[0].accepted == 1
 
 
+def test_reports_of_unknown_cards_are_only_counted(tmp_path: Path) -> None:
+    """Of a card that nobody issued, and of one that another client got: kept by a keyed name, joined to nothing."""
+    card, never = decision(1), decision(9)
+    archive = filled(tmp_path, [card], [report(card), report(never), report(card, client="other-ehr")])
+    desk = desk_of(archive)
+    assert desk.unmatched("kidney-failure", ALL) == 2
+    assert desk.feedback_figures("kidney-failure", ALL)[0].reported == 1
+
+
 def test_preview_shadow_repeats_and_what_is_no_score_stand_outside(tmp_path: Path) -> None:
     """Nobody decided anything by them."""
     card = decision(1)

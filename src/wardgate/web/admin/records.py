@@ -58,7 +58,10 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
             raise Problem(422, "Ask for the UUID of a card, of a decision, or the hookInstance of a call.")
         found = await run_in_threadpool(_told, lambda: open_desk().trace(name, principal.name))
         if not found:
-            raise Problem(404, "No record is kept of a card, decision or hookInstance of this name.")
+            raise Problem(
+                404,
+                "No record is kept of a card, decision or hookInstance of this name; a new one comes within seconds.",
+            )
         return _json(Stories(found))
 
     @router.get("/affected")
@@ -97,9 +100,13 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
     async def feedback(service: _Service, since: _Time = None, until: _Time = None) -> Response:
         """What clinicians made of the cards, by release and arm."""
         when = span(since, until, MONTH)
-        return await asked(
-            lambda: {"service": service, "span": when, "releases": open_desk().feedback_figures(service, when)}
-        )
+
+        def ask() -> Any:
+            at = open_desk()
+            releases, unmatched = at.feedback_figures(service, when), at.unmatched(service, when)
+            return {"service": service, "span": when, "releases": releases, "unmatched": unmatched}
+
+        return await asked(ask)
 
     @router.get("/outcomes", dependencies=[viewer])
     async def outcomes(service: _Service, since: _Time = None, until: _Time = None) -> Response:
