@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.asgi import Reply, ask
+from tests.fakes.asgi import Exchange, Reply, ask, scope
 from tests.fakes.stories import (
     DIGEST,
     NOW,
@@ -158,6 +158,19 @@ async def test_a_post_has_an_end(desk: RecordsDesk, monkeypatch: pytest.MonkeyPa
     """413, and nothing is loaded."""
     monkeypatch.setattr(routes, "MOST_BYTES", 40)
     assert (await asked(desk, "outcomes?client=ward-ehr", ROWS, CSV)).status == 413
+    assert (await asked(desk, "outcomes?service=kidney-failure")).json()["releases"][0]["total"]["known"] == 0
+
+
+@pytest.mark.parametrize(("gone", "status"), [(True, 400), (False, 408)])
+async def test_a_post_that_does_not_end_is_given_up(
+    desk: RecordsDesk, monkeypatch: pytest.MonkeyPatch, gone: bool, status: int
+) -> None:
+    """The client hung up, or stalls; nothing is loaded, and no thread waits for ever."""
+    monkeypatch.setattr(routes, "PATIENCE", 0.2)
+    exchange = Exchange([ROWS[:40]], complete=False, gone=gone)
+    path, headers = "/admin/v1/outcomes?client=ward-ehr", {**CSV, "transfer-encoding": "chunked"}
+    await _app(desk, LOCAL)(scope("POST", path, headers), exchange.receive, exchange.send)
+    assert exchange.reply().status == status
     assert (await asked(desk, "outcomes?service=kidney-failure")).json()["releases"][0]["total"]["known"] == 0
 
 

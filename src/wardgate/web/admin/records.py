@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
@@ -26,6 +27,8 @@ from wardgate.web.admin.problems import Problem
 NDJSON = "application/x-ndjson"
 MOST_BYTES = 256 * 1024 * 1024
 """Of one post of outcomes: some three million rows."""
+PATIENCE = 30.0
+"""Seconds for the next bytes of a post."""
 _ROWS_A_TURN = 100
 _Service = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Release = Annotated[str, Query(pattern=r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
@@ -138,7 +141,7 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
 
 
 class _Chunks:
-    """The body of a request, for a thread; raises Problem where it is too large."""
+    """The body of a request, for a thread; raises Problem where it is too large, or does not come."""
 
     def __init__(self, stream: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
         self._stream = stream
@@ -147,7 +150,14 @@ class _Chunks:
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
-            chunk = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+            coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+            try:
+                chunk = coming.result(PATIENCE)
+            except ClientDisconnect:
+                raise Problem(400, "The request broke off.") from None
+            except TimeoutError:
+                coming.cancel()
+                raise Problem(408, "The rows did not come in time: send them faster, or in several posts.") from None
             if chunk is None:
                 return
             self._read += len(chunk)
