@@ -108,7 +108,7 @@ class PostgresServer:
             **_unprivileged(),
         )
         self._process = process
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 with self.session():
@@ -116,6 +116,13 @@ class PostgresServer:
             except psycopg.OperationalError:
                 assert time.monotonic() < until and process.poll() is None, "PostgreSQL did not start"
                 time.sleep(0.05)
+
+    def stop(self) -> None:
+        """In order; what was in its own cache is on the disk."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(300)
+        self._process = None
 
     def kill(self) -> None:
         """As a crash: no client is told."""
