@@ -115,7 +115,7 @@ async def test_a_card_waits_within_what_is_left() -> None:
 async def test_a_record_that_cannot_even_be_made_withholds_its_card() -> None:
     """It stands outside of rescue: a fault is noted, and the answer is a valid one."""
     house = House()
-    outcome = await house.answer(msgspec.structs.replace(_shown(), caller=5))  # type: ignore[arg-type]
+    outcome = await house.answer(msgspec.structs.replace(_shown(), caller=5))
     assert outcome.reason is Reason.RECORD_UNAVAILABLE and outcome.cards == ()
     assert house.meter.faults == [("record", "AttributeError")]
 
