@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
 from wardgate.cli.admin import CannotAsk
 from wardgate.cli.private_files import private_file
 from wardgate.cli.records import reached
@@ -51,9 +49,6 @@ def run(
         return 1
     except OSError as error:
         print(f"{csv} cannot be written: {error.strerror}.", file=sys.stderr)
-        return 1
-    except msgspec.DecodeError:
-        print("What answers there is no admin listener of wardgate.", file=sys.stderr)
         return 1
     return 0
 

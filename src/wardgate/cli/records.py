@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -64,7 +65,7 @@ class Remote:
 
     def trace(self, name: str, action: str = "trace") -> tuple[Story, ...]:
         try:
-            return msgspec.json.decode(self._admin.get(f"/admin/v1/trace/{name}"), type=Stories).stories
+            return _decoded(self._admin.get(f"/admin/v1/trace/{quote(name, safe='')}"), Stories).stories
         except Refused as refused:
             if refused.status in (404, 422):
                 return ()
@@ -74,8 +75,8 @@ class Remote:
         self, release: str, since: str | None, until: str | None
     ) -> tuple[AffectedSummary, Iterator[AffectedRow]]:
         lines = self._admin.lines("/admin/v1/affected", {"release": release, "since": since, "until": until})
-        summary = msgspec.json.decode(next(lines), type=_Line).summary
-        return summary, (msgspec.json.decode(line, type=AffectedRow) for line in lines)
+        summary = _decoded(next(lines, b""), _Line).summary
+        return summary, (_decoded(line, AffectedRow) for line in lines)
 
     def export(self, since: str | None, until: str | None, service: str) -> Iterator[bytes]:
         asked = {"since": since, "until": until, "service": service or None}
@@ -90,7 +91,15 @@ class Remote:
                 rows = msgspec.convert(refused.more["rows"], list[BadRow])
                 raise BadRows(rows, int(refused.more["bad"])) from None
             raise
-        return msgspec.json.decode(reply, type=Loaded)
+        return _decoded(reply, Loaded)
+
+
+def _decoded(raw: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        what = "What answers there is no admin listener of wardgate, or of another version."
+        raise CannotAsk(what, "Name it with --admin URL.") from None
 
 
 class Local:

@@ -3,7 +3,9 @@
 import base64
 import json
 import stat
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -143,6 +145,34 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing listens, that is said, with what to do."""
     assert run(["trace", ONE.decision_id, "--admin", f"http://127.0.0.1:{free_port()}"]) == 1
     assert "No admin listener answers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["trace", "../../health/live?x=1"],
+        ["affected", "--release", "a@1"],
+        ["export", "decisions", "-"],
+    ],
+)
+def test_somebody_else_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Another server, which answers everything with a page of its own, or with nothing."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path.startswith("/admin/v1/trace/..%2F") else 404)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, format: str, *arguments: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        code = run([*command, "--admin", f"http://127.0.0.1:{server.server_port}"])
+        server.shutdown()
+        thread.join()
+    assert code == 1 and capsys.readouterr().err
 
 
 def test_without_the_key_nothing_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
