@@ -1,7 +1,8 @@
 """Law 5. Nothing is shown unrecorded: the record is on the spool before the card leaves.
 
 Shown against the gateway itself, killed under load (SIGKILL) at random moments, and against disks that are full or
-hang, and stores that are down or hang. `make proof` (--hypothesis-profile proof) kills ten times as often, and a minute there is a second here.
+hang, and stores that are down or hang. `make proof` (--hypothesis-profile proof) kills ten times as often, and what
+lasts a minute there lasts a second here.
 """
 
 import asyncio
