@@ -211,7 +211,7 @@ class Gateway:
         await self.http.close()
         await self._spool.close()
         if self._durable is not None:
-            self._durable.end()
+            await asyncio.to_thread(self._durable.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
@@ -280,7 +280,9 @@ class Gateway:
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
-        recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None)
+        custody = None if self._durable is None else self._durable.custody
+        shown = None if custody is None else custody.note
+        recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
         shadow = Shadow(
             flow,
             gatherer.given,

@@ -5,8 +5,6 @@ from enum import StrEnum
 
 
 class SpoolEvent(StrEnum):
-    WRITTEN = "written"
-    """Entries that are on the spool."""
     LATE = "late"
     """Records that were not acknowledged in time, so that their card was withheld."""
     LOST = "lost"

@@ -1,14 +1,14 @@
 """From an outcome to its record: closed names, steps and bins; never a value of the patient (law 4)."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from wardgate.domain import record_names
 from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.inference.prediction import Prediction
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Outcome, Reason
 from wardgate.domain.plans import ReleasePlan
-from wardgate.domain.record_names import RecordNames
+from wardgate.domain.record_names import Named, RecordNames
 from wardgate.domain.records import (
     Action,
     DecisionRecord,
@@ -33,12 +33,15 @@ class Recorder:
         clock: Clock,
         environment: str | None = None,
         config_digest: str | None = None,
+        shown: Callable[[str, Named], None] | None = None,
     ) -> None:
+        """`shown` hears of each patient for whom a card leaves: pseudonym, and whom it stands for."""
         self._names = names
         self._prints = prints
         self._clock = clock
         self._environment = environment
         self._config_digest = config_digest
+        self._shown = shown
 
     def record(self, outcome: HookOutcome) -> DecisionRecord:
         """Of the answer to a call."""
@@ -53,6 +56,11 @@ class Recorder:
         caller, card, cards, plan = outcome.caller, outcome.rendered, outcome.cards, outcome.call.plan
         fallback = decision.fallback if decision is not None else None
         traces = call.memory.traces or self._traces(call)
+        if cards and self._shown is not None:
+            request = call.request
+            self._shown(
+                traces.patient, record_names.patient(request.client.name, request.fhir_server, request.patient_id)
+            )
         inputs = _inputs(release, outcome.vector, outcome.prediction)
         reply, call.memory.reply = call.memory.reply, b""
         return DecisionRecord(

@@ -20,7 +20,9 @@ from wardgate.domain.outcomes import Mode, Reason
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import AGE_STEPS, DecisionRecord, age_step, withheld
-from wardgate.gateway.recording import resources_print
+from wardgate.gateway.call import HookCall
+from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.recording import Recorder, resources_print
 
 NAMES, PRINTS = RecordNames(RING), KeyedFingerprints(RING.keys(Purpose.LOG))
 LABS = [lab("33914-3", 20.0), lab("9318-7", 900.0)]
@@ -168,6 +170,28 @@ async def test_what_is_switched_off_still_says_for_whom(tmp_path: Path) -> None:
     record = await recorded(house, body())
     assert (record.outcome, record.patient is None, record.score, record.inputs) == ("off", False, None, ())
     _fits(record)
+
+
+async def test_the_custodian_hears_of_patients_who_had_a_card(tmp_path: Path) -> None:
+    """And of nobody else."""
+    told: list[tuple[str, record_names.Named]] = []
+    house = gateway(tmp_path)
+    recorder = Recorder(NAMES, PRINTS, house.clock, shown=lambda *patient: told.append(patient))
+    seen: list[HookOutcome] = []
+    stack = house.stack
+
+    async def noting(call: HookCall) -> HookOutcome:
+        seen.append(await stack(call))
+        return seen[-1]
+
+    house.stack = noting
+    house.edge = house.edge_of(house.client)  # its stack is the one that there is when it is made
+    for mode in (Mode.ACTIVE, Mode.SILENT):
+        house.mode(mode)
+        await house.call(body())
+        recorder.record(seen[-1])
+    named = record_names.patient("ehr", None, "p1")
+    assert told == [(NAMES.of(named), named)]
 
 
 MARKED = "Zebulon"

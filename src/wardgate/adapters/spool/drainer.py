@@ -247,9 +247,9 @@ class Drainer:
             if isinstance(item.what, Found) and item.what.kind == Entry.WITHHELD:
                 self._withheld.discard(item.what.payload.decode("ascii", "replace"))
         place: Place = items[-1].end
-        self._folder.keep_position(*place)
-        for number in self._reader.passed(place):
+        for number in self._reader.passed(place):  # first: a full disk may have no room for a position
             path = self._folder.segment(number)
             size = path.stat().st_size
             path.unlink()
             self._removed(size)
+        self._folder.keep_position(*place)

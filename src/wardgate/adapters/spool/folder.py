@@ -75,17 +75,24 @@ class SpoolFolder:
         for other in sorted(self.root.glob("worker-*")):
             if other == self.path or not other.is_dir():
                 continue
-            lock = _locked(other)
-            if lock is None:
-                continue
             try:
-                for _, path in _segments(other):
-                    path.rename(self.next()[1])
-                    adopted += 1
-                (other / POSITION).unlink(missing_ok=True)
-            finally:
-                os.close(lock)
+                adopted += self._adopt(other)
+            except OSError:  # somebody else's files: they stay where they are
+                continue
         return adopted
+
+    def _adopt(self, other: Path) -> int:
+        lock = _locked(other)
+        if lock is None:
+            return 0
+        try:
+            left = list(_segments(other))
+            for _, path in left:
+                path.rename(self.next()[1])
+            (other / POSITION).unlink(missing_ok=True)
+            return len(left)
+        finally:
+            os.close(lock)
 
     def close(self) -> None:
         os.close(self._lock)

@@ -68,6 +68,16 @@ async def test_a_restart_goes_on_where_the_store_was(tmp_path: Path) -> None:
         await until(lambda: spool.reader.read(1) == [])
 
 
+async def test_room_comes_back_also_where_the_position_cannot_be_kept(tmp_path: Path) -> None:
+    """On a full disk there may be no room for it; then some are sent twice after a restart."""
+    await filled(tmp_path, range(50))
+    (tmp_path / "worker-0" / "position.new").mkdir()
+    archive = FakeArchive()
+    async with spooled(tmp_path, archive) as spool:
+        await until(lambda: len(archive.decisions) == 50 and not segments(tmp_path))
+        assert spool.faults and spool.writer.size == 0
+
+
 async def test_a_store_that_is_down_gets_everything_later(tmp_path: Path) -> None:
     """It is asked ever more rarely; calls go on meanwhile; `behind` tells how long."""
     archive = FakeArchive(down=True)
