@@ -13,7 +13,7 @@ from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
-from wardgate.bootstrap.durable import Upkeep, archive_of
+from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -26,11 +26,10 @@ from wardgate.bootstrap.parts import (
     recall_of,
 )
 from wardgate.domain.context.caller import compile_attributes
-from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
-from wardgate.domain.record_names import RecordNames, card
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -95,8 +94,14 @@ class Gateway:
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
-        self._names = RecordNames(self._ring)
-        self._durable = self._durable_store(configured.secrets.durable)
+        self._durable = durable_store(
+            configured.secrets,
+            RecordNames(self._ring),
+            lambda: self._now.configured.settings.retention,
+            self._clock,
+            DurableMeter(self._meter.registry),
+            log,
+        )
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
@@ -111,13 +116,6 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
-
-    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
-        if place is None:
-            return None
-        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
-        meter = DurableMeter(self._meter.registry)
-        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:

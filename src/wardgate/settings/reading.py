@@ -51,6 +51,7 @@ def read_settings(document: Document) -> Settings:
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
+        custodian=None if file.custody is None else file.custody.public_key,
         pseudonym_key=() if key is None else (key.env, *key.previous),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
@@ -80,6 +81,7 @@ _FIXED = {
     "hot": "stores.hot",
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
+    "custodian": "custody",
 }
 """What holds for the life of a process, with its key in the file."""
 
@@ -113,9 +115,21 @@ def read_secrets(
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
     kept = durable.held(settings.durable, document, folder, held, findings)
+    custodian = _custodian(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot, kept)
+    return Secrets(tuple(secrets), hot, kept, custodian)
+
+
+def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
+    if settings.custodian is None:
+        return None
+    try:
+        return (folder / settings.custodian).read_bytes()
+    except OSError:
+        what, remedy = "the custodian's public key cannot be read", "name a PEM file, from this file's folder"
+        findings.append(document.finding(("custody", "public_key"), what, remedy))
+        return None
 
 
 def _secret(text: str | None) -> bytes | None:

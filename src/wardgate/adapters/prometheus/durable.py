@@ -13,6 +13,9 @@ class DurableMeter:
         self._purged = Counter(
             "wardgate_purged", "Records whose time of keeping was over.", ("kind",), registry=registry
         )
+        self._lost = Counter(
+            "wardgate_identities_lost", "Identities that could not be kept for the custodian.", registry=registry
+        )
         self._bound = {kind: self._purged.labels(kind.value) for kind in Kind}
 
     def up(self, up: bool) -> None:
@@ -20,3 +23,6 @@ class DurableMeter:
 
     def purged(self, kind: Kind, rows: int) -> None:
         self._bound[kind].inc(rows)
+
+    def identities_lost(self, count: int) -> None:
+        self._lost.inc(count)
