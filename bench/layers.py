@@ -36,7 +36,7 @@ from wardgate.adapters.redis.seals import Seals
 from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, Tasks, recall_of
 from wardgate.domain.clients import Client
 from wardgate.domain.hooks import FhirAccess
-from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.domain.pseudonyms import KeyRing, Purpose
@@ -49,7 +49,8 @@ from wardgate.gateway.ports import HotStore
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
-from wardgate.resilience.admission import Claim, Gate
+from wardgate.resilience.admission import Claim
+from wardgate.resilience.gate import Gate
 from wardgate.resilience.stack import stack
 from wardgate.web.edge import Edge
 
@@ -73,14 +74,17 @@ class Price(NamedTuple):
 class _Model:
     """Meets `gateway.ports.ModelClient`: the equation, a turn of the loop later."""
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
         await asyncio.sleep(0)
         age, male, egfr, uacr = inputs.values
         parts = terms(age, male, egfr, uacr)
-        return ModelReply(risk(parts), parts, {})
+        return ModelReply(risk(parts), parts, {}, 1)
 
-    async def ready(self, endpoint: Endpoint) -> bool:
-        return True
+    async def ready(self, endpoint: Endpoint) -> Readiness:
+        return Readiness(True, 1)
+
+    def renew(self, endpoint: Endpoint) -> int | None:
+        return 1
 
 
 class _NoFhir:

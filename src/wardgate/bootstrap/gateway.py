@@ -11,7 +11,9 @@ from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -27,6 +29,7 @@ from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -35,9 +38,10 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
-from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
-from wardgate.web.admin import LOCAL, AdminPorts, admin_app
+from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 
@@ -90,6 +94,14 @@ class Gateway:
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._durable = durable_store(
+            configured.secrets,
+            RecordNames(self._ring),
+            lambda: self._now.configured.settings.retention,
+            self._clock,
+            DurableMeter(self._meter.registry),
+            log,
+        )
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
@@ -99,6 +111,7 @@ class Gateway:
         self._tasks: asyncio.TaskGroup | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
@@ -107,7 +120,16 @@ class Gateway:
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
+        ports = AdminPorts(
+            lambda request: LOCAL,
+            self.ready,
+            self.services,
+            self.stores,
+            self.metrics,
+            self.reload,
+            self.circuits,
+            self.isolate,
+        )
         return (
             (self, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
@@ -127,10 +149,29 @@ class Gateway:
         return self.health()
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
-        return {"hot": self._hot.health()}
+        durable = {} if self._durable is None else {"durable": self._durable.health()}
+        return {"hot": self._hot.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
+
+    async def circuits(self) -> dict[tuple[str, str], Circuit]:
+        return {name: Circuit(state) for name, state in self.circuit_states().items()}
+
+    async def isolate(self, service: str, release: str, away: bool) -> Circuit | None:
+        circuit = (service, release)
+        if circuit not in self.circuit_states():
+            return None
+        self.keep_away(self._isolated | {circuit} if away else self._isolated - {circuit})
+        return Circuit(self.circuit_states()[circuit])
+
+    def keep_away(self, circuits: frozenset[tuple[str, str]]) -> None:
+        """From now on no call reaches these (service, release), whatever is reloaded; all others may be asked."""
+        self._isolated = circuits
+        self._models.isolate(circuits)
+
+    def circuit_states(self) -> dict[tuple[str, str], str]:
+        return self._models.circuits(self.models.values())
 
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""
@@ -138,6 +179,11 @@ class Gateway:
             self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
         for service, state in self.health().items():
             self._log.event("service", service=service, **state)
+
+    async def open(self) -> None:
+        """Raises StoreRefused."""
+        if self._durable is not None:
+            await self._durable.begin()
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
@@ -153,6 +199,8 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        if self._durable is not None:
+            self._durable.end()
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""

@@ -56,10 +56,22 @@ def run(arguments: Sequence[str]) -> int:
                     fhir_servers=tuple(options.fhir_server),
                 )
             )
+        case "reidentify":
+            from wardgate.cli import reidentify
+
+            return reidentify.run(_file(options.config), options.key, options.names)
+        case "purge":
+            from wardgate.cli import purge
+
+            return purge.run(_file(options.config), options.dry_run)
         case "chaos":
             from wardgate.cli import chaos
 
             return chaos.run(options.scenario, options.calls, options.json, options.only)
+        case "circuits":
+            from wardgate.cli import circuits
+
+            return circuits.run(options.action or "list", options.service, options.release, options.admin)
         case "load":
             from wardgate.cli import load
 
@@ -114,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _load, _chaos):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _circuits, _load, _chaos, _purge, _reidentify):
         add(commands)
     return parser
 
@@ -256,6 +268,31 @@ def _features(commands: _Commands) -> None:
     )
 
 
+def _circuits(commands: _Commands) -> None:
+    circuits = commands.add_parser(
+        "circuits",
+        help="list the circuits to the models, or take a model out of use",
+        description="List the circuits to the models' endpoints; `isolate` keeps all calls away from one, in all "
+        "workers and across reloads, until `close`. See docs/policies/circuit-breaker.md.",
+        epilog="Exit: 0 done, 1 not.",
+    )
+    circuits.set_defaults(service=None, release=None)
+    actions: _Commands = circuits.add_subparsers(dest="action", metavar="ACTION")
+    listing = actions.add_parser("list", help="what there is, and its state (the default)")
+    for name, text in (("isolate", "keep all calls away"), ("close", "let calls flow again")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("service", metavar="SERVICE", help="the id of a service")
+        action.add_argument("release", metavar="RELEASE", help="the version of a release of its rollout")
+        _admin(action, default=argparse.SUPPRESS)
+    _admin(listing, default=argparse.SUPPRESS)
+    _admin(circuits, default=None)
+
+
+def _admin(parser: argparse.ArgumentParser, default: str | None) -> None:
+    text = "default: the running demo's, else http://127.0.0.1:8081"
+    parser.add_argument("--admin", metavar="URL", default=default, help=text)
+
+
 def _load(commands: _Commands) -> None:
     load = commands.add_parser(
         "load",
@@ -294,6 +331,36 @@ def _chaos(commands: _Commands) -> None:
     chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
     chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
     chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+
+
+def _purge(commands: _Commands) -> None:
+    purge = commands.add_parser(
+        "purge",
+        help="remove records that have been kept for their time",
+        description="Remove from the durable store what is older than `retention` says. A running gateway does so by "
+        "itself, once an hour.",
+        epilog="Exit: 0 removed, or told; 1 not. See docs/stores.md.",
+    )
+    purge.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
+
+
+def _reidentify(commands: _Commands) -> None:
+    reidentify = commands.add_parser(
+        "reidentify",
+        help="for the custodian: whom pseudonyms stand for",
+        description="Open what `custody` has kept sealed, with the custodian's private key. Prints patients' ids "
+        "as CSV; every use is on the access log.",
+        epilog="Exit: 0 told, also where some cannot be; 1 not. See docs/stores.md.",
+    )
+    reidentify.add_argument(
+        "names",
+        type=Path,
+        metavar="FILE",
+        help="a pseudonym a line, or a CSV with a column `patient`; -: standard input",
+    )
+    reidentify.add_argument("--key", type=Path, required=True, metavar="FILE", help="her private key, PEM")
+    reidentify.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
 
 def _seconds(text: str) -> float:

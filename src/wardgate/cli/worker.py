@@ -1,21 +1,24 @@
-"""One worker of several: `python -m wardgate.cli.worker CONFIG NUMBER LISTENER CHANNEL SEEN`, started by the parent.
+"""One worker of several: `python -m wardgate.cli.worker CONFIG NUMBER LISTENER CHANNEL SEEN ISOLATED`, started by the
+parent.
 
-The last three are descriptors that it inherits: the EHR's listener, which all workers share, so that what waits there
-for a worker that died is taken by another; the channel to the parent; and a page of memory that says how many calls
-are under way, also when nobody is left to be asked. A worker whose parent is gone drains and ends.
+ISOLATED is a JSON list of the circuits, [service, release], that are out of use. The three before it are descriptors
+that it inherits: the EHR's listener, which all workers share, so that what waits there for a worker that died is taken
+by another; the channel to the parent; and a page of memory that says how many calls are under way, also when nobody is
+left to be asked. A worker whose parent is gone drains and ends.
 """
 
 import asyncio
 import mmap
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from wardgate import bootstrap
-from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.channel import Channel, Gone, hear_secret
 from wardgate.cli.check import show_findings
 from wardgate.cli.configured import read
 from wardgate.domain.errors import ConfigurationError
@@ -27,13 +30,17 @@ def main(arguments: list[str]) -> int:
     config, number = Path(arguments[0]), int(arguments[1])
     listener, channel = (socket.socket(fileno=int(descriptor)) for descriptor in arguments[2:4])
     seen = memoryview(mmap.mmap(int(arguments[4]), PAGE)).cast("q")
+    isolated = msgspec.json.decode(arguments[5], type=frozenset[tuple[str, str]])
     try:
-        configured = read(config)
+        configured = _with(hear_secret(channel), read(config))
+    except Gone:
+        return 0
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         return 2
 
     async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
+        gateway.keep_away(isolated)
         parent = await Channel.over(channel)
         try:
             await up.wait()
@@ -48,8 +55,20 @@ def main(arguments: list[str]) -> int:
     return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
 
 
-async def _answer(asked: str, gateway: bootstrap.Gateway) -> Any:
+def _with(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Configured:
+    """The pseudonyms of one worker are those of all: they share what is stored under them."""
+    if not secret:
+        return configured
+    return replace(configured, secrets=replace(configured.secrets, pseudonym=(secret,)))
+
+
+async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
     match asked:
+        case {"isolated": circuits}:
+            gateway.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))
+            return [[*name, state] for name, state in gateway.circuit_states().items()]
+        case "circuits":
+            return [[*name, state] for name, state in gateway.circuit_states().items()]
         case "services":
             return gateway.health()
         case "stores":

@@ -177,6 +177,8 @@ _FAILED = frozenset(
         Reason.MODEL_ERROR,
         Reason.MODEL_BUSY,
         Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
+        Reason.REPLY_TRUNCATED,  # half a reply is none: the connection broke, or who wrote it did
+        Reason.REPLY_MISMATCHED,  # nor is the reply to another request
     }
 )
 _ANSWERED = frozenset(
@@ -201,11 +203,12 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.IGNORED
 
 
-_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY})
+_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED, Reason.REPLY_MISMATCHED})
 
 
 def may_be_gone(error: Exception) -> bool:
-    """Whether asking once more may help: a connection that broke, a 503. A reply of another version never is."""
+    """Whether asking once more may help: a connection that broke, also in the middle of a reply, or was one reply
+    behind; a 503. A reply of another version never becomes the right one."""
     return isinstance(error, ModelUnavailable) and error.reason in _PASSING
 
 

@@ -1,6 +1,5 @@
 """From the file to what the gateway is told; every error is reported together."""
 
-import ipaddress
 import os
 import re
 from base64 import b64decode
@@ -17,7 +16,10 @@ from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES
-from wardgate.settings.file import NAME, ClientFile, File, store_place
+from wardgate.settings import durable
+from wardgate.settings.addresses import is_loopback, is_private
+from wardgate.settings.durable import NAME
+from wardgate.settings.file import ClientFile, File, store_place
 from wardgate.settings.told import Limits, Listen, Secrets, Settings
 
 
@@ -47,6 +49,9 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        durable=durable.durable_place(file.stores.durable),
+        retention=file.retention.by_kind(),
+        custodian=None if file.custody is None else file.custody.public_key,
         pseudonym_key=() if key is None else (key.env, *key.previous),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
@@ -67,9 +72,6 @@ def require_shared(settings: Settings, document: Document) -> None:
         what = "several workers need a hot store that they share"
         remedy = "write the URL of a Redis, redis://…, or start with one worker"
         raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
-    if not settings.pseudonym_key:
-        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
-        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
 
 
 _FIXED = {
@@ -77,7 +79,9 @@ _FIXED = {
     "admin": "admin.listen",
     "http_client": "http_client",
     "hot": "stores.hot",
+    "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
+    "custodian": "custody",
 }
 """What holds for the life of a process, with its key in the file."""
 
@@ -110,9 +114,22 @@ def read_secrets(
         remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    kept = durable.held(settings.durable, document, folder, held, findings)
+    custodian = _custodian(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot)
+    return Secrets(tuple(secrets), hot, kept, custodian)
+
+
+def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
+    if settings.custodian is None:
+        return None
+    try:
+        return (folder / settings.custodian).read_bytes()
+    except OSError:
+        what, remedy = "the custodian's public key cannot be read", "name a PEM file, from this file's folder"
+        findings.append(document.finding(("custody", "public_key"), what, remedy))
+        return None
 
 
 def _secret(text: str | None) -> bytes | None:
@@ -213,26 +230,7 @@ def _server_problems(document: Document, client: ClientFile, place: Place) -> li
         where: Place = (*place, "fhir_servers", number)
         if parts.scheme != "https":
             findings.append(document.finding(where, "plain http in production", "write https"))
-        elif _is_private(parts.hostname or ""):
+        elif is_private(parts.hostname or ""):
             what, remedy = "a private address in production", "name the server's public host"
             findings.append(document.finding(where, what, remedy))
     return findings
-
-
-def is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def _is_private(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return host == "localhost" or host.endswith(".localhost")
-    return not address.is_global
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

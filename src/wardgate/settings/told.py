@@ -1,10 +1,13 @@
 """What the gateway is told: one frozen tree, and the secrets beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.hot import StorePlace
+from wardgate.records.archive import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Settings:
     limits: Limits
     hot: StorePlace | None
     """Of the shared hot store, its password and files as the file names them; None: in process."""
+    durable: DurablePlace
+    """Of records, its password and files as the file names them."""
+    retention: Mapping[Kind, float]
+    """Seconds that each kind of record is kept."""
+    custodian: str | None
+    """The file of the custodian's public key, as the file names it."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     server_timing: bool
@@ -59,3 +68,7 @@ class Secrets:
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None
+    durable: DurablePlace | None = None
+    """None: records are not kept."""
+    custodian: bytes | None = None
+    """The custodian's public key, which is no secret."""

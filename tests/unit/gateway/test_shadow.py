@@ -30,7 +30,7 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)
