@@ -25,21 +25,24 @@ from bench.load import one_card
 from bench.profile import ask
 from bench.request import Sample, now, samples
 from bench.servers import LOAD_CORE, SERVER_CORE, free_port, write_config
+from tests.fakes.records import FakeRecordSink
 from tests.fakes.redis_server import RedisServer
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.seals import Seals
 from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, Tasks, recall_of
 from wardgate.domain.clients import Client
+from wardgate.domain.feedback import Feedback
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.domain.pseudonyms import KeyRing, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
@@ -47,6 +50,7 @@ from wardgate.gateway.layers import record, telemetry
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import HotStore
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
 from wardgate.resilience.admission import Claim
@@ -94,6 +98,10 @@ class _NoFhir:
         return None
 
 
+async def _nobody(reports: Sequence[Feedback]) -> None:
+    """Takes no feedback: none comes."""
+
+
 class _OpenGate(Gate):
     """Lets everybody in and counts nobody."""
 
@@ -112,9 +120,11 @@ class Parts:
 
     def __init__(self, catalog: Catalog, tasks: Tasks) -> None:
         self.catalog, self.tasks = catalog, tasks
-        self.clock, self.meter, self.sink = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self.clock, self.meter, self.sink = SystemClock(), PrometheusMeter(), FakeRecordSink()
         self.faults = Faults(EventLog(), self.meter)
         self.ring = KeyRing([b"a key of the benchmark, thirty-two bytes"])
+        prints = KeyedFingerprints(self.ring.keys(Purpose.LOG))
+        self.recorder = Recorder(RecordNames(self.ring), prints, self.clock, "test", catalog.digest)
         self.snapshots = FileSnapshots(catalog)
         self.gatherer = Gatherer(_NoFhir(), self.meter, self.clock)
         self.model = _Model()
@@ -126,16 +136,20 @@ class Parts:
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
-        handler: HookHandler = stack([telemetry(clock, meter), record(self.sink)], flow)
+        handler: HookHandler = stack(
+            [telemetry(clock, meter), record(self.recorder, self.sink, clock, self.faults)], flow
+        )
         if layered:
-            shadow = Shadow(flow, self.gatherer.given, {}, snapshots, self.sink, clock, meter, self.faults)
+            shadow = Shadow(
+                flow, self.gatherer.given, {}, snapshots, self.recorder, self.sink, clock, meter, self.faults
+            )
             notices = Notices(snapshots, {}, recall)
-            handler = hook_stack(flow, clock, meter, self.sink, self.faults, recall, notices, shadow)
+            handler = hook_stack(flow, clock, meter, self.recorder, self.sink, self.faults, recall, notices, shadow)
         servers = frozenset({"https://ehr.example.org/fhir/r4"})
         return Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: handler,
-            feedback=lambda reports: None,
+            feedback=_nobody,
             client=Client("bench-ehr", servers, (), "bench", ZoneInfo("UTC")),
             gate=Gate() if layered else _OpenGate(),
             clock=clock,

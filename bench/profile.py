@@ -10,7 +10,6 @@ everything else that a call does: alone in a loop, each takes half of it.
 import argparse
 import asyncio
 import cProfile
-import gc
 import os
 import pstats
 import tempfile
@@ -64,20 +63,21 @@ def main() -> None:
         with stub(0, folder) as model:
             config = write_config(folder / "config", free_port(), f"127.0.0.1:{model}", chosen.client)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(config, chosen))
+                runner.run(_run(config, folder / "spool", chosen))
 
 
-async def _run(config: Path, chosen: argparse.Namespace) -> None:
+async def _run(config: Path, spool: Path, chosen: argparse.Namespace) -> None:
     taken = {name: _watch(owner, name) for owner, name in _STAGES} if chosen.stages else {}
     loaded = load(config)
-    gateway = bootstrap.build(read_settings(loaded.document), Secrets(), loaded.catalog, EventLog(), asyncio.Event())
+    secrets = Secrets(spool)
+    gateway = bootstrap.build(read_settings(loaded.document), secrets, loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
         gateway.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), chosen)
         for task in probing:
             task.cancel()
-    await gateway.http.close()
+    await gateway.close()
     for name, times in taken.items():
         print(f"{name:14} {median(times) / 1000:6.1f} µs")
 
@@ -91,9 +91,8 @@ async def _measure(app: ASGIApp, calls: Sequence[Sample], chosen: argparse.Names
             print(f"{without} of {_CALLS} calls had no card: something else keeps this machine busy")
 
     await some()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # as the gateway sets it when it serves
+    bootstrap.still_the_collector()  # as the gateway does when it serves
+    bootstrap.share_the_interpreter()
     windows = []
     for _ in range(_WINDOWS):
         before = time.process_time()

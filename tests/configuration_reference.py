@@ -163,7 +163,7 @@ def _takes(hint: Any) -> str:
         calls = [data.func for data in hint.__metadata__ if isinstance(data, BeforeValidator)]
         if duration_of in calls:
             return "duration"
-        if settings._size in calls:
+        if settings._size in calls or settings._spool_size in calls:
             return "size"
         if _of_deferral in calls:
             return " \\| ".join(f"`{reason}`" for reason in sorted(DEFERRAL_REASONS))

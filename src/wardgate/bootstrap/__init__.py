@@ -2,7 +2,15 @@
 
 from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
-from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
+from wardgate.bootstrap.serving import (
+    Post,
+    heed_signals,
+    run_loop,
+    serve,
+    share_the_interpreter,
+    still_the_collector,
+    url_of,
+)
 
 __all__ = [
     "Configured",
@@ -18,6 +26,7 @@ __all__ = [
     "http_client",
     "run_loop",
     "serve",
+    "share_the_interpreter",
     "still_the_collector",
     "url_of",
 ]

@@ -74,11 +74,14 @@ class Upkeep:
         if self.custody is not None:
             self.custody.begin()
 
-    def end(self) -> None:
-        """Waits for no purge: what is under way ends with the process, and undoes itself."""
+    def end(self, seconds: float = 2.0) -> None:
+        """Waits for its thread, since a driver that is at work while the interpreter ends may crash it; and not for
+        long: what hangs ends with the process, and undoes itself."""
         if self.custody is not None:
             self.custody.end()
         self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def health(self) -> Mapping[str, str]:
         """`state` is up, or why it is not; `opening` until the first look has ended."""

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
-from wardgate.adapters.memory.feedback import MemoryFeedbackSink
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -25,10 +25,12 @@ from wardgate.bootstrap.parts import (
     key_ring,
     recall_of,
 )
+from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -36,6 +38,7 @@ from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
 from wardgate.resilience.admission import AdmissionOptions
@@ -85,23 +88,34 @@ class Gateway:
         stopping: asyncio.Event,
         read: Read,
         seen: Seen | None = None,
+        worker: int = 0,
     ) -> None:
-        """Must be made inside the loop that will serve."""
+        """Must be made inside the loop that will serve, and closed. Raises SpoolUnusable."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
-        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self._clock, self._meter = SystemClock(), PrometheusMeter()
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
-        self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
-        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
         self._durable = durable_store(
             configured.secrets,
-            RecordNames(self._ring),
+            self._names,
             lambda: self._now.configured.settings.retention,
             self._clock,
             DurableMeter(self._meter.registry),
             log,
         )
+        self._spool = Spool(
+            configured.secrets.spool,
+            worker,
+            settings.spool_limit,
+            self._clock.monotonic,
+            SpoolMeter(self._meter.registry),
+            None if self._durable is None else self._durable.archive,
+            lambda error: self._faults.fault("spool", error),
+        )
+        self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
+        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
@@ -150,7 +164,7 @@ class Gateway:
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
         durable = {} if self._durable is None else {"durable": self._durable.health()}
-        return {"hot": self._hot.health(), **durable}
+        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
@@ -189,6 +203,7 @@ class Gateway:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
         self.tasks.lend(tasks)
+        self._spool.begin()
         self._beside = [tasks.create_task(self._gate.keep_time())]
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
@@ -199,8 +214,13 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+
+    async def close(self) -> None:
+        """After the last call."""
+        await self.http.close()
+        await self._spool.close()
         if self._durable is not None:
-            self._durable.end()
+            await asyncio.to_thread(self._durable.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
@@ -263,16 +283,29 @@ class Gateway:
 
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
-        clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
+        clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
+        gatherer = self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        custody = None if self._durable is None else self._durable.custody
+        shown = None if custody is None else custody.note
+        recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
         shadow = Shadow(
-            flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
+            flow,
+            gatherer.given,
+            attributes,
+            snapshots,
+            recorder,
+            records,
+            clock,
+            meter,
+            faults,
+            lambda: self._gate.pressed,
         )
         notices = Notices(snapshots, attributes, recall)
-        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
+        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack

@@ -4,10 +4,12 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.spool.folder import SpoolUnusable
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.gateway import Configured, Gateway, Read
 from wardgate.bootstrap.models import prove_first
@@ -44,6 +46,9 @@ def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> 
     except ListenError as error:
         log.event("cannot_listen", what=str(error))
         return 1
+    except SpoolUnusable as error:
+        log.event("cannot_record", key="stores.spool", what=str(error))
+        return 1
     except StoreRefused as error:
         log.event("store_refused", key="stores.durable", what=str(error))
         return 1
@@ -52,11 +57,16 @@ def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> 
 
 async def _serve(configured: Configured, read: Read, log: EventLog, post: Post | None) -> None:
     stop, up = asyncio.Event(), asyncio.Event()
-    gateway = Gateway(configured, log, stop, read, None if post is None else post.seen)
+    gateway = (
+        Gateway(configured, log, stop, read)
+        if post is None
+        else Gateway(configured, log, stop, read, post.seen, post.number)
+    )
     settings = configured.settings
 
     def started() -> None:
         still_the_collector()
+        share_the_interpreter()
         up.set()
         if post is None:
             gateway.tell()
@@ -81,7 +91,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     except* ListenError as group:
         raise group.exceptions[0] from None
     finally:
-        await gateway.http.close()
+        await gateway.close()
     log.event("stopped")
 
 
@@ -102,6 +112,12 @@ def still_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 1_000, 100)
+
+
+def share_the_interpreter() -> None:
+    """A thread that wants the interpreter gets it after half a millisecond, not five: a card waits for the spool's
+    thread, and calls wait for the threads that deliver and export."""
+    sys.setswitchinterval(0.0005)
 
 
 def url_of(listen: Listen) -> str:

@@ -164,7 +164,8 @@ class Parent:
     async def stores(self) -> dict[str, dict[str, str]]:
         """As the worker sees them that sees them worst."""
         said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
-        return min(said, key=lambda stores: sum([store["state"] == "up" for store in stores.values()]), default={})
+        names = dict.fromkeys(name for stores in said for name in stores)
+        return {name: min((each[name] for each in said), key=lambda store: store["state"] == "up") for name in names}
 
     async def metrics(self) -> tuple[bytes, str]:
         self._meter.up(sum(worker.up.is_set() for worker in self._workers))

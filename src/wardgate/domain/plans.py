@@ -62,6 +62,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
+    digest: str = ""  # "sha256:..." over all files
 
     def plans(self) -> list[ServicePlan]:
         return [plan for by_hook in self.services.values() for plan in by_hook.values()]

@@ -16,9 +16,14 @@ Named = tuple[str, str, Part, Part]
 class RecordNames:
     def __init__(self, ring: KeyRing) -> None:
         self._pseudonyms = Pseudonyms(ring, Purpose.LOG)
+        self._makers: dict[tuple[str, str], Callable[[Part, Part], str]] = {}
 
     def of(self, named: Named) -> str:
-        return self._pseudonyms.current(*named).decode()
+        kind, client, fhir_server, id_ = named
+        maker = self._makers.get((kind, client))
+        if maker is None:  # as many as there are kinds and clients
+            maker = self._makers[kind, client] = self._pseudonyms.maker(kind, client)
+        return maker(fhir_server, id_)
 
     def all_of(self, named: Named) -> tuple[str, ...]:
         """The current name first."""

@@ -154,6 +154,7 @@ class HookFlow:
         reply = await self._models[release.digest](
             ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request))
         )
+        call.memory.reply = reply.body
         if live:
             self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)

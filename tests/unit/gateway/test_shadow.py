@@ -14,7 +14,7 @@ from tests.fakes.config_tree import FILES, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import memory
 from tests.fakes.model import FakeModel
-from wardgate.domain.errors import ModelUnavailable, RecordUnavailable
+from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Oip
 from wardgate.domain.inference.prediction import ModelInputs
@@ -100,7 +100,9 @@ async def test_a_shadow_release_is_asked_after_the_response_and_recorded_beside_
         0.9,
         "2026.04",
     )
-    assert shadow.decision_id == champion.decision_id and shadow.release_digest != champion.release_digest
+    assert shadow.of == champion.decision_id != shadow.decision_id and shadow.event_type == "shadow"
+    assert champion.of is None and shadow.patient == champion.patient
+    assert shadow.request_print == champion.request_print and shadow.release_digest != champion.release_digest
     assert (shadow.outcome, shadow.reason, shadow.visible) == ("withheld", "shadow", False)
     assert len(shadow.card_uuids) == 1 and shadow.system_actions == 0
     assert house.meter.shadow == [("kidney-failure", "kidney-failure", "1.1.0", "withheld", "shadow")]
@@ -192,7 +194,7 @@ async def test_a_repeat_is_not_asked_again(tmp_path: Path) -> None:
     assert house.shadow._waiting.qsize() == 1
 
 
-@pytest.mark.parametrize("breaks", ["model", "record", "patient"])
+@pytest.mark.parametrize("breaks", ["model", "code", "patient"])
 async def test_what_breaks_in_shadow_stays_there(tmp_path: Path, breaks: str) -> None:
     """Counted by its reason, or as a fault by class; the pool works on."""
     model = TwoModels({"1": 0.3, "2": Reason.MODEL_ERROR if breaks == "model" else 0.9})
@@ -202,18 +204,18 @@ async def test_what_breaks_in_shadow_stays_there(tmp_path: Path, breaks: str) ->
         house.mode(Mode.SHADOW)
         sent = {**BODY, "prefetch": {**BODY["prefetch"], "patient": patient(id="p2")}}
     await house.call(sent)
-    if breaks == "record":
-        house.sink.append = _unavailable  # type: ignore[method-assign]
+    if breaks == "code":
+        house.sink.note = _broken  # type: ignore[method-assign]
         await working(house, lambda: bool(house.meter.faults))
-        assert house.meter.faults == [("shadow", "RecordUnavailable")]
+        assert house.meter.faults == [("shadow", "ZeroDivisionError")]
         return
     await settled(house, 1)
     expected = ("unavailable", "model_error") if breaks == "model" else ("refused", "patient_mismatch")
     assert house.meter.shadow[0][3:] == expected and house.meter.faults == []
 
 
-def _unavailable(record: object) -> None:
-    raise RecordUnavailable
+def _broken(record: object) -> None:
+    raise ZeroDivisionError
 
 
 async def test_too_much_of_it_is_given_up_and_counted(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class HttpModelClient:
                 self._http.renew(endpoint.url)
             raise
         force_setattr(reply, "connection", http.connection)  # nobody has seen it yet
+        force_setattr(reply, "body", http.body)
         return reply
 
     async def ready(self, endpoint: Endpoint) -> Readiness:
