@@ -10,12 +10,12 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import msgspec
 import uvloop
+from msgspec.structs import replace as renew
 
 from bench.request import now, samples
 from bench.servers import SERVER_CORE
@@ -60,7 +60,7 @@ def _made(outcome: HookOutcome) -> tuple[float, DecisionRecord]:
     )
     rounds = []
     for _ in range(_ROUNDS):
-        calls = [replace(outcome, call=replace(outcome.call, memory=_asked())) for _ in range(_CALLS)]
+        calls = [renew(outcome, call=renew(outcome.call, memory=_asked())) for _ in range(_CALLS)]
         before = time.process_time()
         for each in calls:
             record = recorder.record(each)

@@ -28,7 +28,7 @@ from wardgate.records.archive import ArchiveUnavailable, FeedbackEntry, RecordRe
 class DrainerOptions:
     every: float = 0.5
     """Seconds between two looks at a spool that was empty."""
-    batch: int = 200
+    batch: int = 1000
     """Entries that the store is given at a time."""
     hold: float = 1.0
     """Seconds, and"""
