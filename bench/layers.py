@@ -60,7 +60,7 @@ from wardgate.web.edge import Edge
 
 _CALLS = 1000  # of a window
 _WINDOWS = 15
-_KEPT = """
+KEPT = """
 fallback: [{cached: {max_age: 12h}}, none]
 suppress: {same: [patient, user, release, band], for: 24h}
 """
@@ -115,7 +115,7 @@ class _OpenGate(Gate):
         return
 
 
-class _Parts:
+class Parts:
     """What all variants are made of."""
 
     def __init__(self, catalog: Catalog, tasks: Tasks) -> None:
@@ -179,18 +179,18 @@ class _Parts:
         return model
 
 
-class _Load:
+class Load:
     """Every call is of an encounter of its own, so that none is a repeat and all that can be kept of one is kept."""
 
     def __init__(self, calls: Sequence[Sample]) -> None:
         self._calls = calls
         self._numbers = count()
 
-    async def window(self, edge: Edge, together: int) -> float:
-        """µs of CPU a call."""
+    async def window(self, edge: Edge, together: int, calls: int = _CALLS) -> float:
+        """µs of CPU a call. AssertionError where one gets another answer than a card."""
 
         async def one_after_another() -> None:
-            for _ in range(_CALLS // together):
+            for _ in range(calls // together):
                 number = next(self._numbers)
                 body = self._calls[number % len(self._calls)].body(number)
                 answer = await ask(edge, body.replace(b'"enc-', b'"enc-%d-' % number, 1))
@@ -198,10 +198,10 @@ class _Load:
 
         before = time.process_time()
         await asyncio.gather(*[one_after_another() for _ in range(together)])
-        return (time.process_time() - before) / (_CALLS // together * together) * 1e6
+        return (time.process_time() - before) / (calls // together * together) * 1e6
 
 
-async def measure(parts: _Parts, stores: Sequence[tuple[str, HotStore]], calls: _Load, together: int) -> list[Price]:
+async def measure(parts: Parts, stores: Sequence[tuple[str, HotStore]], calls: Load, together: int) -> list[Price]:
     """Each store with all layers, beside none."""
     edges = [await parts.edge(stores[0][1], layered=False)]
     edges += [await parts.edge(store, layered=True) for _, store in stores]
@@ -216,12 +216,12 @@ async def measure(parts: _Parts, stores: Sequence[tuple[str, HotStore]], calls: 
 
 
 async def _run(configs: Sequence[tuple[str, Path]], redis: RedisServer | None, say: Callable[[str], None]) -> None:
-    calls = _Load(samples(now()))
+    calls = Load(samples(now()))
     async with asyncio.TaskGroup() as group:
         for what, config in configs:
             tasks = Tasks()
             tasks.lend(group)
-            parts = _Parts(load(config).catalog, tasks)
+            parts = Parts(load(config).catalog, tasks)
             stores: list[tuple[str, HotStore]] = [("memory", MemoryHotStore(time.monotonic, parts.meter.hot_event))]
             running: list[asyncio.Task[None]] = []
             if redis is not None:
@@ -241,7 +241,7 @@ async def _run(configs: Sequence[tuple[str, Path]], redis: RedisServer | None, s
                 task.cancel()
 
 
-def _config(folder: Path, more: str) -> Path:
+def config_of(folder: Path, more: str) -> Path:
     """A machine that stands still for a moment ends no call here."""
     config = write_config(folder, free_port(), "127.0.0.1:9", "aiohttp")
     service = config.parent / "services" / "kidney-failure.yaml"
@@ -255,8 +255,8 @@ def main() -> None:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="wardgate-bench-")))
         configs = [
-            ("answers kept", _config(folder / "answers", "")),
-            ("answers, scores and marks kept", _config(folder / "all", _KEPT)),
+            ("answers kept", config_of(folder / "answers", "")),
+            ("answers, scores and marks kept", config_of(folder / "all", KEPT)),
         ]
         redis = None
         if shutil.which("redis-server") is not None:

@@ -1,6 +1,7 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
-from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
+from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.gateway import Gateway, build
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
 from wardgate.bootstrap.serving import (
     Post,

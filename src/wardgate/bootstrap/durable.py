@@ -11,9 +11,9 @@ from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.record_names import RecordNames, card
+from wardgate.gateway.ports import Clock
 from wardgate.records.archive import Archive, ArchiveUnavailable, Kind, Trouble
 from wardgate.records.custody import Custody
 from wardgate.records.retention import purge
@@ -51,7 +51,7 @@ class Upkeep:
         archive: SqlArchive,
         custody: Custody | None,
         retention: Callable[[], Mapping[Kind, float]],
-        clock: SystemClock,
+        clock: Clock,
         meter: DurableMeter,
         log: EventLog,
         options: UpkeepOptions | None = None,
@@ -138,7 +138,7 @@ def durable_store(
     secrets: Secrets,
     names: RecordNames,
     retention: Callable[[], Mapping[Kind, float]],
-    clock: SystemClock,
+    clock: Clock,
     meter: DurableMeter,
     log: EventLog,
 ) -> Upkeep | None:

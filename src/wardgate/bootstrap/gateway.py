@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
@@ -13,6 +13,7 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -25,6 +26,7 @@ from wardgate.bootstrap.parts import (
     key_ring,
     recall_of,
 )
+from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
@@ -47,20 +49,6 @@ from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A sound configuration that can be started."""
-
-    settings: Settings
-    secrets: Secrets
-    catalog: Catalog
-    warnings: tuple[Finding, ...] = ()
-
-
-Read = Callable[[], Configured]
-"""Reads all files; raises ConfigurationError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +93,15 @@ class Gateway:
             DurableMeter(self._meter.registry),
             log,
         )
+        archive = None if self._durable is None else self._durable.archive
+        self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
             settings.spool_limit,
             self._clock.monotonic,
             SpoolMeter(self._meter.registry),
-            None if self._durable is None else self._durable.archive,
+            archive,
             lambda error: self._faults.fault("spool", error),
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
@@ -143,6 +133,7 @@ class Gateway:
             self.reload,
             self.circuits,
             self.isolate,
+            self._records,
         )
         return (
             (self, settings.listen.host, settings.listen.port),

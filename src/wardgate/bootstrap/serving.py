@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.spool.folder import SpoolUnusable
+from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import StoreRefused
-from wardgate.bootstrap.gateway import Configured, Gateway, Read
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.bootstrap.models import prove_first
 from wardgate.resilience.gate import Seen
 from wardgate.settings import Listen

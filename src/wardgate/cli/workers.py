@@ -24,8 +24,9 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
-from wardgate.cli.worker import PAGE
+from wardgate.cli.worker import PAGE, with_secret
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.server import bind, serve_sockets
@@ -127,6 +128,7 @@ class Parent:
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
@@ -140,6 +142,7 @@ class Parent:
             self.reload,
             self.circuits,
             self.isolate,
+            self._desk,
         )
         admin = admin_app(ports)
         async with asyncio.TaskGroup() as tasks:

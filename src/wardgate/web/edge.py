@@ -224,7 +224,7 @@ class Edge:
         outcome = await offer.handler(
             HookCall(request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body)
         )
-        response = _answer_of(outcome)
+        response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response
 
     def _timed(self, response: Response, outcome: HookOutcome) -> Response:
@@ -294,7 +294,8 @@ class Edge:
         )
 
 
-def _answer_of(outcome: HookOutcome) -> Response:
+def answer_of(outcome: HookOutcome) -> Response:
+    """What the EHR gets."""
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
     cards = outcome.cards

@@ -136,7 +136,7 @@ def _compile(
 
 
 def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> None:
-    """Files may share an id, with different hooks, one model and one rollout."""
+    """Files may share an id, with different hooks, one model, one rollout and one rule of outcomes."""
     first: dict[str, Sheet[Service]] = {}
     hooks: dict[tuple[str, str], str] = {}
     for service in services:
@@ -152,6 +152,9 @@ def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> Non
         if wire.rollout != other.wire.rollout and not (service.lacks("rollout") or other.lacks("rollout")):
             what = f"{other.document.file} has this id with another rollout"
             library.found(document, ("rollout",), what, "state the same rollout in both: it goes by id")
+        if wire.outcome != other.wire.outcome:
+            what = f"{other.document.file} has this id with another outcome"
+            library.found(document, ("outcome",), what, "state the same outcome in both: it goes by id")
 
 
 def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:

@@ -14,7 +14,7 @@ import rfc8785
 
 from wardgate.domain.documents import Document
 
-_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description"})
+_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description", "outcome"})
 
 
 def release_digest(

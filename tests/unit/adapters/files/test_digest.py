@@ -53,6 +53,7 @@ def test_whatever_decides_changes_it(tmp_path: Path, name: str, edit: Edit) -> N
     [
         ("service", ("mode: active", "mode: silent")),
         ("service", ("rollout:", "owner: {clinical: someone}\nrollout:")),
+        ("service", ("rollout:", "outcome: {label: kidney_failure, within: 730d}\nrollout:")),
         ("service", ("title: Kidney failure risk", "title: Kidneys")),
         ("service", ("Two-year risk", "Risk")),
         ("service", ("id: kidney-failure\nhook: patient-view\n", "hook: patient-view # first\nid: 'kidney-failure'\n")),
