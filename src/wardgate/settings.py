@@ -6,6 +6,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -47,6 +48,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    otlp: str | None
+    """Where traces go, without the path of the signal; None: nowhere."""
+    otlp_headers: Mapping[str, str]
+    """By name, the environment variables that hold what is sent."""
+    prometheus: str
+    """The path of the metrics on the admin listener."""
+    keep: float
+    """The share of ordinary calls that are traced."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `wardgate.yaml` says and that a part which is built reads."""
 
@@ -66,6 +79,7 @@ class Settings:
     """Of the shared hot store, its password and files as the file names them; None: in process."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
+    telemetry: Telemetry
     server_timing: bool
     """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
@@ -78,6 +92,7 @@ class Secrets:
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None
+    otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
@@ -165,6 +180,12 @@ def _path(value: object) -> object:
 def _metrics_path(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"(?:/[A-Za-z0-9._-]+)+", value):
         raise Wrong("not a path", "write it as /metrics")
+    return value
+
+
+def _header(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise Wrong("not the name of a header", "write letters, digits and hyphens, such as x-api-key")
     return value
 
 
@@ -355,11 +376,20 @@ class _Limits(_Wire):
     """The time to receive a request's body."""
 
 
+class _Held(_Wire):
+    env: _Variable
+    """The environment variable that holds it."""
+
+
 class _Telemetry(_Wire):
     otlp: _Url | None = None
+    """Where traces go (OTLP over HTTP), such as http://127.0.0.1:4318; /v1/traces is added: docs/telemetry.md."""
+    otlp_headers: dict[Annotated[str, BeforeValidator(_header)], _Held] = {}
+    """By name, such as the token that a vendor asks for; https, or loopback."""
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
+    """Where the metrics stand on the admin listener."""
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
-    """The share of ordinary calls that are traced."""
+    """The share of ordinary calls that are traced; failed, slow and degraded ones are besides."""
     server_timing: _Flag = False
     """Whether answers carry a Server-Timing header, for whoever sets a gateway up: how long each stage took, and how
     the call ended, also where nobody was to see that."""
@@ -404,7 +434,12 @@ def read_settings(document: Document) -> Settings:
     except ValidationError as error:
         errors: Sequence[Any] = error.errors(include_url=False)
         raise ConfigurationError(findings_of(document, errors, File)) from None
-    findings = [*_demo_problems(document, file), *_client_problems(document, file), *_listener_problems(document, file)]
+    findings = [
+        *_demo_problems(document, file),
+        *_client_problems(document, file),
+        *_listener_problems(document, file),
+        *_telemetry_problems(document, file),
+    ]
     if findings:
         raise ConfigurationError(findings)
     key = file.pseudonym_key
@@ -424,6 +459,12 @@ def read_settings(document: Document) -> Settings:
         ),
         hot=None if file.stores.hot == "memory" else _store_place(file.stores.hot),
         pseudonym_key=() if key is None else (key.env, *key.previous),
+        telemetry=Telemetry(
+            file.telemetry.otlp,
+            {name: held.env for name, held in file.telemetry.otlp_headers.items()},
+            file.telemetry.prometheus,
+            file.telemetry.keep,
+        ),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
     )
@@ -454,13 +495,16 @@ _FIXED = {
     "http_client": "http_client",
     "hot": "stores.hot",
     "pseudonym_key": "pseudonym_key",
+    "telemetry.otlp": "telemetry.otlp",
+    "telemetry.otlp_headers": "telemetry.otlp_headers",
+    "telemetry.prometheus": "telemetry.prometheus",
 }
 """What holds for the life of a process, with its key in the file."""
 
 
 def refuse_fixed(before: Settings, after: Settings) -> None:
     """What a reload cannot change. Raises ConfigurationError."""
-    changed = [key for name, key in _FIXED.items() if getattr(before, name) != getattr(after, name)]
+    changed = [key for name, key in _FIXED.items() if attrgetter(name)(before) != attrgetter(name)(after)]
     if changed:
         what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
         raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
@@ -486,9 +530,14 @@ def read_secrets(
         remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    headers = {name: held.get(variable, "").strip() for name, variable in settings.telemetry.otlp_headers.items()}
+    for name, value in headers.items():
+        if not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", value):
+            what, remedy = "the environment holds no text for this header", "set the variable that it names"
+            findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot)
+    return Secrets(tuple(secrets), hot, headers)
 
 
 def _secret(text: str | None) -> bytes | None:
@@ -552,6 +601,20 @@ def _listener_problems(document: Document, file: File) -> list[Finding]:
         what, remedy = "the address of the EHR's listener", "give the admin listener a port of its own"
         return [document.finding(("admin", "listen", "port"), what, remedy)]
     return []
+
+
+def _telemetry_problems(document: Document, file: File) -> list[Finding]:
+    telemetry, admin = file.telemetry, ("/health", "/admin")
+    findings = []
+    if telemetry.prometheus.startswith(admin):
+        what, remedy = "a path of the admin listener's own", "write another, such as /metrics"
+        findings.append(document.finding(("telemetry", "prometheus"), what, remedy))
+    if telemetry.otlp_headers and telemetry.otlp is not None:
+        parts = urlsplit(telemetry.otlp)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            what, remedy = "a token over plain http", "write https, or send to a collector on loopback"
+            findings.append(document.finding(("telemetry", "otlp"), what, remedy))
+    return findings
 
 
 def _client_problems(document: Document, file: File) -> list[Finding]:

@@ -136,7 +136,7 @@ async def test_a_fault_while_reading_changes_nothing(tmp_path: Path) -> None:
 
         here.gateway._read = broken
         assert len(await here.gateway.reload()) == 1
-        assert [event["error"] for event in here.events() if event["event"] == "fault"] == ["ZeroDivisionError"]
+        assert [event["error_class"] for event in here.events() if event["event"] == "fault"] == ["ZeroDivisionError"]
         assert (await here.call()).status == 200
 
 
@@ -180,8 +180,9 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         assert summary(await here.call())
         assert list(here.gateway._models._proving) == [new]
         assert here.gateway._client._watching == {here.server.host: [new.reconnected]}
-        assert 'wardgate_model_proven{model="kidney-failure",service_id="kidney-failure",version="1.0.0"} 1.0' in (
-            here.gateway._meter.exposition()[0].decode()
+        assert (
+            'wardgate_model_proven{model_name="kidney-failure",model_version="1.0.0",service_id="kidney-failure"} 1.0'
+            in (here.gateway._meter.exposition()[0].decode())
         )
 
 

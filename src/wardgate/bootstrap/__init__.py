@@ -1,6 +1,6 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
-from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
+from wardgate.bootstrap.gateway import Configured, Gateway, Read, build, tell_services
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, http_client
 from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
 
@@ -17,5 +17,6 @@ __all__ = [
     "run_loop",
     "serve",
     "still_the_collector",
+    "tell_services",
     "url_of",
 ]

@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
@@ -18,14 +19,17 @@ from wardgate.bootstrap.parts import (
     Faults,
     SystemClock,
     Tasks,
+    TraceIds,
     hot_store,
     http_client,
     key_ring,
     recall_of,
+    span_sender,
 )
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -35,6 +39,7 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
+from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
@@ -85,15 +90,18 @@ class Gateway:
         """Must be made inside the loop that will serve."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
-        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self._guard = log.guard
+        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(self._guard), MemoryRecordSink()
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
+        self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._trace_ids = TraceIds()
         self._one_reload = asyncio.Lock()
         self.tasks = Tasks()
         self._tasks: asyncio.TaskGroup | None = None
@@ -103,14 +111,28 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
+        self._meter.runs(settings.environment)
+        self._watch()
+
+    def _watch(self) -> None:
+        """What the meter asks for at each scrape."""
+        machine = self._gate.machine
+        self._meter.watch_process(
+            busy=lambda: machine.busy,
+            waiting=lambda: machine.waiting,
+            places=lambda: machine.options.concurrency,
+            snapshot_age=lambda: self._clock.monotonic() - self._settled,
+            snapshot_epoch=lambda: self._now.snapshots.current().epoch,
+        )
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
         ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
+        admin = admin_app(ports, settings.telemetry.prometheus)
         return (
             (self, settings.listen.host, settings.listen.port),
-            (admin_app(ports), settings.admin.host, settings.admin.port),
+            (admin, settings.admin.host, settings.admin.port),
         )
 
     @property
@@ -135,15 +157,16 @@ class Gateway:
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""
         for warning in self._now.configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in self.health().items():
-            self._log.event("service", service=service, **state)
+            self._log.finding("warning", warning)
+        tell_services(self._log, self.health())
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
         self.tasks.lend(tasks)
         self._beside = [tasks.create_task(self._gate.keep_time())]
+        if self._sender is not None:
+            self._beside.append(tasks.create_task(self._sender.run()))
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
         self._run_beside(self._now)
@@ -153,6 +176,12 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+
+    async def close(self) -> None:
+        """After everything else has ended: what is left of the traces, for a bounded time, and the connections."""
+        if self._sender is not None:
+            await self._sender.flush()
+        await self.http.close()
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
@@ -179,7 +208,7 @@ class Gateway:
             self._faults.fault("reload", error)
             errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         if errors:
             self._log.event("reload_refused", errors=len(errors))
         return errors
@@ -210,11 +239,13 @@ class Gateway:
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
         settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        self._settled = self._clock.monotonic()
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
 
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
+        self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
         clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
@@ -224,7 +255,8 @@ class Gateway:
             flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
         )
         notices = Notices(snapshots, attributes, recall)
-        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
+        tracing = self._tracing(settings.telemetry.keep)
+        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow, tracing)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack
@@ -248,8 +280,15 @@ class Gateway:
                 server_timing=settings.server_timing,
                 base=settings.base_path,
             ),
+            tracing=tracing,
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _tracing(self, keep: float) -> Tracing | None:
+        if self._sender is None:
+            return None
+        later, lost, options = asyncio.get_running_loop().call_soon, self._guard.lost, TracingOptions(keep=keep)
+        return Tracing(self._sender, self._clock, self._faults, self._trace_ids, later, lost, options)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
@@ -282,6 +321,20 @@ async def _beside_the_calls(read: Read) -> Configured:
         return await asyncio.to_thread(read)
     finally:
         sys.setswitchinterval(usual)
+
+
+def tell_services(log: EventLog, services: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each service shows, as health says it."""
+    for service_id, state in services.items():
+        log.event(
+            "service",
+            service_id=service_id,
+            mode=state["mode"],
+            model_name=state["model"],
+            model_version=state["champion"],
+            release_digest=state["digest"],
+            proof=state["proof"],
+        )
 
 
 def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:

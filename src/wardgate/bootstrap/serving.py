@@ -8,8 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.logs.strangers import hush_loop, strangers_hushed
 from wardgate.bootstrap.gateway import Configured, Gateway, Read
 from wardgate.bootstrap.models import prove_first
+from wardgate.domain.findings import Finding
 from wardgate.resilience.admission import Seen
 from wardgate.settings import Listen
 from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
@@ -33,16 +35,21 @@ def serve(configured: Configured, read: Read, post: Post | None = None) -> int:
 
 
 def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> int:
-    """On uvloop; the exit code."""
-    try:
-        require_fast_loop()
-        import uvloop
+    """On uvloop; the exit code. What breaks is told by its class, and nobody's message is written."""
+    with strangers_hushed(log):
+        try:
+            require_fast_loop()
+            import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main())
-    except ListenError as error:
-        log.event("cannot_listen", what=str(error))
-        return 1
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                hush_loop(runner.get_loop(), log)
+                runner.run(main())
+        except ListenError as error:
+            log.finding("cannot_listen", Finding("", 0, "listen", str(error), ""))
+            return 1
+        except Exception as error:
+            log.unhandled(type(error), error.__traceback__)
+            return 1
     return 0
 
 
@@ -76,7 +83,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     except* ListenError as group:
         raise group.exceptions[0] from None
     finally:
-        await gateway.http.close()
+        await gateway.close()
     log.event("stopped")
 
 

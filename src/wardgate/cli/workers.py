@@ -27,6 +27,7 @@ from wardgate.bootstrap import Configured
 from wardgate.cli.channel import Channel, Gone
 from wardgate.cli.worker import PAGE
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.web.admin import LOCAL, AdminPorts, admin_app
 from wardgate.web.server import bind, serve_sockets
 
@@ -116,6 +117,7 @@ class Parent:
         self._one_reload = asyncio.Lock()
         self._failed = False
         settings = configured.settings
+        log.guard.know(configured_names(configured.catalog, settings.clients, settings.attributes))
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
@@ -124,7 +126,7 @@ class Parent:
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
-        admin = admin_app(ports)
+        admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
@@ -161,7 +163,7 @@ class Parent:
             errors = _errors(list(said.values()))
             await self._ask_all("drop" if errors else "swap")
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
@@ -203,9 +205,8 @@ class Parent:
             await worker.up.wait()
         settings = self._configured.settings
         for warning in self._configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in (await self.services()).items():
-            self._log.event("service", service=service, **{k: v for k, v in state.items() if isinstance(v, str)})
+            self._log.finding("warning", warning)
+        bootstrap.tell_services(self._log, await self.services())
         self._log.event(
             "listening",
             gateway=bootstrap.url_of(settings.listen),

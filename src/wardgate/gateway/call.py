@@ -7,9 +7,11 @@ from enum import StrEnum
 from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
+from wardgate.domain.outcomes import Stage
 from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
+from wardgate.gateway.trace import Trace
 
 
 class Kept(StrEnum):
@@ -47,7 +49,7 @@ class HookCall:
 
     `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
     seconds), for records and telemetry; nothing decides by it. `body` are the bytes of the request, by which a repeat
-    is known.
+    is known. `trace` is None where nothing is traced.
     """
 
     request: HookRequest
@@ -56,8 +58,9 @@ class HookCall:
     now: float
     budget: Budget
     body: bytes = field(default=b"", compare=False, repr=False)
-    stages: list[tuple[str, float]] = field(default_factory=list, compare=False, repr=False)
+    stages: list[tuple[Stage, float]] = field(default_factory=list, compare=False, repr=False)
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    trace: Trace | None = field(default=None, compare=False, repr=False)
 
     @property
     def started(self) -> float:

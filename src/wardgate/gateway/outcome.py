@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from wardgate.domain.attributes import ClassName
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.context.record import PatientRecord
@@ -19,7 +20,8 @@ from wardgate.gateway.call import HookCall
 @dataclass(frozen=True, slots=True)
 class HookOutcome:
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
-    In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more.
+    In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more. `fault`
+    is the class of an exception that nobody expected.
 
     The parts after `step` are None where the call ended before they existed.
     """
@@ -38,6 +40,7 @@ class HookOutcome:
     refusal: Refusal | None = None
     proposed: tuple[Action, ...] = ()
     repeats: str | None = None
+    fault: ClassName | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -117,7 +117,9 @@ class Shadow:
         plan = run.call.plan
         release = plan.releases[run.version]
         now = self._clock.monotonic()
-        call = dataclasses.replace(run.call, budget=Budget.of(now, plan.deadline), body=b"", stages=[], memory=Memory())
+        call = dataclasses.replace(
+            run.call, budget=Budget.of(now, plan.deadline), body=b"", stages=[], memory=Memory(), trace=None
+        )
         try:
             async with asyncio.timeout(plan.deadline):
                 record = self._given(call) if run.record is None else run.record

@@ -49,7 +49,7 @@ class AdminPorts:
     reload: Callable[[], Awaitable[Sequence[Finding]]]
 
 
-def admin_app(ports: AdminPorts) -> FastAPI:
+def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     # FastAPI's own telemetry would record exception messages as soon as a global provider exists.
     app = FastAPI(
         telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
@@ -85,7 +85,7 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     async def stores() -> JSONResponse:
         return JSONResponse(dict(await ports.stores()))
 
-    @app.get("/metrics", dependencies=needs(Role.READER))
+    @app.get(metrics_path, dependencies=needs(Role.READER))
     async def metrics() -> Response:
         exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})

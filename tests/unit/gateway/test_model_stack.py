@@ -138,7 +138,9 @@ class Flaky(FakeModel):
 
     endings: list[Reason] = field(default_factory=list)
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(
+        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+    ) -> ModelReply:
         self.broken = self.endings.pop(0) if self.endings else None
         return await super().infer(endpoint, inputs, timeout)
 

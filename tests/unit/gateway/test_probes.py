@@ -73,7 +73,9 @@ async def test_a_round_that_meets_a_closed_connection_is_begun_again_once(times:
     class Closing(FakeModel):
         left: int = times
 
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+        async def infer(
+            self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        ) -> ModelReply:
             reply = await super().infer(endpoint, inputs, timeout)
             if self.left:
                 self.left -= 1

@@ -443,7 +443,9 @@ async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> N
     hung = asyncio.Event()
 
     class HangsOnce(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+        async def infer(
+            self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        ) -> ModelReply:
             self.asked.append(inputs.values)
             if len(self.asked) == 1:
                 await hung.wait()

@@ -30,7 +30,9 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(
+        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+    ) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)

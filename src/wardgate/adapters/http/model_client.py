@@ -19,6 +19,9 @@ _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _TIME_LEFT = "X-Request-Timeout-Ms"
 """A span, not a moment: the clocks of two machines differ (docs/protocols.md)."""
 
+_TRACE = "traceparent"
+"""W3C Trace Context: ids that wardgate issued, and whether the call is kept."""
+
 _REASONS: dict[HttpFailure, Reason] = {
     HttpFailure.UNREACHABLE: Reason.MODEL_UNREACHABLE,
     HttpFailure.TIMEOUT: Reason.MODEL_TIMEOUT,
@@ -38,9 +41,13 @@ class HttpModelClient:
         self._session = token_hex(8)
         self._asked = 0
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float) -> ModelReply:
+    async def infer(
+        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+    ) -> ModelReply:
         wire = self._prepare(endpoint)
         headers = {**_HEADERS, _TIME_LEFT: str(max(int(timeout * 1000), 0))}
+        if traceparent is not None:
+            headers[_TRACE] = traceparent
         body, mark = wire.body(inputs.values), ""
         if wire.marked:
             self._asked += 1
