@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -30,10 +30,10 @@ CALL = CallTrace(Trace("1" * 64, True), 1.0, 2.0, ((Stage.GATHER, 1.5),), {"repe
 class Sending:
     receiver: OtlpReceiver
     sender: SpanSender
+    told: list[tuple[Taken, int]]
+    news: list[bool]
+    faults: FakeMeter
     lost: dict[Loss, int] = field(default_factory=dict)
-    told: list[tuple[Taken, int]] = field(default_factory=list)
-    news: list[bool] = field(default_factory=list)
-    faults: FakeMeter = field(default_factory=FakeMeter)
 
 
 @asynccontextmanager
@@ -48,16 +48,12 @@ async def sending(options: SenderOptions = QUICK) -> AsyncIterator[Sending]:
                 return None
             return reply.status, reply.body
 
-        here = Sending(receiver, SpanSender.__new__(SpanSender))
-        here.sender.__init__(  # type: ignore[misc]  # it tells the record that holds it
-            Spans({}, guard),
-            post,
-            guard,
-            here.faults,
-            lambda taken, count: here.told.append((taken, count)),
-            here.news.append,
-            options,
-        )
+        told: list[tuple[Taken, int]] = []
+        news: list[bool] = []
+        faults = FakeMeter()
+        spans = Spans({}, guard)
+        sender = SpanSender(spans, post, guard, faults, lambda *of: told.append(of), news.append, options)
+        here = Sending(receiver, sender, told, news, faults)
 
         def lose(sink: Sink, loss: Loss, count: int) -> None:
             here.lost[loss] = here.lost.get(loss, 0) + count
@@ -73,9 +69,9 @@ async def sending(options: SenderOptions = QUICK) -> AsyncIterator[Sending]:
     assert here.faults.faults == []
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # type: ignore[operator]
+        while not condition():  # noqa: ASYNC110 - the sender tells nobody
             await asyncio.sleep(0.005)
 
 
