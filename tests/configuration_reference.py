@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, RootModel
 
-from wardgate import settings
 from wardgate.adapters.files.not_active import NOT_ACTIVE
 from wardgate.adapters.files.wire_card import CardFile
 from wardgate.adapters.files.wire_features import Features
@@ -21,6 +20,7 @@ from wardgate.adapters.files.wire_service import Service, _of_deferral
 from wardgate.cli import starter
 from wardgate.domain.documents import duration_of
 from wardgate.domain.outcomes import DEFERRAL_REASONS
+from wardgate.settings import file as settings
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "configuration.md"

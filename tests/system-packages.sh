@@ -2,10 +2,12 @@
 # The system packages that the tests need, as Debian calls them. Installs what is missing where it may (as root, with
 # apt-get); elsewhere says what to install. Run by `make test`, `make proof` and, through `make check`, by CI.
 set -euo pipefail
+PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) # where Debian keeps initdb
 
 declare -A programs=(
   [chromium]=chromium # end-to-end tests of the simulator page
   [openssl]=openssl # certificates of the tests over TLS: the hot store
+  [postgresql]=initdb # the durable store's tests start their own
   [redis-server]=redis-server # the hot store's tests start their own
 )
 

@@ -53,13 +53,53 @@ async def test_connections_are_reused(client: HttpClient) -> None:
     assert server.connections == 1
 
 
-async def test_a_reply_over_a_new_connection_says_so(client: HttpClient) -> None:
-    """A proof rests on it; a client that cannot tell says None."""
+async def test_a_reply_says_over_which_connection_it_came(client: HttpClient) -> None:
+    """A proof rests on it, and can ask for a newer one; a client that cannot tell says None."""
     async with raw_server(http_answer("200 OK", b"{}")) as server:
         first = await client.send("GET", server.url, {}, None, 2, 100)
-        again = await client.send("GET", server.url, {}, None, 2, 100)
-    told = (first.fresh, again.fresh)
-    assert told == ((True, False) if isinstance(client, AiohttpClient) else (None, None))
+        again = await client.send("GET", server.url, {}, None, 2, 100, 1)
+        newer = await client.send("GET", server.url, {}, None, 2, 100, 2)
+        older = await client.send("GET", server.url, {}, None, 2, 100)
+        newest = await client.send("GET", server.url, {}, None, 2, 100, 2)
+    told = [reply.connection for reply in (first, again, newer, older, newest)]
+    if isinstance(client, AiohttpClient):
+        assert told == [1, 1, 2, 1, 2] and server.connections == 2
+    else:
+        assert told == [None] * 5
+
+
+async def test_a_renewed_host_is_asked_over_new_connections_only(client: HttpClient) -> None:
+    """Whoever answered over the old ones is not to answer again; other hosts keep theirs. A client that does not number
+    its connections cannot."""
+    async with raw_server(http_answer("200 OK", b"{}")) as server, raw_server(http_answer("200 OK", b"{}")) as other:
+        for url in (server.url, other.url):
+            await _get(client, url)
+        numbered = isinstance(client, AiohttpClient)
+        assert client.renew(f"{server.url}/score") == (2 if numbered else None)
+        for url in (server.url, other.url) * 2:
+            await _get(client, url)
+    assert (server.connections, other.connections) == (2 if numbered else 1, 1)
+
+
+async def test_a_server_that_speaks_first_is_unreachable(client: HttpClient) -> None:
+    """What it said would be read as the answer; opening one connection after another would not help."""
+
+    greeted = 0
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal greeted
+        greeted += 1
+        writer.write(b"220 ready\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        for _ in range(3):
+            with pytest.raises(HttpError) as caught:
+                await _get(client, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            assert caught.value.kind is HttpFailure.UNREACHABLE
+    assert greeted <= 6
 
 
 async def test_an_answer_that_nobody_asked_for_answers_nothing(client: HttpClient) -> None:

@@ -228,6 +228,41 @@ async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_pat
         assert 'wardgate_calls_total{worker="' in text
 
 
+async def test_a_model_out_of_use_is_so_in_every_worker_and_in_those_that_replace_them(tmp_path: Path) -> None:
+    """By the command; the answer says which workers have done it. Across a reload and a kill -9, until it is closed."""
+    async with running(tmp_path, "--workers", "2") as here:
+
+        async def circuits(*arguments: str) -> tuple[int | None, str]:
+            command = [sys.executable, "-m", "wardgate", "circuits", "--admin", f"http://127.0.0.1:{here.admin}"]
+            process = await asyncio.create_subprocess_exec(*command, *arguments, stdout=asyncio.subprocess.PIPE)
+            said, _ = await process.communicate()
+            return process.returncode, said.decode()
+
+        one = ("kidney-failure", "1.0.0")
+        isolated = "kidney-failure 1.0.0  isolated (worker 1 isolated, worker 2 isolated)\n"
+        assert await circuits() == (0, isolated.replace("isolated", "closed"))
+        assert (await circuits("isolate", "kidney-failure", "9.9.9"))[0] == 1
+        assert await circuits("isolate", *one) == (0, isolated)
+        asked = len(here.server.raw.requests)
+        assert (await here.send(post("/admin/v1/reload", b""), here.admin))[0] == 200
+        os.kill(children(here.process.pid)[0], signal.SIGKILL)
+        await until(lambda: bool(here.named("worker_lost")))
+        for _ in range(200):
+            if "wardgate_workers_up 2.0" in await here.metrics():
+                break
+            await asyncio.sleep(0.05)
+        assert await circuits("list") == (0, isolated)
+        assert {body async for body in _bodies(here, 20)} == {b'{"cards":[]}'}
+        assert not [head for head, _ in here.server.raw.requests[asked:] if b"X-Request-Timeout-Ms: 8" in head]
+        assert await circuits("close", *one) == (0, isolated.replace("isolated", "closed"))
+        assert all([b"Kidney failure risk" in body async for body in _bodies(here, 10)])
+
+
+async def _bodies(here: Running, count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield (await here.call())[1]
+
+
 async def test_several_workers_reload_together_and_drain_together(tmp_path: Path) -> None:
     """All or none; a stop of the parent loses no call of any worker."""
     async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:

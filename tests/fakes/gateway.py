@@ -13,7 +13,7 @@ from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.clock import FakeClock
 from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
-from tests.fakes.model import FakeModel, model_ask
+from tests.fakes.model import FakeModel, model_ask, told_to_be
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
@@ -26,7 +26,8 @@ from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import FhirReader, HotStore
-from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.proof import Proof
 from wardgate.gateway.shadow import Shadow, ShadowOptions
 from wardgate.gateway.stacks import hook_stack
 from wardgate.resilience.admission import Gate
@@ -145,6 +146,6 @@ class FakeGateway:
                     self.clock,
                     self.meter,
                 )
-                model.proof = Proof.PASSED if open_ else Proof.PENDING
+                told_to_be(model, Proof.PASSED if open_ else Proof.PENDING)
                 proven[release.digest] = model
         return proven

@@ -16,11 +16,14 @@ from wardgate.domain.inference.endpoint import (
     OutputSpec,
     Probe,
     ProbePlan,
+    Readiness,
     Shape,
 )
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.ports import Clock, ModelClient
+from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.proof import Proof
 from wardgate.gateway.stacks import ModelHandler, ModelPolicies, ReleaseName, model_stack
 
 
@@ -49,9 +52,16 @@ class FakeModel:
     """How long each caller said that it would wait."""
     traced: list[str | None] = field(default_factory=list)
     """The trace that each caller named."""
+    connection: int | None = None
+    """The number of the one that all replies come over; a caller who wants a newer one has it opened."""
 
     async def infer(
-        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
     ) -> ModelReply:
         self.asked.append(inputs.values)
         self.told.append(timeout)
@@ -60,12 +70,20 @@ class FakeModel:
             await asyncio.Event().wait()
         if self.broken is not None:
             raise ModelUnavailable(self.broken)
-        return ModelReply(self.function(*inputs.values), self.contributions, {})
+        if self.connection is not None:
+            self.connection = max(self.connection, oldest)
+        return ModelReply(self.function(*inputs.values), self.contributions, {}, self.connection)
 
-    async def ready(self, endpoint: Endpoint) -> bool:
+    async def ready(self, endpoint: Endpoint) -> Readiness:
         if self.broken is Reason.MODEL_UNREACHABLE:
             raise ModelUnavailable(self.broken)
-        return self.is_ready
+        return Readiness(self.is_ready, self.connection)
+
+    def renew(self, endpoint: Endpoint) -> int | None:
+        last = self.connection
+        if last is not None:
+            self.connection = last + 1
+        return last
 
 
 ENDPOINT = Endpoint(
@@ -95,6 +113,11 @@ PROBES = ProbePlan(
     every=300.0,
     tolerance=1e-6,
 )
+
+
+def told_to_be(model: ProvenModel, proof: Proof) -> None:
+    """As if a round of probes had just found that."""
+    model.evidence.end(model.evidence.begin(), proof, None)
 
 
 def model_policies(endpoint: Endpoint = ENDPOINT, meter: FakeMeter | None = None) -> ModelPolicies:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fakes.acting import SYSTEM, acting_config
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FakeGateway
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, told_to_be
 from tests.fakes.validator import problems_of_call
 from tests.unit.domain.cards.kidney import BANDS, compiled, prediction, shown
 from wardgate.domain.cards.card import Action, Card, Link, Source
@@ -27,7 +27,7 @@ from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Outcome, Reason, Step
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.probes import Proof
+from wardgate.gateway.proof import Proof
 
 ACTION = ActionSpec(
     "create", "Do", {"resourceType": "Basic", "subject": {"reference": "Patient/{{ context.patientId }}"}}
@@ -170,7 +170,7 @@ async def test_what_an_ehr_is_sent_acts_only_where_a_score_was_shown(
     gateway = FakeGateway(config, FakeModel(broken=broken), site=site, system_actions=takes)
     gateway.mode(mode)
     for model in gateway.proven.values():
-        model.proof = proof
+        told_to_be(model, proof)
 
     def answer_of_model(*inputs: float) -> float:
         if during is not None:

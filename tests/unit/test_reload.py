@@ -22,6 +22,7 @@ from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.bootstrap import Gateway
 from wardgate.cli.configured import read
 from wardgate.domain.outcomes import Mode
+from wardgate.web.admin import Circuit
 
 PATH = "/cds-services/kidney-failure"
 
@@ -170,7 +171,7 @@ async def test_what_is_switched_off_hides_the_calls_in_flight_too(tmp_path: Path
 
 
 async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
-    """The first call after the swap shows its score; the old one's watchers and gauge are gone."""
+    """The first call after the swap shows its score; the old one's task and gauge are gone."""
     async with site(tmp_path) as here:
         (old,) = here.gateway.models.values()
         here.edit(release=("clip: {uacr: [1, 10000]}", "clip: {uacr: [1, 9000]}"))
@@ -179,11 +180,24 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         assert new is not old and new.proof == "passed"
         assert summary(await here.call())
         assert list(here.gateway._models._proving) == [new]
-        assert here.gateway._client._watching == {here.server.host: [new.reconnected]}
-        assert (
-            'wardgate_model_proven{model_name="kidney-failure",model_version="1.0.0",service_id="kidney-failure"} 1.0'
-            in (here.gateway._meter.exposition()[0].decode())
-        )
+        labels = 'model_name="kidney-failure",model_version="1.0.0",service_id="kidney-failure"'
+        assert f"wardgate_model_proven{{{labels}}} 1.0" in (here.gateway._meter.exposition()[0].decode())
+
+
+async def test_what_is_out_of_use_stays_so_across_a_reload(tmp_path: Path) -> None:
+    """Also where the reload makes another model of it; only `close` puts it back."""
+    async with site(tmp_path) as here:
+        circuit = ("kidney-failure", "1.0.0")
+        assert await here.gateway.isolate("kidney-failure", "2.0.0", away=True) is None
+        assert await here.gateway.isolate(*circuit, away=True) == Circuit("isolated")
+        for edit in ({"card": ("risk in 2 years", "risk")}, {"release": ("uacr: [1, 10000]", "uacr: [1, 9000]")}):
+            here.edit(**edit)
+            assert await here.gateway.reload() == ()
+            assert (await here.call()).body == b'{"cards":[]}'
+            assert await here.gateway.circuits() == {circuit: Circuit("isolated")}
+        assert 'reason="model_isolated"' in here.gateway._meter.exposition()[0].decode()
+        assert await here.gateway.isolate(*circuit, away=False) == Circuit("closed")
+        assert summary(await here.call())
 
 
 async def test_a_model_that_cannot_prove_itself_does_not_hold_up_a_reload(tmp_path: Path) -> None:
@@ -233,5 +247,5 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
         assert sizes[1] - sizes[0] < 50_000, sizes
-        assert len(here.gateway._client._watching[here.server.host]) == len(here.gateway._models._proving) == 1
+        assert len(here.gateway._models._proving) == 1
         assert len(here.gateway._client._prepared) <= 2

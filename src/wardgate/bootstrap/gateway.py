@@ -42,7 +42,7 @@ from wardgate.gateway.stacks import HookHandler, hook_stack
 from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
-from wardgate.web.admin import LOCAL, AdminPorts, admin_app
+from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 
@@ -107,6 +107,7 @@ class Gateway:
         self._tasks: asyncio.TaskGroup | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
@@ -128,7 +129,16 @@ class Gateway:
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
+        ports = AdminPorts(
+            lambda request: LOCAL,
+            self.ready,
+            self.services,
+            self.stores,
+            self.metrics,
+            self.reload,
+            self.circuits,
+            self.isolate,
+        )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
             (self, settings.listen.host, settings.listen.port),
@@ -153,6 +163,24 @@ class Gateway:
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
+
+    async def circuits(self) -> dict[tuple[str, str], Circuit]:
+        return {name: Circuit(state) for name, state in self.circuit_states().items()}
+
+    async def isolate(self, service: str, release: str, away: bool) -> Circuit | None:
+        circuit = (service, release)
+        if circuit not in self.circuit_states():
+            return None
+        self.keep_away(self._isolated | {circuit} if away else self._isolated - {circuit})
+        return Circuit(self.circuit_states()[circuit])
+
+    def keep_away(self, circuits: frozenset[tuple[str, str]]) -> None:
+        """From now on no call reaches these (service, release), whatever is reloaded; all others may be asked."""
+        self._isolated = circuits
+        self._models.isolate(circuits)
+
+    def circuit_states(self) -> dict[tuple[str, str], str]:
+        return self._models.circuits(self.models.values())
 
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""

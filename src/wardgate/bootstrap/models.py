@@ -9,7 +9,8 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain.plans import Catalog, ReleasePlan
-from wardgate.gateway.probes import Proof, ProvenModel
+from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.proof import Proof
 from wardgate.gateway.stacks import ModelPolicies, ReleaseName, model_stack
 from wardgate.resilience.breaker import State
 from wardgate.resilience.coalesce import Spawn
@@ -33,6 +34,21 @@ class Models:
         self._spawn = spawn
         self._shows: dict[ProvenModel, Callable[[], None]] = {}
         self._proving: dict[ProvenModel, asyncio.Task[None]] = {}
+        self._policies: dict[ProvenModel, ModelPolicies] = {}
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
+
+    def isolate(self, circuits: frozenset[tuple[str, str]]) -> None:
+        """Keep all calls away from these (service, release), and from no others by hand; also from what a later
+        configuration makes of them. The whole set, so that whoever tells it (today the admin listener, later the
+        rollout snapshot) need not know what was told before."""
+        self._isolated = circuits
+        for policies in self._policies.values():
+            policies.isolate(_circuit(policies) in circuits)
+
+    def circuits(self, models: Iterable[ProvenModel]) -> dict[tuple[str, str], str]:
+        """The state of each."""
+        found = [self._policies[model] for model in models]
+        return {_circuit(policies): policies.breaker.state.value for policies in found}
 
     def of(self, catalog: Catalog, known: Known) -> dict[str, ProvenModel]:
         """One for each release digest. A model that is `known`, at the same endpoint with the same probes, keeps its
@@ -46,6 +62,7 @@ class Models:
     def _made(self, release: ReleasePlan) -> ProvenModel:
         client, clock, meter = self._client, self._clock, self._meter
         policies = _policies(release, meter, self._log)
+        policies.isolate(_circuit(policies) in self._isolated)
         model = ProvenModel(
             release.model,
             release.version,
@@ -55,9 +72,10 @@ class Models:
             model_stack(client, policies, clock, self._spawn),
             clock,
             meter,
-            watch=client.watch,
             told=_proof_news(release, meter, self._log),
+            isolated=lambda: policies.isolated,
         )
+        self._policies[model] = policies
         self._shows[model] = partial(_show, release, model, policies, meter)
         return model
 
@@ -85,8 +103,7 @@ class Models:
             task = self._proving.pop(model, None)
             if task is not None:
                 task.cancel()
-            del self._shows[model]
-            self._client.unwatch(release.endpoint, model.reconnected)
+            del self._shows[model], self._policies[model]
             name = (release.service_id, release.model, release.version)
             if name not in names:
                 self._meter.model_gone(*name)
@@ -124,6 +141,10 @@ def _policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Mo
         log.event("breaker", service_id=name.service_id, model_name=name.model, model_version=name.version, state=state)
 
     return ModelPolicies(release.endpoint, name, meter, told)
+
+
+def _circuit(policies: ModelPolicies) -> tuple[str, str]:
+    return policies.name.service_id, policies.name.version
 
 
 def _show(release: ReleasePlan, model: ProvenModel, policies: ModelPolicies, meter: PrometheusMeter) -> None:

@@ -60,6 +60,10 @@ def run(arguments: Sequence[str]) -> int:
             from wardgate.cli import chaos
 
             return chaos.run(options.scenario, options.calls, options.json, options.only)
+        case "circuits":
+            from wardgate.cli import circuits
+
+            return circuits.run(options.action or "list", options.service, options.release, options.admin)
         case "load":
             from wardgate.cli import load
 
@@ -114,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _load, _chaos):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _circuits, _load, _chaos):
         add(commands)
     return parser
 
@@ -254,6 +258,31 @@ def _features(commands: _Commands) -> None:
     features.add_argument(
         "--fhir-server", action="append", default=[], metavar="URL", help="the base of absolute references; repeatable"
     )
+
+
+def _circuits(commands: _Commands) -> None:
+    circuits = commands.add_parser(
+        "circuits",
+        help="list the circuits to the models, or take a model out of use",
+        description="List the circuits to the models' endpoints; `isolate` keeps all calls away from one, in all "
+        "workers and across reloads, until `close`. See docs/policies/circuit-breaker.md.",
+        epilog="Exit: 0 done, 1 not.",
+    )
+    circuits.set_defaults(service=None, release=None)
+    actions: _Commands = circuits.add_subparsers(dest="action", metavar="ACTION")
+    listing = actions.add_parser("list", help="what there is, and its state (the default)")
+    for name, text in (("isolate", "keep all calls away"), ("close", "let calls flow again")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("service", metavar="SERVICE", help="the id of a service")
+        action.add_argument("release", metavar="RELEASE", help="the version of a release of its rollout")
+        _admin(action, default=argparse.SUPPRESS)
+    _admin(listing, default=argparse.SUPPRESS)
+    _admin(circuits, default=None)
+
+
+def _admin(parser: argparse.ArgumentParser, default: str | None) -> None:
+    text = "default: the running demo's, else http://127.0.0.1:8081"
+    parser.add_argument("--admin", metavar="URL", default=default, help=text)
 
 
 def _load(commands: _Commands) -> None:

@@ -23,7 +23,7 @@ class Channel:
     async def over(cls, sock: socket.socket) -> "Channel":
         return cls(*await asyncio.open_connection(sock=sock, limit=_LONGEST))
 
-    async def ask(self, what: str, seconds: float) -> Any:
+    async def ask(self, what: Any, seconds: float) -> Any:
         """The answer to one question; a channel on which one was not answered in time is of no use any more."""
         async with self._one:
             try:

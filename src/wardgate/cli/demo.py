@@ -25,7 +25,7 @@ from wardgate.cli import running
 from wardgate.cli.ehr import CannotCall, Ehr
 from wardgate.cli.processes import Child, DidNotStart
 from wardgate.cli.running import Running
-from wardgate.gateway.probes import Proof
+from wardgate.gateway.proof import Proof
 
 if TYPE_CHECKING:
     from rich.console import Console

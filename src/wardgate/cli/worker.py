@@ -1,8 +1,10 @@
-"""One worker of several: `python -m wardgate.cli.worker CONFIG NUMBER LISTENER CHANNEL SEEN`, started by the parent.
+"""One worker of several: `python -m wardgate.cli.worker CONFIG NUMBER LISTENER CHANNEL SEEN ISOLATED`, started by the
+parent.
 
-The last three are descriptors that it inherits: the EHR's listener, which all workers share, so that what waits there
-for a worker that died is taken by another; the channel to the parent; and a page of memory that says how many calls
-are under way, also when nobody is left to be asked. A worker whose parent is gone drains and ends.
+ISOLATED is a JSON list of the circuits, [service, release], that are out of use. The three before it are descriptors
+that it inherits: the EHR's listener, which all workers share, so that what waits there for a worker that died is taken
+by another; the channel to the parent; and a page of memory that says how many calls are under way, also when nobody is
+left to be asked. A worker whose parent is gone drains and ends.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ def main(arguments: list[str]) -> int:
     config, number = Path(arguments[0]), int(arguments[1])
     listener, channel = (socket.socket(fileno=int(descriptor)) for descriptor in arguments[2:4])
     seen = memoryview(mmap.mmap(int(arguments[4]), PAGE)).cast("q")
+    isolated = msgspec.json.decode(arguments[5], type=frozenset[tuple[str, str]])
     try:
         configured = read(config)
     except ConfigurationError as error:
@@ -34,6 +37,7 @@ def main(arguments: list[str]) -> int:
         return 2
 
     async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
+        gateway.keep_away(isolated)
         parent = await Channel.over(channel)
         try:
             await up.wait()
@@ -48,8 +52,13 @@ def main(arguments: list[str]) -> int:
     return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
 
 
-async def _answer(asked: str, gateway: bootstrap.Gateway) -> Any:
+async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
     match asked:
+        case {"isolated": circuits}:
+            gateway.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))
+            return [[*name, state] for name, state in gateway.circuit_states().items()]
+        case "circuits":
+            return [[*name, state] for name, state in gateway.circuit_states().items()]
         case "services":
             return gateway.health()
         case "stores":

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +28,7 @@ from wardgate.cli.channel import Channel, Gone
 from wardgate.cli.worker import PAGE
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
-from wardgate.web.admin import LOCAL, AdminPorts, admin_app
+from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.server import bind, serve_sockets
 
 _PATIENCE = 5.0
@@ -61,12 +61,14 @@ class Worker:
         self.stood = False
         """Whether it was ever up."""
 
-    async def live(self) -> int:
-        """From its start to its end; the exit code, below 0 that of the signal that ended it."""
+    async def live(self, isolated: Callable[[], list[list[str]]]) -> int:
+        """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
+        that are out of use now, in JSON's terms."""
         ours, theirs = socket.socketpair()
         self._seen[0] = 0
+        begun = isolated()
         passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
-        arguments = [str(self._config), str(self.number), *map(str, passed)]
+        arguments = [str(self._config), str(self.number), *map(str, passed), msgspec.json.encode(begun).decode()]
         try:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -83,6 +85,9 @@ class Worker:
         try:
             with contextlib.suppress(Gone):
                 if await self.channel.hear() == "up":
+                    while begun != isolated():  # changed by hand while it started
+                        begun = isolated()
+                        await self.channel.ask({"isolated": begun}, _PATIENCE)
                     self.stood = True
                     self.up.set()
             return await self.process.wait()
@@ -99,7 +104,7 @@ class Worker:
             if self.process is not None and self.process.returncode is None:
                 self.process.send_signal(number)
 
-    async def ask(self, what: str, seconds: float = _PATIENCE) -> Any:
+    async def ask(self, what: Any, seconds: float = _PATIENCE) -> Any:
         """Raises Gone; a worker that does not answer its parent is stopped, and replaced."""
         if self.channel is None or not self.up.is_set():
             raise Gone
@@ -115,6 +120,7 @@ class Parent:
         self._configured, self._log, self._meter = configured, log, WorkerMeter()
         self._stop = asyncio.Event()
         self._one_reload = asyncio.Lock()
+        self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
         settings = configured.settings
         log.guard.know(configured_names(configured.catalog, settings.clients, settings.attributes))
@@ -125,7 +131,16 @@ class Parent:
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
-        ports = AdminPorts(lambda request: LOCAL, self.ready, self.services, self.stores, self.metrics, self.reload)
+        ports = AdminPorts(
+            lambda request: LOCAL,
+            self.ready,
+            self.services,
+            self.stores,
+            self.metrics,
+            self.reload,
+            self.circuits,
+            self.isolate,
+        )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
@@ -167,7 +182,22 @@ class Parent:
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
-    async def _ask_all(self, what: str, seconds: float = _PATIENCE) -> dict[int, Any]:
+    async def circuits(self) -> dict[tuple[str, str], Circuit]:
+        return circuits_of(await self._ask_all("circuits"))
+
+    async def isolate(self, service: str, release: str, away: bool) -> Circuit | None:
+        """In all workers; one that does not answer is replaced, and its successor begins with what is asked here."""
+        circuit = (service, release)
+        if circuit not in await self.circuits():
+            return None
+        self._isolated = self._isolated | {circuit} if away else self._isolated - {circuit}
+        self._log.event("circuit", service_id=service, model_version=release, isolated=away)
+        return circuits_of(await self._ask_all({"isolated": self._told_isolated()})).get(circuit)
+
+    def _told_isolated(self) -> list[list[str]]:
+        return [list(circuit) for circuit in sorted(self._isolated)]
+
+    async def _ask_all(self, what: Any, seconds: float = _PATIENCE) -> dict[int, Any]:
         """By number: what those said that are up. None: one that did not answer."""
 
         async def ask(worker: Worker) -> Any:
@@ -184,7 +214,7 @@ class Parent:
         loop, deaths = asyncio.get_running_loop(), 0
         while not self._stop.is_set():
             began = loop.time()
-            code = await worker.live()
+            code = await worker.live(self._told_isolated)
             if self._stop.is_set():
                 return
             calls = worker.calls()
@@ -233,6 +263,20 @@ def agreed(said: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, An
         if len(states) < len(said) or any(state != first for state in states.values()):
             services[service]["workers"] = {str(number): state for number, state in states.items()}
     return services
+
+
+def circuits_of(said: dict[int, list[list[str]] | None]) -> dict[tuple[str, str], Circuit]:
+    """What each worker says of each circuit that one of them has."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for service, release, _ in (each for states in said.values() for each in states or ()):
+        found[service, release] = {str(number): "no_answer" for number in said}
+    for number, states in said.items():
+        for service, release, state in states or ():
+            found[service, release][str(number)] = state
+    return {
+        circuit: Circuit(next(iter(states.values())) if len(set(states.values())) == 1 else "mixed", states)
+        for circuit, states in found.items()
+    }
 
 
 def _errors(said: list[dict[str, Any] | None]) -> tuple[Finding, ...]:

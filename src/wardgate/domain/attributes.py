@@ -185,6 +185,7 @@ class Attributes(TypedDict, total=False):
         Words(("disagree", "already_done", "not_applicable", "patient_choice", "workflow", "unknown", "none")),
     ]
     state: Annotated[str, "of a circuit or a store", Words(("closed", "open", "half_open", "isolated", "up", "down"))]
+    isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
     result: Annotated[str, "of a probe run or an export", _words("passed", "taken", "refused", "failed", Reason)]
     event: Annotated[HotEvent, "of the hot store"]

@@ -168,6 +168,7 @@ _FAILED = frozenset(
         Reason.MODEL_ERROR,
         Reason.MODEL_BUSY,
         Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
+        Reason.REPLY_TRUNCATED,  # half a reply is none: the connection broke, or who wrote it did
     }
 )
 _ANSWERED = frozenset(
@@ -192,11 +193,12 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.IGNORED
 
 
-_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY})
+_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED})
 
 
 def may_be_gone(error: Exception) -> bool:
-    """Whether asking once more may help: a connection that broke, a 503. A reply of another version never is."""
+    """Whether asking once more may help: a connection that broke, also in the middle of a reply, a 503. A reply of
+    another version never becomes the right one."""
     return isinstance(error, ModelUnavailable) and error.reason in _PASSING
 
 

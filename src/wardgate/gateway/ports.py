@@ -6,7 +6,7 @@ from typing import Protocol
 from wardgate.domain.feedback import Feedback
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.hooks import FhirAccess
-from wardgate.domain.inference.endpoint import Endpoint, ModelReply
+from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason, Stage
 from wardgate.domain.records import DecisionRecord
@@ -38,17 +38,28 @@ class FhirReader(Protocol):
 
 class ModelClient(Protocol):
     async def infer(
-        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
     ) -> ModelReply:
         """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason.
 
         `timeout` is told to the endpoint: the seconds after which nobody waits for the answer any more. Holds no timer
-        itself: the attempt timeout of the model stack does. `traceparent` is the W3C header, where anything is traced.
+        itself: the attempt timeout of the model stack does. No connection is used whose number is below `oldest`,
+        where the client numbers them. `traceparent` is the W3C header, where anything is traced.
         """
         ...
 
-    async def ready(self, endpoint: Endpoint) -> bool:
+    async def ready(self, endpoint: Endpoint) -> Readiness:
         """Whether the endpoint says that this very version is ready; raises ModelUnavailable like `infer`."""
+        ...
+
+    def renew(self, endpoint: Endpoint) -> int | None:
+        """Use none of the connections to this host that there are now for another request. The number of the newest
+        one that was opened so far; None where the client does not number them, and goes on with all."""
         ...
 
 

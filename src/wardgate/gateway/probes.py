@@ -5,16 +5,17 @@ and after anything that could mean another process behind the same address: a br
 another version. Until they pass, the release answers `probe_pending` or `probe_failed`.
 
 A process can be replaced between two calls, and then no call breaks. But its connections end with it, so whatever
-follows comes over a new one: such a reply is believed only after the next proof. A heartbeat keeps a connection in
-use, so that this is rare, and meets the new process before a call does. Where the HTTP client cannot tell whether a
-connection is new, each heartbeat is followed by a proof, and the interval of heartbeats is how long a replaced
-process could pass.
+follows comes over a new one: a reply over a connection that is newer than the last proof waits for a round over that
+one, or a newer one (`gateway/proof.py`). The others go on meanwhile, and calls that wait share the round. A heartbeat
+keeps a connection in use, so that this is rare, and meets a new process before a call does. Where the HTTP client
+cannot number its connections, each heartbeat is followed by a proof, and the interval of heartbeats is how long a
+replaced process could pass.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, ProbePlan
@@ -22,19 +23,15 @@ from wardgate.domain.inference.probes import agrees, probe_inputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.ports import Clock, Meter, ModelClient
+from wardgate.gateway.proof import Evidence, Proof
 from wardgate.resilience.stack import Handler
-
-
-class Proof(StrEnum):
-    PENDING = "probe_pending"  # not run yet, or the endpoint could not be asked
-    FAILED = "probe_failed"  # it answered, and not as the pinned model does
-    PASSED = "passed"
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
     timeout: float = 2.0
-    """Seconds for the readiness check and for each probe; off the path of any call, so it may be patient."""
+    """Seconds for the readiness check and for each probe; off the path of any call, so it may be patient. (Calls wait
+    for a proof over a new connection: there a probe gets no more time than a call, `endpoint.timeout`.)"""
     retry: float = 2.0
     """Seconds, at most, until a probe that did not pass is repeated: the wait doubles from `first_retry` on, so that
     what was away for a moment is not shut out for long."""
@@ -43,16 +40,40 @@ class ProbeOptions:
     """Seconds between readiness checks while the proof holds; below the keep-alive of common servers (5 s)."""
 
 
-_SUSPICIOUS = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_VERSION, Reason.REPLY_TRUNCATED})
+_BROKEN = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED})
+"""The connection ended: perhaps with its process."""
+_SUSPICIOUS = _BROKEN | {Reason.REPLY_VERSION}
 """What a call may meet that could mean that another process answers now."""
-
-Watch = Callable[[Endpoint, Callable[[bool], None]], None]
-"""Asks to be called back whenever a reply of the endpoint's host came over a new connection (True), or may have
-(False)."""
+_SHARE = 0.9
+"""Of the time that a call has left, the part for which its reply may wait to be believed."""
 
 
-def watch_nothing(endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
-    """For endpoints that are not processes."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a round has found. `reason` None: all probes agreed. `connection`: as in `Evidence.end`."""
+
+    reason: Reason | None
+    connection: int | None = None
+
+    @property
+    def proof(self) -> Proof:
+        """Half a reply says no more than none."""
+        if self.reason is None:
+            return Proof.PASSED
+        wrong = self.reason.value.startswith("reply_") and self.reason not in _BROKEN
+        return Proof.FAILED if wrong or self.reason is Reason.PROBE_FAILED else Proof.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A reply that waits to be believed."""
+
+    connection: int | None
+    settled: asyncio.Future[Proof]
+
+    def settle(self, proof: Proof) -> None:
+        if not self.settled.done():
+            self.settled.set_result(proof)
 
 
 class ProvenModel:
@@ -69,14 +90,13 @@ class ProvenModel:
         clock: Clock,
         meter: Meter,
         options: ProbeOptions | None = None,
-        watch: Watch = watch_nothing,
         told: Callable[[Proof], None] = lambda proof: None,
+        isolated: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`told` hears of each change of the proof, for the log and the gauge."""
+        """`told` hears of each change of the proof, for the log and the gauge. `isolated`: whether somebody has taken
+        the endpoint out of use, which is then the reason that calls are told, proven or not."""
         self.name = name
         self.version = version
-        self._proof = Proof.PENDING
-        self._told = told
         self._endpoint = endpoint
         self._plan = plan
         self._client = client
@@ -84,69 +104,66 @@ class ProvenModel:
         self._clock = clock
         self._meter = meter
         self._options = options or ProbeOptions()
-        self._probing = False
-        self._beating = False
-        watch(endpoint, self.reconnected)
+        self._isolated = isolated
+        self.evidence = Evidence(told)
+        self._owed = 0
+        """The newest connection that was met: rounds come over this one or a newer one."""
+        self._waiting: list[_Waiting] = []
+        """For whom no round has been begun."""
         self._wake = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
 
     @property
     def proof(self) -> Proof:
-        return self._proof
-
-    @proof.setter
-    def proof(self, proof: Proof) -> None:
-        if proof is not self._proof:
-            self._proof = proof
-            self._told(proof)
+        return self.evidence.proof
 
     async def __call__(self, request: ModelRequest) -> ModelReply:
-        if self.proof is not Proof.PASSED:
-            await self._be_sure(request, share=0.5)  # the model still has to be asked
+        evidence = self.evidence
+        if evidence.proof is not Proof.PASSED and not evidence.doubted:
+            raise ModelUnavailable(Reason.MODEL_ISOLATED if self._isolated() else Reason(evidence.proof.value))
         try:
             reply = await self._ask(request)
         except ModelUnavailable as error:
             if error.reason in _SUSPICIOUS:
                 self.suspect()
             raise
-        if self.proof is not Proof.PASSED:  # it may be another process that has answered
-            await self._be_sure(request, share=0.9)
+        if not evidence.believes(reply.connection):
+            await self._be_sure(request, reply.connection)
         return reply
 
-    async def _be_sure(self, request: ModelRequest, share: float) -> None:
-        """Where a proof was lost a moment ago, the next one is worth waiting for: it takes milliseconds."""
-        left = request.expires - self._clock.monotonic()
+    async def _be_sure(self, request: ModelRequest, connection: int | None) -> None:
+        """It may be another process that has answered. The round that tells takes milliseconds, and is worth waiting
+        for; not where the last one has just told that there is no proof."""
+        evidence = self.evidence
+        proof = evidence.proof
+        if proof is Proof.PASSED or evidence.doubted:
+            proof = await self._settled(request, connection)
+        if not evidence.believes(connection):
+            raise ModelUnavailable(Reason.PROBE_FAILED if proof is Proof.FAILED else Reason.PROBE_PENDING)
+
+    async def _settled(self, request: ModelRequest, connection: int | None) -> Proof:
+        """What a round has found over this connection or a newer one, or in doubt over any."""
+        self._owed = max(self._owed, connection or 0)
+        waiting = _Waiting(connection, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
         try:
-            async with asyncio.timeout(left * share):
-                await self._settled.wait()
+            async with asyncio.timeout((request.expires - self._clock.monotonic()) * _SHARE):
+                return await waiting.settled
         except TimeoutError:
-            pass
-        if self.proof is not Proof.PASSED:
-            raise ModelUnavailable(Reason(self.proof.value))
+            return Proof.PENDING
 
     def suspect(self) -> None:
-        """Close the gate and probe again now."""
-        self.proof = Proof.PENDING
-        self._settled.clear()
+        """Believe nothing, and probe again now."""
+        self.evidence.doubt()
         self._wake.set()
 
-    def reconnected(self, surely: bool) -> None:
-        """A reply came, or may have come, over a new connection, hence from a process that has proven nothing."""
-        if not self._probing and self.proof is Proof.PASSED and (surely or self._beating):
-            self.suspect()
-
     async def run(self) -> None:
-        """Until cancelled: probe, then wait for the interval, the retry, or a suspicion."""
+        """Until cancelled: probe, then wait for the interval, the retry, a suspicion, or a new connection."""
         wait = self._options.first_retry
         while True:
             self._wake.clear()
-            proof = await self._prove()
-            if self._wake.is_set():
-                continue  # a suspicion that arose meanwhile is not overwritten by an older proof
-            self.proof = proof
-            self._settled.set()
-            if proof is Proof.PASSED:
+            await self.prove()
+            if self.proof is Proof.PASSED:
                 await self._watch_over()
                 wait = self._options.first_retry
             else:
@@ -154,11 +171,16 @@ class ProvenModel:
                 wait = min(wait * 2, self._options.retry)
 
     async def _watch_over(self) -> None:
-        """Until the proof has to be renewed, or is in doubt."""
+        """Until the proof has to be renewed, or is lost. Where a new connection has been met, it is extended."""
         left = self._plan.every
-        while left > 0 and not await self._woken(min(self._options.heartbeat, left)):
-            left -= self._options.heartbeat
-            await self._beat()
+        while left > 0 and self.proof is Proof.PASSED:
+            if await self._woken(min(self._options.heartbeat, left)):
+                self._wake.clear()
+                await self._extend()
+            else:
+                left -= self._options.heartbeat
+                if await self._met_another():
+                    await self._extend()
 
     async def _woken(self, seconds: float) -> bool:
         try:
@@ -168,68 +190,77 @@ class ProvenModel:
             return False
         return True
 
-    async def _beat(self) -> None:
-        """Slowness, or not being ready for a moment, says nothing about which model answers."""
-        self._beating = True
+    async def _met_another(self) -> bool:
+        """A heartbeat: whether somebody answers, or may answer, who has proven nothing. Slowness, or not being ready
+        for a moment, says nothing about which model answers."""
         try:
             async with asyncio.timeout(self._options.timeout):
-                await self._client.ready(self._endpoint)
+                connection = (await self._client.ready(self._endpoint)).connection
         except TimeoutError:
-            pass
+            return False
         except ModelUnavailable as error:
             if error.reason in _SUSPICIOUS:
                 self.suspect()
-        finally:
-            self._beating = False
+            return False
+        self._owed = max(self._owed, connection or 0)
+        return connection is None or not self.evidence.believes(connection)
 
     async def prove(self) -> None:
-        """One proof, before `run` has begun."""
-        self.proof = await self._prove()
+        """One round. Where it does not pass, nothing is believed."""
+        await self._round(self._options.timeout)
 
-    async def _prove(self) -> Proof:
-        """One round that cannot fail: whatever breaks, nothing is proven."""
-        self._probing = True
-        try:
-            return await self.check()
-        except Exception:  # the task group of the whole gateway would end with it
-            self._meter.probe_ended(self.name, self.version, Reason.INTERNAL)
-            return Proof.PENDING
-        finally:
-            self._probing = False
+    async def _extend(self) -> None:
+        """One round over the newest connections. Where it could not be made, which breaks none of the older ones, those
+        stay proven. Calls wait for it, so no probe gets more time than they have."""
+        if self.proof is Proof.PASSED:  # else it is for `run` to prove again
+            await self._round(min(self._options.timeout, self._endpoint.timeout), extends=True)
 
-    async def check(self) -> Proof:
-        """One proof, told to the meter."""
-        try:
-            agreed = await self._rounds()
-        except TimeoutError:
-            self._meter.probe_ended(self.name, self.version, Reason.MODEL_TIMEOUT)
-            return Proof.PENDING
-        except ModelUnavailable as error:
-            self._meter.probe_ended(self.name, self.version, error.reason)
-            return Proof.FAILED if error.reason.value.startswith("reply_") else Proof.PENDING
-        self._meter.probe_ended(self.name, self.version, None if agreed else Reason.PROBE_FAILED)
-        return Proof.PASSED if agreed else Proof.FAILED
+    async def _round(self, patience: float, extends: bool = False) -> None:
+        begun, waiting, self._waiting = self.evidence.begin(), self._waiting, []
+        found = await self._found(patience, self._owed)
+        if found.proof is Proof.FAILED:
+            found = dataclasses.replace(found, connection=self._client.renew(self._endpoint))
+        changes_nothing = extends and found.proof is Proof.PENDING and found.reason not in _BROKEN
+        if not changes_nothing and not self.evidence.end(begun, found.proof, found.connection):
+            self._waiting[:0] = waiting
+            return
+        for each in waiting:
+            each.settle(found.proof)
+        for each in self._waiting:  # came meanwhile
+            if self.evidence.believes(each.connection):
+                each.settle(Proof.PASSED)
+        self._waiting = [each for each in self._waiting if not each.settled.done()]
 
-    async def _rounds(self) -> bool:
-        """A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception.
+    async def _found(self, patience: float, oldest: int) -> _Found:
+        """One round that cannot fail, told to the meter: whatever breaks, nothing is proven.
+
+        A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception.
         Whoever uses it next finds nobody; so a broken round is begun again, at once and from its beginning."""
-        try:
-            return await self._round()
-        except ModelUnavailable as error:
-            if error.reason is not Reason.MODEL_UNREACHABLE:
-                raise
-        return await self._round()
+        found = await self._asked(patience, oldest)
+        if found.reason in _BROKEN:
+            found = await self._asked(patience, oldest)
+        self._meter.probe_ended(self.name, self.version, found.reason)
+        return found
 
-    async def _round(self) -> bool:
-        """Readiness, then every probe vector, once: whether all agree."""
-        async with asyncio.timeout(self._options.timeout):
-            if not await self._client.ready(self._endpoint):
-                raise ModelUnavailable(Reason.MODEL_ERROR)
-        for probe in self._plan.probes:
-            async with asyncio.timeout(self._options.timeout):
-                reply = await self._client.infer(
-                    self._endpoint, probe_inputs(probe, self._endpoint), self._options.timeout
-                )
-            if not agrees(reply, probe, self._plan.tolerance):
-                return False
-        return True
+    async def _asked(self, patience: float, oldest: int) -> _Found:
+        """Readiness, then every probe vector, once."""
+        connections: list[int] = []
+        try:
+            async with asyncio.timeout(patience):
+                if not (await self._client.ready(self._endpoint)).ready:
+                    return _Found(Reason.MODEL_ERROR)
+            for probe in self._plan.probes:
+                inputs = probe_inputs(probe, self._endpoint)
+                async with asyncio.timeout(patience):
+                    reply = await self._client.infer(self._endpoint, inputs, patience, oldest)
+                if not agrees(reply, probe, self._plan.tolerance):
+                    return _Found(Reason.PROBE_FAILED)
+                if reply.connection is not None:
+                    connections.append(reply.connection)
+        except TimeoutError:
+            return _Found(Reason.MODEL_TIMEOUT)
+        except ModelUnavailable as error:
+            return _Found(error.reason)
+        except Exception:  # the task group of the whole gateway would end with it
+            return _Found(Reason.INTERNAL)
+        return _Found(None, min(connections, default=None))

@@ -99,6 +99,7 @@ class ModelPolicies:
     ) -> None:
         """`told` hears of each change of the circuit, for the log."""
         self._told = told
+        self.name = name
         self._label = (name.service_id, name.model, name.version)
         self._meter = meter
         self.breaker = Breaker(breaker_options(endpoint), self._changed)
@@ -110,6 +111,17 @@ class ModelPolicies:
     def _changed(self, state: State) -> None:
         self._meter.breaker_changed(*self._label, state)
         self._told(state)
+
+    @property
+    def isolated(self) -> bool:
+        return self.breaker.state is State.ISOLATED
+
+    def isolate(self, away: bool) -> None:
+        """By hand: keep all calls away, or do so no longer. A circuit that is open by itself closes by itself."""
+        if away and not self.isolated:
+            self.breaker.isolate()
+        elif self.isolated and not away:
+            self.breaker.close()
 
     def retried(self) -> None:
         self._meter.model_retried(*self._label)
@@ -148,6 +160,6 @@ def model_stack(client: ModelClient, policies: ModelPolicies, clock: Clock, spaw
 
     async def ask(request: ModelRequest) -> ModelReply:
         left = request.expires - clock.monotonic()
-        return await client.infer(request.endpoint, request.inputs, min(timeout, left), request.traceparent)
+        return await client.infer(request.endpoint, request.inputs, min(timeout, left), traceparent=request.traceparent)
 
     return stack(model_layers(policies, clock, spawn), ask)

@@ -8,9 +8,10 @@
 
 By hand: `isolate` keeps every call away until `close`.
 
-Judged are the last `calls` calls, as far as they are not older than `window`. A window of time alone would be blunt
-where there is much traffic (after ten good seconds a hanging model hangs for another ten before it is half of them), a
-window of calls alone where there is little (the failures of this morning would count against this afternoon).
+Judged are the calls of the last moment (`recent`), at most `calls` and at least `few` of them, as far as they are not
+older than `window`. So a model that begins to hang is half of what is judged within a second or so, at any traffic from
+ten calls a second on; fewer calls than `few` would be a game of dice; and the failures of this morning do not count
+against this afternoon.
 """
 
 import asyncio
@@ -54,8 +55,12 @@ class BreakerOptions:
     """Share of the judged calls; at or above it the circuit opens. A slow answer is still one, so all must be slow."""
     minimum: int = 5
     """Calls below which nothing is judged: few enough for one backend with little traffic."""
+    recent: float = 2.0
+    """Seconds; calls that ended within them are judged."""
     calls: int = 100
-    """The last so many calls are judged."""
+    """The last so many at most."""
+    few: int = 20
+    """The last so many at least, `minimum` if that is more: older ones too, where there were not enough."""
     window: float = 30.0
     """Seconds after which a call is no longer judged."""
     open_for: float = 1.0
@@ -65,10 +70,10 @@ class BreakerOptions:
 
     def __post_init__(self) -> None:
         shares = 0 < self.failure_rate <= 1 and 0 < self.slow_rate <= 1
-        if not (shares and 1 <= self.minimum <= self.calls and self.probes >= 1):
-            raise ValueError("rates are above 0 and at most 1, 1 <= minimum <= calls, probes >= 1")
-        if not (self.slow_after > 0 and self.window > 0 and self.open_for > 0):
-            raise ValueError("slow_after, window and open_for are above 0")
+        if not (shares and 1 <= self.minimum <= self.calls and self.few >= 1 and self.probes >= 1):
+            raise ValueError("rates are above 0 and at most 1, 1 <= minimum <= calls, few >= 1, probes >= 1")
+        if not (self.slow_after > 0 and self.recent > 0 and self.window > 0 and self.open_for > 0):
+            raise ValueError("slow_after, recent, window and open_for are above 0")
 
 
 class Permit:
@@ -91,6 +96,7 @@ class Breaker:
         self, options: BreakerOptions | None = None, told: Callable[[State], None] = lambda state: None
     ) -> None:
         self._options = options or BreakerOptions()
+        self._few = max(self._options.few, self._options.minimum)
         self._told = told
         self._state = State.CLOSED
         self._generation = 0
@@ -154,7 +160,11 @@ class Breaker:
         judged.append((now, failed, slow))
         self._failed += failed
         self._slow += slow
-        while len(judged) > options.calls or judged[0][0] <= now - options.window:
+        while (
+            len(judged) > options.calls
+            or judged[0][0] <= now - options.window
+            or (len(judged) > self._few and judged[0][0] <= now - options.recent)
+        ):
             _, old_failed, old_slow = judged.popleft()
             self._failed -= old_failed
             self._slow -= old_slow

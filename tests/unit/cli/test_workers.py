@@ -9,9 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter, merged
-from wardgate.cli.workers import _errors, agreed, pause
+from wardgate.cli.workers import _errors, agreed, circuits_of, pause
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import Guard
+from wardgate.web.admin import Circuit
 
 
 def state(proof: str = "passed", digest: str = "sha256:00") -> dict[str, Any]:
@@ -30,6 +31,16 @@ def test_workers_that_differ_are_told_apart_with_the_worst_proof() -> None:
     assert said["a"]["proof"] == "probe_failed"
     assert said["a"]["workers"] == {"1": state(), "2": state("probe_failed"), "3": state("probe_pending")}
     assert said["b"]["workers"] == {"1": state()}
+
+
+def test_each_worker_says_of_each_circuit_what_it_has() -> None:
+    """Where they differ, or one says nothing, that is told."""
+    closed = [["a", "1", "closed"], ["b", "1", "open"]]
+    assert circuits_of({}) == {}
+    assert circuits_of({1: closed, 2: closed})["a", "1"] == Circuit("closed", {"1": "closed", "2": "closed"})
+    differ = circuits_of({1: closed, 2: [["a", "1", "isolated"]], 3: None})
+    assert differ["a", "1"] == Circuit("mixed", {"1": "closed", "2": "isolated", "3": "no_answer"})
+    assert differ["b", "1"].workers == {"1": "open", "2": "no_answer", "3": "no_answer"}
 
 
 WRONG = {"file": "a.yaml", "line": 1, "key": "k", "what": "wrong", "remedy": "mend it", "warning": False}

@@ -6,9 +6,9 @@ import pytest
 
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.gateway import FHIR, FakeGateway
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, told_to_be
 from wardgate.domain.outcomes import Mode, Reason
-from wardgate.gateway.probes import Proof
+from wardgate.gateway.proof import Proof
 
 
 def _body(**changes: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def test_an_unproven_model_is_not_asked(proof: Proof) -> None:
     """Law 2: a score is shown only while the endpoint proves that it runs the pinned model."""
     gateway = FakeGateway()
     for model in gateway.proven.values():
-        model.proof = proof
+        told_to_be(model, proof)
     reply = await gateway.call(_body())
     assert reply.json() == {"cards": []} and gateway.model.asked == []
     assert _ended(gateway) == ("active", "unavailable", proof.value, "none")

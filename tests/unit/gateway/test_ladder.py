@@ -6,9 +6,9 @@ import pytest
 
 from tests.cases.test_deterioration import body_of
 from tests.fakes.gateway import FHIR, FakeGateway
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, told_to_be
 from wardgate.domain.outcomes import Mode, Reason
-from wardgate.gateway.probes import Proof
+from wardgate.gateway.proof import Proof
 
 SICK = {"vitals": {"resp": 26, "sbp": 88, "alert": "C"}}  # NEWS2 9
 
@@ -49,7 +49,7 @@ async def test_a_rule_needs_no_proof_of_the_model(proof: Proof) -> None:
     """The model that is not proven is not asked (law 2); the points are the ward's own."""
     gateway = FakeGateway(model=FakeModel())
     for model in gateway.proven.values():
-        model.proof = proof
+        told_to_be(model, proof)
     assert len(await _call(gateway)) == 1
     assert gateway.model.asked == [] and gateway.sink.newest(1)[0].fallback_from == proof.value
 

@@ -70,7 +70,7 @@ VERDICTS = {
     Reason.MODEL_THROTTLED: Verdict.FAILED,
     Reason.MODEL_REFUSED: Verdict.SUCCEEDED,
     Reason.REPLY_VERSION: Verdict.SUCCEEDED,
-    Reason.REPLY_TRUNCATED: Verdict.SUCCEEDED,
+    Reason.REPLY_TRUNCATED: Verdict.FAILED,
     Reason.REPLY_NOT_FINITE: Verdict.SUCCEEDED,
 }
 
@@ -86,7 +86,9 @@ def test_only_a_broken_connection_and_a_503_are_asked_again() -> None:
     """A reply of another version least of all."""
     unavailable = [reason for reason, outcome in OUTCOME_OF.items() if outcome is Outcome.UNAVAILABLE]
     again = {reason for reason in unavailable if may_be_gone(ModelUnavailable(reason))}
-    assert again == {Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY} and not may_be_gone(ConnectionError())
+    assert again == {Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED} and not may_be_gone(
+        ConnectionError()
+    )
 
 
 def test_the_defaults_are_the_same_wherever_they_stand() -> None:
@@ -139,10 +141,15 @@ class Flaky(FakeModel):
     endings: list[Reason] = field(default_factory=list)
 
     async def infer(
-        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
     ) -> ModelReply:
         self.broken = self.endings.pop(0) if self.endings else None
-        return await super().infer(endpoint, inputs, timeout)
+        return await super().infer(endpoint, inputs, timeout, oldest)
 
 
 async def test_the_model_is_told_how_long_anybody_waits() -> None:
@@ -191,7 +198,7 @@ async def test_out_of_use_by_hand_is_a_reason_of_its_own() -> None:
     assert await house.reason() is Reason.MODEL_ISOLATED and house.model.asked == []
 
 
-@pytest.mark.parametrize("reason", [Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY])
+@pytest.mark.parametrize("reason", [Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED])
 async def test_a_second_try_is_made_and_counted(reason: Reason) -> None:
     """The caller never hears of the first."""
     house = House(Flaky(endings=[reason]))

@@ -444,7 +444,12 @@ async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> N
 
     class HangsOnce(FakeModel):
         async def infer(
-            self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
         ) -> ModelReply:
             self.asked.append(inputs.values)
             if len(self.asked) == 1:

@@ -31,7 +31,12 @@ class TwoModels(FakeModel):
         self.versions: list[str] = []
 
     async def infer(
-        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
     ) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 from collections.abc import Callable
 
 import pytest
@@ -79,7 +80,12 @@ class Reference:
             return False
         if self.state is State.HALF_OPEN:
             return True
-        judged = [call for call in calls[-self.options.calls :] if now - call[0] < self.options.window]
+        few = max(self.options.few, self.options.minimum)
+        judged = [
+            call
+            for place, call in enumerate(reversed(calls[-self.options.calls :]))
+            if now - call[0] < (self.options.window if place < few else min(self.options.recent, self.options.window))
+        ]
         failures, slows = (sum(call[kind] for call in judged) for kind in (1, 2))
         enough = len(judged) >= self.options.minimum
         return enough and (
@@ -98,6 +104,8 @@ OPTIONS = st.builds(
     failure_rate=st.sampled_from([0.1, 0.3, 0.5, 1.0]),
     slow_rate=st.sampled_from([0.25, 0.6, 1.0]),
     slow_after=st.sampled_from([0.5, 1.0, math.inf]),
+    recent=st.sampled_from([0.5, 1.0, 2.5]),
+    few=st.integers(1, 5),
     window=st.sampled_from([1.0, 2.5]),
     open_for=st.sampled_from([0.5, 1.5]),
     probes=st.integers(1, 3),
@@ -210,6 +218,62 @@ def test_yesterdays_failures_do_not_count_today() -> None:
         _ended(breaker, FAILED, 0.0)
     _ended(breaker, FAILED, 30.0)
     assert _state(breaker) is State.CLOSED
+
+
+@pytest.mark.parametrize("rate", [10, 20, 50, 100, 1000])
+@pytest.mark.parametrize(("took", "verdict", "within"), [(0.0, FAILED, 1.0), (0.2, SUCCEEDED, 2.0)])
+def test_a_hanging_or_slow_backend_is_recognised_at_any_traffic(
+    rate: int, took: float, verdict: Verdict, within: float
+) -> None:
+    """By the defaults, after good seconds: within a second after the first call that hung has timed out, within two
+    where all answers come, and come late."""
+    breaker = Breaker(BreakerOptions(slow_after=0.18))
+    for number in range(5 * rate):
+        _ended(breaker, SUCCEEDED, number / rate)
+    bad = 0
+    while _state(breaker) is State.CLOSED:
+        _ended(breaker, verdict, 5 + bad / rate, took)
+        bad += 1
+    assert 10 <= bad <= within * rate
+
+
+@pytest.mark.parametrize("rate", [1, 10, 100])
+def test_one_failure_in_a_hundred_never_opens_it(rate: int) -> None:
+    """Nor one in ten: chance does not make half of the judged calls fail."""
+    dice = random.Random(rate)
+    breaker = Breaker()
+    for number in range(10_000):
+        _ended(breaker, FAILED if dice.random() < 0.1 else SUCCEEDED, number / rate)
+        assert _state(breaker) is State.CLOSED
+
+
+def test_where_there_is_little_traffic_older_calls_are_judged_too() -> None:
+    """As many as are needed, and no more: a failure in five seconds opens it, until a good call comes for each."""
+    breaker = Breaker(BreakerOptions(few=5))
+    for number in range(4):
+        _ended(breaker, FAILED, 5.0 * number)
+    for number in range(5):
+        _ended(breaker, SUCCEEDED, 20.0 + number / 4)
+    _ended(breaker, FAILED, 21.5)
+    assert _state(breaker) is State.CLOSED, "one of the last six"
+    breaker.close()
+    for number in range(5):
+        assert _state(breaker) is State.CLOSED
+        _ended(breaker, FAILED, 30 + 5.0 * number)
+    assert _state(breaker) is State.OPEN
+
+
+def test_closed_by_hand_it_judges_anew() -> None:
+    """Good calls of before do not hide that it fails now."""
+    breaker = Breaker()
+    for _ in range(20):
+        _ended(breaker, SUCCEEDED, 0.0)
+    breaker.isolate()
+    breaker.close()
+    for _ in range(5):
+        assert _state(breaker) is State.CLOSED
+        _ended(breaker, FAILED, 0.1)
+    assert _state(breaker) is State.OPEN
 
 
 def test_a_hanging_backend_opens_it_although_the_last_seconds_were_good() -> None:
@@ -345,8 +409,10 @@ def test_isolated_it_stays_until_somebody_closes_it() -> None:
         {"slow_rate": 1.1},
         {"minimum": 0},
         {"minimum": 101},
+        {"few": 0},
         {"probes": 0},
         {"slow_after": 0.0},
+        {"recent": 0.0},
         {"window": 0.0},
         {"open_for": 0.0},
     ],
@@ -359,8 +425,8 @@ def test_options_that_could_never_work_are_refused(wrong: dict[str, float]) -> N
 
 def test_options_at_their_limits_are_taken() -> None:
     """The least and the most that make sense."""
-    BreakerOptions(failure_rate=1.0, slow_rate=1.0, minimum=1, calls=1, probes=1)
-    BreakerOptions(failure_rate=0.001, slow_rate=0.001, slow_after=0.001, window=0.001, open_for=0.001)
+    BreakerOptions(failure_rate=1.0, slow_rate=1.0, minimum=1, calls=1, few=1, probes=1)
+    BreakerOptions(failure_rate=0.001, slow_rate=0.001, slow_after=0.001, recent=0.001, window=0.001, open_for=0.001)
 
 
 # The layer

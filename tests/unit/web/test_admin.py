@@ -8,15 +8,22 @@ import pytest
 
 from tests.fakes.asgi import ask
 from wardgate.domain.findings import Finding
-from wardgate.web.admin import LOCAL, AdminPorts, Principal, Role, admin_app
+from wardgate.web.admin import LOCAL, AdminPorts, Circuit, Principal, Role, admin_app
 from wardgate.web.asgi import ASGIApp
 
 SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": "sha256:00", "probes": "passed"}}
 
+MIXED = Circuit("mixed", {"1": "closed", "2": "no_answer"})
+
 STORES = {"hot": {"kind": "redis", "state": "up"}}
 
 
-def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequence[Finding] = ()) -> ASGIApp:
+def app(
+    principal: Principal | None = LOCAL,
+    ready: bool = True,
+    errors: Sequence[Finding] = (),
+    isolated: Circuit | None = None,
+) -> ASGIApp:
     async def services() -> Mapping[str, Mapping[str, Any]]:
         return SERVICES
 
@@ -29,6 +36,14 @@ def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequenc
     async def metrics() -> tuple[bytes, str]:
         return b"wardgate_calls_total 1\n", "text/plain; version=1.0.0; charset=utf-8"
 
+    async def circuits() -> Mapping[tuple[str, str], Circuit]:
+        return {("kidney-failure", "1.0.0"): Circuit("closed"), ("kidney-failure", "1.1.0"): MIXED}
+
+    async def isolate(service: str, release: str, away: bool) -> Circuit | None:
+        if (service, release) != ("kidney-failure", "1.0.0"):
+            return None
+        return isolated
+
     made: Any = admin_app(
         AdminPorts(
             principal=lambda _: principal,
@@ -37,6 +52,8 @@ def app(principal: Principal | None = LOCAL, ready: bool = True, errors: Sequenc
             stores=stores,
             metrics=metrics,
             reload=reload,
+            circuits=circuits,
+            isolate=isolate,
         )
     )
     return made  # type: ignore[no-any-return]
@@ -62,7 +79,7 @@ async def test_readiness(ready: bool, status: int) -> None:
     assert (await ask(app(None, ready), "GET", "/health/live")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores"])
+@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores", "/admin/v1/circuits"])
 async def test_a_route_asks_for_its_role(path: str) -> None:
     """Nobody is 401, somebody without the role is 403, a reader is let in."""
     nobody, operator, reader = (
@@ -85,10 +102,41 @@ async def test_a_reload_says_what_serves_now_or_what_is_wrong() -> None:
     assert (await ask(app(reader), "POST", "/admin/v1/reload")).status == 403
 
 
+async def test_circuits_are_listed_by_service_and_release() -> None:
+    """With what each worker says, where there are several."""
+    assert (await ask(app(), "GET", "/admin/v1/circuits")).json() == {
+        "kidney-failure": {"1.0.0": {"state": "closed"}, "1.1.0": {"state": "mixed", "workers": MIXED.workers}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "became", "status"),
+    [
+        ("isolate", Circuit("isolated"), 200),
+        ("isolate", Circuit("isolated", {"1": "isolated", "2": "isolated"}), 200),
+        ("isolate", Circuit("mixed", {"1": "isolated", "2": "no_answer"}), 503),
+        ("isolate", Circuit("closed"), 503),
+        ("close", Circuit("closed"), 200),
+        ("close", Circuit("mixed", {"1": "closed", "2": "open"}), 200),
+        ("close", Circuit("mixed", {"1": "closed", "2": "isolated"}), 503),
+        ("close", Circuit("mixed", {"1": "closed", "2": "no_answer"}), 503),
+    ],
+)
+async def test_a_model_is_taken_out_of_use_and_put_back(action: str, became: Circuit, status: int) -> None:
+    """Done is what all workers have done; for operators only; another release than there is is a 404, unechoed."""
+    path = f"/admin/v1/circuits/kidney-failure/1.0.0/{action}"
+    reply = await ask(app(isolated=became), "POST", path)
+    assert (reply.status, reply.json()) == (status, {"done": status == 200, **became.as_json()})
+    reader = Principal("r", frozenset({Role.READER}))
+    assert (await ask(app(reader), "POST", path)).status == 403
+    strange = await ask(app(), "POST", f"/admin/v1/circuits/MARIA/1.0.0/{action}")
+    assert strange.status == 404 and b"MARIA" not in strange.body
+
+
 async def test_every_route_names_its_role() -> None:
     """No route is without a check, so a new one cannot be forgotten."""
     routes: list[Any] = app().routes  # type: ignore[attr-defined]
-    assert len(routes) == 6
+    assert len(routes) == 9
     assert all(len(route.dependencies) == 1 for route in routes)
 
 

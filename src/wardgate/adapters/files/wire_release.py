@@ -78,8 +78,12 @@ class BreakerEntry(Wire):
     """Share of the judged calls; at or above it no call is made for a moment."""
     minimum: Count = 5
     """Calls below which nothing is judged."""
+    recent: Duration = 2.0
+    """Calls that ended within this time are judged."""
     calls: Count = 100
-    """The last so many calls are judged."""
+    """The last so many at most."""
+    few: Count = 20
+    """The last so many at least, or `minimum` if that is more: older ones too, where there were not enough."""
     window: Duration = 30.0
     """After which a call is judged no more."""
     open_for: Duration = 1.0

@@ -1,63 +1,84 @@
 """The default client: aiohttp, one session for everything (adr/0003: why aiohttp)."""
 
 from collections.abc import Mapping
-from types import SimpleNamespace
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
 
 _KEEPALIVE = 30.0
+_PORTS = {"http": 80, "https": 443}
 _NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
 class _Trip:
-    """What is told of one request while it travels."""
+    """One request while it travels: the oldest connection that it may use, and the one that it has used last."""
 
-    __slots__ = ("fresh",)
+    __slots__ = ("connection", "oldest")
 
-    def __init__(self) -> None:
-        self.fresh = False
-
-
-async def _connected(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionCreateEndParams
-) -> None:
-    context.trace_request_ctx.fresh = True
+    def __init__(self, oldest: int) -> None:
+        self.oldest = oldest
+        self.connection = 0
 
 
-def _watching_connections() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_connected)
-    return trace
+_trip: ContextVar[_Trip] = ContextVar("_trip")
+"""Of the request that this task makes: the session has no way to hand it to its connector."""
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Takes no connection on which something has come that nobody asked for: it would be read as the reply to the next
-    request, and that one's reply to the one after it, each of them another patient's (law 11)."""
+    """Numbers its connections, and takes none on which something has come that nobody asked for: it would be read as
+    the reply to the next request, and that one's reply to the one after it, each of them another patient's (law 11)."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60)
+        self.opened = 0
+        self.last: dict[tuple[str | None, int | None], int] = {}
+        """By host and port: the number of the last connection that is used no more."""
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
+        trip = _trip.get()
+        last = self.last.get((req.url.host, req.url.port), 0) if self.last else 0
+        older: list[aiohttp.connector.Connection] = []
+        try:
+            while True:
+                connection = await super().connect(req, traces, timeout)
+                protocol: Any = connection.protocol
+                number = getattr(protocol, "number", 0)
+                opened = not number
+                if opened:
+                    self.opened += 1
+                    number = protocol.number = self.opened
+                if protocol.should_close or number <= last:
+                    connection.close()
+                    if opened:  # so would the next one
+                        raise aiohttp.ClientConnectionError
+                elif number < trip.oldest and not opened:
+                    older.append(connection)
+                else:
+                    trip.connection = number
+                    return connection
+        finally:
+            for connection in older:
+                connection.release()
 
 
 class AiohttpClient:
     """Must be built inside the running loop. No limit on connections here: bulkheads are the gateway's."""
 
     def __init__(self) -> None:
+        self._connector = _Connector()
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_TIMER,
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             trust_env=False,
-            trace_configs=[_watching_connections()],
         )
 
     async def send(
@@ -68,15 +89,17 @@ class AiohttpClient:
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
-        trip = _Trip()
+        trip = _Trip(oldest)
+        _trip.set(trip)
         timer = _NO_TIMER if timeout is None else aiohttp.ClientTimeout(total=timeout)
         try:
             async with self._session.request(
-                method, url, headers=headers, data=body, timeout=timer, allow_redirects=False, trace_request_ctx=trip
+                method, url, headers=headers, data=body, timeout=timer, allow_redirects=False
             ) as response:
                 content = await _read(response, max_bytes)
-                return HttpReply(response.status, response.headers.get("Content-Type", ""), content, trip.fresh)
+                return HttpReply(response.status, response.headers.get("Content-Type", ""), content, trip.connection)
         except TimeoutError:
             raise HttpError(HttpFailure.TIMEOUT) from None
         except aiohttp.ClientPayloadError:
@@ -84,6 +107,11 @@ class AiohttpClient:
         except (aiohttp.ClientError, OSError, ValueError):
             # ValueError: aiohttp's InvalidURL and header errors; their text holds the URL, so it stays here.
             raise HttpError(HttpFailure.UNREACHABLE) from None
+
+    def renew(self, url: str) -> int:
+        parts = urlsplit(url)
+        self._connector.last[parts.hostname, parts.port or _PORTS[parts.scheme]] = self._connector.opened
+        return self._connector.opened
 
     async def close(self) -> None:
         await self._session.close()

@@ -23,12 +23,13 @@ class HttpError(Exception):
 
 
 class HttpReply(msgspec.Struct, frozen=True):
-    """`fresh`: it came over a connection that was opened for this request; None where the client cannot tell."""
+    """`connection`: the number of the connection that it came over, counted from 1 in the order in which this client
+    opened them; None where it cannot tell."""
 
     status: int
     content_type: str
     body: bytes
-    fresh: bool | None = None
+    connection: int | None = None
 
 
 class HttpClient(Protocol):
@@ -40,14 +41,21 @@ class HttpClient(Protocol):
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
         """One request on a pooled connection; raises HttpError and nothing else.
 
         Redirects are never followed: a 3xx is a reply like any other (no token goes to another host).
         `timeout` in seconds covers everything from connect to the last byte; None where the caller holds
         the timer. No cookie is kept, no proxy variable is read. A POST is never repeated; a GET may be, once,
-        where a pooled connection turns out to have been closed.
+        where a pooled connection turns out to have been closed. A client that numbers its connections uses none below
+        `oldest`.
         """
+        ...
+
+    def renew(self, url: str) -> int | None:
+        """Use none of the connections to the host of `url` that there are now for another request. The number of the
+        newest connection; None where the client does not number them, and goes on with all."""
         ...
 
     async def close(self) -> None: ...

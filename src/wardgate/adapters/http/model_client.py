@@ -1,8 +1,10 @@
-"""Asking a model over HTTP, whatever its protocol: send, tell failures apart, watch connections."""
+"""Asking a model over HTTP, whatever its protocol: send, and tell failures apart."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from secrets import token_hex
 from urllib.parse import urlsplit
+
+from msgspec.structs import force_setattr
 
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure, HttpReply
 from wardgate.adapters.http.mlflow import mlflow_wire
@@ -10,7 +12,7 @@ from wardgate.adapters.http.model_wire import ModelWire, with_mark
 from wardgate.adapters.http.oip import oip_wire
 from wardgate.adapters.http.plain_json import plain_json_wire
 from wardgate.domain.errors import ModelUnavailable
-from wardgate.domain.inference.endpoint import Endpoint, Mlflow, ModelReply, Oip, PlainJson
+from wardgate.domain.inference.endpoint import Endpoint, Mlflow, ModelReply, Oip, PlainJson, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
 
@@ -37,12 +39,16 @@ class HttpModelClient:
         self._http = http
         self._hosts = model_hosts
         self._prepared: dict[int, tuple[Endpoint, ModelWire]] = {}
-        self._watching: dict[str, list[Callable[[bool], None]]] = {}
         self._session = token_hex(8)
         self._asked = 0
 
     async def infer(
-        self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, traceparent: str | None = None
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
     ) -> ModelReply:
         wire = self._prepare(endpoint)
         headers = {**_HEADERS, _TIME_LEFT: str(max(int(timeout * 1000), 0))}
@@ -53,24 +59,18 @@ class HttpModelClient:
             self._asked += 1
             mark = f"{self._session}-{self._asked}"
             body = with_mark(body, mark)
-        return read_reply(await self._send(endpoint, "POST", wire.infer_url, headers, body), wire, mark)
+        http = await self._send("POST", wire.infer_url, headers, body, oldest)
+        reply = read_reply(http, wire, mark)
+        force_setattr(reply, "connection", http.connection)  # nobody has seen it yet
+        return reply
 
-    async def ready(self, endpoint: Endpoint) -> bool:
+    async def ready(self, endpoint: Endpoint) -> Readiness:
         wire = self._prepare(endpoint)
-        return (await self._send(endpoint, "GET", wire.ready_url, _HEADERS, None)).status in wire.ready
+        http = await self._send("GET", wire.ready_url, _HEADERS, None, 0)
+        return Readiness(http.status in wire.ready, http.connection)
 
-    def watch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
-        """Meets `gateway.probes.Watch`. By host: the connections to it are shared by all its endpoints."""
-        self._watching.setdefault(urlsplit(endpoint.url).netloc, []).append(reconnected)
-
-    def unwatch(self, endpoint: Endpoint, reconnected: Callable[[bool], None]) -> None:
-        """Who watched is told no more."""
-        host = urlsplit(endpoint.url).netloc
-        left = [watcher for watcher in self._watching[host] if watcher != reconnected]
-        if left:
-            self._watching[host] = left
-        else:
-            del self._watching[host]
+    def renew(self, endpoint: Endpoint) -> int | None:
+        return self._http.renew(endpoint.url)
 
     def serve(self, model_hosts: frozenset[str], endpoints: Iterable[Endpoint]) -> None:
         """From now on these hosts are allowed; what is prepared for other endpoints than these is forgotten."""
@@ -79,16 +79,12 @@ class HttpModelClient:
         self._prepared = {key: pair for key, pair in self._prepared.items() if key in kept}
 
     async def _send(
-        self, endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, oldest: int
     ) -> HttpReply:
         try:
-            reply = await self._http.send(method, url, headers, body, None, _MAX_REPLY)
+            return await self._http.send(method, url, headers, body, None, _MAX_REPLY, oldest)
         except HttpError as error:
             raise ModelUnavailable(_REASONS[error.kind]) from None
-        if reply.fresh is not False:
-            for reconnected in self._watching.get(urlsplit(endpoint.url).netloc, ()):
-                reconnected(reply.fresh is True)
-        return reply
 
     def _prepare(self, endpoint: Endpoint) -> ModelWire:
         # Keyed by identity: the endpoint is kept beside it, so the id cannot be reused while it is here.

@@ -40,6 +40,7 @@ class PyreqwestClient:
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
         try:
             request = self._request(method, url, headers, body, timeout)
@@ -61,6 +62,9 @@ class PyreqwestClient:
         if timeout is not None:
             request = request.timeout(timedelta(seconds=timeout))
         return request if body is None else request.body_bytes(body)
+
+    def renew(self, url: str) -> None:
+        return None
 
     async def close(self) -> None:
         await self._client.close()

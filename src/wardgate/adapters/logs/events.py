@@ -14,6 +14,7 @@ from wardgate.domain.guard import Guard
 Event = Literal[
     "breaker",
     "cannot_listen",
+    "circuit",
     "error",
     "fault",
     "hot_store",

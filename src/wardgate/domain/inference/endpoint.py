@@ -59,7 +59,9 @@ class BreakerSpec(msgspec.Struct, frozen=True):
     slow_after: float | None = None  # None: nine tenths of the endpoint's timeout
     slow_rate: float = 1.0
     minimum: int = 5
+    recent: float = 2.0
     calls: int = 100
+    few: int = 20
     window: float = 30.0
     open_for: float = 1.0
     probes: int = 1
@@ -89,6 +91,15 @@ class ModelReply(msgspec.Struct, frozen=True):
     score: float
     contributions: tuple[float, ...] | None  # in the order of inputs.order; None: not declared or absent
     others: Mapping[str, float]
+    connection: int | None = None
+    """The number of the connection that it came over, counted in the order of their opening; None: not known."""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """What the endpoint says of itself, and over which connection (as in ModelReply)."""
+
+    ready: bool
+    connection: int | None = None
 
 
 class Probe(msgspec.Struct, frozen=True):

@@ -32,12 +32,15 @@ class FakeHttp:
         body: bytes | None,
         timeout: float | None,
         max_bytes: int,
+        oldest: int = 0,
     ) -> HttpReply:
         assert body is None
         self.sent.append((method, url, dict(headers), timeout, max_bytes))
         if isinstance(self.answer, HttpFailure):
             raise HttpError(self.answer)
         return self.answer
+
+    def renew(self, url: str) -> None: ...
 
     async def close(self) -> None: ...
 

@@ -51,7 +51,7 @@ async def test_each_protocol_infers_and_is_asked_whether_it_is_ready(
         http = AiohttpClient()
         client = HttpModelClient(http, frozenset({server.url[7:]}))
         assert (await client.infer(endpoint, INPUTS, 0.2)).score == 0.25
-        assert await client.ready(endpoint)
+        assert (await client.ready(endpoint)).ready
         await http.close()
     assert server.requests[0][0].startswith(b"POST ") and json.loads(server.requests[0][1])
     assert server.requests[1][0].startswith(b"GET %s " % ready)
@@ -98,20 +98,16 @@ async def test_a_host_that_is_not_listed_is_never_called() -> None:
     assert server.requests == []
 
 
-async def test_whoever_watches_a_host_hears_of_each_new_connection_to_it() -> None:
+async def test_a_reply_bears_the_number_of_its_connection() -> None:
     """Also over another endpoint of the same host, of another protocol: they share its connections."""
-    heard: list[str] = []
     async with raw_server(http_answer("200 OK", b'{"predictions": [0.2]}')) as server:
         endpoint = _endpoint(PlainJson({}), "/predictions", server.url)
         other = _endpoint(Mlflow(), "predictions", server.url)
         http = AiohttpClient()
         client = HttpModelClient(http, frozenset({server.url[7:]}))
-        client.watch(endpoint, lambda surely: heard.append(f"endpoint {surely}"))
-        client.watch(other, lambda surely: heard.append(f"other {surely}"))
-        await client.ready(endpoint)
-        assert heard == ["endpoint True", "other True"]
-        await client.infer(other, INPUTS, 0.2)
-        assert heard == ["endpoint True", "other True"], "the connection was an old one"
+        assert (await client.ready(endpoint)).connection == 1
+        assert (await client.infer(other, INPUTS, 0.2)).connection == 1
+        assert (await client.infer(endpoint, INPUTS, 0.2, oldest=2)).connection == 2
         await http.close()
 
 

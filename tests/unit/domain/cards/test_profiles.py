@@ -9,7 +9,7 @@ from tests.unit.domain.cards.kidney import SPEC
 from wardgate.domain.cards.card import Coding, Link, Source
 from wardgate.domain.cards.profiles import PROFILES, profile_problems
 from wardgate.domain.cards.spec import ActionSpec, SuggestionSpec, SystemActionSpec
-from wardgate.settings import _Client
+from wardgate.settings import ClientFile
 
 EPIC = PROFILES["epic"]
 CREATE = ActionSpec("create", "Refer", {"resourceType": "ServiceRequest"})
@@ -77,4 +77,4 @@ def test_what_is_never_sent_is_not_held_against_a_card() -> None:
 
 def test_the_table_and_the_configuration_name_the_same_profiles() -> None:
     """A profile of wardgate.yaml that no table knows would limit nothing."""
-    assert set(get_args(_Client.model_fields["profile"].annotation)) == set(PROFILES)
+    assert set(get_args(ClientFile.model_fields["profile"].annotation)) == set(PROFILES)

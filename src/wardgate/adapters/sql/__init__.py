@@ -1,0 +1,1 @@
+"""The durable store of records in SQLite or PostgreSQL, through SQLAlchemy Core."""

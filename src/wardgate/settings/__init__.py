@@ -1,0 +1,27 @@
+"""`wardgate.yaml`: read once, by the composition root."""
+
+from wardgate.settings.file import ClientFile, File
+from wardgate.settings.reading import (
+    is_loopback,
+    read_secrets,
+    read_settings,
+    refuse_fixed,
+    require_shared,
+    require_startable,
+)
+from wardgate.settings.told import Limits, Listen, Secrets, Settings
+
+__all__ = [
+    "ClientFile",
+    "File",
+    "Limits",
+    "Listen",
+    "Secrets",
+    "Settings",
+    "is_loopback",
+    "read_secrets",
+    "read_settings",
+    "refuse_fixed",
+    "require_shared",
+    "require_startable",
+]

@@ -1,0 +1,271 @@
+"""From the file to what the gateway is told; every error is reported together."""
+
+import ipaddress
+import os
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from wardgate.domain.documents import Document, Place, findings_of
+from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.findings import Finding
+from wardgate.domain.hot import StorePlace
+from wardgate.domain.pseudonyms import SECRET_BYTES
+from wardgate.settings.file import NAME, ClientFile, File, store_place
+from wardgate.settings.told import Limits, Listen, Secrets, Settings, Telemetry
+
+
+def read_settings(document: Document) -> Settings:
+    """Raises ConfigurationError with everything that is wrong with `wardgate.yaml` itself."""
+    try:
+        file = File.model_validate(document.data)
+    except ValidationError as error:
+        errors: Sequence[Any] = error.errors(include_url=False)
+        raise ConfigurationError(findings_of(document, errors, File)) from None
+    findings = [
+        *_demo_problems(document, file),
+        *_client_problems(document, file),
+        *_listener_problems(document, file),
+        *_telemetry_problems(document, file),
+    ]
+    if findings:
+        raise ConfigurationError(findings)
+    key = file.pseudonym_key
+    return Settings(
+        environment=file.environment,
+        insecure_demo=file.insecure_demo,
+        listen=Listen(file.listen.host, file.listen.port),
+        admin=Listen(file.admin.listen.host, file.admin.listen.port),
+        public_url=file.public_url,
+        base_path="" if file.public_url is None else urlsplit(file.public_url).path.rstrip("/"),
+        cds_hooks=file.discovery.cds_hooks,
+        clients=tuple(client.client() for client in file.clients),
+        attributes=file.attributes.specs(),
+        model_hosts=frozenset(file.model_hosts),
+        limits=Limits(
+            file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
+        ),
+        hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        pseudonym_key=() if key is None else (key.env, *key.previous),
+        telemetry=Telemetry(
+            file.telemetry.otlp,
+            {name: held.env for name, held in file.telemetry.otlp_headers.items()},
+            file.telemetry.prometheus,
+            file.telemetry.keep,
+        ),
+        server_timing=file.telemetry.server_timing,
+        http_client=file.http_client,
+    )
+
+
+def require_startable(settings: Settings, document: Document) -> None:
+    """What `check` lets pass, and a start does not. Raises ConfigurationError."""
+    if not settings.insecure_demo:
+        what = "authentication is not built yet: insecure_demo: true is the only way to start"
+        remedy = "set `insecure_demo: true` and an environment other than production, on loopback with one client"
+        raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
+
+
+def require_shared(settings: Settings, document: Document) -> None:
+    """What several workers need. Raises ConfigurationError."""
+    if settings.hot is None:
+        what = "several workers need a hot store that they share"
+        remedy = "write the URL of a Redis, redis://…, or start with one worker"
+        raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
+    if not settings.pseudonym_key:
+        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
+        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
+
+
+_FIXED = {
+    "listen": "listen",
+    "admin": "admin.listen",
+    "http_client": "http_client",
+    "hot": "stores.hot",
+    "pseudonym_key": "pseudonym_key",
+    "telemetry.otlp": "telemetry.otlp",
+    "telemetry.otlp_headers": "telemetry.otlp_headers",
+    "telemetry.prometheus": "telemetry.prometheus",
+}
+"""What holds for the life of a process, with its key in the file."""
+
+
+def refuse_fixed(before: Settings, after: Settings) -> None:
+    """What a reload cannot change. Raises ConfigurationError."""
+    changed = [key for name, key in _FIXED.items() if attrgetter(name)(before) != attrgetter(name)(after)]
+    if changed:
+        what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
+        raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
+
+
+def read_secrets(
+    settings: Settings, document: Document, folder: Path, environment: Mapping[str, str] | None = None
+) -> Secrets:
+    """What the file names and does not hold; `folder` is the file's. Raises ConfigurationError with all that is
+    missing: a check passes without it, on another machine, and a start does not."""
+    held = os.environ if environment is None else environment  # noqa: TID251 - here it is read, once
+    findings: list[Finding] = []
+    secrets = []
+    for number, name in enumerate(settings.pseudonym_key):
+        place: Place = ("pseudonym_key", *(("env",) if number == 0 else ("previous", number - 1)))
+        secret = _secret(held.get(name))
+        if secret is None:
+            remedy = f"set {name} to {SECRET_BYTES} random bytes or more, such as `openssl rand -base64 {SECRET_BYTES}`"
+            findings.append(document.finding(place, "the environment holds no key of sufficient length", remedy))
+        else:
+            secrets.append(secret)
+    if not settings.pseudonym_key and not settings.insecure_demo:
+        remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
+        findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
+    hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    headers = {name: held.get(variable, "").strip() for name, variable in settings.telemetry.otlp_headers.items()}
+    for name, value in headers.items():
+        if not re.fullmatch(r"[\x20-\x7e]+", value):
+            what, remedy = "the environment holds no text for this header", "set the variable that it names"
+            findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
+    if findings:
+        raise ConfigurationError(findings)
+    return Secrets(tuple(secrets), hot, headers)
+
+
+def _secret(text: str | None) -> bytes | None:
+    """The bytes of a key: what its base64 stands for, where it is some and long enough; else the text's own."""
+    if text is None:
+        return None
+    text = text.strip()
+    if re.fullmatch(r"(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}", text):
+        digits = text.rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            raw = b64decode(digits + "=" * (-len(digits) % 4))
+        except ValueError:  # no number of bytes has this many digits
+            raw = b""
+        if len(raw) >= SECRET_BYTES:
+            return raw
+    plain = text.encode("utf-8", "surrogateescape")
+    return plain if len(plain) >= SECRET_BYTES else None
+
+
+def _with_secrets(
+    hot: StorePlace, document: Document, folder: Path, held: Mapping[str, str], findings: list[Finding]
+) -> StorePlace:
+    named = re.fullmatch(rf"\$\{{({NAME})\}}", hot.password or "")
+    password = hot.password if named is None else held.get(named[1])
+    if named is not None and not password:
+        what, remedy = "the environment holds no password for this store", f"set {named[1]}"
+        findings.append(document.finding(("stores", "hot"), what, remedy))
+    ca, certificate, key = [
+        None if file is None else str((folder / file).resolve()) for file in (hot.ca, hot.certificate, hot.key)
+    ]
+    if not all([file is None or os.access(file, os.R_OK) for file in (ca, certificate, key)]):
+        what, remedy = "a file of this store cannot be read", "name files that can, from this file's folder"
+        findings.append(document.finding(("stores", "hot"), what, remedy))
+    return replace(hot, password=password, ca=ca, certificate=certificate, key=key)
+
+
+def _demo_problems(document: Document, file: File) -> list[Finding]:
+    if not file.insecure_demo:
+        return []
+    findings = []
+    if file.environment == "production":
+        remedy = "set it to false, or name another environment"
+        findings.append(document.finding(("insecure_demo",), "insecure_demo in production", remedy))
+    if len(file.clients) != 1:
+        what, remedy = "insecure_demo takes exactly one client: every call is hers", "keep one"
+        findings.append(document.finding(("clients",), what, remedy))
+    listeners: tuple[tuple[Place, str], ...] = (
+        (("listen", "host"), file.listen.host),
+        (("admin", "listen", "host"), file.admin.listen.host),
+    )
+    for place, host in listeners:
+        if not is_loopback(host):
+            what = "insecure_demo listens on loopback only"
+            findings.append(document.finding(place, what, "write 127.0.0.1"))
+    return findings
+
+
+def _listener_problems(document: Document, file: File) -> list[Finding]:
+    listen, admin = file.listen, file.admin.listen
+    if listen.port == admin.port != 0 and listen.host == admin.host:
+        what, remedy = "the address of the EHR's listener", "give the admin listener a port of its own"
+        return [document.finding(("admin", "listen", "port"), what, remedy)]
+    return []
+
+
+def _telemetry_problems(document: Document, file: File) -> list[Finding]:
+    telemetry, findings = file.telemetry, []
+    if re.match(r"/(?:health|admin)(?:/|$)", telemetry.prometheus):
+        what, remedy = "a path of the admin listener's own", "write another, such as /metrics"
+        findings.append(document.finding(("telemetry", "prometheus"), what, remedy))
+    if telemetry.otlp_headers and telemetry.otlp is not None:
+        parts = urlsplit(telemetry.otlp)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            what, remedy = "a token over plain http", "write https, or send to a collector on loopback"
+            findings.append(document.finding(("telemetry", "otlp"), what, remedy))
+    return findings
+
+
+def _client_problems(document: Document, file: File) -> list[Finding]:
+    findings = []
+    names = [client.name for client in file.clients]
+    for number, client in enumerate(file.clients):
+        place: Place = ("clients", number)
+        if client.name in names[:number]:
+            findings.append(document.finding((*place, "name"), "two clients have this name", "rename one"))
+        if not file.insecure_demo:
+            findings += _credential_problems(document, client, place)
+        if file.environment == "production":
+            findings += _server_problems(document, client, place)
+    return findings
+
+
+def _credential_problems(document: Document, client: ClientFile, place: Place) -> list[Finding]:
+    findings = []
+    if client.issuer is None:
+        what = "`issuer` is required where calls are authenticated"
+        findings.append(document.finding((*place, "issuer"), what, "add the `iss` of the client's tokens"))
+    if client.keys is None:
+        what = "`keys` is required where calls are authenticated"
+        findings.append(document.finding((*place, "keys"), what, "add `keys: {jwks_url: …}` or jwks_file"))
+    elif (client.keys.jwks_url is None) == (client.keys.jwks_file is None):
+        what = "keys come from one place"
+        findings.append(document.finding((*place, "keys"), what, "give jwks_url or jwks_file"))
+    return findings
+
+
+def _server_problems(document: Document, client: ClientFile, place: Place) -> list[Finding]:
+    findings = []
+    for number, server in enumerate(client.fhir_servers):
+        parts = urlsplit(server)
+        where: Place = (*place, "fhir_servers", number)
+        if parts.scheme != "https":
+            findings.append(document.finding(where, "plain http in production", "write https"))
+        elif _is_private(parts.hostname or ""):
+            what, remedy = "a private address in production", "name the server's public host"
+            findings.append(document.finding(where, what, remedy))
+    return findings
+
+
+def is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _is_private(host: str) -> bool:
+    address = _address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return not address.is_global
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

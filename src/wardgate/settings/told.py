@@ -1,0 +1,76 @@
+"""What the gateway is told: one frozen tree, and the secrets beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wardgate.domain.clients import Client
+from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.hot import StorePlace
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body: int
+    """Bytes of a request's body."""
+    depth: int
+    """Levels of nesting in it."""
+    concurrency: int
+    """Calls that are worked on at a time."""
+    queue: int
+    """Calls that may wait for a place."""
+    read: float
+    """Seconds to receive it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    otlp: str | None
+    """Where traces go, without the path of the signal; None: nowhere."""
+    otlp_headers: Mapping[str, str]
+    """By name, the environment variables that hold what is sent."""
+    prometheus: str
+    """The path of the metrics on the admin listener."""
+    keep: float
+    """The share of ordinary calls that are traced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `wardgate.yaml` says and that a part which is built reads."""
+
+    environment: str
+    insecure_demo: bool
+    listen: Listen
+    admin: Listen
+    public_url: str | None
+    base_path: str
+    """The path of `public_url` without trailing slash; "" where there is none."""
+    cds_hooks: str
+    clients: tuple[Client, ...]
+    attributes: tuple[AttributeSpec, ...]
+    model_hosts: frozenset[str]
+    limits: Limits
+    hot: StorePlace | None
+    """Of the shared hot store, its password and files as the file names them; None: in process."""
+    pseudonym_key: tuple[str, ...]
+    """The environment variables that hold it: the current one first; empty where none is named."""
+    telemetry: Telemetry
+    server_timing: bool
+    """Whether answers say how long each stage took, and how the call ended."""
+    http_client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What stands outside of the file: values of the environment, and files by their whole path."""
+
+    pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
+    """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
+    hot: StorePlace | None = None
+    otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
