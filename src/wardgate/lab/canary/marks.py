@@ -7,7 +7,7 @@ from typing import Any
 TEXT = "qzx7vk"
 """Begins every planted text and id; a number follows, then a v."""
 DIGITS = "77331942"
-"""Stands in every planted number, and in the fraction of every planted time."""
+"""Stands in every planted number and UUID, and in the fraction of every planted time."""
 BIRTH_DATE = "1937-11-13"
 
 _WORDS = frozenset(
@@ -17,6 +17,7 @@ _WORDS = frozenset(
 """Keys whose texts say what a resource is, not whose it is; without them nothing is computed."""
 _IDS = frozenset({"id", "patientId", "encounterId"})
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
@@ -41,6 +42,12 @@ class Marks:
         self.numbers.append(marked)
         self.planted[repr(marked)] = where
         return marked
+
+    def uuid(self, where: str) -> str:
+        number = len(self.planted)
+        mark = f"{DIGITS}-{number >> 16 & 0xFFFF:04x}-4000-8000-{number:012x}"
+        self.planted[mark] = where
+        return mark
 
     def headers(self) -> dict[str, str]:
         """Those in which a client or a proxy sends what is somebody's."""
@@ -72,6 +79,8 @@ class Marks:
     def _text(self, value: str, where: str, key: str) -> str:
         if key in _WORDS or value.startswith("http"):
             return value
+        if _UUID.fullmatch(value):
+            return self.uuid(where)
         if key in _IDS:
             return self._id(value, where)
         if key == "birthDate" or _DATE.fullmatch(value):
