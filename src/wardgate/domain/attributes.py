@@ -99,9 +99,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A name that stands in program text: a class, a module, a line; by its form."""
+    """A name that stands in program text (a class, a module, a line) or is an address of the configuration; by its
+    form."""
 
     form: str
+    origin: str = "program text"
 
 
 Kind = Words | Configured | Issued | Measured | Code
@@ -217,8 +219,8 @@ class Attributes(TypedDict, total=False):
     errors: Annotated[int, "how many errors there are", Measured(0, 1_000_000)]
     code: Annotated[int, "with which a process ended; below 0 the signal", Measured(-1024, 1024)]
     calls_lost: Annotated[int, "calls that were under way there", Measured(0, 1_000_000)]
-    gateway: Annotated[str, "where the EHR's listener is", Code(_URL)]
-    admin: Annotated[str, "where the admin listener is", Code(_URL)]
+    gateway: Annotated[str, "where the EHR's listener is", Code(_URL, "configuration")]
+    admin: Annotated[str, "where the admin listener is", Code(_URL, "configuration")]
     logger: Annotated[str, "the logger of a library", Code(_MODULE)]
     level: Annotated[str, "of its line", Words(("debug", "info", "warning", "error", "critical"))]
 
