@@ -120,10 +120,9 @@ class Tracing:
 
     def refused(self, service_id: str, hook: str, reason: Reason, seconds: float) -> None:
         """Of a request that never became a call."""
-        now = self._clock.monotonic()
         if reason in _NO_NEWS:
             return
-        if not self._allowance.take(now):
+        if not self._allowance.take(self._clock.monotonic()):
             self._lost(Sink.TRACES, Loss.RATE)
             return
         ended = self._clock.now()

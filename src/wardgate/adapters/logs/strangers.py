@@ -18,7 +18,8 @@ from wardgate.adapters.logs.events import EventLog, place_of
 from wardgate.domain.attributes import class_of
 
 _AT_MOST = 200
-"""Lines of libraries in the life of a process that say the same: a loop must not fill a disk."""
+"""Lines of libraries in the life of a process that say the same, and how many different ones: a loop must not fill a
+disk."""
 
 
 class _Handler(logging.Handler):
@@ -30,9 +31,10 @@ class _Handler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         """The message is never put together: to format it may call whatever it holds."""
         level = logging.getLevelName(record.levelno).lower()
-        told = self._told[record.name, level] = self._told.get((record.name, level), 0) + 1
-        if told > _AT_MOST:
+        told = self._told.get((record.name, level), 0) + 1
+        if told > _AT_MOST or len(self._told) > _AT_MOST:
             return True
+        self._told[record.name, level] = told
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if error is None:
             self._log.event("library", logger=record.name, level=level)
