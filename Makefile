@@ -70,6 +70,7 @@ proof: setup system-packages model-servers
 
 bench: setup
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.layers
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra pyreqwest --extra fhirpath -o requirements.lock

@@ -1,102 +1,194 @@
 """More calls than the gateway can answer: what is still answered in time, and how cheaply the rest is turned away.
 
-    python -m bench.overload [--times 2] [--seconds 5] [--client aiohttp|pyreqwest]
+    python -m bench.overload [cpu] [model] [tiers] [reload] [--seconds 5] [--client aiohttp|pyreqwest]
 
-CPU-bound: a model that answers at once, one core for the gateway, the generator on the other. First the peak in a
-closed loop, then an open one at that rate times `--times`. Latency counts from when a call was due.
+cpu    a model that answers at once, twice the peak of one core
+model  a model that takes 50 ms behind a bulkhead, at five times what the two can do: with 32 places, which is more
+       than one core can even read, and with 8, which is not
+tiers  like cpu, and three calls of ten are for a service of a high risk tier, the others for one of a low tier
+reload no overload: 300 calls a second, and then the same with a reload of the configuration every second
+
+One core for the gateway, the generator on the other. First the peak in a closed loop, then an open one, then half the
+peak. Latency counts from when a call was due.
 """
 
 import argparse
-import asyncio
+import os
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import uvloop
-
-from bench.load import Connection, Generator, Target, closed_loop, hook_calls
-from bench.request import now, samples
-from bench.servers import AIOHTTP, PYREQWEST, gateway, stub
+from bench.load import Target, closed_loop, hook_calls, one_card, open_calls, poisson
+from bench.request import Sample, now, samples
+from bench.servers import AIOHTTP, LOAD_CORE, PYREQWEST, Server, Variant, gateway, stub
+from wardgate.lab.load.engine import Call
 
 _CONNECTIONS = 1024
 _DEADLINE = 0.5
+_AFTER = 3.0  # seconds of half the peak when it is over
+_QUIET = 300.0  # calls a second
+_MODEL = 0.05  # seconds that the slow model takes
+_ONSET = 0.5  # seconds that count as the begin of it
+_PATIENTS = 1024  # two calls for one patient at the same time are one call for the model
+_HIGH = 3  # calls of ten for the high tier
+_LOW = "kidney-failure-low"
 
 
 class Answers(NamedTuple):
-    """Seconds of each, sorted."""
+    """Of the calls of one load: with a card, 503, 200 without a card (the bulkhead was full), and neither."""
 
-    accepted: list[float]
-    shed: list[float]
+    cards: list[Call]
+    shed: list[Call]
+    empty: list[Call]
     wrong: int
 
 
-class _Sorting(Generator):
-    """Keeps apart what was answered and what was turned away."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self._told = target
-        self.answers = Answers([], [], 0)
-
-    def _on_answer(self, connection: Connection, status: int, body: bytes) -> None:
-        took = asyncio.get_running_loop().time() - connection.started
-        if status == 503:
-            self.answers.shed.append(took)
-        elif self._told.good(status, body):
-            self.answers.accepted.append(took)
-        else:
-            self.answers = self.answers._replace(wrong=self.answers.wrong + 1)
-        super()._on_answer(connection, status, body)
+def sorted_out(calls: Sequence[Call]) -> Answers:
+    cards, shed, empty = [], [], []
+    for call in calls:
+        if call.status == 503:
+            shed.append(call)
+        elif one_card(call.status, call.body):
+            cards.append(call)
+        elif call.status == 200 and call.body == b'{"cards":[]}':
+            empty.append(call)
+    return Answers(cards, shed, empty, len(calls) - len(cards) - len(shed) - len(empty))
 
 
-def overload(target: Target, rate: float, seconds: float) -> Answers:
-    async def run() -> Answers:
-        generator = _Sorting(target)
-        await generator.connect(_CONNECTIONS)
-        try:
-            await generator.open(seconds, rate)
-        finally:
-            generator.close()
-        accepted, shed, wrong = generator.answers
-        return Answers(sorted(accepted), sorted(shed), wrong)
+def overload(target: Target, rate: float, seconds: float, after: float) -> tuple[list[Call], list[Call], float]:
+    """The calls of the load, those of the time after it at the rate `after`, and when it was over."""
+    due = chain(poisson(rate, seconds), (seconds + each for each in poisson(after, _AFTER)))
+    calls = open_calls(target, due, _CONNECTIONS)
+    begin = min(call.due for call in calls)
+    over = begin + seconds
+    return [call for call in calls if call.due < over], [call for call in calls if call.due >= over], over
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run())
+
+def _measure(title: str, target: Target, times: float, seconds: float, together: int = 32) -> list[Call]:
+    """Prints it. The peak is that of `together` calls at a time."""
+    closed_loop(target, together, 1)
+    peak = closed_loop(target, together, 3)
+    capacity = (peak.calls - peak.wrong) / peak.seconds
+    print(f"\n{title}", flush=True)
+    _print("peak", f"{capacity:.0f} calls a second")
+    during, following, over = overload(target, capacity * times, seconds, capacity / 2)
+    answers = sorted_out(during)
+    goodput = sum(call.done - call.due < _DEADLINE for call in answers.cards) / seconds
+    _print(f"at {times:g} times", f"{goodput:.0f} answered in time a second: {goodput / capacity:.0%} of the peak")
+    late = sorted(call.sent - call.due for call in during)
+    _print("generator", f"late by p99 {late[len(late) * 99 // 100] * 1000:.1f} ms, at most {late[-1] * 1000:.1f} ms")
+    for name, calls in (("cards", answers.cards), ("shed", answers.shed), ("no card", answers.empty)):
+        _print(name, _quantiles([call.done - call.due for call in calls]))
+    begin = over - seconds
+    early = [call.done - call.due for call in (*answers.shed, *answers.empty) if call.due < begin + _ONSET]
+    _print("at its onset", f"longest without a card {max(early, default=0) * 1000:.1f} ms")
+    _print("neither", str(answers.wrong + sorted_out(following).wrong))
+    bad = [call.due - over for call in following if not one_card(call.status, call.body) or call.done - call.due > 0.1]
+    _print("afterwards", f"the last call without a card, or later than 100 ms, after {max(bad, default=0):.2f} s")
+    return during
+
+
+def cpu(variant: Variant, seconds: float, folder: Path) -> None:
+    with _running(variant, folder, 0) as (_, port, calls):
+        _measure("CPU-bound", hook_calls(port, calls), 2, seconds)
+
+
+def model(variant: Variant, seconds: float, folder: Path) -> None:
+    for places in (32, 8):
+        with _running(variant, folder, _MODEL, partial(_edit, places)) as (_, port, calls):
+            _measure(f"Model-bound, {places} places", hook_calls(port, calls), 5, seconds, places)
+
+
+def tiers(variant: Variant, seconds: float, folder: Path) -> None:
+    with _running(variant, folder, 0, _second_service) as (_, port, calls):
+        high, low = hook_calls(port, calls), hook_calls(port, calls, _LOW)
+        mixed = high._replace(pieces=lambda number: (high if _is_high(number) else low).pieces(number))
+        during = _measure("Two tiers", mixed, 2, seconds)
+    for name, wanted in (("high", True), ("low", False)):
+        of_tier = [call for call in during if _is_high(call.number) is wanted]
+        _print(name, f"{len(of_tier)} calls, {len(sorted_out(of_tier).shed)} of them shed")
+
+
+def reload(variant: Variant, seconds: float, folder: Path) -> None:
+    print("\nReloads", flush=True)
+    with _running(variant, folder, 0) as (server, port, calls):
+        target = hook_calls(port, calls)
+        for name, every in (("without", None), ("with", 1.0)):
+            with _every(every, server.reload):
+                answered = open_calls(target, poisson(_QUIET, seconds), _CONNECTIONS)
+            _print(name, _quantiles([call.done - call.due for call in answered]))
+            _print("neither", str(len(answered) - len(sorted_out(answered).cards)))
+
+
+@contextmanager
+def _every(seconds: float | None, do: Callable[[], None]) -> Iterator[None]:
+    over = threading.Event()
+
+    def ticking() -> None:
+        while not over.wait(seconds):
+            do()
+
+    ticker = threading.Thread(target=ticking)
+    if seconds is not None:
+        ticker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if seconds is not None:
+            ticker.join()
+
+
+def _is_high(number: int) -> bool:
+    return number % 10 < _HIGH
+
+
+@contextmanager
+def _running(
+    variant: Variant, folder: Path, latency: float, change: Callable[[Path], None] = lambda files: None
+) -> Iterator[tuple[Server, int, list[Sample]]]:
+    calls = samples(now(), _PATIENTS)
+    with stub(latency, folder) as model, gateway(variant, model, folder, calls[:64], change) as (server, port):
+        yield server, port, calls
+
+
+def _edit(places: int, files: Path) -> None:
+    release = files / "models/kidney-failure/releases/1.0.0.yaml"
+    release.write_text(release.read_text().replace("concurrency: 64", f"concurrency: {places}"))
+
+
+def _second_service(files: Path) -> None:
+    """The same at a low tier."""
+    text = (files / "services/kidney-failure.yaml").read_text()
+    text = text.replace("id: kidney-failure", f"id: {_LOW}", 1).replace("risk_tier: high", "risk_tier: low")
+    (files / f"services/{_LOW}.yaml").write_text(text)
 
 
 def main() -> None:
+    kinds = {"cpu": cpu, "model": model, "tiers": tiers, "reload": reload}
     options = argparse.ArgumentParser(prog="python -m bench.overload")
-    options.add_argument("--times", type=float, default=2.0)
+    options.add_argument("kinds", nargs="*", metavar="KIND", help="cpu, model, tiers, reload (all)")
     options.add_argument("--seconds", type=float, default=5.0)
-    options.add_argument("--client", choices=("aiohttp", "pyreqwest"), default="pyreqwest")
+    options.add_argument("--client", choices=("aiohttp", "pyreqwest"), default="aiohttp")
     chosen = options.parse_args()
     variant = PYREQWEST if chosen.client == "pyreqwest" else AIOHTTP
+    os.sched_setaffinity(0, {LOAD_CORE})
     with tempfile.TemporaryDirectory(prefix="wardgate-bench-") as name:
-        folder, calls = Path(name), samples(now())
-        with stub(0, folder) as model, gateway(variant, model, folder, calls) as (_, port):
-            target = hook_calls(port, calls)
-            closed_loop(target, 32, 1)
-            peak = closed_loop(target, 32, 3)
-            capacity = (peak.calls - peak.wrong) / peak.seconds
-            answers = overload(target, capacity * chosen.times, chosen.seconds)
-            after = closed_loop(target, 32, 2)
-    _print("peak", f"{capacity:.0f} calls a second")
-    goodput = sum(took < _DEADLINE for took in answers.accepted) / chosen.seconds
-    _print(
-        f"at {chosen.times:g} times", f"{goodput:.0f} answered in time a second: {goodput / capacity:.0%} of the peak"
-    )
-    _print("accepted", _quantiles(answers.accepted))
-    _print("shed", _quantiles(answers.shed))
-    _print("neither", str(answers.wrong))
-    _print("afterwards", f"{(after.calls - after.wrong) / after.seconds / capacity:.0%} of the peak")
+        for kind in chosen.kinds or kinds:
+            kinds[kind](variant, chosen.seconds, Path(name))
 
 
 def _quantiles(latencies: Sequence[float]) -> str:
     if not latencies:
         return "none"
-    p50, p99 = (latencies[min(int(q * len(latencies)), len(latencies) - 1)] * 1000 for q in (0.5, 0.99))
-    return f"{len(latencies)}, p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {latencies[-1] * 1000:.1f} ms"
+    ordered = sorted(latencies)
+    p50, p99 = (ordered[min(int(q * len(ordered)), len(ordered) - 1)] * 1000 for q in (0.5, 0.99))
+    return f"{len(ordered)}, p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {ordered[-1] * 1000:.1f} ms"
 
 
 def _print(name: str, text: str) -> None:

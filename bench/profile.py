@@ -79,7 +79,7 @@ async def _measure(app: ASGIApp, calls: Sequence[Sample], sort: str, top: int) -
 async def _proven(app: ASGIApp, sample: Sample) -> None:
     """A card shows only once the endpoint has proved that it runs the pinned model."""
     for _ in range(200):
-        if one_card(*await _call(app, sample.body(0))):
+        if one_card(*await ask(app, sample.body(0))):
             return
         await asyncio.sleep(0.05)
     raise TimeoutError("no card came")
@@ -90,7 +90,7 @@ async def _calls(app: ASGIApp, calls: Sequence[Sample], numbers: range) -> None:
 
     async def one_after_another(first: int) -> None:
         for number in numbers[first::_TOGETHER]:
-            status, body = await _call(app, calls[number % len(calls)].body(number))
+            status, body = await ask(app, calls[number % len(calls)].body(number))
             assert one_card(status, body)
 
     async with asyncio.TaskGroup() as group:
@@ -98,7 +98,7 @@ async def _calls(app: ASGIApp, calls: Sequence[Sample], numbers: range) -> None:
             group.create_task(one_after_another(first))
 
 
-async def _call(app: ASGIApp, body: bytes) -> tuple[int, bytes]:
+async def ask(app: ASGIApp, body: bytes) -> tuple[int, bytes]:
     """One request as uvicorn would hand it over; its answer."""
     sent: list[Any] = []
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -60,6 +60,10 @@ class Server:
             self._process = start(arguments, core, log)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 
@@ -69,6 +73,9 @@ class Server:
     def cpu(self) -> float:
         """Seconds of CPU so far, user and system, all threads: the clock that clock_getcpuclockid(3) names."""
         return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def reload(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
 
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -128,8 +135,15 @@ def stub(latency: float, folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def gateway(variant: Variant, model: int, folder: Path, samples: Sequence[Sample]) -> Iterator[tuple[Server, int]]:
-    """One variant, running, and seen to answer each sample with one card that shows that patient's risk."""
+def gateway(
+    variant: Variant,
+    model: int,
+    folder: Path,
+    samples: Sequence[Sample],
+    change: Callable[[Path], None] = lambda folder: None,
+) -> Iterator[tuple[Server, int]]:
+    """One variant, running, and seen to answer each sample with one card that shows that patient's risk. `change` gets
+    the folder of wardgate's configuration before it starts."""
     port = free_port()
     address = f"127.0.0.1:{model}"
     if variant.client is None:
@@ -137,6 +151,7 @@ def gateway(variant: Variant, model: int, folder: Path, samples: Sequence[Sample
         arguments = ["-m", variant.module, "--port", str(port), "--model", url, "--collector", url]
     else:
         config = write_config(folder / variant.client / str(model), port, address, variant.client)
+        change(config.parent)
         arguments = ["-m", "wardgate", "serve", "--config", str(config)]
     server = Server(f"{variant.name} {model}", arguments, SERVER_CORE, folder)
     try:

@@ -9,13 +9,13 @@ runs on the generator's core, so its cost is nobody's.
 
 import argparse
 import asyncio
-import selectors
 from typing import cast
 
 import httptools
 import msgspec
 
 from bench.kfre import ORDER, risk, terms
+from wardgate.lab.load.engine import precise_loop
 
 REPLY_BYTES = 384
 _REFUSED = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
@@ -89,11 +89,6 @@ async def serve(port: int, latency: float) -> None:
     server = await asyncio.get_running_loop().create_server(lambda: StubProtocol(latency), "127.0.0.1", port)
     async with server:
         await server.serve_forever()
-
-
-def precise_loop() -> asyncio.AbstractEventLoop:
-    """select(2) waits in microseconds, where epoll and uvloop round a timer to the next millisecond."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 def main() -> None:

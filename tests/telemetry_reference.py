@@ -8,6 +8,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry
 
 from wardgate.adapters.logs.events import Event
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.domain.attributes import (
@@ -81,6 +82,7 @@ def _metrics() -> Iterator[str]:
     yield "| metric | what it says | labels | most |\n|---|---|---|---|"
     meter = PrometheusMeter()
     meter.collector_up(True)
+    DurableMeter(meter)
     for registry in (meter.registry, WorkerMeter().registry):
         yield from _families(registry)
     yield ""

@@ -13,7 +13,9 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.redis_server import PASSWORD, RIGHTS, USER, RedisServer
 from wardgate.adapters.memory.hot import MemoryHotOptions, MemoryHotStore
-from wardgate.adapters.redis.hot import RedisHotOptions, RedisHotStore
+from wardgate.adapters.redis.hot import RedisHotStore
+from wardgate.adapters.redis.line import PREFIX
+from wardgate.adapters.redis.options import RedisHotOptions
 from wardgate.adapters.redis.seals import Seals
 from wardgate.domain.hot import HotEvent, StorePlace
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
@@ -505,3 +507,28 @@ def test_the_page_names_the_rights_that_are_tried_here() -> None:
 def test_nothing_of_the_place_is_printed() -> None:
     """The password is in no representation."""
     assert PASSWORD not in repr(StorePlace("h", user=USER, password=PASSWORD))
+
+
+async def test_what_waited_for_redis_does_not_replace_what_another_replica_wrote_later(redis: RedisServer) -> None:
+    """Nor does it give way to what is older, forged, or there in place of nothing."""
+    keys = [b"later", b"earlier", b"forged", b"large"]
+    async with connected(redis.place) as (other, _, clock):
+        other.write(b"earlier", b"of the other", 60)
+        other.write(b"large", b"of the other", 60)
+        redis.command("SET", PREFIX + b"forged", b"x" * 100)
+        clock.advance(1)
+        waiting = RedisHotStore(redis.place, SEALS, clock.now, Told(), options=PATIENT)
+        for key in keys[:3]:
+            waiting.write(key, b"waited", 60)
+        waiting.write(b"large", b"x" * (PATIENT.max_value + 1), 60)
+        clock.advance(1)
+        other.write(b"later", b"of the other", 60)
+        await written(other)
+        task = asyncio.get_running_loop().create_task(waiting.run())  # now it reaches Redis
+        await written(waiting)
+        assert await other.read(keys) == [b"of the other", b"waited", b"waited", None]
+        waiting.write(b"later", b"newest", 60)
+        await written(waiting)
+        assert await other.read([b"later"]) == [b"newest"]
+        task.cancel()
+        await asyncio.wait([task])

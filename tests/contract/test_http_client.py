@@ -1,10 +1,16 @@
 """One suite for every HTTP client: what `HttpClient` promises, against a real socket."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from tests.fakes.certificates import self_signed
+from tests.fakes.processes import free_port
 from tests.fakes.raw_server import http_answer, raw_server
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure
@@ -120,6 +126,28 @@ async def test_an_answer_that_nobody_asked_for_answers_nothing(client: HttpClien
             await asyncio.sleep(0.05)  # the spare answer arrives meanwhile
 
 
+@pytest.mark.parametrize("spoils", [b"", b"\x00\x01 left over"])
+async def test_a_read_over_a_kept_connection_that_was_spoilt_is_made_again(client: HttpClient, spoils: bytes) -> None:
+    """Closed without a word, or with something left on it, while the next request is on its way already."""
+
+    asked = 0
+
+    async def spoil(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked % 2 == 0 and head.startswith(b"GET /kept"):
+            writer.write(spoils)
+            writer.close()
+        else:
+            await http_answer("200 OK", b"{}")(head, body, writer)
+
+    async with raw_server(spoil) as server:
+        assert await _get(client, f"{server.url}/kept") == b"{}"
+        if isinstance(client, AiohttpClient):
+            assert await _get(client, f"{server.url}/kept") == b"{}"
+            assert server.connections == 2 and asked == 3
+
+
 async def test_nobody_there_is_unreachable(client: HttpClient) -> None:
     """A refused connection, a host that does not exist and a URL that is none are all `unreachable`."""
     for url in ("http://127.0.0.1:9/x", "http://nobody.invalid/x", "http://[broken/x"):
@@ -205,3 +233,99 @@ async def test_a_cancelled_call_leaves_the_client_usable(client: HttpClient) -> 
             async with asyncio.timeout(0.05):
                 await _get(client, server.url, timeout=None)
         assert await _get(client, server.url) == b"{}"
+
+
+async def test_a_handshake_that_hangs_times_out(client: HttpClient) -> None:
+    """Accepted, and then nothing: TLS never begins."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=0.1)
+    assert caught.value.kind is HttpFailure.TIMEOUT
+
+
+@pytest.mark.parametrize("days", [-1, 30])
+async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
+    client: HttpClient, tmp_path: Path, days: int
+) -> None:
+    """Expired, or signed by itself: no request is sent, so no token and no patient reaches whoever it is."""
+    answered = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        answered += 1
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path, days))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert caught.value.kind is HttpFailure.UNREACHABLE and answered == 0
+
+
+async def test_a_host_whose_first_address_leads_nowhere_is_reached_by_its_second() -> None:
+    """As IPv6 often is: within a model's time, also where packets vanish and nobody refuses."""
+    port = free_port()
+    nowhere = socket.create_server(("127.0.0.2", port), backlog=0)
+    fill = [socket.socket() for _ in range(4)]
+    try:
+        for each in fill:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.2", port))
+        client = AiohttpClient()
+        client._connector._resolver = _Addresses(["127.0.0.2", "127.0.0.1"])
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", port)
+        async with server:
+            assert await _get(client, f"http://models.test:{port}/", timeout=0.15) == b"{}"
+        await client.close()
+    finally:
+        for each in (*fill, nowhere):
+            each.close()
+
+
+async def test_a_resolver_that_hangs_costs_the_timeout() -> None:
+    """No more, and no thread for each call that waits for it: they share one question."""
+    client = AiohttpClient()
+    client._connector._resolver = resolver = _Addresses([])
+    for _ in range(3):
+        with pytest.raises(HttpError) as caught:
+            await _get(client, "http://models.test/", timeout=0.05)
+        assert caught.value.kind is HttpFailure.TIMEOUT
+    assert resolver.asked == 1
+    resolver.answers.set()
+    await client.close()
+
+
+class _Addresses(AbstractResolver):
+    """Says these for every name; nothing at all where there are none."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self._addresses = addresses
+        self.answers = asyncio.Event()
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        if not self._addresses:
+            await self.answers.wait()
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None: ...

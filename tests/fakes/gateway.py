@@ -30,7 +30,7 @@ from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.proof import Proof
 from wardgate.gateway.shadow import Shadow, ShadowOptions
 from wardgate.gateway.stacks import hook_stack
-from wardgate.resilience.admission import Gate
+from wardgate.resilience.gate import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"

@@ -21,7 +21,7 @@ from wardgate.domain.inference.endpoint import (
 )
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason
-from wardgate.gateway.ports import Clock, ModelClient
+from wardgate.gateway.ports import NEW_CONNECTION, Clock, ModelClient
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.proof import Proof
 from wardgate.gateway.stacks import ModelHandler, ModelPolicies, ReleaseName, model_stack
@@ -70,8 +70,8 @@ class FakeModel:
             await asyncio.Event().wait()
         if self.broken is not None:
             raise ModelUnavailable(self.broken)
-        if self.connection is not None:
-            self.connection = max(self.connection, oldest)
+        if self.connection is not None and oldest > self.connection:
+            self.connection = self.connection + 1 if oldest == NEW_CONNECTION else oldest
         return ModelReply(self.function(*inputs.values), self.contributions, {}, self.connection)
 
     async def ready(self, endpoint: Endpoint) -> Readiness:

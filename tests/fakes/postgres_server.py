@@ -66,12 +66,14 @@ class PostgresServer:
             session.execute(f"CREATE DATABASE {name} OWNER {USER}")
         return name
 
+    def connect(self, database: str, user: str = USER) -> psycopg.Connection[Any]:
+        return psycopg.connect(host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD)
+
     @contextmanager
-    def session(self, database: str = "postgres", user: str = "admin") -> Iterator[psycopg.Connection[Any]]:
+    def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
         """Each statement for itself; as the administrator."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD, autocommit=True
-        ) as connection:
+        with self.connect(database, "admin") as connection:
+            connection.autocommit = True
             yield connection
 
     def run(self, database: str, statement: LiteralString) -> list[tuple[Any, ...]]:
@@ -103,10 +105,15 @@ class PostgresServer:
     def kill(self) -> None:
         """As a crash: no client is told."""
         assert self._process is not None
-        for pid in [*self._children(), self._process.pid]:
+        children = self._children()
+        for pid in (self._process.pid, *children):
             _signal(pid, signal.SIGKILL)
         self._process.wait(20)
         self._process = None
+        until = time.monotonic() + 10
+        while any(map(_lives, children)):  # they have files and the port
+            assert time.monotonic() < until
+            time.sleep(0.005)
 
     def hang(self) -> None:
         """It takes connections and statements, and never answers."""
@@ -122,13 +129,10 @@ class PostgresServer:
     def _children(self) -> list[int]:
         assert self._process is not None
         found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                after_name = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            except OSError:  # it has ended meanwhile
-                continue
-            if int(after_name[1]) == self._process.pid:
-                found.append(int(stat.parent.name))
+        for folder in Path("/proc").glob("[0-9]*"):
+            status = _status(int(folder.name))
+            if status and int(status[1]) == self._process.pid:
+                found.append(int(folder.name))
         return found
 
     def _make(self) -> None:
@@ -168,6 +172,18 @@ def _unprivileged() -> Any:
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
     entry = names.get("postgres") or names["nobody"]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _status(pid: int) -> list[str]:
+    """State, parent, …; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _lives(pid: int) -> bool:
+    return _status(pid)[:1] not in ([], ["Z"])
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

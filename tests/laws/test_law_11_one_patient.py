@@ -1,7 +1,6 @@
 """Law 11. One patient at a time: a resource of anybody else is dropped and counted; when the right patient
 cannot be made sure, there is no score."""
 
-import dataclasses
 import random
 from pathlib import Path
 from typing import Any
@@ -235,7 +234,7 @@ def drafted(*drafts: Json) -> HookCall:
     call = call_for(
         KEYS, prefetch={"patient": patient(), "labs": bundle()}, context=raw({"draftOrders": bundle(*drafts)})
     )
-    return dataclasses.replace(call, plan=msgspec.structs.replace(call.plan, context_fields=("draftOrders",)))
+    return msgspec.structs.replace(call, plan=msgspec.structs.replace(call.plan, context_fields=("draftOrders",)))
 
 
 async def test_a_draft_of_anybody_else_is_dropped_and_counted() -> None:

@@ -291,7 +291,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
 
 def test_only_a_demo_does_without_a_key(tmp_path: Path) -> None:
     """Elsewhere it stops the start."""
-    assert _secrets(tmp_path, "", {}) == Secrets()
+    assert _secrets(tmp_path, "", {}).pseudonym == ()
     with pytest.raises(ConfigurationError) as caught:
         _secrets(tmp_path, "", {}, *_PRODUCTION)
     assert [finding.key for finding in caught.value.findings] == ["pseudonym_key"]

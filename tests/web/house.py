@@ -18,7 +18,7 @@ from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.resilience.admission import Gate
+from wardgate.resilience.gate import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 FHIR = "https://ehr.example/fhir/r4"

@@ -11,7 +11,8 @@ from tests.web.house import CUSTOM, PATH, PATIENT_VIEW, House, body, catalog, re
 from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.resilience.admission import AdmissionOptions, Gate
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import ASGIApp
 from wardgate.web.edge import EdgeOptions
 

@@ -1,6 +1,7 @@
 """The listeners on real sockets, with the event loop and the parser that production uses."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,8 @@ from tests.fakes.asgi import JSON
 from tests.web.house import PATH, House, body
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.resilience.admission import AdmissionOptions, Claim, Gate
+from wardgate.resilience.admission import AdmissionOptions, Claim
+from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, ServerOptions, bind, require_fast_loop, serve_all, serve_sockets
@@ -456,3 +458,24 @@ def test_health_and_discovery_are_answered_whatever_waits() -> None:
         assert reply.startswith(SHED)
 
     run(asyncio.run(_full()).edge(), story)
+
+
+def test_connections_are_taken_by_the_dozen_while_the_loop_is_busy() -> None:
+    """libuv takes one for each handle in a turn; under load, with long turns, the others would wait for seconds."""
+
+    async def story(site: Site) -> None:
+        sockets = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(96)]
+        for sock in sockets:
+            sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.setblocking(False)
+        answered = 0
+        for _ in range(30):  # turns; with one connection in each, it would be a hundred
+            await asyncio.sleep(0)
+            for sock in sockets:
+                with contextlib.suppress(BlockingIOError):
+                    answered += sock.recv(4096).startswith(b"HTTP/1.1 200")
+        for sock in sockets:
+            sock.close()
+        assert answered == len(sockets)
+
+    run(edge(), story)

@@ -12,7 +12,9 @@ from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.durable import Upkeep, archive_of
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -27,10 +29,12 @@ from wardgate.bootstrap.parts import (
     span_sender,
 )
 from wardgate.domain.context.caller import compile_attributes
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.record_names import RecordNames, card
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -40,7 +44,8 @@ from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
 from wardgate.gateway.tracing import Tracing, TracingOptions
-from wardgate.resilience.admission import AdmissionOptions, Gate, Seen
+from wardgate.resilience.admission import AdmissionOptions
+from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
@@ -96,6 +101,8 @@ class Gateway:
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names = RecordNames(self._ring)
+        self._durable = self._durable_store(configured.secrets.durable)
         self.http = http_client(settings.http_client)
         self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
@@ -125,6 +132,13 @@ class Gateway:
             snapshot_age=lambda: self._clock.monotonic() - self._settled,
             snapshot_epoch=lambda: self._now.snapshots.current().epoch,
         )
+
+    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
+        if place is None:
+            return None
+        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
+        meter = DurableMeter(self._meter)
+        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -159,7 +173,8 @@ class Gateway:
         return self.health()
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
-        return {"hot": self._hot.health()}
+        durable = {} if self._durable is None else {"durable": self._durable.health()}
+        return {"hot": self._hot.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         return self._meter.exposition()
@@ -188,6 +203,11 @@ class Gateway:
             self._log.finding("warning", warning)
         tell_services(self._log, self.health())
 
+    async def open(self) -> None:
+        """Raises StoreRefused."""
+        if self._durable is not None:
+            await self._durable.begin()
+
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
@@ -204,6 +224,8 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        if self._durable is not None:
+            self._durable.end()
 
     async def close(self) -> None:
         """After everything else has ended: what is left of the traces, for a bounded time, and the connections."""

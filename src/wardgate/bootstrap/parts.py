@@ -107,12 +107,15 @@ class Hot:
 
 
 def key_ring(secrets: Secrets, log: EventLog) -> KeyRing:
-    """Where no secret is named, which only insecure_demo lets pass, one is drawn for this process."""
-    if secrets.pseudonym:
-        return KeyRing(secrets.pseudonym)
-    what = "no pseudonym_key: one is drawn at random for this process, so nobody else finds what it stores"
+    """Where no secret is named, which only insecure_demo lets pass, one is drawn."""
+    return KeyRing(secrets.pseudonym or [draw_secret(log)])
+
+
+def draw_secret(log: EventLog) -> bytes:
+    """For this process, or for the workers of a parent."""
+    what = "no pseudonym_key: one is drawn at random for this start, so nobody else finds what is stored with it"
     log.finding("warning", Finding("", 0, "pseudonym_key", what, "add `pseudonym_key: {env: NAME}`", warning=True))
-    return KeyRing([os.urandom(SECRET_BYTES)])
+    return os.urandom(SECRET_BYTES)
 
 
 def hot_store(

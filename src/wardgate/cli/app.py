@@ -56,6 +56,10 @@ def run(arguments: Sequence[str]) -> int:
                     fhir_servers=tuple(options.fhir_server),
                 )
             )
+        case "purge":
+            from wardgate.cli import purge
+
+            return purge.run(_file(options.config), options.dry_run)
         case "chaos":
             from wardgate.cli import chaos
 
@@ -118,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _circuits, _load, _chaos):
+    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _circuits, _load, _chaos, _purge):
         add(commands)
     return parser
 
@@ -323,6 +327,18 @@ def _chaos(commands: _Commands) -> None:
     chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
     chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
     chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+
+
+def _purge(commands: _Commands) -> None:
+    purge = commands.add_parser(
+        "purge",
+        help="remove records that have been kept for their time",
+        description="Remove from the durable store what is older than `retention` says. A running gateway does so by "
+        "itself, once an hour.",
+        epilog="Exit: 0 removed, or told; 1 not. See docs/stores.md.",
+    )
+    purge.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,8 @@
-"""Between the parent and a worker: one JSON object a line, over a pair of sockets that dies with either of them."""
+"""Between the parent and a worker: one JSON object a line, over a pair of sockets that dies with either of them.
+
+Before these comes the secret that the parent has drawn, where the configuration names none: nobody else can read it
+here, as one can read the arguments or the environment of a process.
+"""
 
 import asyncio
 import socket
@@ -11,6 +15,22 @@ _LONGEST = 16 * 1024 * 1024  # bytes: an exposition is one line
 
 class Gone(Exception):
     """The other side has ended, or does not answer."""
+
+
+def send_secret(sock: socket.socket, secret: bytes) -> None:
+    """The first words of the parent, before the worker is there; empty where there is none to share."""
+    sock.sendall(secret.hex().encode() + b"\n")
+
+
+def hear_secret(sock: socket.socket) -> bytes:
+    """Waits for them. Raises Gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = sock.recv(1)  # no further: what follows is the loop's
+        if not more:
+            raise Gone
+        line += more
+    return bytes.fromhex(line.decode())
 
 
 class Channel:

@@ -17,7 +17,7 @@ from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog
-from wardgate.settings import Settings, read_settings
+from wardgate.settings import Settings, read_settings, seen_unsafe
 
 _WIDEST_KEY = 34
 _NARROWEST = 40
@@ -47,7 +47,8 @@ def examine(config: Path) -> Examination:
         return Examination(
             None, found.catalog, (*untold(error.findings, found.findings), *found.findings), found.document
         )
-    return Examination(settings, found.catalog, found.findings, found.document)
+    seen = seen_unsafe(settings.durable, found.document, config.parent)
+    return Examination(settings, found.catalog, (*found.findings, *seen), found.document)
 
 
 def run(config: Path, out: TextIO | None = None) -> int:

@@ -11,13 +11,14 @@ import asyncio
 import mmap
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from wardgate import bootstrap
-from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.channel import Channel, Gone, hear_secret
 from wardgate.cli.check import show_findings
 from wardgate.cli.configured import read
 from wardgate.domain.errors import ConfigurationError
@@ -31,7 +32,9 @@ def main(arguments: list[str]) -> int:
     seen = memoryview(mmap.mmap(int(arguments[4]), PAGE)).cast("q")
     isolated = msgspec.json.decode(arguments[5], type=frozenset[tuple[str, str]])
     try:
-        configured = read(config)
+        configured = _with(hear_secret(channel), read(config))
+    except Gone:
+        return 0
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         return 2
@@ -50,6 +53,13 @@ def main(arguments: list[str]) -> int:
             parent.close()
 
     return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
+
+
+def _with(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Configured:
+    """The pseudonyms of one worker are those of all: they share what is stored under them."""
+    if not secret:
+        return configured
+    return replace(configured, secrets=replace(configured.secrets, pseudonym=(secret,)))
 
 
 async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:

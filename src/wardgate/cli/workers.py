@@ -24,7 +24,7 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.cli.channel import Channel, Gone
+from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.worker import PAGE
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
@@ -49,9 +49,9 @@ def pause(deaths: int) -> float:
 class Worker:
     """One place of the N, and the process that holds it now."""
 
-    def __init__(self, number: int, config: Path, listener: socket.socket) -> None:
+    def __init__(self, number: int, config: Path, listener: socket.socket, secret: bytes) -> None:
         self.number = number
-        self._config, self._listener = config, listener
+        self._config, self._listener, self._secret = config, listener, secret
         self._file: IO[bytes] = tempfile.TemporaryFile()
         self._file.truncate(PAGE)
         self._seen = memoryview(mmap.mmap(self._file.fileno(), PAGE)).cast("q")
@@ -65,6 +65,7 @@ class Worker:
         """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
         that are out of use now, in JSON's terms."""
         ours, theirs = socket.socketpair()
+        send_secret(ours, self._secret)
         self._seen[0] = 0
         begun = isolated()
         passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
@@ -127,7 +128,8 @@ class Parent:
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
-        self._workers = [Worker(place + 1, config, self._listener) for place in range(number)]
+        secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
@@ -164,7 +166,7 @@ class Parent:
     async def stores(self) -> dict[str, dict[str, str]]:
         """As the worker sees them that sees them worst."""
         said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
-        return min(said, key=lambda stores: stores["hot"]["state"] == "up", default={})
+        return min(said, key=lambda stores: sum([store["state"] == "up" for store in stores.values()]), default={})
 
     async def metrics(self) -> tuple[bytes, str]:
         self._meter.up(sum(worker.up.is_set() for worker in self._workers))

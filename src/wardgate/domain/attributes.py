@@ -126,7 +126,7 @@ _CLASS = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _MODULE = r"[A-Za-z_][A-Za-z0-9_.]{0,99}"
 _PLACE = r"[A-Za-z0-9_./-]{1,160}:[0-9]{1,6}|outside"
 
-FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry")
+FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry", "durable_store")
 """Where a failure that no table expected may be noted."""
 
 
@@ -186,11 +186,21 @@ class Attributes(TypedDict, total=False):
         "the class of an override's reason",
         Words(("disagree", "already_done", "not_applicable", "patient_choice", "workflow", "unknown", "none")),
     ]
-    state: Annotated[str, "of a circuit or a store", Words(("closed", "open", "half_open", "isolated", "up", "down"))]
+    state: Annotated[
+        str,
+        "of a circuit or a store",
+        _words("closed", "open", "half_open", "isolated", "up", "down", "late", "full", "denied", "newer", "foreign"),
+    ]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
     result: Annotated[str, "of a probe run or an export", _words("passed", "taken", "refused", "failed", Reason)]
     event: Annotated[HotEvent, "of the hot store"]
+    kind: Annotated[
+        str,
+        "of a store, or of records",
+        Words(("sqlite", "postgresql", "decisions", "feedback", "outcomes", "access", "custody")),
+    ]
+    rows: Annotated[int, "how many records", Measured(0, 1_000_000_000_000)]
     cause: Annotated[
         str,
         "why something did not count, or did not leave",

@@ -189,6 +189,10 @@ REASONS: Mapping[Reason, Meaning] = {
     Reason.REPLY_NOT_FINITE: Meaning("The score is no finite number.", _REPLY),
     Reason.REPLY_TRUNCATED: Meaning("The reply broke off.", _REPLY),
     Reason.REPLY_MALFORMED: Meaning("The reply is not what the protocol says.", _REPLY),
+    Reason.REPLY_MISMATCHED: Meaning(
+        "The reply is the answer to another request.",
+        "The endpoint, or a proxy before it, answers requests twice, or out of turn: mend it.",
+    ),
     Reason.REPLY_TOO_LARGE: Meaning("The reply is too large to be one.", _REPLY),
     Reason.INTERNAL: Meaning(
         "wardgate itself failed; the clinician was not kept waiting.",

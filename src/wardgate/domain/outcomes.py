@@ -111,6 +111,7 @@ class Reason(StrEnum):
     REPLY_NOT_FINITE = "reply_not_finite"
     REPLY_TRUNCATED = "reply_truncated"
     REPLY_MALFORMED = "reply_malformed"
+    REPLY_MISMATCHED = "reply_mismatched"
     REPLY_TOO_LARGE = "reply_too_large"
     INTERNAL = "internal"
     # off
@@ -177,6 +178,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.REPLY_NOT_FINITE,
         Reason.REPLY_TRUNCATED,
         Reason.REPLY_MALFORMED,
+        Reason.REPLY_MISMATCHED,
         Reason.REPLY_TOO_LARGE,
         Reason.INTERNAL,
     ),

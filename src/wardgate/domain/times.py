@@ -14,16 +14,17 @@ _FORM = re.compile(
     re.ASCII,
 )
 _WIDEST_OFFSET = "14:00"
+_OFFSETS = frozenset(
+    {"Z", *(f"{sign}{minutes // 60:02}:{minutes % 60:02}" for sign in "+-" for minutes in range(14 * 60 + 1))}
+)
+"""What may follow on whole seconds."""
 
 
 def parse_instant(text: str, zone: tzinfo) -> float | None:
     """Epoch seconds of a date, dateTime or instant; None where `text` is none of them."""
     # Two forms that nearly every chart is made of. What `fromisoformat` takes besides (week dates, forms without
     # dashes or colons) has another character at one of these places.
-    length = len(text)
-    if ((length == 20 and text[19] == "Z") or (length == 25 and _is_offset(text[19:]))) and (
-        text[10] == "T" and text[13] == ":" and text[7] == "-"
-    ):
+    if text[19:] in _OFFSETS and text[7:14:3] == "-T:":
         try:
             return datetime.fromisoformat(text).timestamp()
         except ValueError:
@@ -35,10 +36,6 @@ def parse_full_instant(text: str, zone: tzinfo) -> float | None:
     """Like `parse_instant`, but None for a partial date: it stands for many instants, so its place in an order
     proves nothing."""
     return parse_instant(text, zone) if len(text.strip()) >= len("2026-11-21") else None
-
-
-def _is_offset(text: str) -> bool:
-    return text[0] in "+-" and text[1:] <= _WIDEST_OFFSET and text[3] == ":" and text[4] < "6"
 
 
 def _parse_any(text: str, zone: tzinfo) -> float | None:

@@ -1,8 +1,9 @@
 """A hook request on its way through the gateway: with its id, its clock and its time budget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.flags import Assignment
@@ -43,8 +44,7 @@ class Memory:
         self.repetition = Repetition.NEW
 
 
-@dataclass(frozen=True, slots=True)
-class HookCall:
+class HookCall(msgspec.Struct, frozen=True, eq=False):
     """`now` is the wall clock of the call in epoch seconds, the only "now" that anything computed uses.
 
     `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
@@ -57,10 +57,14 @@ class HookCall:
     decision_id: str
     now: float
     budget: Budget
-    body: bytes = field(default=b"", compare=False, repr=False)
-    stages: list[tuple[Stage, float]] = field(default_factory=list, compare=False, repr=False)
-    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
-    trace: Trace | None = field(default=None, compare=False, repr=False)
+    body: bytes = b""
+    stages: list[tuple[Stage, float]] = []
+    memory: Memory = msgspec.field(default_factory=Memory)
+    trace: Trace | None = None
+
+    def __repr__(self) -> str:
+        """Nothing of the patient."""
+        return f"HookCall({self.decision_id!r})"
 
     @property
     def started(self) -> float:

@@ -24,6 +24,10 @@ from wardgate.domain.times import local_date
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.ports import Clock, FhirReader, Meter
 
+# Looking up a member of an enum costs more than all that is done with it here.
+_OBTAINED, _PARTIAL, _UNOBTAINED = KeyState.OBTAINED, KeyState.PARTIAL, KeyState.UNOBTAINED
+_DIFFERS, _UNSURE = Agreement.DIFFERS, Agreement.UNSURE
+
 
 @dataclass(frozen=True, slots=True)
 class GatherOptions:
@@ -52,7 +56,7 @@ class Gatherer:
         owner = Owner(request.patient_id, request.fhir_server, request.client.fhir_servers)
         answers = [_sent(key, request, owner) for key in call.plan.prefetch]
         wrong_patient = False
-        missing = [answer for answer in answers if answer.state is not KeyState.OBTAINED]
+        missing = [answer for answer in answers if answer.state is not _OBTAINED]
         if missing:
             wrong_patient = await self._complete(missing, call, owner)
             _refuse_unobtained(missing)
@@ -204,16 +208,16 @@ def _sent(key: PrefetchKey, request: HookRequest, owner: Owner) -> Answer:
     if isinstance(page, msgspec.Raw):
         page = decode_value(page, key.resource_type, key.whole)
     if page is None:
-        return Answer(key, [], KeyState.UNOBTAINED)
+        return Answer(key, [], _UNOBTAINED)
     verdict = agreement(key, page, owner, request.encounter_id)
-    if verdict is Agreement.DIFFERS:
+    if verdict is _DIFFERS:
         raise PatientMismatch(
             "this resource is not the one that the context names; send the prefetch and the context of one patient",
             f"prefetch.{key.name}",
         )
-    if verdict is Agreement.UNSURE:
-        return Answer(key, [page], KeyState.UNOBTAINED)
-    return Answer(key, [page], KeyState.OBTAINED if page.next is None else KeyState.PARTIAL)
+    if verdict is _UNSURE:
+        return Answer(key, [page], _UNOBTAINED)
+    return Answer(key, [page], _OBTAINED if page.next is None else _PARTIAL)
 
 
 def _drafts(call: HookCall) -> Drafts | None:

@@ -1,7 +1,8 @@
 """The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
 
-import dataclasses
 from collections.abc import Mapping
+
+import msgspec
 
 from wardgate.domain.attributes import class_of
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
@@ -78,7 +79,7 @@ def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
             try:
                 sink.append(record_of(outcome))
             except RecordUnavailable:
-                return dataclasses.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
+                return msgspec.structs.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
             return outcome
 
         return handle
@@ -169,6 +170,7 @@ _FAILED = frozenset(
         Reason.MODEL_BUSY,
         Reason.MODEL_THROTTLED,  # the one 4xx that speaks of the load, not of the request
         Reason.REPLY_TRUNCATED,  # half a reply is none: the connection broke, or who wrote it did
+        Reason.REPLY_MISMATCHED,  # nor is the reply to another request
     }
 )
 _ANSWERED = frozenset(
@@ -193,12 +195,12 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.IGNORED
 
 
-_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED})
+_PASSING = frozenset({Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED, Reason.REPLY_MISMATCHED})
 
 
 def may_be_gone(error: Exception) -> bool:
-    """Whether asking once more may help: a connection that broke, also in the middle of a reply, a 503. A reply of
-    another version never becomes the right one."""
+    """Whether asking once more may help: a connection that broke, also in the middle of a reply, or was one reply
+    behind; a 503. A reply of another version never becomes the right one."""
     return isinstance(error, ModelUnavailable) and error.reason in _PASSING
 
 

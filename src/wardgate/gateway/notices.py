@@ -4,8 +4,9 @@ Also for a call that was cut off or broke before its site was known: whoever wou
 notice either.
 """
 
-import dataclasses
 from collections.abc import Mapping
+
+import msgspec
 
 from wardgate.domain.cards.facts import CardFacts
 from wardgate.domain.cards.render import render_notice
@@ -53,7 +54,7 @@ class Notices:
             call.request.client.zone,
             Step.NONE,
         )
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             outcome, assignment=assignment, release=release, rendered=render_notice(release.card, facts)
         )
 

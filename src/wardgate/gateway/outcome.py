@@ -1,6 +1,6 @@
 """`HookOutcome`: the one frozen object that records, telemetry and the answer are made from."""
 
-from dataclasses import dataclass
+import msgspec
 
 from wardgate.domain.attributes import ClassName
 from wardgate.domain.cards.card import Action, Card
@@ -17,8 +17,7 @@ from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.call import HookCall
 
 
-@dataclass(frozen=True, slots=True)
-class HookOutcome:
+class HookOutcome(msgspec.Struct, frozen=True):
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
     In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more. `fault`
     is the class of an exception that nobody expected.

@@ -1,5 +1,6 @@
 """What the gateway needs from the world. Adapters meet these; tests bring small fakes."""
 
+import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class FhirReader(Protocol):
         None (and counted by the adapter). `url` has been checked to stay on the server's origin and path.
         """
         ...
+
+
+NEW_CONNECTION = sys.maxsize
+"""As `oldest`: no connection has this number."""
 
 
 class ModelClient(Protocol):

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, ProbePlan
+from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.inference.probes import agrees, probe_inputs
 from wardgate.domain.outcomes import Reason
 from wardgate.gateway.model_call import ModelRequest
-from wardgate.gateway.ports import Clock, Meter, ModelClient
+from wardgate.gateway.ports import NEW_CONNECTION, Clock, Meter, ModelClient
 from wardgate.gateway.proof import Evidence, Proof
 from wardgate.resilience.stack import Handler
 
@@ -40,9 +41,9 @@ class ProbeOptions:
     """Seconds between readiness checks while the proof holds; below the keep-alive of common servers (5 s)."""
 
 
-_BROKEN = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED})
-"""The connection ended: perhaps with its process."""
-_SUSPICIOUS = _BROKEN | {Reason.REPLY_VERSION}
+_BROKEN = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED, Reason.REPLY_MISMATCHED})
+"""The connection is of no use any more: perhaps its process has ended."""
+_SUSPICIOUS = frozenset({Reason.MODEL_UNREACHABLE, Reason.REPLY_TRUNCATED, Reason.REPLY_VERSION})
 """What a call may meet that could mean that another process answers now."""
 _SHARE = 0.9
 """Of the time that a call has left, the part for which its reply may wait to be believed."""
@@ -57,7 +58,7 @@ class _Found:
 
     @property
     def proof(self) -> Proof:
-        """Half a reply says no more than none."""
+        """Half a reply, and the reply to another request, say no more than none."""
         if self.reason is None:
             return Proof.PASSED
         wrong = self.reason.value.startswith("reply_") and self.reason not in _BROKEN
@@ -217,7 +218,7 @@ class ProvenModel:
 
     async def _round(self, patience: float, extends: bool = False) -> None:
         begun, waiting, self._waiting = self.evidence.begin(), self._waiting, []
-        found = await self._found(patience, self._owed)
+        found = await self._found(patience, self._owed, asks_readiness=not extends)
         if found.proof is Proof.FAILED:
             found = dataclasses.replace(found, connection=self._client.renew(self._endpoint))
         changes_nothing = extends and found.proof is Proof.PENDING and found.reason not in _BROKEN
@@ -231,28 +232,22 @@ class ProvenModel:
                 each.settle(Proof.PASSED)
         self._waiting = [each for each in self._waiting if not each.settled.done()]
 
-    async def _found(self, patience: float, oldest: int) -> _Found:
-        """One round that cannot fail, told to the meter: whatever breaks, nothing is proven.
-
-        A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception.
-        Whoever uses it next finds nobody; so a broken round is begun again, at once and from its beginning."""
-        found = await self._asked(patience, oldest)
-        if found.reason in _BROKEN:
-            found = await self._asked(patience, oldest)
+    async def _found(self, patience: float, oldest: int, asks_readiness: bool) -> _Found:
+        """One round that cannot fail, told to the meter: whatever breaks, nothing is proven."""
+        found = await self._asked(patience, oldest, asks_readiness)
         self._meter.probe_ended(self.name, self.version, found.reason)
         return found
 
-    async def _asked(self, patience: float, oldest: int) -> _Found:
-        """Readiness, then every probe vector, once."""
+    async def _asked(self, patience: float, oldest: int, asks_readiness: bool) -> _Found:
+        """Every probe vector, once; before them whether anybody is ready, where no reply has just said so."""
         connections: list[int] = []
         try:
-            async with asyncio.timeout(patience):
-                if not (await self._client.ready(self._endpoint)).ready:
-                    return _Found(Reason.MODEL_ERROR)
-            for probe in self._plan.probes:
-                inputs = probe_inputs(probe, self._endpoint)
+            if asks_readiness:
                 async with asyncio.timeout(patience):
-                    reply = await self._client.infer(self._endpoint, inputs, patience, oldest)
+                    if not (await self._client.ready(self._endpoint)).ready:
+                        return _Found(Reason.MODEL_ERROR)
+            for probe in self._plan.probes:
+                reply = await self._probed(probe_inputs(probe, self._endpoint), patience, oldest)
                 if not agrees(reply, probe, self._plan.tolerance):
                     return _Found(Reason.PROBE_FAILED)
                 if reply.connection is not None:
@@ -264,3 +259,21 @@ class ProvenModel:
         except Exception:  # the task group of the whole gateway would end with it
             return _Found(Reason.INTERNAL)
         return _Found(None, min(connections, default=None))
+
+    async def _probed(self, inputs: ModelInputs, patience: float, oldest: int) -> ModelReply:
+        """A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception, or
+        leave something on it. Whoever uses it next finds nobody; so he asks again, once, over a new one. That may be
+        another process: where connections have no numbers, nobody would know."""
+        try:
+            return await self._answer(inputs, patience, oldest)
+        except ModelUnavailable as error:
+            if error.reason not in _BROKEN:
+                raise
+        reply = await self._answer(inputs, patience, NEW_CONNECTION)
+        if reply.connection is None:
+            raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
+        return reply
+
+    async def _answer(self, inputs: ModelInputs, patience: float, oldest: int) -> ModelReply:
+        async with asyncio.timeout(patience):
+            return await self._client.infer(self._endpoint, inputs, patience, oldest)

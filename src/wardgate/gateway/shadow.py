@@ -7,9 +7,10 @@ lags) is given up and counted.
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from wardgate.domain.context.caller import CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
@@ -117,7 +118,7 @@ class Shadow:
         plan = run.call.plan
         release = plan.releases[run.version]
         now = self._clock.monotonic()
-        call = dataclasses.replace(
+        call = msgspec.structs.replace(
             run.call, budget=Budget.of(now, plan.deadline), body=b"", stages=[], memory=Memory(), trace=None
         )
         try:

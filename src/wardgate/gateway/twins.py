@@ -5,9 +5,10 @@ the later of the two answers is the one that is held.
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from wardgate.domain.outcomes import Outcome
 from wardgate.gateway.call import HookCall, Kept
@@ -43,7 +44,7 @@ class Twins:
         if flight.body == call.body:
             outcome = await self._wait(flight, self._left(call) * self._share)
             if outcome is not None and outcome.outcome is not Outcome.UNAVAILABLE:
-                return dataclasses.replace(outcome, call=call, repeats=outcome.call.decision_id)
+                return msgspec.structs.replace(outcome, call=call, repeats=outcome.call.decision_id)
         return await inner(call)
 
     async def _first(self, name: bytes, call: HookCall, inner: Handler[HookCall, HookOutcome]) -> HookOutcome:

@@ -33,6 +33,21 @@ class Trouble(StrEnum):
     FOREIGN = "foreign"
     """It is no store of wardgate's, or a damaged one."""
 
+    @property
+    def meaning(self) -> str:
+        """What a person is told, and how to mend it."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Trouble.DOWN: "the durable store does not answer: see that it runs, where stores.durable says",
+    Trouble.LATE: "the durable store did not answer in time: try again, or see what holds it up",
+    Trouble.FULL: "the durable store's disk is full: make room, or shorten retention and purge",
+    Trouble.DENIED: "the durable store lets nobody in: see its user, password, rights and database, or its folder",
+    Trouble.NEWER: "a later version of wardgate has written to the durable store: use that version, or another store",
+    Trouble.FOREIGN: "what stores.durable names is no store of wardgate's, or a damaged one: it is left as it is",
+}
+
 
 class ArchiveUnavailable(Exception):
     """Nothing of the call was written. Says no more than why: a driver's message may hold a value."""

@@ -6,13 +6,17 @@ still receives its body holds none, so slow uploads cannot fill the house.
 
 How many places there are follows the event loop: while it is late, it has more to do than it can, and every further
 call makes all of them slower. A call that waits for somebody else does not make it late.
+
+Who has a place begins when it is its turn: a few calls in each turn of the event loop, so that whoever is turned away
+need not wait for the work of all who came with it.
 """
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Protocol
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,19 @@ class AdmissionOptions:
     headroom: float = 0.1
     """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
 
+    room: float = 1.0
+    """Share of the queue in which a rank may wait that has others above it."""
+
+    def shrunk(self, places: int) -> "AdmissionOptions":
+        """With so many places. Fewer leave a shorter queue in time, so lower ranks wait in less of it, and are turned
+        away at once rather than late; the highest keeps all of it, for bursts."""
+        return replace(self, concurrency=places, room=places / self.concurrency)
+
 
 @dataclass(frozen=True, slots=True)
 class BrakeOptions:
     lag: float = 0.005
-    """Seconds by which the event loop may be late."""
+    """Seconds by which the event loop, or the work of a call that has a place, may be late."""
     every: float = 0.01
     """Seconds between two looks at it."""
     fall: float = 0.8
@@ -78,7 +90,7 @@ class Admission:
 
     def would_shed(self, claim: Claim) -> bool:
         """Whether a ticket with this claim would be turned away if it came now."""
-        return not self._free(claim) and self.waiting >= self.options.queue and self._victims(claim) is None
+        return not self._free(claim) and self.waiting >= self._room(claim) and self._victims(claim) is None
 
     def arrive(self, ticket: Ticket) -> Ticket | None:
         """Settles the ticket, or lets it wait; the ticket that had to make room for it, shed."""
@@ -88,7 +100,7 @@ class Admission:
             self.busy += 1
             return None
         evicted = None
-        if self.waiting >= self.options.queue:
+        if self.waiting >= self._room(claim):
             victims = self._victims(claim)
             if victims is None:
                 ticket.state = State.SHED
@@ -134,6 +146,9 @@ class Admission:
         concurrency = self.options.concurrency
         return max(1, concurrency - claim.above * int(concurrency * self.options.headroom))
 
+    def _room(self, claim: Claim) -> int:
+        return ceil(self.options.queue * self.options.room) if claim.above else self.options.queue
+
     def _victims(self, claim: Claim) -> deque[Ticket] | None:
         """The queue whose newest makes room: the longest of a lower rank; within the rank, that of a group that waits
         with more than the claim's own would."""
@@ -176,93 +191,37 @@ class Brake:
         return int(self._places)
 
 
-class Seen(Protocol):
-    def __setitem__(self, place: int, busy: int, /) -> None: ...
+class Pace:
+    """The pure machine: who begins in this turn of the event loop, and who in a later one."""
 
-
-class Gate:
-    """Drives the machine in an event loop. `seen` is always told how many are inside: memory that outlives this process
-    still says it when the process is gone."""
-
-    def __init__(self, options: AdmissionOptions | None = None, seen: Seen | None = None) -> None:
-        self.machine = Admission(options)
-        self._allowed = self.machine.options.concurrency
-        self._seen: Seen = [0] if seen is None else seen
-
-    def adapt(self, options: AdmissionOptions) -> None:
-        """Who is inside stays inside."""
-        self._allowed = options.concurrency
-        self._set(options)
-
-    async def keep_time(self, brake: Brake | None = None) -> None:
-        """Until cancelled: as many places as the event loop has time for."""
-        brake, loop = brake or Brake(), asyncio.get_running_loop()
-        every = brake.options.every
-        while True:
-            due = loop.time() + every
-            await asyncio.sleep(every)
-            places = brake.places(loop.time() - due, self.machine.busy, self._allowed)
-            if places != self.machine.options.concurrency:
-                self._set(replace(self.machine.options, concurrency=places))
-
-    def _set(self, options: AdmissionOptions) -> None:
-        self.machine.options = options
-        _tell(self.machine.settle())
-        self._seen[0] = self.machine.busy
+    def __init__(self, a_turn: int = 8) -> None:
+        """`a_turn`: calls that begin in one; the work of so many is what a turn takes."""
+        self._a_turn = a_turn
+        self._begun = 0
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
 
     @property
-    def crowded(self) -> bool:
-        """Whether anybody could be turned away at all."""
-        return self.machine.waiting >= self.machine.options.queue
+    def begun(self) -> int:
+        """In this turn."""
+        return self._begun
 
-    @property
-    def pressed(self) -> bool:
-        """Whether anybody waits: what can be left undone should be."""
-        return self.machine.waiting > 0
-
-    def turns_away(self, claim: Claim) -> bool:
-        return self.machine.would_shed(claim)
-
-    async def enter(self, claim: Claim) -> bool:
-        """True: with a place, which `leave` gives back. False: turned away, at once or when patience is over."""
-        ticket = Ticket(claim)
-        evicted = self.machine.arrive(ticket)
-        if ticket.state is State.ADMITTED:
-            self._seen[0] = self.machine.busy
-            return True
-        if ticket.state is State.SHED:
+    def begins(self) -> bool:
+        """Whether one more begins now; where not, it has to `wait`."""
+        if self._begun >= self._a_turn or self._waiting:
             return False
-        if evicted is not None:
-            _tell([evicted])
-        return await self._wait(ticket)
+        self._begun += 1
+        return True
 
-    async def _wait(self, ticket: Ticket) -> bool:
-        loop = asyncio.get_running_loop()
-        ticket.turn = loop.create_future()
-        timer = loop.call_later(ticket.claim.patience, self._late, ticket)
-        try:
-            await ticket.turn
-        except asyncio.CancelledError:
-            if ticket.state is State.ADMITTED:
-                self.leave()
-            elif ticket.state is State.WAITING:
-                self.machine.give_up(ticket)
-            raise
-        finally:
-            timer.cancel()
-        return ticket.state is State.ADMITTED
+    def wait(self, now: float, begin: Callable[[], None]) -> None:
+        """`begin` is called when its turn comes, also where nobody waits for it any more."""
+        self._waiting.append((now, begin))
 
-    def leave(self) -> None:
-        _tell(self.machine.leave())
-        self._seen[0] = self.machine.busy
+    def turn(self) -> None:
+        """The event loop begins another turn."""
+        self._begun = min(self._a_turn, len(self._waiting))
+        for _ in range(self._begun):
+            self._waiting.popleft()[1]()
 
-    def _late(self, ticket: Ticket) -> None:
-        if ticket.state is State.WAITING:
-            self.machine.give_up(ticket)
-            _tell([ticket])
-
-
-def _tell(tickets: list[Ticket]) -> None:
-    for ticket in tickets:
-        if ticket.turn is not None and not ticket.turn.done():
-            ticket.turn.set_result(None)
+    def lag(self, now: float) -> float:
+        """Seconds that the first one has waited."""
+        return now - self._waiting[0][0] if self._waiting else 0.0

@@ -55,7 +55,7 @@ class BreakerOptions:
     """Share of the judged calls; at or above it the circuit opens. A slow answer is still one, so all must be slow."""
     minimum: int = 5
     """Calls below which nothing is judged: few enough for one backend with little traffic."""
-    recent: float = 2.0
+    recent: float = 1.0
     """Seconds; calls that ended within them are judged."""
     calls: int = 100
     """The last so many at most."""

@@ -82,9 +82,12 @@ def coalesce(
             else:
                 told()
                 result = await join(flight, name, request)
-            if isinstance(result, Exception):
+            if not isinstance(result, Exception):
+                return result
+            try:
                 raise result.with_traceback(None)  # several may raise it
-            return result
+            finally:
+                del result  # else it and this frame hold each other, and all of the call, until a collection
 
         async def join(flight: _Flight[Req, Resp], name: Hashable, request: Req) -> "Resp | Exception":
             own = left(request)

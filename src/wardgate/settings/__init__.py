@@ -1,8 +1,9 @@
 """`wardgate.yaml`: read once, by the composition root."""
 
+from wardgate.settings.addresses import is_loopback
+from wardgate.settings.durable import seen_unsafe
 from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
-    is_loopback,
     read_secrets,
     read_settings,
     refuse_fixed,
@@ -24,4 +25,5 @@ __all__ = [
     "refuse_fixed",
     "require_shared",
     "require_startable",
+    "seen_unsafe",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
@@ -13,6 +13,8 @@ from wardgate.domain.context.paths import compile_path
 from wardgate.domain.documents import Wrong, duration_of
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.units import parse_size
+from wardgate.records.archive import Kind
+from wardgate.settings.durable import NAME, durable_place
 
 
 class _Wire(BaseModel):
@@ -151,17 +153,20 @@ def _variable(value: object) -> object:
     return value
 
 
-def _store(*schemes: str) -> BeforeValidator:
-    def check(value: object) -> object:
-        if isinstance(value, str) and not value.startswith(schemes):
-            raise Wrong("not a store", f"write {' or '.join(schemes)}")
-        return value
+def _durable_store(value: object) -> object:
+    if isinstance(value, str):
+        durable_place(value)
+    return value
 
-    return BeforeValidator(check)
+
+def _at_least_a_day(seconds: float) -> float:
+    if seconds < _DAY:
+        raise Wrong("less than a day", "write a day or more, such as 400d: what is purged is gone")
+    return seconds
 
 
 _LARGEST_BODY = 64 * 1024**2
-NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_DAY = 86400.0
 _TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _HOT_REMEDY = "write memory, or redis://user:${NAME}@host:6379/0 (rediss:// with TLS); NAME is an environment variable"
 
@@ -172,6 +177,7 @@ _Flag = Annotated[bool, Strict()]
 _Port = Annotated[int, Strict(), Field(ge=0, le=65535)]
 _Count = Annotated[int, Strict(), Field(ge=1)]
 _Duration = Annotated[float, BeforeValidator(duration_of)]
+_Kept = Annotated[float, BeforeValidator(duration_of), AfterValidator(_at_least_a_day)]
 
 
 class _Listen(_Wire):
@@ -263,10 +269,26 @@ class _Feed(_Wire):
 class _Stores(_Wire):
     hot: Annotated[str, BeforeValidator(_hot_store)] = "memory"
     """memory, or redis:// (rediss:// with TLS) for several replicas: docs/stores.md."""
-    durable: Annotated[str, _store("sqlite:///", "postgresql://")] = "sqlite:///var/wardgate.db"
-    """sqlite:/// and a path, or postgresql://"""
+    durable: Annotated[str, BeforeValidator(_durable_store)] = "sqlite:///var/wardgate.db"
+    """sqlite:/// and a path, or postgresql:// for several replicas: docs/stores.md."""
     spool: _Text = "var/spool"
     """A folder of the local disk: decision records on their way to the durable store."""
+
+
+class _Retention(_Wire):
+    decisions: _Kept = 400 * _DAY
+    """Since the call. A year, with a month to look back on it."""
+    feedback: _Kept = 400 * _DAY
+    """Since it came; without its decision it says little."""
+    outcomes: _Kept = 1100 * _DAY
+    """Since they came: three years, for models that look two years ahead."""
+    access: _Kept = 2190 * _DAY
+    """Since somebody looked at records: six years, as the HIPAA Security Rule has it for documentation."""
+    custody: _Kept = 400 * _DAY
+    """Since a patient was last seen: as long as a decision about her may be asked about."""
+
+    def by_kind(self) -> dict[Kind, float]:
+        return {kind: getattr(self, kind.value) for kind in Kind}
 
 
 class _PseudonymKey(_Wire):
@@ -333,6 +355,8 @@ class File(_Wire):
     model_hosts: tuple[Annotated[str, BeforeValidator(_authority)], ...]
     """host:port; no other is ever called for a score."""
     stores: _Stores = _Stores()
+    retention: _Retention = _Retention()
+    """How long the durable store keeps each kind of record; then it is purged."""
     pseudonym_key: _PseudonymKey | None = None
     snapshot: _Snapshot = _Snapshot()
     limits: _Limits = _Limits()

@@ -1,6 +1,5 @@
 """From the file to what the gateway is told; every error is reported together."""
 
-import ipaddress
 import os
 import re
 from base64 import b64decode
@@ -18,7 +17,10 @@ from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES
-from wardgate.settings.file import NAME, ClientFile, File, store_place
+from wardgate.settings import durable
+from wardgate.settings.addresses import is_loopback, is_private
+from wardgate.settings.durable import NAME
+from wardgate.settings.file import ClientFile, File, store_place
 from wardgate.settings.told import Limits, Listen, Secrets, Settings, Telemetry
 
 
@@ -53,6 +55,8 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        durable=durable.durable_place(file.stores.durable),
+        retention=file.retention.by_kind(),
         pseudonym_key=() if key is None else (key.env, *key.previous),
         telemetry=Telemetry(
             file.telemetry.otlp,
@@ -79,9 +83,6 @@ def require_shared(settings: Settings, document: Document) -> None:
         what = "several workers need a hot store that they share"
         remedy = "write the URL of a Redis, redis://…, or start with one worker"
         raise ConfigurationError([document.finding(("stores", "hot"), what, remedy)])
-    if not settings.pseudonym_key:
-        what, remedy = "several workers need one key for pseudonyms", "add `pseudonym_key: {env: NAME}`"
-        raise ConfigurationError([document.finding(("pseudonym_key",), what, remedy)])
 
 
 _FIXED = {
@@ -89,6 +90,7 @@ _FIXED = {
     "admin": "admin.listen",
     "http_client": "http_client",
     "hot": "stores.hot",
+    "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
     "telemetry.otlp": "telemetry.otlp",
     "telemetry.otlp_headers": "telemetry.otlp_headers",
@@ -125,6 +127,7 @@ def read_secrets(
         remedy = "add `pseudonym_key: {env: NAME}`, and the key to the environment"
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
+    kept = durable.held(settings.durable, document, folder, held, findings)
     headers = {name: held.get(variable, "").strip() for name, variable in settings.telemetry.otlp_headers.items()}
     for name, value in headers.items():
         if not re.fullmatch(r"[\x20-\x7e]+", value):
@@ -132,7 +135,7 @@ def read_secrets(
             findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot, headers)
+    return Secrets(tuple(secrets), hot, kept, headers)
 
 
 def _secret(text: str | None) -> bytes | None:
@@ -246,26 +249,7 @@ def _server_problems(document: Document, client: ClientFile, place: Place) -> li
         where: Place = (*place, "fhir_servers", number)
         if parts.scheme != "https":
             findings.append(document.finding(where, "plain http in production", "write https"))
-        elif _is_private(parts.hostname or ""):
+        elif is_private(parts.hostname or ""):
             what, remedy = "a private address in production", "name the server's public host"
             findings.append(document.finding(where, what, remedy))
     return findings
-
-
-def is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def _is_private(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return host == "localhost" or host.endswith(".localhost")
-    return not address.is_global
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

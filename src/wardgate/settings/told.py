@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.durable import DurablePlace
 from wardgate.domain.hot import StorePlace
+from wardgate.records.archive import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class Settings:
     limits: Limits
     hot: StorePlace | None
     """Of the shared hot store, its password and files as the file names them; None: in process."""
+    durable: DurablePlace
+    """Of records, its password and files as the file names them."""
+    retention: Mapping[Kind, float]
+    """Seconds that each kind of record is kept."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     telemetry: Telemetry
@@ -73,4 +79,6 @@ class Secrets:
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None
+    durable: DurablePlace | None = None
+    """None: records are not kept."""
     otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)

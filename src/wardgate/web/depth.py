@@ -1,8 +1,8 @@
-"""How deeply a JSON text is nested, found without parsing it, at about 1 µs a kilobyte.
+"""How deeply a JSON text is nested, found without parsing it, at about 0.4 µs a kilobyte.
 
-Every step is one pass of C over bytes that shrink: only brackets are kept, and each pass over the rest removes
-the innermost level. Brackets in strings are left in at first, since nearly every chart has some (UCUM units,
-LOINC names) and taking them out would double the cost; they are balanced there, so that they can only make a
+One pass of C keeps the brackets alone. They are counted in pieces: within one, a text is no deeper than where it
+began plus all that opens in it. Brackets in strings are left in at first, since nearly every chart has some (UCUM
+units, LOINC names) and taking them out would double the cost; they are balanced there, so that they can only make a
 text look deeper, and what looks too deep is looked at again without them.
 
 So nothing is refused that is not too deep. What strings with unbalanced brackets, made for the purpose, can hide
@@ -17,20 +17,18 @@ _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _NO_MARK = bytes(set(range(256)) - set(b'[]{}"'))
 _STEPS = bytes.maketrans(b"[]", b"\x01\xff")
-_MANY = 1 << 16  # brackets; from here a hostile text could make each of many passes cost a full scan
 
 
 def deeper_than(limit: int, text: bytes) -> bool:
     """Whether objects and arrays nest more than `limit` deep. What is not JSON may be answered either way."""
-    rest = text.translate(_SQUARE, _NO_BRACKET)
-    if len(rest) <= _MANY:
-        for removed in range(limit):
-            if removed + len(rest) <= limit:
-                return False
-            rest = rest.replace(b"[]", b"")
-        if not rest:
-            return False
-    return exact_depth(text) > limit
+    brackets, size, depth = text.translate(_SQUARE, _NO_BRACKET), limit + 1, 0
+    for start in range(0, len(brackets), size):
+        piece = brackets[start : start + size]
+        opened = piece.count(b"[")
+        if depth + opened > limit or depth < 0:  # below 0: some of those that closed stand in strings
+            return exact_depth(text) > limit
+        depth += 2 * opened - len(piece)
+    return False
 
 
 def exact_depth(text: bytes) -> int:

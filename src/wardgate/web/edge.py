@@ -22,7 +22,8 @@ from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
 from wardgate.gateway.tracing import Tracing
-from wardgate.resilience.admission import Claim, Gate
+from wardgate.resilience.admission import Claim
+from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
 from wardgate.web.problems import INTERNAL, OVERLOADED, refusal_response

@@ -1,9 +1,9 @@
 """Reads a request's body within bounds of type, size and time, and refuses everything else (law 1)."""
 
-import asyncio
 from collections.abc import Mapping
 
 from wardgate.domain import errors
+from wardgate.resilience.timer import Timer
 from wardgate.web.asgi import Message, Receive
 
 Headers = Mapping[bytes, bytes]
@@ -53,7 +53,7 @@ async def read_body(receive: Receive, max_body: int, seconds: float, unfinished:
     """The whole body, at most `max_body` bytes, complete within `seconds` of its head. Raises Overloaded where too
     much is unfinished."""
     try:
-        async with asyncio.timeout(seconds):
+        with Timer(seconds):
             message = await _next(receive)
             body: bytes = message.get("body", b"")
             if message.get("more_body", False):
@@ -98,7 +98,7 @@ async def drain(receive: Receive, max_body: int, seconds: float) -> bool:
     """
     left, more = _DRAIN_BODIES * max_body, True
     try:
-        async with asyncio.timeout(seconds):
+        with Timer(seconds):
             while more and left > 0:
                 message = await _next(receive)
                 left -= len(message.get("body", b""))

@@ -13,6 +13,9 @@ from wardgate.web.asgi import ASGIApp, Doorkeeper
 
 NEEDED = ("uvloop", "httptools")
 _BACKLOG = 2048
+_ACCEPTS = 16
+"""Connections that are accepted in one turn of the event loop. libuv takes one for each listening handle; under load,
+when turns are long, the others would wait in the kernel for seconds, where nobody can turn them away."""
 _TICK = 0.05
 
 
@@ -83,7 +86,7 @@ async def serve_sockets(
     servers = [_Server(app, options) for app, _ in listeners]
     async with asyncio.TaskGroup() as group:
         for server, (_, sock) in zip(servers, listeners, strict=True):
-            group.create_task(server.serve(sockets=[sock]))
+            group.create_task(server.serve(sockets=[sock, *(sock.dup() for _ in range(_ACCEPTS - 1))]))
         for server in servers:
             await server.up.wait()
         started()

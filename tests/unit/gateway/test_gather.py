@@ -85,7 +85,7 @@ async def test_a_date_is_that_of_the_calls_clock_where_the_client_is(zone: str, 
     call = call_for({"labs": LABS}, access=ACCESS, client=client)
     key = parse_template("labs", template, HOOKS["patient-view"].tokens(), required=False, cds_hooks="3.0")
     plan = msgspec.structs.replace(call.plan, prefetch=(key,))
-    await gather(dataclasses.replace(call, plan=plan, now=1_767_223_800.0), fhir)
+    await gather(msgspec.structs.replace(call, plan=plan, now=1_767_223_800.0), fhir)
     assert fhir.urls == [f"{BASE}/Observation?patient=p1&date=le{day}"]
 
 

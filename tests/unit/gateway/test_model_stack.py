@@ -71,6 +71,7 @@ VERDICTS = {
     Reason.MODEL_REFUSED: Verdict.SUCCEEDED,
     Reason.REPLY_VERSION: Verdict.SUCCEEDED,
     Reason.REPLY_TRUNCATED: Verdict.FAILED,
+    Reason.REPLY_MISMATCHED: Verdict.FAILED,
     Reason.REPLY_NOT_FINITE: Verdict.SUCCEEDED,
 }
 
@@ -86,9 +87,12 @@ def test_only_a_broken_connection_and_a_503_are_asked_again() -> None:
     """A reply of another version least of all."""
     unavailable = [reason for reason, outcome in OUTCOME_OF.items() if outcome is Outcome.UNAVAILABLE]
     again = {reason for reason in unavailable if may_be_gone(ModelUnavailable(reason))}
-    assert again == {Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED} and not may_be_gone(
-        ConnectionError()
-    )
+    assert again == {
+        Reason.MODEL_UNREACHABLE,
+        Reason.MODEL_BUSY,
+        Reason.REPLY_TRUNCATED,
+        Reason.REPLY_MISMATCHED,
+    } and not may_be_gone(ConnectionError())
 
 
 def test_the_defaults_are_the_same_wherever_they_stand() -> None:
@@ -198,7 +202,9 @@ async def test_out_of_use_by_hand_is_a_reason_of_its_own() -> None:
     assert await house.reason() is Reason.MODEL_ISOLATED and house.model.asked == []
 
 
-@pytest.mark.parametrize("reason", [Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED])
+@pytest.mark.parametrize(
+    "reason", [Reason.MODEL_UNREACHABLE, Reason.MODEL_BUSY, Reason.REPLY_TRUNCATED, Reason.REPLY_MISMATCHED]
+)
 async def test_a_second_try_is_made_and_counted(reason: Reason) -> None:
     """The caller never hears of the first."""
     house = House(Flaky(endings=[reason]))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -65,6 +66,7 @@ async def test_a_model_that_answers_as_pinned_passes() -> None:
         (FakeModel(broken=Reason.MODEL_UNREACHABLE), Proof.PENDING),
         (FakeModel(broken=Reason.REPLY_MALFORMED), Proof.FAILED),
         (FakeModel(broken=Reason.REPLY_TRUNCATED), Proof.PENDING),
+        (FakeModel(broken=Reason.REPLY_MISMATCHED), Proof.PENDING),
         (FakeModel(broken=Reason.MODEL_ERROR), Proof.PENDING),
         (FakeModel(is_ready=False), Proof.PENDING),
         (FakeModel(hang=True), Proof.PENDING),
@@ -75,10 +77,14 @@ async def test_what_does_not_pass_is_told_apart(model: FakeModel, proof: Proof) 
     assert await _proof(model, timeout=0.01) is proof
 
 
-@pytest.mark.parametrize("times, proof, asked", [(1, Proof.PASSED, 2), (2, Proof.PENDING, 2)])
-async def test_a_round_that_meets_a_closed_connection_is_begun_again_once(times: int, proof: Proof, asked: int) -> None:
+@pytest.mark.parametrize(
+    "times, connection, proof", [(1, 1, Proof.PASSED), (2, 1, Proof.PENDING), (1, None, Proof.PENDING)]
+)
+async def test_a_probe_that_meets_a_closed_connection_is_asked_again_over_a_new_one(
+    times: int, connection: int | None, proof: Proof
+) -> None:
     """Regression: MLServer closes its connection after each 500; the proof of another release on it was lost for
-    seconds. A round that broke in its middle says nothing: another process may have answered the rest."""
+    seconds. Once, and not where nobody could tell that another process has answered the rest."""
 
     @dataclass
     class Closing(FakeModel):
@@ -92,15 +98,41 @@ async def test_a_round_that_meets_a_closed_connection_is_begun_again_once(times:
             oldest: int = 0,
             traceparent: str | None = None,
         ) -> ModelReply:
-            reply = await super().infer(endpoint, inputs, timeout)
+            reply = await super().infer(endpoint, inputs, timeout, oldest)
             if self.left:
                 self.left -= 1
                 raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
             return reply
 
-    model = Closing()
+    model = Closing(connection=connection)
     assert await _proof(model) is proof
-    assert len(model.asked) == asked
+    assert len(model.asked) == 2 and model.connection == (None if connection is None else 2)
+
+
+async def test_what_a_round_met_first_is_all_that_it_proves() -> None:
+    """A connection that broke in its middle may have broken with its process: the second vector asked another one."""
+    plan = msgspec.structs.replace(PROBES, probes=PROBES.probes * 2)
+
+    class Replaced(FakeModel):
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
+            if len(self.asked) == 1:
+                self.asked.append(())
+                raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
+            return await super().infer(endpoint, inputs, timeout, oldest)
+
+    model, clock = Replaced(connection=1), FakeClock()
+    ask = model_ask(model, clock)
+    proven = ProvenModel("kidney-failure", "1.0.0", ENDPOINT, plan, model, ask, clock, FakeMeter())
+    await proven.prove()
+    assert model.connection == 2
+    assert proven.evidence.believes(1) and not proven.evidence.believes(2)
 
 
 async def test_before_the_probes_passed_no_call_reaches_the_model() -> None:

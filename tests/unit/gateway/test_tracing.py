@@ -1,9 +1,9 @@
 """Which calls are traced, and what is said of them."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ class Kitchen:
         self.waiting.clear()
 
     def ended(self, reason: Reason, step: Step = Step.MODEL, seconds: float = 0.02, **more: Any) -> None:
-        call = dataclasses.replace(hook_call(), trace=self.tracing.begin(None))
+        call = msgspec.structs.replace(hook_call(), trace=self.tracing.begin(None))
         call.stages.append((Stage.GATHER, call.started + seconds / 2))
         self.tracing.ended(HookOutcome(call, reason, step, **more), call.started + seconds)
 

@@ -1,11 +1,13 @@
 """Admission: the machine by its properties, and the gate that drives it."""
 
 import asyncio
+from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, BrakeOptions, Claim, Gate, State, Ticket
+from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, BrakeOptions, Claim, Pace, State, Ticket
+from wardgate.resilience.gate import Gate
 
 TOP = 3
 CLAIMS = [Claim(rank, group, TOP - rank) for rank in range(TOP + 1) for group in ("a", "b", "c")]
@@ -14,6 +16,7 @@ OPTIONS = st.builds(
     concurrency=st.integers(1, 12),
     queue=st.integers(0, 6),
     headroom=st.sampled_from([0.0, 0.1, 0.25]),
+    room=st.sampled_from([0.1, 0.5, 1.0]),
 )
 STEPS = st.lists(
     st.one_of(
@@ -38,6 +41,10 @@ class House:
         options = self.machine.options
         return max(1, options.concurrency - claim.above * int(options.concurrency * options.headroom))
 
+    def room(self, claim: Claim) -> int:
+        options = self.machine.options
+        return ceil(options.queue * options.room) if claim.above else options.queue
+
     def arrive(self, claim: Claim) -> Ticket:
         before, was_waiting = self.machine.would_shed(claim), list(self.waiting)
         ticket = Ticket(claim)
@@ -56,7 +63,7 @@ class House:
             self.waiting.append(ticket)
         else:
             assert len(self.inside) >= self.places(claim)
-            assert len(self.waiting) >= self.machine.options.queue
+            assert len(self.waiting) >= self.room(claim)
             assert all(other.claim.rank >= claim.rank for other in self.waiting), "somebody lower was there to shed"
         return ticket
 
@@ -265,3 +272,77 @@ async def test_the_gate_follows_its_brake() -> None:
         watching.cancel()
     assert asked[0] == (0, 8) and asked[-1] == (2, 1)
     assert gate.machine.options.concurrency == 1
+
+
+@given(st.integers(1, 5), st.lists(st.one_of(st.just("turn"), st.floats(0, 0.01)), max_size=80))
+def test_so_many_begin_in_a_turn_in_the_order_in_which_they_came(a_turn: int, steps: list[str | float]) -> None:
+    """Never more, none while an earlier one waits, and as many as may whenever somebody waits."""
+    pace, now, came, in_turn = Pace(a_turn), 0.0, 0, 0
+    begun: list[int] = []
+    waiting: list[tuple[int, float]] = []
+    for step in steps:
+        if step == "turn":
+            before = len(begun)
+            pace.turn()
+            in_turn = len(begun) - before
+            assert in_turn == min(a_turn, len(waiting)) == pace.begun
+            del waiting[:in_turn]
+        else:
+            now += float(step)
+            came += 1
+            if pace.begins():
+                begun.append(came)
+                in_turn += 1
+            else:
+                pace.wait(now, lambda number=came: begun.append(number))  # type: ignore[misc]
+                waiting.append((came, now))
+                assert in_turn == a_turn
+        assert in_turn <= a_turn
+        assert pace.lag(now) == (now - waiting[0][1] if waiting else 0.0)
+    assert begun == list(range(1, len(begun) + 1))
+
+
+async def test_whoever_is_turned_away_waits_for_a_few_calls_only() -> None:
+    """Of a hundred that come at once with places for all, eight begin before the loop has answered anybody else."""
+    gate, begun = Gate(AdmissionOptions(concurrency=100, queue=0)), 0
+
+    async def call() -> None:
+        nonlocal begun
+        assert await gate.enter(Claim(1))
+        begun += 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            group.create_task(call())
+        turns = []
+        while begun < 100:
+            await asyncio.sleep(0)
+            turns.append(begun)
+        assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) <= 8
+        assert not await gate.enter(Claim(1)) and gate.machine.busy == 100
+
+
+async def test_a_call_that_is_cancelled_before_its_turn_gives_its_place_back() -> None:
+    """As does one that waits for a place; the others begin."""
+    gate = Gate(AdmissionOptions(concurrency=20, queue=0))
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(gate.enter(Claim(1))) for _ in range(20)]
+        await asyncio.sleep(0)
+        waiting = [call for call in calls if not call.done()]
+        assert len(waiting) == 12
+        waiting[0].cancel()
+    assert gate.machine.busy == 19 and all(call.done() for call in calls)
+
+
+def test_lower_ranks_wait_in_less_of_the_queue_while_places_are_few() -> None:
+    """The highest keeps all of it; nobody's queue is nothing at all."""
+    machine = Admission(AdmissionOptions(concurrency=100, queue=10).shrunk(20))
+    tickets = [Ticket(Claim(1, above=1)) for _ in range(40)]
+    for ticket in tickets:
+        machine.arrive(ticket)
+    assert (machine.busy, machine.waiting) == (18, 2) and machine.would_shed(Claim(1, above=1))
+    high = [Ticket(Claim(2)) for _ in range(12)]
+    evicted = [machine.arrive(ticket) for ticket in high]
+    assert (machine.busy, machine.waiting) == (20, 10)
+    assert [ticket for ticket in evicted if ticket] == tickets[19:17:-1], "only when all of the queue is full"
+    assert not [ticket for ticket in high if ticket.state is State.SHED]

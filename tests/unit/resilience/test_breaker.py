@@ -283,7 +283,7 @@ def test_a_hanging_backend_opens_it_although_the_last_seconds_were_good() -> Non
         _ended(breaker, SUCCEEDED, 0.0)
     for _ in range(50):
         assert _state(breaker) is State.CLOSED
-        _ended(breaker, FAILED, 1.0)
+        _ended(breaker, FAILED, 0.5)
     assert _state(breaker) is State.OPEN
 
 

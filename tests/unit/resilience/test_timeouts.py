@@ -64,3 +64,56 @@ async def test_a_foreign_timeout_error_passes_through() -> None:
     with pytest.raises(TimeoutError) as caught:
         await deadline(_left)(attempt_timeout(_left, AttemptTimeoutOptions(timeout=1.0))(fails))(5.0)
     assert type(caught.value) is TimeoutError
+
+
+async def test_who_was_cut_off_can_go_on() -> None:
+    """The cancellation was the layer's own, and ends with it: nothing of it is left in the task."""
+    task = asyncio.current_task()
+    assert task is not None
+    for handler in (deadline(_left)(_never), attempt_timeout(_left, AttemptTimeoutOptions(60.0))(_never)):
+        with pytest.raises((DeadlineReached, AttemptTimedOut)):
+            await handler(0.001)
+        assert task.cancelling() == 0
+    async with asyncio.timeout(5.0):
+        await asyncio.sleep(0)
+
+
+async def test_whose_time_ends_first_says_so() -> None:
+    """Of two deadlines, one in the other, and also where both end at once: then it is the outer one's."""
+    tiny = 1e-9
+    for outer, inner, who in (
+        (60.0, tiny, AttemptTimedOut),
+        (tiny, 60.0, DeadlineReached),
+        (tiny, tiny, DeadlineReached),
+    ):
+        with pytest.raises(who):
+            await deadline(_left)(attempt_timeout(_left, AttemptTimeoutOptions(inner))(_never))(outer)
+
+
+async def test_a_cancellation_from_outside_is_one_whatever_the_time_says() -> None:
+    """Also at the very moment at which the time is up: whoever is told to end does not go on."""
+
+    async def bounded(left: float) -> None:
+        await deadline(_left)(_never)(left)
+
+    for left in (60.0, 0.0):
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(bounded(left))
+            await asyncio.sleep(0)
+            work.cancel()
+        assert work.cancelled()
+
+
+async def test_an_answer_that_comes_with_the_end_of_the_time_is_taken() -> None:
+    """Where the work has its answer all the same, nothing is made of the time that is over."""
+
+    async def stubborn(request: float) -> float:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return request
+        raise AssertionError
+
+    assert await deadline(_left)(stubborn)(0.001) == 0.001
+    task = asyncio.current_task()
+    assert task is not None and task.cancelling() == 0

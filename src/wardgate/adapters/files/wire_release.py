@@ -78,7 +78,7 @@ class BreakerEntry(Wire):
     """Share of the judged calls; at or above it no call is made for a moment."""
     minimum: Count = 5
     """Calls below which nothing is judged."""
-    recent: Duration = 2.0
+    recent: Duration = 1.0
     """Calls that ended within this time are judged."""
     calls: Count = 100
     """The last so many at most."""

@@ -48,8 +48,8 @@ class HttpClient(Protocol):
         Redirects are never followed: a 3xx is a reply like any other (no token goes to another host).
         `timeout` in seconds covers everything from connect to the last byte; None where the caller holds
         the timer. No cookie is kept, no proxy variable is read. A POST is never repeated; a GET may be, once,
-        where a pooled connection turns out to have been closed. A client that numbers its connections uses none below
-        `oldest`.
+        where a pooled connection turns out to be closed or spoilt. A client that numbers its connections uses none
+        below `oldest`.
         """
         ...
 

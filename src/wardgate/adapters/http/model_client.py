@@ -60,7 +60,12 @@ class HttpModelClient:
             mark = f"{self._session}-{self._asked}"
             body = with_mark(body, mark)
         http = await self._send("POST", wire.infer_url, headers, body, oldest)
-        reply = read_reply(http, wire, mark)
+        try:
+            reply = read_reply(http, wire, mark)
+        except ModelUnavailable as error:
+            if error.reason is Reason.REPLY_MISMATCHED:  # whatever else comes over this connection is one behind, too
+                self._http.renew(endpoint.url)
+            raise
         force_setattr(reply, "connection", http.connection)  # nobody has seen it yet
         return reply
 

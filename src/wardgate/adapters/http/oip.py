@@ -73,7 +73,7 @@ def _read(body: bytes, mark: str, endpoint: Endpoint, protocol: Oip) -> ModelRep
     one request twice leaves it on the connection (law 11)."""
     reply = decoded(_decode, body)
     if mark and reply.id is not None and reply.id != mark:
-        raise ModelUnavailable(Reason.REPLY_MALFORMED)
+        raise ModelUnavailable(Reason.REPLY_MISMATCHED)
     if reply.model_version is None or str(reply.model_version) != protocol.model_version:
         raise ModelUnavailable(Reason.REPLY_VERSION)
     if reply.model_name is not None and reply.model_name != protocol.model_name:

@@ -15,16 +15,19 @@ Event = Literal[
     "breaker",
     "cannot_listen",
     "circuit",
+    "durable_store",
     "error",
     "fault",
     "hot_store",
     "library",
     "listening",
     "proof",
+    "purged",
     "reload_refused",
     "reloaded",
     "service",
     "stopped",
+    "store_refused",
     "traces",
     "unhandled",
     "warning",
@@ -50,7 +53,7 @@ class EventLog:
         checked = {key: self.guard.value(Sink.LOGS, key, value) for key, value in attributes.items()}
         self._write(name, {key: value for key, value in checked.items() if value is not None})
 
-    def finding(self, name: Literal["error", "warning", "cannot_listen"], finding: Finding) -> None:
+    def finding(self, name: Literal["error", "warning", "cannot_listen", "store_refused"], finding: Finding) -> None:
         """Sentences of wardgate's own about the configuration, which nothing of a call has ever met."""
         told = {"file": finding.file, "line": finding.line, "key": finding.key, "what": finding.what}
         self._write(name, {key: value for key, value in told.items() if value})

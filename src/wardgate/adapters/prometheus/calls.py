@@ -14,53 +14,53 @@ _FEATURE = ("model_name", "feature")
 class CallMeter(Instruments):
     def __init__(self, guard: Guard | None = None) -> None:
         super().__init__(guard)
-        self._calls = self._counter(
+        self._calls = self.counter(
             "wardgate_calls",
             "Hook calls by how they ended.",
             ("service_id", "hook", "mode", "arm", "outcome", "reason", "step"),
         )
-        self._seconds = self._histogram(
+        self._seconds = self.histogram(
             "wardgate_call_seconds",
             "From the last byte of the request to the outcome.",
             ("service_id", "hook", "outcome"),
         )
-        self._stages = self._histogram(
+        self._stages = self.histogram(
             "wardgate_stage_seconds", "What each stage of a call took.", ("service_id", "stage")
         )
-        self._left = self._histogram(
+        self._left = self.histogram(
             "wardgate_deadline_left_seconds", "What was left of the deadline at the outcome.", ("service_id",), _LEFT
         )
-        self._deferrals = self._counter(
+        self._deferrals = self.counter(
             "wardgate_deferrals",
             "Deferrals by the exclusion, or the number of the defer rule, that decided.",
             ("service_id", "question", "reason"),
         )
-        self._ages = self._histogram(
+        self._ages = self.histogram(
             "wardgate_cached_score_age_seconds",
             "The age of cached scores that stood in for the model.",
             ("service_id",),
             _AGES,
         )
-        self._marked = self._counter("wardgate_inputs_marked", "Features without a value, by why.", (*_FEATURE, "mark"))
-        self._adjusted = self._counter(
+        self._marked = self.counter("wardgate_inputs_marked", "Features without a value, by why.", (*_FEATURE, "mark"))
+        self._adjusted = self.counter(
             "wardgate_inputs_adjusted", "Model inputs that the gateway filled or clipped.", (*_FEATURE, "how")
         )
-        self._late = self._counter(
+        self._late = self.counter(
             "wardgate_inputs_late",
             "Values that took longer to become available than their source has promised.",
             _FEATURE,
         )
-        self._dropped = self._counter("wardgate_resources_dropped", "Resources that did not count.", ("cause",))
-        self._reads = self._counter("wardgate_fhir_reads_failed", "FHIR reads without a usable answer.", ("cause",))
-        self._shadow = self._counter(
+        self._dropped = self.counter("wardgate_resources_dropped", "Resources that did not count.", ("cause",))
+        self._reads = self.counter("wardgate_fhir_reads_failed", "FHIR reads without a usable answer.", ("cause",))
+        self._shadow = self.counter(
             "wardgate_shadow_runs",
             "Releases that were asked after the response, by how they ended.",
             (*RELEASE, "outcome", "reason"),
         )
-        self._shadow_shed = self._counter(
+        self._shadow_shed = self.counter(
             "wardgate_shadow_shed", "Shadow work given up since there was too much to do.", ("service_id",)
         )
-        self._feedback = self._counter(
+        self._feedback = self.counter(
             "wardgate_feedback", "What became of cards, as reported.", ("service_id", "outcome", "override")
         )
 

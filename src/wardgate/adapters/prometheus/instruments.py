@@ -51,19 +51,20 @@ class Family(Generic[Instrument]):
 
 
 class Instruments:
-    """What a subject's instruments are made with. Subjects are mixed into one meter (`meter.PrometheusMeter`)."""
+    """What a subject's instruments are made with. Subjects are mixed into one meter (`meter.PrometheusMeter`), or made
+    from it where the process has what they speak of."""
 
     def __init__(self, guard: Guard | None = None) -> None:
         self.registry = CollectorRegistry()
         self._guard = guard or Guard()
 
-    def _counter(self, name: str, what: str, labels: tuple[str, ...]) -> Family[Counter]:
+    def counter(self, name: str, what: str, labels: tuple[str, ...]) -> Family[Counter]:
         return Family(Counter(name, what, labels, registry=self.registry), labels, self._guard)
 
-    def _gauge(self, name: str, what: str, labels: tuple[str, ...]) -> Family[Gauge]:
+    def gauge(self, name: str, what: str, labels: tuple[str, ...]) -> Family[Gauge]:
         return Family(Gauge(name, what, labels, registry=self.registry), labels, self._guard)
 
-    def _histogram(
+    def histogram(
         self, name: str, what: str, labels: tuple[str, ...], buckets: tuple[float, ...] = SECONDS
     ) -> Family[Histogram]:
         return Family(Histogram(name, what, labels, buckets=buckets, registry=self.registry), labels, self._guard)

@@ -10,29 +10,29 @@ from wardgate.domain.outcomes import Reason
 class ModelMeter(Instruments):
     def __init__(self, guard: Guard | None = None) -> None:
         super().__init__(guard)
-        self._breakers = self._gauge(
+        self._breakers = self.gauge(
             "wardgate_breaker_state", "1 for the state that the circuit to the endpoint is in.", (*RELEASE, "state")
         )
-        self._changes = self._counter(
+        self._changes = self.counter(
             "wardgate_breaker_changes",
             "Changes of the circuit to the endpoint, by the state it came to.",
             (*RELEASE, "state"),
         )
-        self._permits = self._gauge("wardgate_model_calls_in_flight", "Calls that the endpoint has now.", RELEASE)
-        self._queued = self._gauge("wardgate_model_calls_waiting", "Calls that wait for a place there.", RELEASE)
-        self._retried = self._counter("wardgate_model_retries", "Calls that were asked a second time.", RELEASE)
-        self._coalesced = self._counter(
+        self._permits = self.gauge("wardgate_model_calls_in_flight", "Calls that the endpoint has now.", RELEASE)
+        self._queued = self.gauge("wardgate_model_calls_waiting", "Calls that wait for a place there.", RELEASE)
+        self._retried = self.counter("wardgate_model_retries", "Calls that were asked a second time.", RELEASE)
+        self._coalesced = self.counter(
             "wardgate_model_coalesced", "Calls that shared the answer of an equal one.", RELEASE
         )
-        self._absent = self._counter(
+        self._absent = self.counter(
             "wardgate_contributions_absent",
             "Replies without the declared contributions.",
             ("model_name", "model_version"),
         )
-        self._probes = self._counter(
+        self._probes = self.counter(
             "wardgate_probes", "Probe runs by result.", ("model_name", "model_version", "result")
         )
-        self._proven = self._gauge(
+        self._proven = self.gauge(
             "wardgate_model_proven", "1 while the endpoint proves that it runs the pinned model.", RELEASE
         )
 

@@ -15,26 +15,26 @@ from wardgate.domain.hot import HotEvent
 class ProcessMeter(Instruments):
     def __init__(self, guard: Guard | None = None) -> None:
         super().__init__(guard)
-        self._build = self._gauge(
+        self._build = self.gauge(
             "wardgate_build_info", "Always 1; what is running.", ("version", "python", "environment")
         )
-        self._faults = self._counter("wardgate_faults", "Failures that no table expected.", ("stage",))
-        self._hot = self._counter("wardgate_hot_store", "What the hot store had, lost and refused.", ("event",))
-        self._hot_up = self._gauge("wardgate_hot_store_up", "1 while the hot store answers.", ())
-        self._busy = self._gauge("wardgate_admission_calls", "Calls that are worked on now.", ())
-        self._waiting = self._gauge("wardgate_admission_waiting", "Calls that wait for a place.", ())
-        self._places = self._gauge(
+        self._faults = self.counter("wardgate_faults", "Failures that no table expected.", ("stage",))
+        self._hot = self.counter("wardgate_hot_store", "What the hot store had, lost and refused.", ("event",))
+        self._hot_up = self.gauge("wardgate_hot_store_up", "1 while the hot store answers.", ())
+        self._busy = self.gauge("wardgate_admission_calls", "Calls that are worked on now.", ())
+        self._waiting = self.gauge("wardgate_admission_waiting", "Calls that wait for a place.", ())
+        self._places = self.gauge(
             "wardgate_admission_places", "Places that there are now: fewer while the event loop is late.", ()
         )
-        self._age = self._gauge("wardgate_snapshot_age_seconds", "Since the rollouts were last read.", ())
-        self._epoch = self._gauge("wardgate_snapshot_epoch", "The epoch of the rollouts that are obeyed.", ())
-        self._lost = self._counter(
+        self._age = self.gauge("wardgate_snapshot_age_seconds", "Since the rollouts were last read.", ())
+        self._epoch = self.gauge("wardgate_snapshot_epoch", "The epoch of the rollouts that are obeyed.", ())
+        self._lost = self.counter(
             "wardgate_telemetry_dropped",
             "What telemetry did not let out, or could not send: spans for traces, else values.",
             ("sink", "cause"),
         )
-        self._exports = self._counter("wardgate_trace_exports", "Batches of spans by what became of them.", ("result",))
-        self._spans = self._counter("wardgate_trace_spans_sent", "Spans that the collector took.", ())
+        self._exports = self.counter("wardgate_trace_exports", "Batches of spans by what became of them.", ("result",))
+        self._spans = self.counter("wardgate_trace_spans_sent", "Spans that the collector took.", ())
         self._collector: Family[Gauge] | None = None  # made where there is one to speak of
         for event in HotEvent:
             self._hot.of(event)
@@ -77,5 +77,5 @@ class ProcessMeter(Instruments):
 
     def collector_up(self, up: bool) -> None:
         if self._collector is None:
-            self._collector = self._gauge("wardgate_trace_collector_up", "1 while the collector takes spans.", ())
+            self._collector = self.gauge("wardgate_trace_collector_up", "1 while the collector takes spans.", ())
         self._collector.of().set(1 if up else 0)

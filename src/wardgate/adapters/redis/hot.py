@@ -6,42 +6,18 @@ once; the task tries again by itself, so that it is no call that finds out.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from math import ceil
 from typing import Any
 
-from wardgate.adapters.redis.line import REFUSED, Command, Lost, RedisLine, Refused
+from wardgate.adapters.redis.line import PREFIX, REFUSED, Command, Lost, RedisLine, Refused, milliseconds, values_of
+from wardgate.adapters.redis.options import RedisHotOptions
 from wardgate.adapters.redis.seals import OVERHEAD, Seals, Unusable
+from wardgate.adapters.redis.writes import WriteQueue
 from wardgate.domain.hot import HotEvent, HotTold, StorePlace
-
-PREFIX = b"wardgate:"
-"""Before every key: what an ACL rule names (`~wardgate:*`)."""
 
 _PROBE = PREFIX + b"probe"
 _CLAIMED = b"OK"
-
-
-@dataclass(frozen=True, slots=True)
-class RedisHotOptions:
-    wait: float = 0.010
-    """Seconds that a call waits at most, for the exchange that is under way before its own included."""
-    pause: float = 1.0
-    """Seconds between two attempts to reach a store that is down."""
-    connect: float = 1.0
-    """Seconds for connecting, logging in and a first reply; nobody waits for them."""
-    write: float = 1.0
-    """Seconds for a batch of writes; nobody waits for them."""
-    waiting: int = 10_000
-    """Writes that may wait; the oldest is dropped for a newer one."""
-    waiting_bytes: int = 16 * 1024**2
-    """Bytes of their values together."""
-    max_value: int = 64 * 1024
-    """Bytes of one value; a larger one is neither written nor taken."""
-    batch: int = 64
-    """Writes in one batch."""
 
 
 class _Wanted:
@@ -76,12 +52,9 @@ class RedisHotStore:
         self._news = news
         self._options = options or RedisHotOptions()
         self._reads = RedisLine(place, self._options.connect)
-        self._writes = RedisLine(place, self._options.connect)
+        self._queue = WriteQueue(RedisLine(place, self._options.connect), seals, now, told, self._options)
         self._wanted: deque[_Wanted] = deque()
         self._asked = asyncio.Event()
-        self._waiting: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
-        self._waiting_bytes = 0
-        self._written = asyncio.Event()
         self._tried = self._hiccup = float("-inf")
         self._announced: bool | None = None
         self.up = False
@@ -90,7 +63,7 @@ class RedisHotStore:
     @property
     def unwritten(self) -> int:
         """Writes that wait."""
-        return len(self._waiting)
+        return len(self._queue)
 
     async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
         if not keys:
@@ -102,25 +75,12 @@ class RedisHotStore:
         return self._opened(keys, sealed)
 
     def write(self, key: bytes, value: bytes, ttl: float) -> None:
-        replaced = self._waiting.pop(key, None)
-        if replaced is not None:
-            self._waiting_bytes -= len(replaced[0])
-        expires = self._now() + ttl
-        if len(value) > self._options.max_value:
-            self._told(HotEvent.DROPPED, 1)
-            value, expires = b"", 0.0  # rather nothing than what it should have replaced
-        self._waiting[key] = (value, expires)
-        self._waiting_bytes += len(value)
-        while len(self._waiting) > self._options.waiting or self._waiting_bytes > self._options.waiting_bytes:
-            _, (dropped, _) = self._waiting.popitem(last=False)
-            self._waiting_bytes -= len(dropped)
-            self._told(HotEvent.DROPPED, 1)
-        self._written.set()
+        self._queue.add(key, value, self._now() + ttl)
 
     async def claim(self, key: bytes, ttl: float) -> bool | None:
         """A value that somebody else has put there claims, too: whoever asks is then not the first."""
         expires = self._now() + ttl
-        command = (b"SET", PREFIX + key, self._seals.seal(key, b"", expires), b"NX", b"PX", _milliseconds(ttl))
+        command = (b"SET", PREFIX + key, self._seals.seal(key, b"", expires), b"NX", b"PX", milliseconds(ttl))
         reply = await self._answer((), command) if self.up else REFUSED
         if isinstance(reply, Refused):
             self._told(HotEvent.DOWN, 1)
@@ -133,11 +93,11 @@ class RedisHotStore:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reading())
                 tasks.create_task(self._beating())
-                tasks.create_task(self._writing())
+                tasks.create_task(self._queue.run())
         finally:
             self._fall()
             await self._reads.close()
-            await self._writes.close()
+            await self._queue.close()
 
     # --- reads and claims -------------------------------------------------------------------------------------------
 
@@ -159,7 +119,7 @@ class RedisHotStore:
         return values
 
     def _value(self, key: bytes, sealed: Any, now: float) -> bytes | None:
-        waiting = self._waiting.get(key)
+        waiting = self._queue.get(key)
         if waiting is not None:  # newer than what Redis has
             return waiting[0] if now < waiting[1] else None
         if sealed is None:
@@ -204,7 +164,7 @@ class RedisHotStore:
                 async with asyncio.timeout(self._options.connect):
                     await self._reads.open()
                     (reply,) = await self._reads.ask([(b"MGET", _PROBE)])
-                _values(reply, 1)
+                values_of(reply, 1)
                 return
             except (Lost, TimeoutError):
                 self._announce(False)
@@ -244,7 +204,7 @@ class RedisHotStore:
             limit.cancel()
         if not self.up:
             return  # too late: the calls have gone on without
-        values = iter(_values(next(replies), len(names)) if names else ())
+        values = iter(values_of(next(replies), len(names)) if names else ())
         answers = [[next(values) for _ in one.keys] if one.claim is None else next(replies) for one in wanted]
         for one, answer in zip(wanted, answers, strict=True):
             self._wanted.popleft()
@@ -270,49 +230,3 @@ class RedisHotStore:
             future = self._wanted.popleft().future
             if not future.done():
                 future.set_result(REFUSED)
-
-    # --- writes -----------------------------------------------------------------------------------------------------
-
-    async def _writing(self) -> None:
-        while True:
-            await self._written.wait()
-            self._written.clear()
-            while self._waiting:
-                batch = list(islice(self._waiting.items(), self._options.batch))
-                unused = self._writes.is_open  # since the last batch; it may have died meanwhile, and that says nothing
-                try:
-                    async with asyncio.timeout(self._options.write):
-                        await self._writes.open()
-                        replies = await self._writes.ask([self._set(key, *entry) for key, entry in batch])
-                except (Lost, TimeoutError):
-                    await self._writes.close()
-                    if not unused:
-                        await asyncio.sleep(self._options.pause)
-                    continue  # what waits stays, as long as there is room
-                self._settle(batch, replies)
-
-    def _set(self, key: bytes, value: bytes, expires: float) -> Command:
-        """What has expired while it waited is sent all the same: it replaces an older value, and is never taken."""
-        left = _milliseconds(expires - self._now())
-        return (b"SET", PREFIX + key, self._seals.seal(key, value, expires), b"PX", left)
-
-    def _settle(self, batch: Sequence[tuple[bytes, tuple[bytes, float]]], replies: Sequence[Any]) -> None:
-        for (key, entry), reply in zip(batch, replies, strict=True):
-            if isinstance(reply, Refused):
-                self._told(HotEvent.DROPPED, 1)
-            if self._waiting.get(key) is entry:  # else it was dropped, or replaced by a newer one
-                del self._waiting[key]
-                self._waiting_bytes -= len(entry[0])
-
-
-def _values(reply: Any, number: int) -> list[Any]:
-    """Raises Lost for what is no reply to MGET: a user without the right, or something that is no Redis."""
-    if not isinstance(reply, list) or len(reply) != number:
-        raise Lost
-    if not all([item is None or isinstance(item, bytes) for item in reply]):
-        raise Lost
-    return reply
-
-
-def _milliseconds(seconds: float) -> bytes:
-    return b"%d" % max(1, ceil(seconds * 1000))

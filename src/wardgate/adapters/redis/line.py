@@ -13,6 +13,9 @@ from wardgate.domain.hot import StorePlace
 
 Command = tuple[bytes, ...]
 
+PREFIX = b"wardgate:"
+"""Before every key: what an ACL rule names (`~wardgate:*`)."""
+
 
 class Lost(Exception):
     """The connection is of no use any more. Says nothing else: the library's messages name hosts and users."""
@@ -93,3 +96,16 @@ def _connection(place: StorePlace, connect: float) -> Connection:
     )
     connection.ssl_context.get()  # built once, and a file that is none stops the start
     return connection
+
+
+def values_of(reply: Any, number: int) -> list[Any]:
+    """Raises Lost for what is no reply to MGET: a user without the right, or something that is no Redis."""
+    if not isinstance(reply, list) or len(reply) != number:
+        raise Lost
+    if not all([item is None or isinstance(item, bytes) for item in reply]):
+        raise Lost
+    return reply
+
+
+def milliseconds(seconds: float) -> bytes:
+    return b"%d" % max(1, math.ceil(seconds * 1000))

@@ -36,14 +36,26 @@ class Seals:
         return _seal(self._macs[self._id], key, content) + content
 
     def open(self, key: bytes, sealed: bytes, now: float) -> bytes | Unusable:
-        if len(sealed) < OVERHEAD:
+        until = self._until(key, sealed)
+        if until is None:
             return Unusable.FORGED
+        return Unusable.EXPIRED if now * 1000 >= until else sealed[OVERHEAD:]
+
+    def outlives(self, key: bytes, sealed: bytes, expires: float) -> bool:
+        """Whether it is one of ours, and later than what expires then (values of one key live equally long)."""
+        until = self._until(key, sealed)
+        return until is not None and until > int(expires * 1000)
+
+    def _until(self, key: bytes, sealed: bytes) -> int | None:
+        """Epoch milliseconds; None: forged."""
+        if len(sealed) < OVERHEAD:
+            return None
         content = sealed[_MAC_BYTES:]
         expires, key_id = _HEAD.unpack_from(content)
         mac = self._macs.get(key_id)
         if mac is None or not hmac.compare_digest(sealed[:_MAC_BYTES], _seal(mac, key, content)):
-            return Unusable.FORGED
-        return Unusable.EXPIRED if now * 1000 >= expires else content[_HEAD.size :]
+            return None
+        return int(expires)
 
 
 def _seal(mac: Mac, key: bytes, content: bytes) -> bytes:

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -24,7 +23,8 @@ from sqlalchemy import (
 
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.inserts import insert_new
-from wardgate.adapters.sql.staging import settle, staged_rows
+from wardgate.adapters.sql.rows import decision_row, feedback_row, read
+from wardgate.adapters.sql.staging import Passed, asked_of, passing, settle, staged_rows
 from wardgate.adapters.sql.tables import (
     ACCESS,
     CARDS,
@@ -45,7 +45,6 @@ from wardgate.records.archive import (
     Kind,
     OutcomeBatch,
     OutcomeRow,
-    RecordRefused,
     SealedIdentity,
     Trouble,
 )
@@ -66,8 +65,6 @@ _TIMES: dict[Kind, tuple[tuple[Table, str], ...]] = {
 """By which time each kind ages: its table first, then what goes with it."""
 
 _BY_TIME = (DECISIONS.c.at, DECISIONS.c.decision_id)
-
-_T = TypeVar("_T")
 
 
 class SqlArchive:
@@ -93,7 +90,7 @@ class SqlArchive:
     # --- decisions --------------------------------------------------------------------------------------------------
 
     def add_decisions(self, records: Sequence[DecisionRecord]) -> int:
-        rows = [_decision_row(record) for record in sorted(records, key=lambda record: record.decision_id)]
+        rows = [decision_row(record) for record in sorted(records, key=lambda record: record.decision_id)]
         cards = [  # sorted, as all rows are: two writers that lock in one order never wait for each other
             {"card_key": key, "decision_id": record.decision_id, "at": record.at}
             for key, record in sorted(self._cards_of(records), key=lambda card: card[0])
@@ -136,7 +133,7 @@ class SqlArchive:
             ids = connection.execute(named.limit(_MOST_NAMED)).scalars().all()
             asked = select(d.record).where(or_(d.decision_id.in_(ids), d.of_id.in_(ids)))
             found = connection.execute(asked.order_by(d.at, d.decision_id).limit(_MOST_NAMED)).scalars().all()
-        return [_read(text, DecisionRecord) for text in found]
+        return [read(text, DecisionRecord) for text in found]
 
     def decisions(
         self, since: float, until: float, *, service_id: str = "", release_digest: str = ""
@@ -148,7 +145,7 @@ class SqlArchive:
             asked = asked.where(DECISIONS.c.release_digest == release_digest)
         for page in self._pages(asked, _BY_TIME, since, until):
             for row in page:
-                yield _read(row.record, DecisionRecord)
+                yield read(row.record, DecisionRecord)
 
     def digests_of(self, model: str, version: str) -> list[str]:
         asked = select(RELEASES.c.digest).where(RELEASES.c.model == model, RELEASES.c.version == version)
@@ -159,12 +156,12 @@ class SqlArchive:
         shown = (DECISIONS.c.visible, DECISIONS.c.release_digest == release_digest)
         for page in self._pages(select(DECISIONS.c.record), _BY_TIME, since, until, shown):
             for row in page:
-                yield _read(row.record, AffectedRow)
+                yield read(row.record, AffectedRow)
 
     # --- feedback ---------------------------------------------------------------------------------------------------
 
     def add_feedback(self, entries: Sequence[FeedbackEntry]) -> int:
-        rows = {row["report"]: row for row in map(_feedback_row, entries)}
+        rows = {row["report"]: row for row in map(feedback_row, entries)}
         with self._writing() as connection:
             return insert_new(connection, FEEDBACK, [rows[report] for report in sorted(rows)])
 
@@ -172,7 +169,7 @@ class SqlArchive:
         f = FEEDBACK.c
         asked = select(f.received, f.report, f.entry).where(f.client == client)
         found = sorted([tuple(row) for row in self._of(asked, f.card_key, card_keys)])
-        return [_read(text, FeedbackEntry) for _, _, text in found]
+        return [read(text, FeedbackEntry) for _, _, text in found]
 
     def feedback(
         self, since: float, until: float, *, service_id: str = ""
@@ -182,7 +179,7 @@ class SqlArchive:
         if service_id:
             asked = asked.where(f.service_id == service_id)
         for page in self._pages(asked, (f.received, f.report), since, until):
-            entries = [_read(row.entry, FeedbackEntry) for row in page]
+            entries = [read(row.entry, FeedbackEntry) for row in page]
             decided = self._decisions_of_cards({entry.card_key for entry in entries})
             for entry in entries:
                 yield entry, decided.get((entry.card_key, entry.client))
@@ -194,18 +191,18 @@ class SqlArchive:
         asked = select(c.card_key, d.at, d.decision_id, d.record).select_from(joined).where(d.visible)
         found: dict[tuple[str, str], DecisionRecord] = {}
         for key, _, _, text in sorted([tuple(row) for row in self._of(asked, c.card_key, sorted(card_keys))]):
-            record = _read(text, DecisionRecord)
+            record = read(text, DecisionRecord)
             found.setdefault((key, record.client), record)
         return found
 
     # --- outcomes ---------------------------------------------------------------------------------------------------
 
     def add_outcomes(self, rows: Iterable[OutcomeRow], batch: Callable[[], OutcomeBatch]) -> BatchResult:
-        self._ready()
+        staged = staged_rows(passing(rows))
         try:
-            with self._database.staging(staged_rows(_passing(rows))) as connection:
-                return settle(connection, _asked(batch))
-        except _Passed as passed:
+            with self._opened(lambda: self._database.staging(staged)) as connection:
+                return settle(connection, asked_of(batch))
+        except Passed as passed:
             raise passed.error from None
 
     def outcomes_of(self, subjects: Sequence[str]) -> list[OutcomeRow]:
@@ -284,7 +281,8 @@ class SqlArchive:
                 yield connection
         except ArchiveUnavailable as error:
             if error.trouble not in (Trouble.LATE, Trouble.FULL):
-                self._open = False  # what comes back may be another store, or one that has been brought forward
+                # what comes back may be another store, or one that has been brought forward
+                self._open, self._known_releases = False, frozenset()
             raise
 
     def _ready(self) -> None:
@@ -323,66 +321,3 @@ class SqlArchive:
             if end is None:
                 return
             within = [order[0] >= end[0], order[0] < until, key > tuple_(*end), *indexed]
-
-
-def _decision_row(record: DecisionRecord) -> dict[str, Any]:
-    return {
-        "decision_id": record.decision_id,
-        "at": record.at,
-        "of_id": record.of,
-        "service_id": record.service_id,
-        "hook_instance": record.hook_instance,
-        "release_digest": record.release_digest,
-        "visible": record.visible,
-        "record": _written(record),
-    }
-
-
-def _feedback_row(entry: FeedbackEntry) -> dict[str, Any]:
-    same = msgspec.structs.replace(entry, received=0.0)
-    return {
-        "report": sha256(msgspec.json.encode(same)).hexdigest(),
-        "received": entry.received,
-        "card_key": entry.card_key,
-        "client": entry.client,
-        "service_id": entry.service_id,
-        "entry": _written(entry),
-    }
-
-
-def _written(value: DecisionRecord | FeedbackEntry) -> str:
-    """Raises RecordRefused for what could not be read again: a time that is no number, a text that is no Unicode."""
-    try:
-        raw = msgspec.json.encode(value)
-        msgspec.json.decode(raw, type=type(value))
-        return raw.decode()
-    except (msgspec.MsgspecError, UnicodeError):
-        raise RecordRefused from None
-
-
-def _read(text: str, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError:
-        raise ArchiveUnavailable(Trouble.FOREIGN) from None
-
-
-class _Passed(Exception):
-    """Carries what the caller's own code has raised past those who would take it for the database's."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-
-def _passing(rows: Iterable[OutcomeRow]) -> Iterator[OutcomeRow]:
-    try:
-        yield from rows
-    except Exception as error:
-        raise _Passed(error) from None
-
-
-def _asked(batch: Callable[[], OutcomeBatch]) -> OutcomeBatch:
-    try:
-        return batch()
-    except Exception as error:
-        raise _Passed(error) from None

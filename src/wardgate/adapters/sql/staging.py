@@ -1,6 +1,6 @@
 """Outcomes on their way into the table: staged whole, then compared and corrected in a few statements over sets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Double, MetaData, Table, text
@@ -76,3 +76,24 @@ def settle(connection: Connection, batch: OutcomeBatch) -> BatchResult:
     return BatchResult(
         new=inserted - corrected, corrected=corrected, unchanged=facts - inserted, repeated=staged - facts
     )
+
+
+class Passed(Exception):
+    """Carries what the caller's own code has raised past those who would take it for the database's."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def passing(rows: Iterable[OutcomeRow]) -> Iterator[OutcomeRow]:
+    try:
+        yield from rows
+    except Exception as error:
+        raise Passed(error) from None
+
+
+def asked_of(batch: Callable[[], OutcomeBatch]) -> OutcomeBatch:
+    try:
+        return batch()
+    except Exception as error:
+        raise Passed(error) from None

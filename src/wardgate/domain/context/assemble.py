@@ -10,7 +10,7 @@ import msgspec
 from wardgate.domain.context.drafts import DRAFT_ORDERS, SELECTIONS, Drafts
 from wardgate.domain.context.fhir import Document, Event, Resource
 from wardgate.domain.context.lenient import lenient_document
-from wardgate.domain.context.ownership import NO_ALIASES, Owner
+from wardgate.domain.context.ownership import Owner
 from wardgate.domain.context.prefetch import PrefetchKey, names_context
 from wardgate.domain.context.record import DRAFT_MEDICATIONS, Dropped, KeyState, PatientRecord, home_in_context
 from wardgate.domain.context.resources import Page
@@ -34,6 +34,11 @@ class Agreement(Enum):
     UNSURE = "unsure"  # no id, or no subject: it may be the right one, and that is not enough
 
 
+# Looking up a member of an enum costs more than all that is done with it here.
+_AGREES, _DIFFERS, _UNSURE = Agreement.AGREES, Agreement.DIFFERS, Agreement.UNSURE
+_FOREIGN = Dropped.OTHER_PATIENT
+
+
 class Answer(msgspec.Struct):
     """How one key was answered, by the EHR in its prefetch or by its FHIR server.
 
@@ -49,6 +54,8 @@ class Answer(msgspec.Struct):
 def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | None) -> Agreement:
     """Whether the resource that the context names is what this key holds; keys that ask for others agree, unless it is
     among them and is somebody else's."""
+    if not page.patients and not page.encounters:
+        return _AGREES
     field = names_context(key)
     if field == "patientId":
         return _worst([owner.verdict_on_patient(document) for document in page.patients])
@@ -56,9 +63,9 @@ def agreement(key: PrefetchKey, page: Page, owner: Owner, encounter_id: str | No
         encounters = [resource for resource in page.resources if resource.resourceType == "Encounter"]
         return _worst([_verdict_on_encounter(resource, owner, encounter_id) for resource in encounters])
     own = [encounter for encounter, _ in page.encounters if encounter_id is not None and encounter.id == encounter_id]
-    if own and Dropped.OTHER_PATIENT in [owner.verdict(encounter, owner.aliases(page)) for encounter in own]:
-        return Agreement.DIFFERS
-    return Agreement.AGREES
+    if own and _FOREIGN in [owner.verdict(encounter, owner.aliases(page)) for encounter in own]:
+        return _DIFFERS
+    return _AGREES
 
 
 def _verdict_on_encounter(encounter: Resource, owner: Owner, encounter_id: str) -> Dropped | None:
@@ -69,9 +76,9 @@ def _verdict_on_encounter(encounter: Resource, owner: Owner, encounter_id: str) 
 
 
 def _worst(verdicts: list[Dropped | None]) -> Agreement:
-    if Dropped.OTHER_PATIENT in verdicts:
-        return Agreement.DIFFERS
-    return Agreement.UNSURE if any(verdicts) else Agreement.AGREES
+    if _FOREIGN in verdicts:
+        return _DIFFERS
+    return _UNSURE if any(verdicts) else _AGREES
 
 
 def assemble(
@@ -100,8 +107,8 @@ def assemble(
         keys=keys,
         dropped=dropped,
         wrong_patient=wrong_patient
-        or dropped.get(Dropped.OTHER_PATIENT, 0) >= WRONG_PATIENT_AT
-        or pile.rejected.get(("Encounter", encounter_id)) is Dropped.OTHER_PATIENT,
+        or dropped.get(_FOREIGN, 0) >= WRONG_PATIENT_AT
+        or pile.rejected.get(("Encounter", encounter_id)) is _FOREIGN,
         doubtful=_doubtful(answers, pile) if dropped or pile.unsure else _NONE,
         wholes={identity: raw for answer in answers if answer.key.whole for identity, raw in _wholes(answer)},
         read_back_to={a.key.name: a.read_back_to for a in answers if a.read_back_to is not None},
@@ -138,25 +145,34 @@ class _Pile:
     def add(self, page: Page) -> None:
         if page.patients or page.encounters or page.unreadable:
             self._add_apart(page)
-        literal, kind = self._owner.literal, ""
-        aliases = self._owner.aliases(page) if page.patients else NO_ALIASES
-        held: dict[str, Resource] = {}
+        if page.resources and not self._add_plain(page.resources):
+            self._add_each(page)
+
+    def _add_plain(self, resources: Sequence[Resource]) -> bool:
+        """Nearly every page: one type that no page before had, each once, all hers as plainly as can be said."""
+        literal, kind = self._owner.literal, resources[0].resourceType
+        if kind in self._chosen:
+            return False
+        held = {
+            found: resource
+            for resource in resources
+            if resource.resourceType == kind
+            and (found := resource.id) is not None
+            and (subject := resource.subject) is not None
+            and subject.reference == literal
+            and resource.focus is None
+            and resource.patient is None
+        }
+        if len(held) != len(resources):
+            return False
+        self._chosen[kind] = held
+        return True
+
+    def _add_each(self, page: Page) -> None:
+        aliases = self._owner.aliases(page)
         for resource in page.resources:
-            if resource.resourceType != kind:
-                kind = resource.resourceType
-                held = self._chosen.setdefault(kind, {})
-            subject, found = resource.subject, resource.id
-            if (
-                subject is not None
-                and subject.reference == literal
-                and resource.focus is None
-                and resource.patient is None
-                and found is not None
-                and found not in held
-            ):
-                held[found] = resource  # the plain case of nearly every resource
-            else:
-                self._consider(resource, self._owner.verdict(resource, aliases), held)
+            held = self._chosen.setdefault(resource.resourceType, {})
+            self._consider(resource, self._owner.verdict(resource, aliases), held)
 
     def add_drafts(self, drafts: Drafts, resources: dict[str, tuple[Resource, ...]], keys: dict[str, KeyState]) -> None:
         """Each field under a name of its own: a draft is no resource of the chart, whatever its type and id."""
@@ -231,7 +247,8 @@ class _Pile:
         return {kind for kind, cause in dropped if cause is Dropped.NO_SUBJECT}
 
     def _add_apart(self, page: Page) -> None:
-        self._lost.extend([("", Dropped.UNREADABLE)] * page.unreadable)
+        if page.unreadable:
+            self._lost.extend([("", Dropped.UNREADABLE)] * page.unreadable)
         for document in page.patients:
             verdict = self._owner.verdict_on_patient(document)
             found = document.get("id")

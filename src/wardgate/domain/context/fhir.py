@@ -5,19 +5,32 @@ daily. What does not even fit these shapes is decoded a second time, resource by
 (`context/resources.py`), so that one wrong-typed field never costs the whole Bundle.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 
-class Coding(msgspec.Struct, gc=False):
+class Code(msgspec.Struct, gc=False):
+    """A Coding without its words."""
+
     system: str | None = None
     code: str | None = None
+
+
+class Codes(msgspec.Struct, gc=False):
+    """A CodeableConcept by which resources are found. Nobody reads its words, so they are not decoded: they are a
+    good part of a chart."""
+
+    coding: Sequence[Code] | None = None
+
+
+class Coding(Code, gc=False):
     display: str | None = None
 
 
-class CodeableConcept(msgspec.Struct, gc=False):
-    coding: list[Coding] | None = None
+class CodeableConcept(Codes, gc=False):
+    coding: Sequence[Coding] | None = None
     text: str | None = None
 
 
@@ -43,7 +56,9 @@ class Meta(msgspec.Struct, gc=False):
 
 
 class Component(msgspec.Struct, gc=False):
-    code: CodeableConcept | None = None
+    """A value, and the codes by which it is found; features also make such of what they work out."""
+
+    code: Codes | None = None
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
     valueString: str | None = None
@@ -60,6 +75,12 @@ class Component(msgspec.Struct, gc=False):
     dataAbsentReason: CodeableConcept | None = None
 
 
+class OwnComponent(Component, gc=False):
+    """Of an Observation, as it came."""
+
+    code: CodeableConcept | None = None
+
+
 class Resource(msgspec.Struct, gc=False):
     """Observation and Condition share one shape: decoding need not know the type before it starts."""
 
@@ -67,7 +88,7 @@ class Resource(msgspec.Struct, gc=False):
     id: str | None = None
     meta: Meta | None = None
     status: str | None = None
-    code: CodeableConcept | None = None
+    code: Codes | None = None
     subject: Reference | None = None
     patient: Reference | None = None
     focus: list[Reference] | None = None
@@ -89,7 +110,7 @@ class Resource(msgspec.Struct, gc=False):
     valueSampledData: Any = None
     valueUnreadable: Any = None
     dataAbsentReason: CodeableConcept | None = None
-    component: list[Component] | None = None
+    component: list[OwnComponent] | None = None
     # Condition; the two statuses are a code in STU3 and a CodeableConcept in R4
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
@@ -140,6 +161,7 @@ class Participant(msgspec.Struct, gc=False):
 class Event(Resource, gc=False):
     """All other types share a longer shape, so that the many Observations of a chart do not pay for it."""
 
+    code: CodeableConcept | None = None  # of a Medication, and of drafts, its words are shown
     type: list[CodeableConcept] | CodeableConcept | None = None  # Encounter; DocumentReference
     contained: list[Contained] | None = None
     # MedicationRequest, MedicationStatement

@@ -10,7 +10,7 @@ Some fields may not simply fall away, because without them a resource would say 
 """
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -101,7 +101,7 @@ def _value(raw: msgspec.Raw, kind: Any, patience: Patience) -> Any:
         patience.spend()
     if get_origin(kind) in (Union, types.UnionType):
         return _first_of(raw, get_args(kind), patience)
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, Sequence):
         return _list(raw, get_args(kind)[0], patience)
     if kind in _fields_by_name:
         return _struct(raw, kind, patience)
@@ -125,7 +125,7 @@ def _struct(raw: bytes | msgspec.Raw, kind: type[T], patience: Patience) -> T:
 
 
 def _leave_mark(kept: dict[str, Any], kind: type, name: str) -> None:
-    coded = kind is Component or issubclass(kind, Resource)
+    coded = issubclass(kind, (Component, Resource))
     if name == "dataAbsentReason" and coded:
         kept[name] = CodeableConcept()
     elif name == "comparator" and kind is Quantity:

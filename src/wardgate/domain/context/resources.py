@@ -51,11 +51,11 @@ class Page(msgspec.Struct):
 _ABSENT = msgspec.Raw()  # `Raw | None` is no type that msgspec can decode: it expects null then
 
 
-class _SlimEntry(msgspec.Struct):
+class _SlimEntry(msgspec.Struct, gc=False):
     resource: Resource | None = None
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     resource: Event | None = None
 
 
@@ -64,7 +64,7 @@ class _Link(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-class _SlimEnvelope(msgspec.Struct):
+class _SlimEnvelope(msgspec.Struct, gc=False):
     resourceType: str | None = None
     entry: list[_SlimEntry] | None = None
     link: list[_Link] | None = None
@@ -72,7 +72,7 @@ class _SlimEnvelope(msgspec.Struct):
     resource: msgspec.Raw = _ABSENT
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     resourceType: str | None = None
     entry: list[_Entry] | None = None
     link: list[_Link] | None = None
@@ -229,10 +229,11 @@ def _plain(envelope: _SlimEnvelope | _Envelope, resource_type: str) -> Page | No
     """The page of a Bundle in which each resource has all that is read of it; None: it takes its JSON besides."""
     if envelope.resourceType != "Bundle":
         return None
-    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
     entries: Sequence[_SlimEntry | _Entry] = envelope.entry or ()
     resources = [resource for entry in entries if (resource := entry.resource) is not None]
-    if not types.isdisjoint([resource.resourceType for resource in resources]):
+    types = _APART_FROM_SLIM if resource_type in SLIM else _APART
+    others = [resource.resourceType for resource in resources if resource.resourceType != resource_type]
+    if (resources and resource_type in types) or not types.isdisjoint(others):
         return None
     return Page(resources, [], [], [], _next(envelope.link))
 

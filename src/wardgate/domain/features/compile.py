@@ -4,14 +4,13 @@ All that can be decided at start is decided here. In a call, one pass sorts the 
 closure for each feature takes its value. The hook call and an offline run over an export use the same object.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wardgate.domain.context.fhir import Resource
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.context.record import DRAFT_MEDICATIONS, KeyState, PatientRecord
 from wardgate.domain.expressions import Type
@@ -20,7 +19,7 @@ from wardgate.domain.features.check import SchemaProblem, check_schema
 from wardgate.domain.features.coverage import codes_of, needs_of
 from wardgate.domain.features.derived import Derive, compile_derived, in_order, scope_of, timed_of
 from wardgate.domain.features.evaluated import Evaluated
-from wardgate.domain.features.events import EventKind, found_in
+from wardgate.domain.features.events import EventKind, found_in, medicines_of
 from wardgate.domain.features.fhirpath import Steps
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.patient import compile_document, is_deceased
@@ -161,8 +160,8 @@ class Extractor:
         self, record: PatientRecord, moment: Moment, findings: list[Findings]
     ) -> dict[str, tuple[_Home, list[Found]]]:
         """Adds to `findings`; by home, those whose code stands in a resource that is not there."""
-        medicines = _by_id(record.resources.get("Medication", ()))
-        drafted = medicines | _by_id(record.resources.get(DRAFT_MEDICATIONS, ()))
+        medicines = medicines_of(record.resources.get("Medication", ()))
+        drafted = medicines | medicines_of(record.resources.get(DRAFT_MEDICATIONS, ()))
         nameless: dict[str, tuple[_Home, list[Found]]] = {}
         for home, kind in self._events:
             known, unknown = found_in(
@@ -264,10 +263,6 @@ class _Watch:
                 return None
             unread = max(unread, back_to)
         return unread
-
-
-def _by_id(medications: Iterable[Resource]) -> dict[str, Resource]:
-    return {one.id: one for one in medications if one.id is not None}
 
 
 def _is_apart(spec: FeatureSpec) -> bool:

@@ -16,7 +16,7 @@ from wardgate.domain.context.lenient import Unreadable, lenient_document
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.features.candidates import CodeIndex, Dated, Findings, Found, Moment
 from wardgate.domain.features.coverage import codes_of
-from wardgate.domain.features.events import found_in
+from wardgate.domain.features.events import found_in, medicines_of
 from wardgate.domain.features.fhirpath import UNREADABLE, Exhausted, Steps, compile_fhirpath, holder_of
 from wardgate.domain.features.lateness import is_late
 from wardgate.domain.features.schema import FeatureSchema, FeatureSpec, Take
@@ -82,7 +82,7 @@ class Evaluated:
         expression to say. False where the code of one stands in a resource that is not there."""
         resources = record.resources.get(self.spec.home, ())
         if self._kind is not None:
-            medicines = {one.id: one for one in record.resources.get("Medication", ()) if one.id is not None}
+            medicines = medicines_of(record.resources.get("Medication", ()))
             found, nameless = found_in(self._kind, resources, medicines, measured=False)
             return self._sorter.sort_by(found)[0], not (nameless and self._codes)
         if self._codes:

@@ -17,7 +17,7 @@ from wardgate.domain.features.candidates import NEVER, Code, Dated, Findings, Fo
 from wardgate.domain.features.values import is_given, read_number
 from wardgate.domain.times import parse_instant
 
-Medicines = Mapping[str, Resource]
+Medicines = Mapping[str, Event]
 """Medication resources by id."""
 
 _CONTAINED = "#"
@@ -70,6 +70,10 @@ def events(kind: EventKind, codes: frozenset[Code], statuses: Iterable[str] | No
 
 _DEAD = frozenset({"entered-in-error", "cancelled", "revoked", "stopped"})
 """What an order may also be when it is sent along with drafts, and is none any more."""
+
+
+def medicines_of(medications: Iterable[Resource]) -> dict[str, Event]:
+    return {one.id: one for one in medications if one.id is not None and isinstance(one, Event)}
 
 
 def found_in(

@@ -17,8 +17,7 @@ class FhirAccess:
     token: str | None = field(repr=False)  # None: an open server, or a server that is not on the client's list
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(msgspec.Struct, frozen=True):
     """What is known of a call once it is well formed.
 
     `tokens` are the context's string values that a prefetch template may name, by context field
@@ -30,15 +29,19 @@ class HookRequest:
 
     service_id: str
     hook: str
-    hook_instance: str = field(repr=False)
+    hook_instance: str
     client: Client
-    patient_id: str = field(repr=False)
-    encounter_id: str | None = field(repr=False)
+    patient_id: str
+    encounter_id: str | None
     user_type: str | None  # Practitioner | PractitionerRole | Patient | RelatedPerson; None: absent or not `Type/id`
-    user_id: str | None = field(repr=False)
-    tokens: Mapping[str, str] = field(repr=False)
-    context: msgspec.Raw = field(repr=False)
-    prefetch: Mapping[str, Any] = field(repr=False)  # by key: `msgspec.Raw`, or a `context.resources.Page`
-    fhir_server: str | None = field(repr=False)  # as named by the request, trailing slash removed; for references
-    access: FhirAccess | None = field(repr=False)  # None: no FHIR read is possible or allowed
+    user_id: str | None
+    tokens: Mapping[str, str]
+    context: msgspec.Raw
+    prefetch: Mapping[str, Any]  # by key: `msgspec.Raw`, or a `context.resources.Page`
+    fhir_server: str | None  # as named by the request, trailing slash removed; for references
+    access: FhirAccess | None  # None: no FHIR read is possible or allowed
     size: int = 0  # bytes of the body
+
+    def __repr__(self) -> str:
+        """Nothing of the patient."""
+        return f"HookRequest({self.service_id!r}, {self.hook!r})"

@@ -174,11 +174,14 @@ class StalledBody(Meeting, frozen=True):
 
 
 class SlowClose(Meeting, frozen=True):
-    """The whole answer without its length, so that its end is the end of the connection; which does not come."""
+    """The whole answer of a server that promises to close the connection, and does not. Without its `length` the answer
+    ends with the connection, and so never; with it, it is there."""
+
+    length: bool = False
 
     async def meet(self, exchange: Exchange) -> None:
         reply = await exchange.reply()
-        await exchange.write(reply.head(None, (b"Connection", b"close")) + reply.body)
+        await exchange.write(reply.head(-1 if self.length else None, _CLOSE) + reply.body)
         await exchange.gone()
 
 
@@ -190,6 +193,28 @@ class Http10(Meeting, frozen=True):
         start = reply.start.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
         await exchange.write(start + reply.head(None)[len(reply.start) :] + reply.body)
         exchange.closed = True
+
+
+class Closing(Meeting, frozen=True):
+    """The right answer, and then the end of the connection: `said` in its head (Connection: close), or without a word,
+    though HTTP/1.1 keeps it open."""
+
+    said: bool = True
+
+    async def meet(self, exchange: Exchange) -> None:
+        reply = await exchange.reply()
+        await exchange.write(reply.head(-1, *((_CLOSE,) if self.said else ())) + reply.body)
+        exchange.closed = True
+
+
+class Trailers(Meeting, frozen=True):
+    """The right answer in chunks of a few bytes, with extensions of the chunks, and header fields after the last."""
+
+    async def meet(self, exchange: Exchange) -> None:
+        reply = await exchange.reply()
+        pieces = [reply.body[place : place + 7] for place in range(0, len(reply.body), 7)]
+        chunks = b"".join(b"%x;chaos=1\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        await exchange.write(reply.head(None, _CHUNKED) + chunks + b"0\r\nX-Chaos: trailer\r\n\r\n")
 
 
 class Status(Meeting, frozen=True):
@@ -279,19 +304,42 @@ class EndlessHeaders(Meeting, frozen=True):
             await exchange.write(b"X-Chaos-%d: %b\r\n" % (number, b"z" * 60))
 
 
+class HugeHeader(Meeting, frozen=True):
+    """The right answer, with one header field of `size` bytes."""
+
+    size: int = 100_000
+
+    async def meet(self, exchange: Exchange) -> None:
+        reply = await exchange.reply()
+        await exchange.write(reply.with_header(b"X-Chaos", b"z" * self.size).wire())
+
+
+class TwoLengths(Meeting, frozen=True):
+    """The right answer, whose head gives two lengths: whoever believes the first reads another body than whoever
+    believes the second."""
+
+    async def meet(self, exchange: Exchange) -> None:
+        reply = await exchange.reply()
+        await exchange.write(reply.head(-1, (b"Content-Length", b"%d" % (len(reply.body) // 2))) + reply.body)
+
+
 class EarlyHints(Meeting, frozen=True):
-    """Interim answers (103) without end, and never the real one."""
+    """Interim answers (100, 103): as many as `count`, then the real one; or without end."""
 
     every: str = "1ms"
+    count: int | None = None
 
     def __post_init__(self) -> None:
         seconds(self.every)
 
     async def meet(self, exchange: Exchange) -> None:
-        exchange.closed = True
-        for _ in range(100_000):
-            await exchange.write(b"HTTP/1.1 103 Early Hints\r\nLink: </chaos>\r\n\r\n")
+        for _ in range(100_000 if self.count is None else self.count):
+            await exchange.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </chaos>\r\n\r\n")
             await asyncio.sleep(seconds(self.every))
+        if self.count is None:
+            exchange.closed = True
+        else:
+            await exchange.write((await exchange.reply()).wire())
 
 
 class BrokenChunks(Meeting, frozen=True):
@@ -319,6 +367,44 @@ class Twice(Meeting, frozen=True):
         await exchange.write(reply.wire())
         other = re.sub(rb"0\.\d+", b"0.91", reply.body)
         await exchange.write(reply.with_body(other).wire())
+
+
+class Leftovers(Meeting, frozen=True):
+    """The right answer, and `after` a moment bytes that nobody asked for and that are no HTTP."""
+
+    after: str = "2ms"
+
+    def __post_init__(self) -> None:
+        seconds(self.after)
+
+    async def meet(self, exchange: Exchange) -> None:
+        await exchange.write((await exchange.reply()).wire())
+        await asyncio.sleep(seconds(self.after))
+        await exchange.write(exchange.dice.randbytes(40))
+
+
+class Greeting(Meeting, frozen=True):
+    """The server speaks first: whoever connects is greeted, before he has asked anything. Then the right answers."""
+
+    text: str = "220 ready"
+
+    async def meet(self, exchange: Exchange) -> None:
+        await exchange.write((await exchange.reply()).wire())
+
+
+class Says(Meeting, frozen=True):
+    """One line in place of each answer, as of a server that is not ready for anybody."""
+
+    tcp: ClassVar[bool] = True
+    text: str = "-LOADING Redis is loading the dataset in memory"
+
+    async def meet(self, exchange: Exchange) -> None:
+        await exchange.write(self.line)
+        exchange.closed = True
+
+    @property
+    def line(self) -> bytes:
+        return self.text.encode("utf-8") + b"\r\n"
 
 
 class GzipLie(Meeting, frozen=True):
@@ -477,6 +563,7 @@ class AnyOf(Meeting, frozen=True):
 
 
 _CHUNKED = (b"Transfer-Encoding", b"chunked")
+_CLOSE = (b"Connection", b"close")
 
 
 def _outputs(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -529,6 +616,8 @@ KINDS: Mapping[str, type[Kind]] = {
     "stalled_body": StalledBody,
     "slow_close": SlowClose,
     "http10": Http10,
+    "closing": Closing,
+    "trailers": Trailers,
     "status": Status,
     "redirect": Redirect,
     "garbage": Garbage,
@@ -537,10 +626,15 @@ KINDS: Mapping[str, type[Kind]] = {
     "page": Page,
     "huge_body": HugeBody,
     "endless_headers": EndlessHeaders,
+    "huge_header": HugeHeader,
+    "two_lengths": TwoLengths,
     "early_hints": EarlyHints,
     "broken_chunks": BrokenChunks,
     "short_length": ShortLength,
     "twice": Twice,
+    "leftovers": Leftovers,
+    "greeting": Greeting,
+    "says": Says,
     "gzip_lie": GzipLie,
     "deep": Deep,
     "score": Score,

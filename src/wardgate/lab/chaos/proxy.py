@@ -19,6 +19,7 @@ from wardgate.lab.chaos.kinds import (
     Close,
     Drip,
     Garbage,
+    Greeting,
     HalfBody,
     Hang,
     Kind,
@@ -28,6 +29,7 @@ from wardgate.lab.chaos.kinds import (
     NotAccepted,
     Refused,
     Reset,
+    Says,
 )
 from wardgate.lab.chaos.messages import Malformed, Message, read_message, response
 
@@ -102,8 +104,8 @@ class Proxy:
                 self._lapse(fault.kind)
             else:
                 self._flapping = self._group.create_task(self._flap(fault.kind, fault.flap))
-        elif isinstance(fault.kind, Reset) and fault.kind.at == "accept":
-            self._drop()
+        elif isinstance(fault.kind, Greeting) or (isinstance(fault.kind, Reset) and fault.kind.at == "accept"):
+            self._drop()  # what it does, it does to new connections
 
     def end(self) -> None:
         if self._flapping is not None:
@@ -178,6 +180,8 @@ class Proxy:
             reset(writer)
             return
         try:
+            if self._fault is not None and isinstance(self._fault.kind, Greeting):
+                writer.write(self._fault.kind.text.encode("utf-8") + b"\r\n")
             await (self._serve_http if self.http else self._serve_tcp)(reader, writer)
         except _BROKEN:
             pass  # either side has left: that is what connections do here
@@ -287,6 +291,8 @@ class Proxy:
             case HalfBody():
                 await write(data[: len(data) // 2])
                 return False
+            case Says() as kind:
+                await write(kind.line)
             case Garbage() as kind:
                 await write(self._dice.randbytes(kind.size))
             case Drip() as kind:

@@ -81,7 +81,8 @@ async def test_an_answer_to_another_request_is_refused() -> None:
             echoed["id"] = other
             with pytest.raises(ModelUnavailable) as refused:
                 await client.infer(endpoint, INPUTS, 0.2)
-            assert refused.value.reason is Reason.REPLY_MALFORMED
+            assert refused.value.reason is Reason.REPLY_MISMATCHED
+        assert server.connections == len(others), "what is one reply behind is used no more"
         await http.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.telemetry_reference import TARGET, reference
+from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.attributes import ATTRIBUTES, Configured, Loss, Sink, Words
@@ -18,12 +19,13 @@ def test_the_page_is_current() -> None:
 def test_a_label_that_is_not_listed_is_no_metric() -> None:
     """At the start of the process, not at its first call."""
     with pytest.raises(ValueError, match="patient"):
-        Instruments()._counter("wardgate_x", "What it says.", ("service_id", "patient"))
+        Instruments().counter("wardgate_x", "What it says.", ("service_id", "patient"))
 
 
 def test_every_label_has_a_closed_set() -> None:
     """Ids and numbers would make a series of each call."""
     meter = PrometheusMeter()
+    DurableMeter(meter)
     names = {name for each in meter.registry._names_to_collectors.values() for name in each._labelnames}  # type: ignore[attr-defined]
     open_ = {name for name in names if not isinstance(ATTRIBUTES[name].kind, Words | Configured)}
     assert open_ == {"version", "python"}, "of the one series that says what is running"

@@ -1,0 +1,115 @@
+"""The durable store with what belongs to it: whether it is there, and its upkeep."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.durable import DurableMeter
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.postgres import Postgres
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.bootstrap.parts import SystemClock
+from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.records.archive import Archive, ArchiveUnavailable, Kind, Trouble
+from wardgate.records.retention import purge
+
+
+class StoreRefused(Exception):
+    """The durable store is there, and must not be used: a person has to see to it. Says why, and how."""
+
+
+def archive_of(place: DurablePlace, card_key: Callable[[str], str]) -> SqlArchive:
+    """Asks nobody yet: it opens with its first use."""
+    return SqlArchive(Sqlite(place) if isinstance(place, SqlitePlace) else Postgres(place), card_key)
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepOptions:
+    first: float = 5.0
+    """Seconds that a start waits for the store."""
+    look: float = 5.0
+    """Seconds between two looks at whether the store is there."""
+    purge: float = 3600.0
+    """Seconds between two purges; the first comes a look after the start."""
+    breath: float = 0.2
+    """Seconds between two batches of a purge, for everybody else."""
+
+
+class Upkeep:
+    """A thread of its own, since a store may hang: looks after the store, tells when it goes and comes, and purges."""
+
+    def __init__(
+        self,
+        archive: SqlArchive,
+        retention: Callable[[], Mapping[Kind, float]],
+        clock: SystemClock,
+        meter: DurableMeter,
+        log: EventLog,
+        options: UpkeepOptions | None = None,
+    ) -> None:
+        self.archive: Archive = archive
+        self._store, self._retention, self._clock = archive, retention, clock
+        self._meter, self._log, self._options = meter, log, options or UpkeepOptions()
+        self._stop, self._looked = threading.Event(), threading.Event()
+        self._state, self._due = "", 0.0
+        self._refused: Trouble | None = None
+        self._thread = threading.Thread(target=self._run, name="durable-store", daemon=True)
+
+    async def begin(self) -> None:
+        """A store that is down holds up no start for long; one that is another's ends it. Raises StoreRefused."""
+        self._thread.start()
+        await asyncio.to_thread(self._looked.wait, self._options.first)
+        if self._refused is not None:
+            raise StoreRefused(self._refused.meaning)
+
+    def end(self) -> None:
+        """Waits for nobody: what is under way ends with the process, and undoes itself."""
+        self._stop.set()
+
+    def health(self) -> Mapping[str, str]:
+        """`state` is up, or why it is not; `opening` until the first look has ended."""
+        return {"kind": self._store.kind, "state": self._state or "opening"}
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._store.ping()
+                self._tell("up")
+                if self._looked.is_set() and self._due <= self._clock.monotonic():
+                    self._purge()
+            except ArchiveUnavailable as error:
+                self._refused = error.trouble if error.lasting else None
+                self._tell(error.trouble.value)
+            except Exception as error:  # upkeep goes on, whatever a driver does
+                self._log.fault("durable_store", error)
+            self._looked.set()
+            self._stop.wait(self._options.look)
+        self._store.close()
+
+    def _tell(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._meter.up(state == "up")
+            self._log.event("durable_store", kind=self._store.kind, state=state)
+
+    def _purge(self) -> None:
+        self._due = self._clock.monotonic() + self._options.purge
+        removed: dict[Kind, int] = {}
+
+        def count(kind: Kind, rows: int) -> None:
+            removed[kind] = removed.get(kind, 0) + rows
+            self._meter.purged(kind, rows)
+
+        try:
+            purge(
+                self._store,
+                self._retention(),
+                self._clock.now(),
+                count,
+                lambda: not self._stop.wait(self._options.breath),
+            )
+        finally:
+            for kind, rows in removed.items():
+                self._log.event("purged", kind=kind.value, rows=rows)

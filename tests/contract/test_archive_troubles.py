@@ -1,0 +1,445 @@
+"""What may befall a durable store, and what whoever asks it is told: within bounds, and nothing half done."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.contract.conftest import Store
+from tests.fakes.archive_rows import FOREVER, START, card_key, decision
+from tests.fakes.postgres_server import PostgresServer
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
+from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
+from wardgate.adapters.sql.tables import VERSION_TABLE
+from wardgate.domain.durable import PostgresPlace, SqlitePlace
+from wardgate.records.archive import ArchiveUnavailable, Kind, OutcomeBatch, OutcomeRow, Trouble
+
+HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=2.0, bulk_limit=2.0)
+DAY = 86400
+
+
+def trouble(work: Callable[[], object]) -> Trouble:
+    with pytest.raises(ArchiveUnavailable) as unavailable:
+        work()
+    return unavailable.value.trouble
+
+
+def tables(store: Store, statement: Any) -> None:
+    """Somebody else's hand in the store."""
+    if isinstance(store.place, SqlitePlace):
+        connection = sqlite3.connect(store.place.path)
+        with connection:
+            connection.execute(statement)
+        connection.close()
+    else:
+        database = Postgres(store.place)
+        with database.writing() as session:
+            session.exec_driver_sql(statement)
+        database.close()
+
+
+# --- versions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_of_a_later_version_is_left_alone(bare: Store) -> None:
+    """It says that only another version may use it; when that has been put back, all is there."""
+    bare.another().add_decisions([decision(0)])
+    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    archive = bare.another()
+    assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.NEWER
+    assert trouble(lambda: list(archive.decisions(0, FOREVER))) is Trouble.NEWER
+    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+
+
+def test_tables_of_somebody_else_are_left_alone(bare: Store) -> None:
+    if isinstance(bare.place, SqlitePlace):
+        os.mkdir(os.path.dirname(bare.place.path))
+    tables(bare, "CREATE TABLE decisions (id integer)")
+    assert trouble(bare.another().ping) is Trouble.FOREIGN
+    tables(bare, "DROP TABLE decisions")
+    bare.another().ping()
+
+
+def test_a_table_that_was_taken_away_is_told(bare: Store) -> None:
+    archive = bare.another()
+    archive.add_decisions([decision(0)])
+    tables(bare, "DROP TABLE cards")
+    assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.FOREIGN
+    assert [record.decision_id for record in archive.decisions(0, FOREVER)] == [decision(0).decision_id]
+
+
+MIGRATING = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.postgres import Postgres
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.domain.durable import PostgresPlace, SqlitePlace
+
+@event.listens_for(Engine, "before_cursor_execute")
+def die(connection, cursor, statement, *rest):
+    if sys.argv[1] in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+place = eval(sys.argv[2])
+database = Sqlite(place) if isinstance(place, SqlitePlace) else Postgres(place)
+SqlArchive(database, str).ping()
+"""
+
+
+@pytest.mark.parametrize("at", ["CREATE TABLE custody"])
+def test_a_migration_that_dies_in_the_middle_leaves_nothing(bare: Store, at: str) -> None:
+    """Killed, not warned. The next start begins anew."""
+    place = repr(bare.place)
+    if isinstance(bare.place, PostgresPlace):
+        place = place.replace(", port=", f", password={bare.place.password!r}, port=", 1)
+    ended = subprocess.run([sys.executable, "-c", MIGRATING, at, place], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    archive = bare.another()
+    assert archive.add_decisions([decision(0)]) == 1
+    assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+
+
+# --- SQLite ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "var" / "wardgate.db"
+
+
+@contextmanager
+def sqlite_archive(file: Path, wait: float = 0.3) -> Iterator[SqlArchive]:
+    archive = SqlArchive(Sqlite(SqlitePlace(str(file)), SqliteOptions(wait=wait)), card_key)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def test_nobody_else_may_read_the_file(file: Path) -> None:
+    """Nor those that SQLite puts beside it, nor look into the folder."""
+    with sqlite_archive(file) as archive:
+        archive.add_decisions([decision(0)])
+        beside = sorted(file.parent.iterdir())
+        assert [path.name for path in beside] == ["wardgate.db", "wardgate.db-shm", "wardgate.db-wal"]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in beside} == {0o600}
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_file_that_is_no_store_is_left_as_it_is(file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with sqlite_archive(file) as archive:
+        assert trouble(archive.ping) is Trouble.FOREIGN
+        assert file.read_bytes() == content
+        file.unlink()
+        archive.ping()
+
+
+def test_a_file_of_another_program_is_left_alone(file: Path) -> None:
+    """Also where its tables have other names than ours."""
+    file.parent.mkdir()
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE patients (name text)")
+    connection.close()
+    with sqlite_archive(file) as archive:
+        assert trouble(archive.ping) is Trouble.FOREIGN
+    connection = sqlite3.connect(file)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("patients",)]
+    connection.close()
+
+
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    """A folder in the file's place, a file in the folder's."""
+    (tmp_path / "file").write_bytes(b"")
+    for place in (tmp_path, tmp_path / "file" / "wardgate.db"):
+        with sqlite_archive(place) as archive:
+            assert trouble(archive.ping) is Trouble.DENIED
+
+
+def test_a_lock_that_stays_is_waited_for_so_long_and_no_longer(file: Path) -> None:
+    """Readers go on meanwhile."""
+    with sqlite_archive(file) as archive:
+        archive.add_decisions([decision(0)])
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.LATE
+        assert time.monotonic() - began < 10
+        assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+        other.close()
+        assert archive.add_decisions([decision(1)]) == 1
+
+
+def test_a_full_disk_is_told_and_loses_nothing(file: Path) -> None:
+    """What had been added is there, and a purge makes room."""
+
+    def limit(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 100").fetchall()
+
+    event.listen(Engine, "connect", limit)
+    try:
+        with sqlite_archive(file) as archive:
+            added = 0
+            with pytest.raises(ArchiveUnavailable) as full:
+                while True:
+                    added += archive.add_decisions([decision(added + n) for n in range(50)])
+            assert full.value.trouble is Trouble.FULL
+            assert 0 < added < 1000
+            assert list(archive.decisions(0, FOREVER)) == [decision(n) for n in range(added)]
+            assert archive.purge(Kind.DECISIONS, FOREVER) == added
+            assert archive.add_decisions([decision(n) for n in range(50)]) == 50
+    finally:
+        event.remove(Engine, "connect", limit)
+
+
+def test_a_file_that_was_taken_away_is_not_written_to_any_longer(file: Path) -> None:
+    """Nobody would ever see that. The next call makes another."""
+    with sqlite_archive(file) as archive:
+        archive.add_decisions([decision(0)])
+        for path in list(file.parent.iterdir()):
+            path.unlink()
+        assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.DOWN
+        assert archive.add_decisions([decision(1)]) == 1
+        assert list(archive.decisions(0, FOREVER)) == [decision(1)]
+
+
+def test_what_is_purged_is_overwritten(file: Path) -> None:
+    """No page of the file, and no page of the log beside it once that has been folded in, shows it any longer."""
+    marker = "site-that-was-purged"
+    with sqlite_archive(file) as archive:
+        archive.add_decisions([decision(n, site_id=marker) for n in range(50)])
+        archive.purge(Kind.DECISIONS, FOREVER)
+    assert marker.encode() not in b"".join([path.read_bytes() for path in file.parent.iterdir()])
+
+
+WRITING = """
+import sys
+from tests.fakes.archive_rows import decision
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.domain.durable import SqlitePlace
+
+archive = SqlArchive(Sqlite(SqlitePlace(sys.argv[1])), str)
+for start in range(0, 1000000, 7):
+    archive.add_decisions([decision(n) for n in range(start, start + 7)])
+    print(start + 7, flush=True)
+"""
+
+
+def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_there(file: Path) -> None:
+    """And no batch is there by half."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITING, str(file)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    told = [int(writer.stdout.readline()) for _ in range(30)][-1]
+    writer.kill()
+    told = max([told, *[int(line) for line in writer.stdout.read().split()]])
+    writer.wait(10)
+    writer.stdout.close()
+    with sqlite_archive(file) as archive:
+        there = len(list(archive.decisions(0, FOREVER)))
+    assert there >= told and there % 7 == 0
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(postgres: PostgresServer) -> PostgresPlace:
+    return postgres.place(postgres.database())
+
+
+@contextmanager
+def postgres_archive(place: PostgresPlace, options: PostgresOptions = HASTY) -> Iterator[SqlArchive]:
+    archive = SqlArchive(Postgres(place, options), card_key)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def test_a_server_that_died_is_told_at_once_and_found_again(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """Connections of before the crash fail nobody."""
+    with postgres_archive(place) as archive:
+        archive.add_decisions([decision(0)])
+        postgres.kill()
+        try:
+            began = time.monotonic()
+            for _ in range(3):
+                assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.DOWN
+            assert time.monotonic() - began < 10
+        finally:
+            postgres.start()
+        assert archive.add_decisions([decision(1)]) == 1
+        postgres.kill()
+        postgres.start()
+        assert list(archive.decisions(0, FOREVER)) == [decision(0), decision(1)]
+
+
+def test_a_server_that_is_down_at_the_start_is_found_later(postgres: PostgresServer, place: PostgresPlace) -> None:
+    postgres.kill()
+    with postgres_archive(place) as archive:
+        try:
+            assert trouble(archive.ping) is Trouble.DOWN
+        finally:
+            postgres.start()
+        assert archive.add_decisions([decision(0)]) == 1
+
+
+def test_a_server_that_hangs_costs_a_bounded_time(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """Over a connection that stood, over a new one, and for many at once."""
+    with postgres_archive(place) as archive, ThreadPoolExecutor(12) as pool:
+        archive.add_decisions([decision(0)])
+        postgres.hang()
+        try:
+            for count in (1, 12):
+                began = time.monotonic()
+                asked = [pool.submit(trouble, archive.ping) for _ in range(count)]
+                assert {future.result() for future in asked} == {Trouble.LATE}
+                assert time.monotonic() - began < 4 * (HASTY.connect + HASTY.wait)
+        finally:
+            postgres.wake()
+        assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+
+
+def test_a_server_that_hangs_in_the_middle_has_its_connection_cut(
+    postgres: PostgresServer, place: PostgresPlace
+) -> None:
+    """Of the batch, nothing is there."""
+
+    def rows() -> Iterator[OutcomeRow]:
+        for number in range(40_000):
+            if number == 15_000:
+                postgres.hang()
+            yield OutcomeRow(f"p{number}", "dialysis", 1.0, 5.0)
+
+    with postgres_archive(place) as archive:
+        archive.ping()
+        try:
+            began = time.monotonic()
+            assert trouble(lambda: archive.add_outcomes(rows(), lambda: OutcomeBatch("d1", "x", 1.0))) is Trouble.LATE
+            assert time.monotonic() - began < 30
+        finally:
+            postgres.wake()
+        assert archive.outcomes_of(["p1"]) == []
+
+
+def test_a_lock_on_the_tables_is_waited_for_so_long_and_no_longer(
+    postgres: PostgresServer, place: PostgresPlace
+) -> None:
+    with postgres_archive(place) as archive:
+        archive.add_decisions([decision(0)])
+        with postgres.session(place.database) as session:
+            session.execute("BEGIN; LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE")
+            began = time.monotonic()
+            assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.LATE
+            assert trouble(lambda: archive.decisions_named(decision_id="x")) is Trouble.LATE
+            assert time.monotonic() - began < 10
+        assert archive.add_decisions([decision(1)]) == 1
+
+
+def test_connections_that_an_administrator_ends_are_replaced(postgres: PostgresServer, place: PostgresPlace) -> None:
+    with postgres_archive(place) as archive:
+        archive.add_decisions([decision(0)])
+        postgres.run(
+            "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wardgate'"
+        )
+        time.sleep(0.1)
+        assert archive.add_decisions([decision(1)]) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"password": "wrong"}, {"user": "nobody"}, {"database": "nothing"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_login_that_is_refused_is_told_apart(place: PostgresPlace, change: dict[str, Any]) -> None:
+    """And does not look like a server that is down; the password is in no text."""
+    with postgres_archive(replace(place, **change)) as archive:
+        with pytest.raises(ArchiveUnavailable) as unavailable:
+            archive.ping()
+        assert unavailable.value.trouble is Trouble.DENIED
+    assert "gateway-word" not in repr(place)
+
+
+def test_a_right_that_was_taken_away_is_told(postgres: PostgresServer, place: PostgresPlace) -> None:
+    with postgres_archive(place) as archive:
+        archive.ping()
+        with postgres.session(place.database) as session:
+            session.execute("ALTER TABLE decisions OWNER TO admin")
+        assert trouble(lambda: archive.add_decisions([decision(0)])) is Trouble.DENIED
+
+
+# --- partitions -----------------------------------------------------------------------------------------------------
+
+
+def partitions_of(postgres: PostgresServer, place: PostgresPlace) -> dict[str, int]:
+    counts = postgres.run(place.database, "SELECT tableoid::regclass::text, count(*) FROM decisions GROUP BY 1")
+    return dict(counts)
+
+
+def test_decisions_lie_by_month(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """UTC, with the following month made ahead."""
+    with postgres_archive(place) as archive:
+        archive.add_decisions([decision(0), decision(1, at=START + 60 * DAY)])
+    assert partitions_of(postgres, place) == {"decisions_m2026_09": 1, "decisions_m2026_11": 1}
+    made = postgres.run(place.database, "SELECT relname FROM pg_class WHERE relname ~ '^cards_m' AND relkind = 'r'")
+    assert sorted(name for (name,) in made) == ["cards_m2026_09", "cards_m2026_10", "cards_m2026_11", "cards_m2026_12"]
+
+
+def test_what_came_before_its_partition_is_moved_into_it(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """It came while the tables were locked: it lay in the default partition, and was found there."""
+    with postgres_archive(place) as archive, postgres.session(place.database) as session:
+        archive.ping()
+        session.execute("BEGIN; LOCK TABLE decisions IN SHARE UPDATE EXCLUSIVE MODE")
+        assert archive.add_decisions([decision(0)]) == 1
+        assert archive.decisions_named(decision_id=decision(0).decision_id) == [decision(0)]
+        session.execute("COMMIT")
+        assert partitions_of(postgres, place) == {"decisions_rest": 1}
+        archive.add_decisions([decision(1)])
+        assert partitions_of(postgres, place) == {"decisions_m2026_09": 2}
+        assert list(archive.decisions(0, FOREVER)) == [decision(0), decision(1)]
+
+
+def test_a_month_that_is_over_is_dropped_whole(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """The month that is not yet over goes row by row; what comes late for a dropped one has its place again."""
+    with postgres_archive(place) as archive:
+        old = [decision(n, at=START + n * DAY) for n in range(40)]
+        archive.add_decisions(old)
+        limit = START + 20 * DAY  # 11 October
+        removed = []
+        while count := archive.purge(Kind.DECISIONS, limit, 3):
+            removed.append(count)
+        assert removed == [10, 3, 3, 3, 1]
+        assert list(archive.decisions(0, FOREVER)) == old[20:]
+        assert archive.add_decisions([decision(0)]) == 1
+        assert archive.purge(Kind.DECISIONS, limit) == 1
+
+
+def test_a_purge_that_cannot_have_the_table_gives_up_soon(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """A long backup reads: the purge comes again later, and holds up no writer until then."""
+    with postgres_archive(place) as archive, postgres.session(place.database) as session:
+        archive.add_decisions([decision(0), decision(1, at=START + 60 * DAY)])
+        session.execute("BEGIN; LOCK TABLE decisions IN ACCESS SHARE MODE")
+        began = time.monotonic()
+        assert trouble(lambda: archive.purge(Kind.DECISIONS, START + 40 * DAY)) is Trouble.LATE
+        assert time.monotonic() - began < 10
+        assert archive.add_decisions([decision(2)]) == 1
+        session.execute("COMMIT")
+        assert archive.purge(Kind.DECISIONS, START + 40 * DAY) == 2

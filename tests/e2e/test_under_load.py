@@ -1,0 +1,157 @@
+"""What breaks beside a gateway under load, or is changed in it: no call fails, and none is late.
+
+`make check` looks for a few seconds, and only at the answers; `make proof`, which has the machine to itself, for longer
+and at the time that each took, from when it was due.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.fakes.kidney_calls import kidney_call
+from tests.fakes.redis_server import RedisServer
+from tests.fakes.served import PATH, Running, children, post, running, until
+from wardgate.lab.load.engine import Address, Call, Generator
+
+DEADLINE = ("deadline: 10s", "deadline: 500ms")
+LATEST = 0.55
+Step = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+def proof(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("--hypothesis-profile") == "proof")
+
+
+def pieces(number: int) -> Sequence[bytes]:
+    body = msgspec.json.encode(kidney_call(number))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode(), body
+
+
+@asynccontextmanager
+async def load(here: Running, rate: float) -> AsyncIterator[list[Call]]:
+    """Calls at this rate for as long as the block lasts; all of them have ended when it is left."""
+    calls: list[Call] = []
+    over = asyncio.Event()
+
+    def due() -> Iterator[float]:
+        number = 0
+        while not over.is_set():
+            yield number / rate
+            number += 1
+
+    generator = Generator(Address("127.0.0.1", here.listen, False), pieces, calls.append, patience=20)
+    sending = asyncio.get_running_loop().create_task(generator.run_at(due()))
+    try:
+        yield calls
+    finally:
+        over.set()
+        await sending
+        generator.close()
+
+
+async def happened(here: Running, name: str, times: int) -> None:
+    await until(lambda: len(here.named(name)) >= times)
+
+
+def shown(calls: Sequence[Call]) -> list[bool]:
+    return [call.status == 200 and len(msgspec.json.decode(call.body)["cards"]) == 1 for call in calls]
+
+
+def latest(calls: Sequence[Call]) -> float:
+    return max(call.done - call.due for call in calls)
+
+
+async def test_whatever_becomes_of_redis_no_call_fails(tmp_path: Path, proof: bool) -> None:
+    """Hung, awake again, killed, started again: every call has its card, and health says what Redis does."""
+    with RedisServer() as redis:
+        hot = f"redis://default:admin-word@127.0.0.1:{redis.port}"
+        async with running(tmp_path, hot=hot, service=DEADLINE) as here:
+            steps: list[Step] = [
+                lambda: asyncio.to_thread(redis.hang),
+                lambda: asyncio.to_thread(redis.wake),
+                lambda: asyncio.to_thread(redis.kill),
+                lambda: asyncio.to_thread(redis.start),
+            ]
+            async with load(here, 200 if proof else 60) as calls:
+                await until(lambda: "up" in states(here))
+                for _ in range(15 if proof else 1):
+                    for step in steps:
+                        told = len(states(here))
+                        await step()
+                        await happened(here, "hot_store", told + 1)
+                        await asyncio.sleep(0.3)
+    assert set(states(here)) == {"up", "down"} and len(calls) > 100
+    assert all(shown(calls))
+    if proof:
+        assert latest(calls) < LATEST
+
+
+def states(here: Running) -> list[str]:
+    return [event["state"] for event in here.named("hot_store")]
+
+
+async def test_a_killed_worker_takes_only_its_own_calls_along(tmp_path: Path, proof: bool) -> None:
+    """Every other call has its whole card, also those that come while it is being replaced; what was lost is told."""
+    with RedisServer() as redis:
+        hot = f"redis://default:admin-word@127.0.0.1:{redis.port}"
+        async with running(tmp_path, "--workers", "2", hot=hot, service=DEADLINE) as here:
+            kills = 10 if proof else 1
+            async with load(here, 200 if proof else 60) as calls:
+                for number in range(1, kills + 1):
+                    await asyncio.sleep(0.5)
+                    os.kill(children(here.process.pid)[0], signal.SIGKILL)
+                    await happened(here, "worker_lost", number)
+                    await until(lambda: len(children(here.process.pid)) == 2)
+                    await asyncio.sleep(0.5)
+            lost = [call for call in calls if not call.status]
+            told = sum(event["calls_lost"] for event in here.named("worker_lost"))
+    assert told <= len(lost) <= 8 * kills, "its connections' calls, and none besides"
+    answered = [call for call in calls if call.status]
+    assert len(answered) > 50 and all(shown(answered))
+    if proof:
+        assert latest(answered) < LATEST
+
+
+async def test_workers_without_a_key_share_the_one_that_their_parent_drew(tmp_path: Path) -> None:
+    """What one has answered another knows: a repeat has the same card, whoever answers."""
+    no_key = ("pseudonym_key: {env: TEST_PSEUDONYM_KEY}\n", "")
+    with RedisServer() as redis:
+        hot = f"redis://default:admin-word@127.0.0.1:{redis.port}"
+        async with running(tmp_path, "--workers", "2", hot=hot, wardgate=no_key) as here:
+            request = post(PATH, msgspec.json.encode(kidney_call()))
+            answers = [await here.send(request)]
+            for _ in range(40):
+                await asyncio.sleep(0.05)
+                answers.append(await here.send(request))
+                text = await here.metrics()
+                if all(f'wardgate_calls_total{{worker="{number}"' in text for number in (1, 2)):
+                    break
+            else:
+                raise AssertionError("one worker answered all")
+            warnings = [event for event in here.named("warning") if event["key"] == "pseudonym_key"]
+    assert len({body for _, body in answers}) == 1 and answers[0][0] == 200
+    assert len(warnings) == 1 and "worker" not in warnings[0]
+
+
+async def test_a_reload_makes_nobody_wait(tmp_path: Path, proof: bool) -> None:
+    """Every call has its card, that of before or that of after."""
+    async with running(tmp_path, service=DEADLINE) as here, load(here, 200 if proof else 60) as calls:
+        for number in range(30 if proof else 3):
+            title = f"Risk, edition {number}"
+            here.edit(card=("Kidney failure risk in 2 years", title), service=DEADLINE)
+            here.process.send_signal(signal.SIGHUP)
+            await happened(here, "reloaded", number + 1)
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
+    assert all(shown(calls))
+    assert title.encode() in max(calls).body
+    if proof:
+        assert latest(calls) < LATEST
