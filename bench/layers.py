@@ -134,7 +134,7 @@ class _Parts:
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
-        handler: HookHandler = stack([telemetry(Telemetry(clock, meter)), record(self.sink)], flow)
+        handler: HookHandler = stack([telemetry(Telemetry(clock, meter), self.faults), record(self.sink)], flow)
         if layered:
             shadow = Shadow(flow, self.gatherer.given, {}, snapshots, self.sink, clock, meter, self.faults)
             notices = Notices(snapshots, {}, recall)

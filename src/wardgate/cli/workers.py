@@ -193,6 +193,7 @@ class Parent:
         if circuit not in await self.circuits():
             return None
         self._isolated = self._isolated | {circuit} if away else self._isolated - {circuit}
+        self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
         self._log.event("circuit", service_id=service, model_version=release, isolated=away)
         return circuits_of(await self._ask_all({"isolated": self._told_isolated()})).get(circuit)
 

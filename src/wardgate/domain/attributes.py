@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, NewType, TypedDict, get_args, get_type_hints
 
+from wardgate.domain.cards.spec import OverrideClass
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.errors import WardgateError
 from wardgate.domain.features.vector import Mark
-from wardgate.domain.feedback import FeedbackOutcome
+from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 
@@ -184,7 +185,7 @@ class Attributes(TypedDict, total=False):
     override: Annotated[
         str,
         "the class of an override's reason",
-        Words(("disagree", "already_done", "not_applicable", "patient_choice", "workflow", "unknown", "none")),
+        _words(OverrideClass, UNKNOWN_REASON, NO_REASON),
     ]
     state: Annotated[
         str,

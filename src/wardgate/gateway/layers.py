@@ -26,11 +26,14 @@ from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached, NoTim
 HookHandler = Handler[HookCall, HookOutcome]
 
 
-def telemetry(told: Telemetry) -> Layer[HookCall, HookOutcome]:
+def telemetry(told: Telemetry, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
     def layer(inner: HookHandler) -> HookHandler:
         async def handle(call: HookCall) -> HookOutcome:
             outcome = await inner(call)
-            told.ended(outcome)
+            try:
+                told.ended(outcome)
+            except Exception as error:  # stands outside of rescue: what is said of an answer must not cost the answer
+                faults.fault("telemetry", error)
             return outcome
 
         return handle

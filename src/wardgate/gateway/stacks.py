@@ -58,7 +58,7 @@ def hook_layers(
 
     return [
         shadowed(shadow),  # sees how the call ended, and takes nothing of its time
-        telemetry(Telemetry(clock, meter, tracing)),  # must see refusals and rescued failures too
+        telemetry(Telemetry(clock, meter, tracing), faults),  # must see refusals and rescued failures too
         recalled(recall, faults),  # one read for all below; outside record, since only what was recorded was shown
         record(sink),  # records what the clinician got, so outside rescue; its own failure withholds the card
         noticed(notices, faults),  # outside rescue, to speak of what it rescued; recorded like any card

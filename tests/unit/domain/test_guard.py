@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,11 +13,21 @@ from hypothesis import strategies as st
 
 from tests.fakes.gateway import DEMO
 from wardgate.adapters.files.catalog import load
+from wardgate.adapters.http.client import HttpFailure
+from wardgate.adapters.http.fhir import ReadFailure
+from wardgate.adapters.otel.collector import Taken
+from wardgate.adapters.sql.postgres import Postgres
+from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.domain.attributes import ATTRIBUTES, FAULT_STAGES, OTHER, Configured, Loss, Measured, Sink, Words
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
+from wardgate.domain.context.record import Dropped
 from wardgate.domain.guard import Guard, configured_names
 from wardgate.domain.outcomes import Outcome, Reason
+from wardgate.gateway.proof import Proof
+from wardgate.records.archive import Kind, Trouble
+from wardgate.resilience.breaker import State
+from wardgate.settings import File
 
 ROOT = Path(__file__).parents[3]
 
@@ -144,6 +154,23 @@ def test_every_stage_that_a_fault_is_noted_under_is_listed() -> None:
                 if node.args and isinstance(node.args[0], ast.Constant):
                     named.add(node.args[0].value)
     assert named and named == set(FAULT_STAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("state", {*State, *Trouble, "up", "down"}),
+        ("proof", {*Proof}),
+        ("kind", {*Kind, Sqlite.kind, Postgres.kind}),
+        ("result", {*Taken, *Reason, "passed"}),
+        ("cause", {*Dropped, *HttpFailure, *ReadFailure, *Loss, "foreign_action"}),
+        ("environment", set(get_args(File.model_fields["environment"].annotation))),
+    ],
+)
+def test_words_of_other_rings_are_listed(name: str, words: set[str]) -> None:
+    """The list cannot import them; none may become `other`, and none may be left over."""
+    kind = ATTRIBUTES[name].kind
+    assert isinstance(kind, Words) and set(kind.words) == {str(word) for word in words}
 
 
 PLANTED = """

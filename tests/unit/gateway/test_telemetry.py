@@ -9,6 +9,8 @@ from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.meter import FakeMeter
 from wardgate.domain.decisions.decision import Decision, Fallback
 from wardgate.domain.outcomes import Reason, Stage, Step
+from wardgate.gateway.call import HookCall
+from wardgate.gateway.layers import telemetry
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.telemetry import Telemetry
 
@@ -62,3 +64,21 @@ async def test_a_whole_call_is_timed_stage_by_stage_and_its_inputs_are_marked() 
     await gateway.call(call)
     assert [stage for _, stage in gateway.meter.stages][:2] == [Stage.GATHER, Stage.EXTRACT]
     assert ("uacr", "missing") in gateway.meter.marked and gateway.meter.left[0] > 0
+
+
+async def test_a_mistake_in_telemetry_costs_no_answer() -> None:
+    """It stands outside of what rescues: the outcome goes its way, and the fault is noted."""
+
+    class Broken(FakeMeter):
+        def call_timed(self, *_: object) -> None:
+            raise KeyError("Maria Muster")
+
+    shown, faults = HookOutcome(hook_call(), Reason.THRESHOLD_MET), FakeMeter()
+
+    async def answer(call: HookCall) -> HookOutcome:
+        return shown
+
+    clock = FakeClock()
+    layer = telemetry(Telemetry(clock, Broken()), faults)
+    assert await layer(answer)(shown.call) is shown
+    assert faults.faults == [("telemetry", "KeyError")]

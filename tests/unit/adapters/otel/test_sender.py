@@ -132,6 +132,19 @@ async def test_a_collector_that_hangs_drips_or_floods_holds_up_nobody(fault: str
         assert time.monotonic() - before < 5 and turns > 3 and here.news == [False]
 
 
+async def test_the_loop_turns_between_two_calls_of_a_batch() -> None:
+    """A whole batch at once would stand in the way of every answer."""
+    async with sending(SenderOptions(every=60)) as here:
+        for _ in range(64):
+            here.sender.offer(CALL)
+        flushing, turns = asyncio.get_running_loop().create_task(here.sender.flush()), 0
+        while not here.receiver.bodies:
+            turns += 1
+            await asyncio.sleep(0)
+        await flushing
+        assert turns >= 64 and len(here.receiver.bodies) == 1
+
+
 async def test_spans_that_the_collector_threw_away_are_counted() -> None:
     """OTLP's partial success."""
     async with sending() as here:
