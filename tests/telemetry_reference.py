@@ -76,7 +76,7 @@ def _metrics() -> Iterator[str]:
     yield "## Metrics\n"
     yield (
         "*Most* is how many series there can be at most for one service under one hook with one release and "
-        f"{_FEATURES} features, with buckets, sums and `_created`; in practice a tenth of it. It does not depend on "
+        f"{_FEATURES} features, with the buckets of histograms; in practice a tenth of it. It does not depend on "
         "traffic. With `--workers` each worker has its own.\n"
     )
     yield "| metric | what it says | labels | most |\n|---|---|---|---|"
@@ -92,7 +92,7 @@ def _families(registry: CollectorRegistry) -> Iterator[str]:
     for collector in dict.fromkeys(registry._names_to_collectors.values()):
         name, labels, kind = collector._name, collector._labelnames, collector._type  # type: ignore[attr-defined]
         buckets = len(getattr(collector, "_upper_bounds", ()))
-        each = {"histogram": buckets + 3, "counter": 2}.get(kind, 1)
+        each = buckets + 2 if kind == "histogram" else 1
         sizes = [_size(label) for label in labels if not (label == "outcome" and "reason" in labels)]
         told = ", ".join(f"`{label}`" for label in labels) or "–"
         total = f"{name}_total" if kind == "counter" else name

@@ -177,7 +177,11 @@ class Gateway:
         return {"hot": self._hot.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
-        return self._meter.exposition()
+        pieces = []
+        for piece in self._meter.pieces():
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        return b"".join(pieces), self._meter.content_type
 
     async def circuits(self) -> dict[tuple[str, str], Circuit]:
         return {name: Circuit(state) for name, state in self.circuit_states().items()}

@@ -158,7 +158,7 @@ def span_sender(
     from wardgate.adapters.otel.sender import SpanSender
     from wardgate.adapters.otel.spans import Spans
 
-    url, headers = otlp + SIGNAL_PATH, {**secrets.otlp_headers, **CONTENT_TYPE}
+    url, headers = otlp.removesuffix(SIGNAL_PATH) + SIGNAL_PATH, {**secrets.otlp_headers, **CONTENT_TYPE}
 
     async def post(body: bytes, seconds: float) -> tuple[int, bytes] | None:
         try:

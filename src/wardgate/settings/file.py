@@ -322,7 +322,7 @@ class _Held(_Wire):
 
 class _Telemetry(_Wire):
     otlp: _Url | None = None
-    """Where traces go (OTLP over HTTP), such as http://127.0.0.1:4318; /v1/traces is added: docs/telemetry.md."""
+    """Where traces go (OTLP over HTTP, docs/telemetry.md), as http://127.0.0.1:4318; /v1/traces may be left out."""
     otlp_headers: dict[Annotated[str, BeforeValidator(_header)], _Held] = {}
     """By name, such as the token that a vendor asks for; https, or loopback."""
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from wardgate.domain.attributes import ATTRIBUTES, OTHER, Sink
 from wardgate.domain.guard import Guard
@@ -55,6 +55,7 @@ class Instruments:
     from it where the process has what they speak of."""
 
     def __init__(self, guard: Guard | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each one, which nobody reads
         self.registry = CollectorRegistry()
         self._guard = guard or Guard()
 

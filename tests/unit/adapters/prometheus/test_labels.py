@@ -1,6 +1,8 @@
 """Labels come from the one list, and their values from its closed sets."""
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.telemetry_reference import TARGET, reference
 from wardgate.adapters.prometheus.durable import DurableMeter
@@ -84,3 +86,14 @@ def test_what_is_running_is_told() -> None:
 
 def _page(meter: PrometheusMeter) -> str:
     return meter.exposition()[0].decode()
+
+
+def test_the_pieces_of_a_scrape_are_the_whole() -> None:
+    """Family by family, so that whoever serves calls beside it can take a breath."""
+    meter = PrometheusMeter()
+    pieces = [piece.decode() for piece in meter.pieces()]
+    assert len(pieces) > 30 and all(piece.count("# TYPE") == 1 for piece in pieces)
+    families = {family.name for family in text_string_to_metric_families("".join(pieces))}
+    assert families == {
+        family.name for family in text_string_to_metric_families(generate_latest(meter.registry).decode())
+    }
