@@ -69,17 +69,22 @@ def overload(target: Target, rate: float, seconds: float, after: float) -> tuple
     return [call for call in calls if call.due < over], [call for call in calls if call.due >= over], over
 
 
-def _measure(title: str, target: Target, times: float, seconds: float, together: int = 32) -> list[Call]:
+def _measure(
+    title: str, server: Server, target: Target, times: float, seconds: float, together: int = 32
+) -> list[Call]:
     """Prints it. The peak is that of `together` calls at a time."""
     closed_loop(target, together, 1)
     peak = closed_loop(target, together, 3)
     capacity = (peak.calls - peak.wrong) / peak.seconds
     print(f"\n{title}", flush=True)
     _print("peak", f"{capacity:.0f} calls a second")
+    busy = server.cpu()
     during, following, over = overload(target, capacity * times, seconds, capacity / 2)
+    busy = (server.cpu() - busy) / (seconds + _AFTER)
     answers = sorted_out(during)
     goodput = sum(call.done - call.due < _DEADLINE for call in answers.cards) / seconds
     _print(f"at {times:g} times", f"{goodput:.0f} answered in time a second: {goodput / capacity:.0%} of the peak")
+    _print("core", f"{busy:.0%} of it was the gateway's, with the calmer time afterwards")
     late = sorted(call.sent - call.due for call in during)
     _print("generator", f"late by p99 {late[len(late) * 99 // 100] * 1000:.1f} ms, at most {late[-1] * 1000:.1f} ms")
     for name, calls in (("cards", answers.cards), ("shed", answers.shed), ("no card", answers.empty)):
@@ -94,21 +99,21 @@ def _measure(title: str, target: Target, times: float, seconds: float, together:
 
 
 def cpu(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0) as (_, port, calls):
-        _measure("CPU-bound", hook_calls(port, calls), 2, seconds)
+    with _running(variant, folder, 0) as (server, port, calls):
+        _measure("CPU-bound", server, hook_calls(port, calls), 2, seconds)
 
 
 def model(variant: Variant, seconds: float, folder: Path) -> None:
     for places in (32, 8):
-        with _running(variant, folder, _MODEL, partial(_edit, places)) as (_, port, calls):
-            _measure(f"Model-bound, {places} places", hook_calls(port, calls), 5, seconds, places)
+        with _running(variant, folder, _MODEL, partial(_edit, places)) as (server, port, calls):
+            _measure(f"Model-bound, {places} places", server, hook_calls(port, calls), 5, seconds, places)
 
 
 def tiers(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0, _second_service) as (_, port, calls):
+    with _running(variant, folder, 0, _second_service) as (server, port, calls):
         high, low = hook_calls(port, calls), hook_calls(port, calls, _LOW)
         mixed = high._replace(pieces=lambda number: (high if _is_high(number) else low).pieces(number))
-        during = _measure("Two tiers", mixed, 2, seconds)
+        during = _measure("Two tiers", server, mixed, 2, seconds)
     for name, wanted in (("high", True), ("low", False)):
         of_tier = [call for call in during if _is_high(call.number) is wanted]
         _print(name, f"{len(of_tier)} calls, {len(sorted_out(of_tier).shed)} of them shed")

@@ -25,10 +25,11 @@ SUSPECTS = {
     "wardgate.resilience.bulkhead": "tests/unit/resilience/test_bulkhead.py",
     "wardgate.resilience.retry": "tests/unit/resilience/test_retry.py",
     "wardgate.resilience.coalesce": "tests/unit/resilience/test_coalesce.py",
+    "wardgate.gateway.proof": "tests/unit/gateway/test_proof.py",
 }
 """Module and the tests that must find its mutants."""
 
-_NAMES_ONLY = "generations are only ever compared with each other"
+_NAMES_ONLY = "generations and doubts are only ever compared with each other"
 _SET_ANEW = "set anew with each state, before it is read"
 _LATER = "if own >= left(flight.request):  # the attempt ends before this caller's time does"
 _SPARES = "it spares a timer that would not fire"
@@ -36,6 +37,9 @@ EQUAL: dict[str, str] = {
     "_RESOLVED = -1  ·  2": _NAMES_ONLY,
     "self._generation = 0  ·  1": _NAMES_ONLY,
     "self._generation += 1  ·  2": _NAMES_ONLY,
+    "self._doubts = 0  ·  1": _NAMES_ONLY,
+    "self._doubts += 1  ·  Sub": _NAMES_ONLY,
+    "self._doubts += 1  ·  2": _NAMES_ONLY,
     "self._until = 0.0  ·  left out": _SET_ANEW,
     "self._until = 0.0  ·  1.0": _SET_ANEW,
     "self._probing = False  ·  left out": _SET_ANEW,

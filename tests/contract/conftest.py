@@ -82,6 +82,6 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         store = Store(SqlitePlace(str(tmp_path / "var" / "wardgate.db")))
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres")
-        store = Store(postgres.place(postgres.database()))
+        store = Store(postgres.place(postgres.emptied()))
     yield store
     store.close()

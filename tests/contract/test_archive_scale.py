@@ -89,7 +89,9 @@ FILL_CARDS = """
 @pytest.fixture(scope="module")
 def filled() -> Iterator[tuple[PostgresServer, PostgresPlace]]:
     """Thirteen months, evenly; tables first, indexes then, as a restored backup has them."""
-    tuned = ("shared_buffers=1GB", "maintenance_work_mem=1GB", "max_wal_size=20GB") if PROOF else ()
+    tuned = (
+        ("shared_buffers=1GB", "maintenance_work_mem=1GB", "wal_level=minimal", "max_wal_senders=0") if PROOF else ()
+    )
     with PostgresServer(*tuned) as server:
         place = server.place(server.database())
         archive = SqlArchive(Postgres(place), card_key)
@@ -108,24 +110,18 @@ def _fill(server: PostgresServer, database: str) -> None:
     each = SCALE.decisions // MONTHS + 1
     began = time.perf_counter()
     indexes = [*DECISIONS.indexes, *CARDS.indexes]
-    with engine.begin() as connection:
+    with engine.begin() as connection:  # one transaction: what was emptied in it is written without a log
+        connection.execute(text("TRUNCATE decisions, cards"))
         for index in indexes:
             index.drop(connection)
         for table in (DECISIONS, CARDS):
             connection.execute(text(f"ALTER TABLE {table.name} DROP CONSTRAINT {table.name}_pkey"))
-    for month in range(MONTHS):
-        since, first = START + month * MONTH, month * each
-        values = {
-            "since": since,
-            "until": since + MONTH,
-            "first": first,
-            "last": min(first + each, SCALE.decisions) - 1,
-        }
-        with engine.begin() as connection:
+        for month in range(MONTHS):
+            since, first, last = START + month * MONTH, month * each, min((month + 1) * each, SCALE.decisions) - 1
+            values = {"since": since, "until": since + MONTH, "first": first, "last": last}
             step = {"step": MONTH / each, "digest": decision().release_digest, "record": record}
             connection.execute(text(FILL_DECISIONS), {**values, **step})
             connection.execute(text(FILL_CARDS), values)
-    with engine.begin() as connection:
         for table in (DECISIONS, CARDS):
             columns = ", ".join([column.name for column in table.primary_key])
             connection.execute(
@@ -147,7 +143,7 @@ def _md5(word: str) -> str:
 def test_a_card_among_twenty_million_is_found_in_50_ms(filled: tuple[PostgresServer, PostgresPlace]) -> None:
     """By each of its names; the server has just started, so its own cache is empty."""
     server, place = filled
-    server.kill()
+    server.stop()
     server.start()
     archive = SqlArchive(Postgres(place), card_key)
     archive.ping()
@@ -168,8 +164,9 @@ def test_a_card_among_twenty_million_is_found_in_50_ms(filled: tuple[PostgresSer
     archive.close()
     for name, took in times.items():
         took.sort()
-        print(f"by {name}: median {statistics.median(took):.1f} ms, p99 {took[int(len(took) * 0.99)]:.1f} ms")
-        assert not PROOF or took[int(len(took) * 0.99)] < 50
+        worst = took[int(len(took) * 0.99)]
+        print(f"by {name}: median {statistics.median(took):.1f} ms, p99 {worst:.1f} ms")
+    assert not PROOF or max(took[int(len(took) * 0.99)] for took in times.values()) < 50
 
 
 def test_a_purge_of_millions_holds_up_no_writer(filled: tuple[PostgresServer, PostgresPlace]) -> None:

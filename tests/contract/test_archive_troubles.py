@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event
 
 from tests.contract.conftest import Store
 from tests.fakes.archive_rows import FOREVER, START, card_key, decision
+from tests.fakes.certificates import self_signed
 from tests.fakes.postgres_server import PostgresServer
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
-from wardgate.adapters.sql.tables import VERSION_TABLE
+from wardgate.adapters.sql.tables import METADATA, VERSION_TABLE
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
 from wardgate.records.archive import ArchiveUnavailable, Kind, OutcomeBatch, OutcomeRow, Trouble
 
-HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=2.0, bulk_limit=2.0)
+HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=1.0, bulk_limit=1.5, again=0.0)
 DAY = 86400
 
 
@@ -112,6 +115,23 @@ def test_a_migration_that_dies_in_the_middle_leaves_nothing(bare: Store, at: str
     archive = bare.another()
     assert archive.add_decisions([decision(0)]) == 1
     assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+
+
+def test_the_migrations_make_the_tables_that_are_used(bare: Store) -> None:
+    """Alembic's own comparison finds nothing to do; of PostgreSQL's partitions, it need not know."""
+    bare.another().ping()
+    place = bare.place
+    database = Sqlite(place) if isinstance(place, SqlitePlace) else Postgres(place)
+    if isinstance(database, Sqlite):
+        database.open()
+
+    def ours(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
+        return not (kind == "table" and reflected and name not in METADATA.tables)
+
+    with database.reading() as connection:
+        options = {"version_table": VERSION_TABLE, "include_object": ours, "compare_type": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), METADATA) == []
+    database.close()
 
 
 # --- SQLite ---------------------------------------------------------------------------------------------------------
@@ -262,7 +282,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_there(file: P
 
 @pytest.fixture
 def place(postgres: PostgresServer) -> PostgresPlace:
-    return postgres.place(postgres.database())
+    return postgres.place(postgres.emptied())
 
 
 @contextmanager
@@ -376,6 +396,17 @@ def test_a_login_that_is_refused_is_told_apart(place: PostgresPlace, change: dic
             archive.ping()
         assert unavailable.value.trouble is Trouble.DENIED
     assert "gateway-word" not in repr(place)
+
+
+def test_a_server_is_known_by_its_certificate(postgres: PostgresServer, place: PostgresPlace, tmp_path: Path) -> None:
+    """Signed by whom we trust, and for the name that we asked for; anybody else is not spoken to."""
+    trusted = replace(place, host="localhost", sslmode="verify-full", ca=str(postgres.certificate))
+    with postgres_archive(trusted) as archive:
+        assert archive.add_decisions([decision(0)]) == 1
+    stranger = self_signed(tmp_path, 2)
+    for wrong in (replace(trusted, host="127.0.0.1"), replace(trusted, ca=str(stranger))):
+        with postgres_archive(wrong) as archive:
+            assert trouble(archive.ping) in (Trouble.DOWN, Trouble.DENIED)
 
 
 def test_a_right_that_was_taken_away_is_told(postgres: PostgresServer, place: PostgresPlace) -> None:

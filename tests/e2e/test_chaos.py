@@ -1,6 +1,6 @@
 """Law 1 under the shipped faults: nobody waits beyond deadline + 50 ms, every answer is one, every reason is deserved.
 
-`make check` tries one fault of each kind with 40 calls, `make proof` all of them with 400.
+`make check` tries one fault of each kind with 24 calls, `make proof` all of them with 400.
 """
 
 import json
@@ -46,8 +46,8 @@ def test_no_fault_makes_anybody_wait(tmp_path: Path, pytestconfig: pytest.Config
     """0 late, 0 invalid, every outcome with the reason that the fault deserves, and well again afterwards."""
     proof = pytestconfig.getoption("--hypothesis-profile") == "proof"
     names = [] if proof else _one_of_each_kind()
-    calls = 400 if proof else 40
-    results = _chaos(tmp_path, calls, names, seconds=900 if proof else 180)
+    calls = 400 if proof else 24
+    results = _chaos(tmp_path, calls, names, seconds=1200 if proof else 180)
     assert len(results) >= 25 and all(result["calls"] == calls for result in results)
     assert [result for result in results if result["late"] or result["invalid"] or result["broken"]] == []
     assert all(sum(result["endings"].values()) == calls for result in results)

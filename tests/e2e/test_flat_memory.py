@@ -79,7 +79,7 @@ def test_memory_stays_flat(tmp_path: Path, pytestconfig: pytest.Config) -> None:
                 ("port: 8080}", f"port: {port}}}"),
                 ("port: 8081", f"port: {admin}"),
             ],
-            release=("http://127.0.0.1:8082", f"http://127.0.0.1:{model}"),
+            release=[("http://127.0.0.1:8082", f"http://127.0.0.1:{model}"), ("timeout: 200ms", "timeout: 8s")],
             service=("deadline: 500ms", "deadline: 10s"),
         )
         server = Server("gateway", ["-m", "wardgate", "serve", "--config", str(config)], SERVER_CORE, tmp_path)

@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from tests.fakes.certificates import self_signed
 from tests.fakes.processes import free_port
 from wardgate.domain.durable import PostgresPlace
 
@@ -30,9 +31,11 @@ class PostgresServer:
         self._temporary = TemporaryDirectory(prefix="wardgate-postgres-") if folder is None else None
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._settings = [*_SPEED, *settings]
+        self.certificate = self._folder / "self-signed.pem"
+        """For localhost; signs itself."""
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._databases = 0
+        self._databases, self._empty = 0, ""
         if not (self._folder / "data" / "PG_VERSION").exists():
             self._make()
 
@@ -54,6 +57,7 @@ class PostgresServer:
                 "database": database,
                 "user": USER,
                 "password": PASSWORD,
+                "sslmode": "disable",
                 **changes,
             }
         )
@@ -66,8 +70,18 @@ class PostgresServer:
             session.execute(f"CREATE DATABASE {name} OWNER {USER}")
         return name
 
+    def emptied(self) -> str:
+        """One database, empty each time: cheaper than a new one."""
+        if not self._empty:
+            self._empty = self.database()
+        with self.session(self._empty) as session:
+            session.execute(f"DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION {USER}")
+        return self._empty
+
     def connect(self, database: str, user: str = USER) -> psycopg.Connection[Any]:
-        return psycopg.connect(host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD)
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=database, user=user, password=PASSWORD, sslmode="disable"
+        )
 
     @contextmanager
     def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
@@ -83,7 +97,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Answers when it returns."""
-        settings = [*self._settings, "listen_addresses=127.0.0.1", "unix_socket_directories="]
+        tls = ["ssl=on", f"ssl_cert_file={self.certificate}", f"ssl_key_file={self.certificate}"]
+        settings = [*self._settings, *tls, "listen_addresses=127.0.0.1", "unix_socket_directories="]
         command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)]
         process = subprocess.Popen(
             command + [word for setting in settings for word in ("-c", setting)],
@@ -93,7 +108,7 @@ class PostgresServer:
             **_unprivileged(),
         )
         self._process = process
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 with self.session():
@@ -101,6 +116,13 @@ class PostgresServer:
             except psycopg.OperationalError:
                 assert time.monotonic() < until and process.poll() is None, "PostgreSQL did not start"
                 time.sleep(0.05)
+
+    def stop(self) -> None:
+        """In order; what was in its own cache is on the disk."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(300)
+        self._process = None
 
     def kill(self) -> None:
         """As a crash: no client is told."""
@@ -138,9 +160,10 @@ class PostgresServer:
     def _make(self) -> None:
         word = self._folder / "word"
         word.write_text(PASSWORD, encoding="utf-8")
+        self_signed(self._folder, 2).chmod(0o600)
         user = _unprivileged()
         if user:
-            for path in (self._folder, word):
+            for path in (self._folder, word, self.certificate):
                 os.chown(path, user["user"], user["group"])
         subprocess.run(
             [str(self._programs / "initdb"), "-D", str(self._folder / "data"), "-U", "admin", "--pwfile", str(word)]

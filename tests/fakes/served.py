@@ -37,7 +37,7 @@ class Running:
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event.get("event") == name]
 
-    def edit(self, **edits: Edit) -> None:
+    def edit(self, **edits: Edit | list[Edit]) -> None:
         written(self.folder, self.server, self.listen, self.admin, self.hot, **edits)
 
     async def send(self, request: bytes, port: int | None = None) -> tuple[int, bytes]:
@@ -73,7 +73,7 @@ def post(path: str, body: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def written(folder: Path, server: OipServer, listen: int, admin: int, hot: str, **edits: Edit) -> Path:
+def written(folder: Path, server: OipServer, listen: int, admin: int, hot: str, **edits: Edit | list[Edit]) -> Path:
     places: dict[str, list[Edit]] = {
         "wardgate": [
             ("127.0.0.1:8082", server.host),
@@ -88,13 +88,13 @@ def written(folder: Path, server: OipServer, listen: int, admin: int, hot: str, 
         "service": [("deadline: 500ms", "deadline: 10s")],
     }
     for name, edit in edits.items():
-        places.setdefault(name, []).append(edit)
+        places.setdefault(name, []).extend(edit if isinstance(edit, list) else [edit])
     return sound_config(folder, **places)
 
 
 @asynccontextmanager
 async def running(
-    folder: Path, *arguments: str, hot: str = "redis://127.0.0.1:1/0", **edits: Edit
+    folder: Path, *arguments: str, hot: str = "redis://127.0.0.1:1/0", **edits: Edit | list[Edit]
 ) -> AsyncIterator[Running]:
     """A gateway with a proven model; stopped at the end, and killed where that fails. `hot`: nobody, if not said."""
     async with oip_server() as server:

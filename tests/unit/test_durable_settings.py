@@ -133,3 +133,14 @@ def test_a_time_that_is_a_mistake_is_refused(tmp_path: Path, value: str) -> None
     """What is purged is gone: a unit that was forgotten purges nothing."""
     findings = examine(config(tmp_path, f"retention: {{decisions: {value}}}")).errors
     assert [finding.key for finding in findings] == ["retention.decisions"]
+
+
+def test_the_custodians_key_is_read_at_the_start(tmp_path: Path) -> None:
+    """Without one nobody's identity is kept; one that cannot be read stops the start."""
+    path = config(tmp_path, "custody: {public_key: custodian.pem}")
+    document = read_yaml(path, "wardgate.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        read_secrets(read_settings(document), document, path.parent, {})
+    assert [finding.key for finding in caught.value.findings] == ["custody.public_key"]
+    (path.parent / "custodian.pem").write_bytes(b"key")
+    assert read_secrets(read_settings(document), document, path.parent, {}).custodian == b"key"

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from wardgate.adapters.aead.custodian import NoCustodianKey, Sealer
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.sql.archive import SqlArchive
@@ -12,8 +13,11 @@ from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.domain.record_names import RecordNames, card
 from wardgate.records.archive import Archive, ArchiveUnavailable, Kind, Trouble
+from wardgate.records.custody import Custody
 from wardgate.records.retention import purge
+from wardgate.settings import Secrets
 
 
 class StoreRefused(Exception):
@@ -33,6 +37,8 @@ class UpkeepOptions:
     """Seconds between two looks at whether the store is there."""
     purge: float = 3600.0
     """Seconds between two purges; the first comes a look after the start."""
+    again: float = 300.0
+    """Seconds until a purge that could not have a table comes again."""
     breath: float = 0.2
     """Seconds between two batches of a purge, for everybody else."""
 
@@ -43,6 +49,7 @@ class Upkeep:
     def __init__(
         self,
         archive: SqlArchive,
+        custody: Custody | None,
         retention: Callable[[], Mapping[Kind, float]],
         clock: SystemClock,
         meter: DurableMeter,
@@ -50,6 +57,7 @@ class Upkeep:
         options: UpkeepOptions | None = None,
     ) -> None:
         self.archive: Archive = archive
+        self.custody = custody
         self._store, self._retention, self._clock = archive, retention, clock
         self._meter, self._log, self._options = meter, log, options or UpkeepOptions()
         self._stop, self._looked = threading.Event(), threading.Event()
@@ -63,9 +71,13 @@ class Upkeep:
         await asyncio.to_thread(self._looked.wait, self._options.first)
         if self._refused is not None:
             raise StoreRefused(self._refused.meaning)
+        if self.custody is not None:
+            self.custody.begin()
 
     def end(self) -> None:
-        """Waits for nobody: what is under way ends with the process, and undoes itself."""
+        """Waits for no purge: what is under way ends with the process, and undoes itself."""
+        if self.custody is not None:
+            self.custody.end()
         self._stop.set()
 
     def health(self) -> Mapping[str, str]:
@@ -110,6 +122,32 @@ class Upkeep:
                 count,
                 lambda: not self._stop.wait(self._options.breath),
             )
+        except ArchiveUnavailable as error:
+            if error.trouble is not Trouble.LATE:
+                raise
+            self._due = self._clock.monotonic() + self._options.again  # a backup reads: the store is well
         finally:
             for kind, rows in removed.items():
                 self._log.event("purged", kind=kind.value, rows=rows)
+
+
+def durable_store(
+    secrets: Secrets,
+    names: RecordNames,
+    retention: Callable[[], Mapping[Kind, float]],
+    clock: SystemClock,
+    meter: DurableMeter,
+    log: EventLog,
+) -> Upkeep | None:
+    """None: records are not kept. Raises StoreRefused for what is no custodian's key."""
+    if secrets.durable is None:
+        return None
+    archive = archive_of(secrets.durable, lambda uuid: names.of(card(uuid)))
+    custody = None
+    if secrets.custodian is not None:
+        try:
+            custody = Custody(archive, Sealer(secrets.custodian), clock.now, meter.identities_lost)
+        except NoCustodianKey:
+            what = "custody.public_key names no X25519 public key in PEM: openssl pkey -in PRIVATE -pubout"
+            raise StoreRefused(what) from None
+    return Upkeep(archive, custody, retention, clock, meter, log)

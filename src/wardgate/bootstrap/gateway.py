@@ -14,7 +14,7 @@ from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
-from wardgate.bootstrap.durable import Upkeep, archive_of
+from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -29,12 +29,11 @@ from wardgate.bootstrap.parts import (
     span_sender,
 )
 from wardgate.domain.context.caller import compile_attributes
-from wardgate.domain.durable import DurablePlace
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
-from wardgate.domain.record_names import RecordNames, card
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -101,8 +100,14 @@ class Gateway:
         self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
-        self._names = RecordNames(self._ring)
-        self._durable = self._durable_store(configured.secrets.durable)
+        self._durable = durable_store(
+            configured.secrets,
+            RecordNames(self._ring),
+            lambda: self._now.configured.settings.retention,
+            self._clock,
+            DurableMeter(self._meter),
+            log,
+        )
         self.http = http_client(settings.http_client)
         self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
@@ -132,13 +137,6 @@ class Gateway:
             snapshot_age=lambda: self._clock.monotonic() - self._settled,
             snapshot_epoch=lambda: self._now.snapshots.current().epoch,
         )
-
-    def _durable_store(self, place: DurablePlace | None) -> Upkeep | None:
-        if place is None:
-            return None
-        archive = archive_of(place, lambda uuid: self._names.of(card(uuid)))
-        meter = DurableMeter(self._meter)
-        return Upkeep(archive, lambda: self._now.configured.settings.retention, self._clock, meter, self._log)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:

@@ -261,12 +261,14 @@ class ProvenModel:
         return _Found(None, min(connections, default=None))
 
     async def _probed(self, inputs: ModelInputs, patience: float, oldest: int) -> ModelReply:
-        """A server may close a connection that it promised to keep, as uvicorn does after an unhandled exception, or
-        leave something on it. Whoever uses it next finds nobody; so he asks again, once, over a new one. That may be
-        another process: where connections have no numbers, nobody would know."""
+        """Asked again, once, where a call would be. A server may close a connection that it promised to keep, as
+        uvicorn does after an unhandled exception, or leave something on it: whoever uses it next finds nobody, and asks
+        over a new one. That may be another process; where connections have no numbers, nobody would know."""
         try:
             return await self._answer(inputs, patience, oldest)
         except ModelUnavailable as error:
+            if error.reason is Reason.MODEL_BUSY:
+                return await self._answer(inputs, patience, oldest)
             if error.reason not in _BROKEN:
                 raise
         reply = await self._answer(inputs, patience, NEW_CONNECTION)

@@ -77,8 +77,8 @@ class Shadow:
         in_shadow = rollout.mode is Mode.SHADOW
         if not (rollout.shadows or in_shadow) or rollout.mode is Mode.OFF or outcome.repeats is not None:
             return
-        if outcome.record is None and outcome.reason is not Reason.SHADOW:
-            return  # refused, or cut off before there was a chart
+        if outcome.reason is not Reason.SHADOW and (outcome.record is None or outcome.record.let_go):
+            return  # refused, or cut off before there was a chart; or nobody was in shadow while there was
         versions = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
         for version in (each for each in versions if each in call.plan.releases):
             self._put(_Run(call, version, outcome.record, snapshot.epoch))

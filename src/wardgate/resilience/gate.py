@@ -67,7 +67,8 @@ class Gate:
         if ticket.state is State.SHED:
             return False
         self._seen[0] = self.machine.busy
-        await self._turn()
+        if not self._begins():
+            await self._turn()
         return True
 
     async def _wait(self, ticket: Ticket) -> None:
@@ -86,12 +87,13 @@ class Gate:
         finally:
             timer.cancel()
 
+    def _begins(self) -> bool:
+        if not self._pace.begun:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        return self._pace.begins()
+
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
-        if not self._pace.begun:
-            loop.call_soon(self._next_turn)
-        if self._pace.begins():
-            return
         mine = loop.create_future()
         self._pace.wait(loop.time(), lambda: None if mine.done() else mine.set_result(None))
         try:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sqlite3
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,8 @@ _KEY: Place = ("stores", "durable")
 _REMEDY = (
     "write sqlite:/// and a path, or postgresql://user:${NAME}@host:5432/database; NAME is an environment variable"
 )
+_SQLITE = (3, 35)
+"""Has RETURNING, and UPDATE … FROM."""
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _OPTIONS = ("host", "sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")
 
@@ -77,6 +80,9 @@ def held(
 ) -> DurablePlace:
     """With its password and the whole paths of its files; adds what is missing to `findings`."""
     if isinstance(place, SqlitePlace):
+        if sqlite3.sqlite_version_info < _SQLITE:
+            what, remedy = "this Python's SQLite is too old", "use a Python with SQLite 3.35 or later, or PostgreSQL"
+            findings.append(document.finding(_KEY, what, remedy))
         return SqlitePlace(str((folder / place.path).absolute()))
     named = re.fullmatch(rf"\$\{{({NAME})\}}", place.password or "")
     password = place.password if named is None else environment.get(named[1])

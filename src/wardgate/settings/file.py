@@ -291,6 +291,12 @@ class _Retention(_Wire):
         return {kind: getattr(self, kind.value) for kind in Kind}
 
 
+class _Custody(_Wire):
+    public_key: _Text
+    """A PEM file with the custodian's X25519 public key. Patients who had a card are kept sealed for her, beside their
+    pseudonyms; her private key never comes here: docs/stores.md."""
+
+
 class _PseudonymKey(_Wire):
     env: _Variable
     """The environment variable that holds it: 32 bytes or more, in base64 or as they are."""
@@ -357,6 +363,8 @@ class File(_Wire):
     stores: _Stores = _Stores()
     retention: _Retention = _Retention()
     """How long the durable store keeps each kind of record; then it is purged."""
+    custody: _Custody | None = None
+    """Without it, nobody can be told from a pseudonym but by whoever knows the id already."""
     pseudonym_key: _PseudonymKey | None = None
     snapshot: _Snapshot = _Snapshot()
     limits: _Limits = _Limits()

@@ -57,6 +57,7 @@ def read_settings(document: Document) -> Settings:
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
+        custodian=None if file.custody is None else file.custody.public_key,
         pseudonym_key=() if key is None else (key.env, *key.previous),
         telemetry=Telemetry(
             file.telemetry.otlp,
@@ -92,6 +93,7 @@ _FIXED = {
     "hot": "stores.hot",
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
+    "custodian": "custody",
     "telemetry.otlp": "telemetry.otlp",
     "telemetry.otlp_headers": "telemetry.otlp_headers",
     "telemetry.prometheus": "telemetry.prometheus",
@@ -133,9 +135,21 @@ def read_secrets(
         if not re.fullmatch(r"[\x20-\x7e]+", value):
             what, remedy = "the environment holds no text for this header", "set the variable that it names"
             findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
+    custodian = _custodian(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot, kept, headers)
+    return Secrets(tuple(secrets), hot, kept, custodian, headers)
+
+
+def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
+    if settings.custodian is None:
+        return None
+    try:
+        return (folder / settings.custodian).read_bytes()
+    except OSError:
+        what, remedy = "the custodian's public key cannot be read", "name a PEM file, from this file's folder"
+        findings.append(document.finding(("custody", "public_key"), what, remedy))
+        return None
 
 
 def _secret(text: str | None) -> bytes | None:

@@ -64,6 +64,8 @@ class Settings:
     """Of records, its password and files as the file names them."""
     retention: Mapping[Kind, float]
     """Seconds that each kind of record is kept."""
+    custodian: str | None
+    """The file of the custodian's public key, as the file names it."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     telemetry: Telemetry
@@ -81,4 +83,6 @@ class Secrets:
     hot: StorePlace | None = None
     durable: DurablePlace | None = None
     """None: records are not kept."""
+    custodian: bytes | None = None
+    """The custodian's public key, which is no secret."""
     otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)

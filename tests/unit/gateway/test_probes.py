@@ -109,6 +109,26 @@ async def test_a_probe_that_meets_a_closed_connection_is_asked_again_over_a_new_
     assert len(model.asked) == 2 and model.connection == (None if connection is None else 2)
 
 
+async def test_a_probe_that_meets_a_busy_server_is_asked_again() -> None:
+    """Regression: a server that was busy for one request in four was never proven, nor was a new connection to it."""
+
+    class Busy(FakeModel):
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
+            reply = await super().infer(endpoint, inputs, timeout, oldest)
+            if len(self.asked) % 4 == 1:
+                raise ModelUnavailable(Reason.MODEL_BUSY)
+            return reply
+
+    assert await _proof(Busy()) is Proof.PASSED
+
+
 async def test_what_a_round_met_first_is_all_that_it_proves() -> None:
     """A connection that broke in its middle may have broken with its process: the second vector asked another one."""
     plan = msgspec.structs.replace(PROBES, probes=PROBES.probes * 2)

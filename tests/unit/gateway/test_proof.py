@@ -99,6 +99,16 @@ def test_a_late_reply_of_whoever_failed_is_not_believed_after_its_successor_has_
     assert [evidence.believes(number) for number in (2, 3, 4, 5)] == [False, False, True, False]
 
 
+def test_a_round_that_could_not_be_made_says_nothing_of_any_connection() -> None:
+    """Nor does one over a connection without a number, of those that have one."""
+    evidence = Evidence()
+    evidence.end(evidence.begin(), Proof.PENDING, 3)
+    evidence.end(evidence.begin(), Proof.PASSED, None)
+    assert evidence.believes(None) and not evidence.believes(1)
+    evidence.end(evidence.begin(), Proof.PASSED, 4)
+    assert evidence.believes(2)
+
+
 def test_only_a_proof_that_held_can_be_in_doubt() -> None:
     """Where nothing was proven, there is no round to wait for; and each change is told once."""
     told: list[Proof] = []

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.raw_server import RawServer, http_answer, raw_server
-from wardgate.lab.chaos.kinds import EXCHANGES, KINDS, AnyOf, Latency, Meeting, NotAccepted, Refused, Reset, Status
+from wardgate.lab.chaos.kinds import EXCHANGES, KINDS, AnyOf, Meeting
+from wardgate.lab.chaos.kinds.connections import Latency, NotAccepted, Refused, Reset
+from wardgate.lab.chaos.kinds.messages import Status
 from wardgate.lab.chaos.proxy import Fault, Proxy
 
 _ASK = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2\r\n\r\n{}"
@@ -140,6 +142,33 @@ async def test_framing_that_lies() -> None:
     assert b"\r\n\r\nHTTP/1.1 103" in await _under("early_hints", every="0.01ms")
     endless = await _under("endless_headers")
     assert len(endless) >= 300_000 and b"\r\n\r\n" not in endless
+
+
+async def test_framing_that_is_odd_and_right() -> None:
+    """Two lengths, a huge header, chunks with extensions and trailers, interim answers before the real one, an end of
+    the connection with a word or without, and one that does not come."""
+    head, body = _split(await _under("two_lengths"))
+    assert head.count(b"Content-Length") == 2 and body == _BODY
+    head, body = _split(await _under("huge_header", size=9000))
+    assert b"X-Chaos: " + b"z" * 9000 in head and body == _BODY
+    head, body = _split(await _under("trailers"))
+    assert b"chunked" in head and body.startswith(b"7;chaos=1\r\n") and body.endswith(b"0\r\nX-Chaos: trailer\r\n\r\n")
+    answer = await _under("early_hints", every="0.1ms", count=2)
+    assert answer.count(b"HTTP/1.1 100") == answer.count(b"HTTP/1.1 103") == 2 and answer.endswith(b"\r\n\r\n" + _BODY)
+    for said in (True, False):
+        head, body = _split(await _under("closing", said=said))
+        assert (b"Connection: close" in head) is said and body == _BODY
+    head, body = _split(await _under("slow_close", length=True))
+    assert b"Content-Length: %d" % len(_BODY) in head and b"Connection: close" in head and body == _BODY
+
+
+async def test_more_on_the_connection_than_was_asked_for() -> None:
+    """A greeting before the first answer, something left over after each, a line in its place."""
+    head, body = _split(await _under("leftovers", after="0.1ms"))
+    assert body.startswith(_BODY) and len(body) == len(_BODY) + 40
+    answer = await _under("greeting", text="220 ready")
+    assert answer.startswith(b"220 ready\r\nHTTP/1.1 200") and answer.endswith(_BODY)
+    assert await _under("says", text="-BUSY") == b"-BUSY\r\n"
 
 
 async def test_bodies_that_are_none() -> None:
@@ -324,6 +353,7 @@ async def _piped() -> AsyncIterator[Proxy]:
         ("half_body", {}, b"PING"),
         ("latency", {"fixed": "1ms"}, b"PINGPONG"),
         ("drip", {"every": "0.1ms"}, b"PINGPONG"),
+        ("says", {"text": "-OOM"}, b"-OOM\r\n"),
     ],
 )
 async def test_bytes_of_any_protocol(name: str, parameters: Any, expected: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.raw_server import http_answer, raw_server
 from wardgate.lab.chaos.answers import problems
-from wardgate.lab.chaos.kinds import Hang
+from wardgate.lab.chaos.kinds.connections import Hang
 from wardgate.lab.chaos.proxy import Fault, Proxy
 from wardgate.lab.chaos.run import Chaos, Ending, Result, Unhealthy
 from wardgate.lab.chaos.scenario import Scenario, Trial

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from wardgate.domain.outcomes import Reason
-from wardgate.lab.chaos.kinds import KINDS, Latency
+from wardgate.lab.chaos.kinds import KINDS
+from wardgate.lab.chaos.kinds.connections import Latency
 from wardgate.lab.chaos.scenario import Scenario, ScenarioError, read_scenario
 
 ROOT = Path(__file__).parents[3]

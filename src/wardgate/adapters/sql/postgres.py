@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -37,6 +38,8 @@ class PostgresOptions:
     """Seconds for a transaction; a second more, and its connection is cut."""
     bulk_limit: float = 120.0
     """The same, locks included, for a batch of outcomes once its last row is here, and for changing the tables."""
+    again: float = 30.0
+    """Seconds until a partition that could not be made is tried again: each try holds others up for `lock`."""
     connections: int = 6
 
 
@@ -54,6 +57,7 @@ class Postgres:
     def __init__(self, place: PostgresPlace, options: PostgresOptions | None = None) -> None:
         self._place, self._options = place, options or PostgresOptions()
         self._made: set[partitions.Month] = set()
+        self._again = 0.0
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
@@ -66,8 +70,7 @@ class Postgres:
         )
 
     def open(self) -> None:
-        limit = self._options.bulk_limit
-        with translated(), self._transaction(limit, limit) as connection:
+        with translated(), self._transaction(self._options.bulk_limit, self._options.limit) as connection:
             connection.execute(_LOCK, {"number": _MIGRATING})
             bring_forward(connection)
 
@@ -104,8 +107,11 @@ class Postgres:
 
     def prepare(self, ats: Iterable[float]) -> None:
         """Sees to it that the months of these times, and those after them, have their partitions. One that cannot be
-        made now is made later: until then, its rows lie in the default partition."""
-        for month in sorted(partitions.months_of(ats) - self._made):
+        made now, since a backup holds the tables, is made later: until then, its rows lie in the default partition."""
+        missing = partitions.months_of(ats) - self._made
+        if not missing or monotonic() < self._again:
+            return
+        for month in sorted(missing):
             try:
                 with self.writing() as connection:
                     connection.execute(_LOCK, {"number": _PARTITIONING})
@@ -113,8 +119,9 @@ class Postgres:
             except ArchiveUnavailable as error:
                 if error.trouble is not Trouble.LATE:
                     raise
-            else:
-                self._made.add(month)
+                self._again = monotonic() + self._options.again
+                return
+            self._made.add(month)
 
     def drop_before(self, before: float) -> int:
         """Drops the oldest month if all of it is over by then; how many decisions that were."""
@@ -199,7 +206,7 @@ class _Cut:
         timer.start()
         try:
             yield
-        except exc.DBAPIError:
+        except (exc.DBAPIError, psycopg.Error):
             if self._fired:
                 raise ArchiveUnavailable(Trouble.LATE) from None
             raise

@@ -48,6 +48,7 @@ class PatientRecord(msgspec.Struct, frozen=True):
     not be read or names no subject. That none of a kind was found proves nothing then.
     `read_back_to`: of each PARTIAL_NEWEST key the time (epoch seconds) after which nothing of it is unread.
     `wholes`: the JSON of resources by identity (`id()`), of the keys that are read whole.
+    `let_go`: the resources are no longer here, so nothing can be extracted.
     """
 
     patient: Document | None
@@ -59,3 +60,8 @@ class PatientRecord(msgspec.Struct, frozen=True):
     doubtful: frozenset[str] = frozenset()
     wholes: Mapping[int, msgspec.Raw] = {}
     read_back_to: Mapping[str, float] = {}
+    let_go: bool = False
+
+    def without_chart(self) -> "PatientRecord":
+        """What is still told of it once the features are extracted."""
+        return msgspec.structs.replace(self, resources={}, wholes={}, let_go=True)

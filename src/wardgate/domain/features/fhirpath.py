@@ -175,7 +175,7 @@ def _single(found: Any) -> Any:
     found = [value for value in found if value is not None]
     if len(found) != 1:
         return UNREADABLE if found else None
-    return _plain(found[0])
+    return UNREADABLE if isinstance(found[0], list) else _plain(found[0])  # FHIR has no lists of lists
 
 
 def _plain(value: Any) -> Any:

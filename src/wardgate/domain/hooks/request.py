@@ -1,6 +1,6 @@
 """One parsed hook request (CDS Hooks 2.0.1, "HTTP Request"), as the web ring hands it to the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class HookRequest(msgspec.Struct, frozen=True):
     (`patientId`, `userId`, ...), plus the derived `userPractitionerId` and its siblings. Ids in it have
     been checked against the FHIR id grammar. `context` stays raw JSON, and `prefetch` where the pass over the body has
     not made a page of it: nothing is decoded that no feature reads, and no strict parser can refuse a draft order
-    (trap T-7).
+    (trap T-7). `prefetch` is emptied once all is read of it: it need not live as long as the call.
     """
 
     service_id: str
@@ -37,7 +37,7 @@ class HookRequest(msgspec.Struct, frozen=True):
     user_id: str | None
     tokens: Mapping[str, str]
     context: msgspec.Raw
-    prefetch: Mapping[str, Any]  # by key: `msgspec.Raw`, or a `context.resources.Page`
+    prefetch: MutableMapping[str, Any]  # by key: `msgspec.Raw`, or a `context.resources.Page`
     fhir_server: str | None  # as named by the request, trailing slash removed; for references
     access: FhirAccess | None  # None: no FHIR read is possible or allowed
     size: int = 0  # bytes of the body

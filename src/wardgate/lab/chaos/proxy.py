@@ -15,22 +15,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wardgate.lab.chaos.exchange import Exchange, reset
-from wardgate.lab.chaos.kinds import (
+from wardgate.lab.chaos.kinds import Kind, Lasting, Meeting
+from wardgate.lab.chaos.kinds.connections import (
     Close,
     Drip,
-    Garbage,
     Greeting,
     HalfBody,
     Hang,
-    Kind,
-    Lasting,
     Latency,
-    Meeting,
     NotAccepted,
     Refused,
     Reset,
     Says,
 )
+from wardgate.lab.chaos.kinds.messages import Garbage
 from wardgate.lab.chaos.messages import Malformed, Message, read_message, response
 
 _BACKLOG = 512

@@ -310,6 +310,12 @@ def test_no_expression_and_no_resource_ends_a_call(expression: str, document: di
     assert isinstance(holder_of(RESOURCE, found), Component)
 
 
+@pytest.mark.parametrize("inner", [[], [1], [{"valueString": "x"}]])
+def test_a_list_in_a_list_cannot_be_read(inner: list[Any]) -> None:
+    """FHIR has none, so what it means nobody knows."""
+    assert compile_fhirpath("component")({"component": [inner]}, Steps(2000)) is UNREADABLE
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
