@@ -29,6 +29,7 @@ Known = Mapping[str, frozenset[str]]
 """By attribute: the names that the configuration gave."""
 
 _Check = Callable[[object], Value | None]
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Guard:
@@ -36,16 +37,18 @@ class Guard:
 
     def __init__(self, known: Known | None = None) -> None:
         self._known: dict[str, frozenset[str]] = {}
+        self._checks = {name: _check(each, _NOTHING) for name, each in ATTRIBUTES.items()}
         self._lost: Callable[[Sink, Loss, int], None] = _untold
-        self._checks: dict[str, _Check] = {}
-        self._resource = {name: _check(each, frozenset()) for name, each in RESOURCE_ATTRIBUTES.items()}
+        self._resource = {name: _check(each, _NOTHING) for name, each in RESOURCE_ATTRIBUTES.items()}
         self.know(known or {})
 
     def know(self, known: Known) -> None:
         """Besides what is known already: calls end in the configuration in which they began."""
         for name, words in known.items():
-            self._known[name] = self._known.get(name, frozenset()) | words
-        self._checks = {name: _check(each, self._known.get(name, frozenset())) for name, each in ATTRIBUTES.items()}
+            before = self._known.get(name, _NOTHING)
+            if not words <= before:
+                self._known[name] = before | words
+                self._checks[name] = _check(ATTRIBUTES[name], before | words)
 
     def tell(self, lost: Callable[[Sink, Loss, int], None]) -> None:
         """Who hears of what is dropped, and how much."""
