@@ -106,7 +106,7 @@ def test_a_row_without_names_does_not_fit_named_columns(served: Served) -> None:
     assert status == 400 and _MARK in reply["message"]
     wait_until(
         lambda: (
-            'wardgate_probes_total{model_name="as-row",model_version="1.0.0",result="model_refused"'
+            'wardgate_probes_total{model_name="as-row",model_version="1",result="model_refused"'
             in served.gateway.metrics()
         )
     )
@@ -141,7 +141,7 @@ def test_another_model_behind_the_same_url_is_hidden(served: Served, models: Pat
         assert status == 200 and reply == {"predictions": [0]}
         served.gateway.wait_for("probabilities", "probe_failed")  # a label is not two probabilities,
         wait_until(
-            lambda: 'model_name="labels",model_version="1.0.0",result="probe_failed"' in served.gateway.metrics()
+            lambda: 'model_name="labels",model_version="1",result="probe_failed"' in served.gateway.metrics()
         )  # nor the probe's risk
         for service in ("probabilities", "labels"):
             assert served.gateway.scores(service, *PATIENT) == []
