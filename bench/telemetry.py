@@ -99,7 +99,9 @@ async def _run(config: Path) -> None:
     loaded = load(config)
     settings = read_settings(loaded.document)
     guard = Guard(configured_names(loaded.catalog, settings.clients, settings.attributes))
-    outcome = await _outcome(bootstrap.build(settings, Secrets(), loaded.catalog, _quiet(), asyncio.Event()))
+    outcome = await _outcome(
+        bootstrap.build(settings, Secrets(config.parent / "spool"), loaded.catalog, _quiet(), asyncio.Event())
+    )
     none, all_ = [_Traced(outcome, keep, guard, settings) for keep in (0.0, 1.0)]
     ways: dict[str, tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = {
         "nothing": (none.empty, _nothing),

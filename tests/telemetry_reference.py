@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from wardgate.adapters.logs.events import Event
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.domain.attributes import (
     ATTRIBUTES,
@@ -83,6 +84,7 @@ def _metrics() -> Iterator[str]:
     meter = PrometheusMeter()
     meter.collector_up(True)
     DurableMeter(meter)
+    SpoolMeter(meter)
     for registry in (meter.registry, WorkerMeter().registry):
         yield from _families(registry)
     yield ""

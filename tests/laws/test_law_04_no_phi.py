@@ -41,7 +41,7 @@ ROUNDS = settings().max_examples
 
 async def whole(here: Observed, request: Request, headers: Mapping[str, str], marks: Marks) -> object:
     reply = await here.post(request, headers=headers)
-    assert reply.status == 200 and reply.json()["cards"], "a planted call goes as far as the original"
+    assert reply.status == 200  # that it goes as far as the original is seen in the reasons, below
     return reply
 
 

@@ -72,7 +72,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
                 server.hold.set()
                 gateway.rest()
         finally:
-            await gateway.http.close()
+            await gateway.close()
 
 
 def _proof(gateway: Gateway) -> str:
@@ -236,10 +236,10 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
         try:
             for number in range(5, 55):
                 await reload(number)
-                if number in (14, 54):
-                    here.out.truncate(0)
+                if number in (34, 54):  # the durable store is warm by then
+                    here.out.seek(0)
+                    here.out.truncate()
                     here.server.raw.requests.clear()
-                    here.gateway._records._records.clear()  # these are bounded by number, and not yet full
                     assert isinstance(here.gateway._hot.store, MemoryHotStore)
                     here.gateway._hot.store._entries.clear()
                     gc.collect()

@@ -3,17 +3,18 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
-from wardgate.adapters.memory.feedback import MemoryFeedbackSink
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -28,11 +29,14 @@ from wardgate.bootstrap.parts import (
     recall_of,
     span_sender,
 )
+from wardgate.bootstrap.records import desk_of
+from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -40,6 +44,7 @@ from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
 from wardgate.gateway.tracing import Tracing, TracingOptions
@@ -49,20 +54,6 @@ from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A sound configuration that can be started."""
-
-    settings: Settings
-    secrets: Secrets
-    catalog: Catalog
-    warnings: tuple[Finding, ...] = ()
-
-
-Read = Callable[[], Configured]
-"""Reads all files; raises ConfigurationError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +81,37 @@ class Gateway:
         stopping: asyncio.Event,
         read: Read,
         seen: Seen | None = None,
+        worker: int = 0,
     ) -> None:
-        """Must be made inside the loop that will serve."""
+        """Must be made inside the loop that will serve, and closed. Raises SpoolUnusable."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
         self._guard = log.guard
-        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(self._guard), MemoryRecordSink()
+        self._clock, self._meter = SystemClock(), PrometheusMeter(self._guard)
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
-        self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
-        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
         self._durable = durable_store(
             configured.secrets,
-            RecordNames(self._ring),
+            self._names,
             lambda: self._now.configured.settings.retention,
             self._clock,
             DurableMeter(self._meter),
             log,
         )
+        archive = None if self._durable is None else self._durable.archive
+        self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
+        self._spool = Spool(
+            configured.secrets.spool,
+            worker,
+            settings.spool_limit,
+            self._clock.monotonic,
+            SpoolMeter(self._meter),
+            archive,
+            lambda error: self._faults.fault("spool", error),
+        )
+        self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
+        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
         self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
@@ -150,6 +154,7 @@ class Gateway:
             self.reload,
             self.circuits,
             self.isolate,
+            self._records,
         )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
@@ -172,7 +177,7 @@ class Gateway:
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
         durable = {} if self._durable is None else {"durable": self._durable.health()}
-        return {"hot": self._hot.health(), **durable}
+        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
         pieces = []
@@ -214,6 +219,7 @@ class Gateway:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
         self.tasks.lend(tasks)
+        self._spool.begin()
         self._beside = [tasks.create_task(self._gate.keep_time())]
         if self._sender is not None:
             self._beside.append(tasks.create_task(self._sender.run()))
@@ -226,14 +232,15 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
-        if self._durable is not None:
-            self._durable.end()
 
     async def close(self) -> None:
-        """After everything else has ended: what is left of the traces, for a bounded time, and the connections."""
+        """After the last call: what is left of the traces is sent, for a bounded time."""
         if self._sender is not None:
             await self._sender.flush()
         await self.http.close()
+        await self._spool.close()
+        if self._durable is not None:
+            await asyncio.to_thread(self._durable.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
@@ -298,17 +305,30 @@ class Gateway:
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
         self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
-        clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
+        clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
+        gatherer = self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        custody = None if self._durable is None else self._durable.custody
+        shown = None if custody is None else custody.note
+        recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
         shadow = Shadow(
-            flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
+            flow,
+            gatherer.given,
+            attributes,
+            snapshots,
+            recorder,
+            records,
+            clock,
+            meter,
+            faults,
+            lambda: self._gate.pressed,
         )
         notices = Notices(snapshots, attributes, recall)
         tracing = self._tracing(settings.telemetry.keep)
-        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow, tracing)
+        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack

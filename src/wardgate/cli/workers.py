@@ -24,8 +24,9 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
-from wardgate.cli.worker import PAGE
+from wardgate.cli.worker import PAGE, with_secret
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
@@ -129,6 +130,7 @@ class Parent:
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
@@ -142,6 +144,7 @@ class Parent:
             self.reload,
             self.circuits,
             self.isolate,
+            self._desk,
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         async with asyncio.TaskGroup() as tasks:
@@ -166,7 +169,8 @@ class Parent:
     async def stores(self) -> dict[str, dict[str, str]]:
         """As the worker sees them that sees them worst."""
         said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
-        return min(said, key=lambda stores: sum([store["state"] == "up" for store in stores.values()]), default={})
+        names = dict.fromkeys(name for stores in said for name in stores)
+        return {name: min((each[name] for each in said), key=lambda store: store["state"] == "up") for name in names}
 
     async def metrics(self) -> tuple[bytes, str]:
         self._meter.up(sum(worker.up.is_set() for worker in self._workers))

@@ -21,6 +21,7 @@ from wardgate.domain.features.vector import Mark
 from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
+from wardgate.domain.spool import SpoolEvent, SpoolState
 
 OTHER = "other"
 """What a value becomes that is not in its closed set."""
@@ -127,7 +128,7 @@ _CLASS = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _MODULE = r"[A-Za-z_][A-Za-z0-9_.]{0,99}"
 _PLACE = r"[A-Za-z0-9_./-]{1,160}:[0-9]{1,6}|outside"
 
-FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry", "durable_store")
+FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry", "durable_store", "record", "spool")
 """Where a failure that no table expected may be noted."""
 
 
@@ -189,13 +190,13 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit or a store",
-        _words("closed", "open", "half_open", "isolated", "up", "down", "late", "full", "denied", "newer", "foreign"),
+        "of a circuit, a store or the spool",
+        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
     ]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
     result: Annotated[str, "of a probe run or an export", _words("passed", "taken", "refused", "failed", Reason)]
-    event: Annotated[HotEvent, "of the hot store"]
+    event: Annotated[HotEvent | SpoolEvent, "of the hot store or of the spool"]
     kind: Annotated[
         str,
         "of a store, or of records",

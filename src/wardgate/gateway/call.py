@@ -24,24 +24,40 @@ class Kept(StrEnum):
     NOTICE = "notice"  # the mark of the notice
 
 
+class Traces(msgspec.Struct, frozen=True, gc=False):
+    """What stands in records for ids and bytes of a call: pseudonyms and keyed fingerprints, made once."""
+
+    patient: str
+    encounter: str | None
+    user: str | None
+    hook_instance: str
+    request_print: str
+    resources_print: str | None
+
+
 _NOTHING: Mapping[Kept, HotKey] = {}
 _NO_VALUES: Mapping[Kept, bytes] = {}
 
 
 class Memory:
-    """What the hot store holds for one call, looked up once, and what is to be kept of it.
+    """What is noted on the way of one call: what the hot store holds for it, looked up once, and what is to be kept.
 
     `asked` are the keys by what stands under them, `found` the values that were there: nothing of both where the store
-    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card.
+    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card. `reads`
+    are the URLs and bodies that were read for it, and `reply` the model's, as they came: `traces` has their
+    fingerprints, and then they are let go.
     """
 
-    __slots__ = ("asked", "assigned", "found", "repetition")
+    __slots__ = ("asked", "assigned", "found", "reads", "repetition", "reply", "traces")
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
         self.asked: Mapping[Kept, HotKey] = _NOTHING
         self.found: Mapping[Kept, bytes] = _NO_VALUES
         self.assigned: Assignment | None = None
         self.repetition = Repetition.NEW
+        self.reads: list[tuple[str, bytes]] = []
+        self.reply = b""
+        self.traces = traces
 
 
 class HookCall(msgspec.Struct, frozen=True, eq=False):

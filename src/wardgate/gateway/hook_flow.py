@@ -32,8 +32,8 @@ from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots
-from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recall import Recall
+from wardgate.resilience.stack import Handler
 
 Gather = Callable[[HookCall], Awaitable[PatientRecord]]
 
@@ -44,7 +44,7 @@ class HookFlow:
         snapshots: Snapshots,
         gather: Gather,
         attributes: Mapping[str, CompiledAttribute],
-        models: Mapping[str, ProvenModel],
+        models: Mapping[str, Handler[ModelRequest, ModelReply]],
         clock: Clock,
         meter: Meter,
         recall: Recall,
@@ -152,6 +152,7 @@ class HookFlow:
         reply = await self._models[release.digest](
             ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request), traceparent)
         )
+        call.memory.reply = reply.body
         if live:
             self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from wardgate.domain.feedback import Feedback
+from wardgate.domain.feedback import FeedbackEntry
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
@@ -69,14 +69,27 @@ class ModelClient(Protocol):
 
 
 class RecordSink(Protocol):
-    def append(self, record: DecisionRecord) -> None:
-        """Acknowledged when it returns; raises RecordUnavailable."""
+    async def append(self, record: DecisionRecord, seconds: float, longest: float) -> None:
+        """Acknowledged when it returns: the record outlives this process. Raises RecordUnavailable where it is not;
+        what is kept of it then says that the card was withheld. `seconds` are for the disk; where that is not what is
+        waited for, but a processor that others use, the wait ends with `longest`."""
+        ...
+
+    def note(self, record: DecisionRecord) -> None:
+        """Kept without waiting, and counted where it is lost."""
         ...
 
 
 class FeedbackSink(Protocol):
-    def add(self, feedback: Feedback) -> bool:
-        """Whether it is new: the same report of the same card may come again (FB-6)."""
+    async def add(self, entries: Sequence[FeedbackEntry], seconds: float) -> None:
+        """All are acknowledged when it returns. Raises RecordUnavailable where they are not, within `seconds`; sent
+        again, they are the same entries (FB-6)."""
+        ...
+
+
+class Fingerprints(Protocol):
+    def of(self, content: bytes) -> str:
+        """A keyed hash, with the id of its key."""
         ...
 
 

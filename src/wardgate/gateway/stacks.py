@@ -28,6 +28,7 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, ModelClient, RecordSink
 from wardgate.gateway.recall import Recall
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.telemetry import Telemetry
 from wardgate.gateway.tracing import Tracing
@@ -46,6 +47,7 @@ ModelHandler = Handler[ModelRequest, ModelReply]
 def hook_layers(
     clock: Clock,
     meter: Meter,
+    recorder: Recorder,
     sink: RecordSink,
     faults: FaultLog,
     recall: Recall,
@@ -60,7 +62,9 @@ def hook_layers(
         shadowed(shadow),  # sees how the call ended, and takes nothing of its time
         telemetry(Telemetry(clock, meter, tracing), faults),  # must see refusals and rescued failures too
         recalled(recall, faults),  # one read for all below; outside record, since only what was recorded was shown
-        record(sink),  # records what the clinician got, so outside rescue; its own failure withholds the card
+        record(
+            recorder, sink, clock, faults
+        ),  # records what the clinician got, so outside rescue; its own failure withholds the card
         noticed(notices, faults),  # outside rescue, to speak of what it rescued; recorded like any card
         rescue(faults),  # every failure becomes a safe outcome, by one table
         deadline(left),  # the EHR never waits
@@ -72,6 +76,7 @@ def hook_stack(
     flow: HookHandler,
     clock: Clock,
     meter: Meter,
+    recorder: Recorder,
     sink: RecordSink,
     faults: FaultLog,
     recall: Recall,
@@ -79,7 +84,7 @@ def hook_stack(
     shadow: Shadow,
     tracing: Tracing | None = None,
 ) -> HookHandler:
-    return stack(hook_layers(clock, meter, sink, faults, recall, notices, shadow, tracing), flow)
+    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow, tracing), flow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,16 +28,27 @@ def _text(value: object) -> object:
 
 
 def _size(value: object) -> int:
+    size = _sized(value)
+    if not 0 < size <= _LARGEST_BODY:
+        raise Wrong("a size out of bounds", "write one above 0, and 64MiB at most")
+    return size
+
+
+def _spool_size(value: object) -> int:
+    size = _sized(value)
+    if size < _SMALLEST_SPOOL:
+        raise Wrong("a size out of bounds", "write 16MiB or more")
+    return size
+
+
+def _sized(value: object) -> int:
     remedy = "write a whole number with B, KiB or MiB, such as 2MiB"
     if not isinstance(value, str):
         raise Wrong("expected a size", remedy)
     try:
-        size = parse_size(value)
+        return parse_size(value)
     except ValueError:
         raise Wrong("not a size", remedy) from None
-    if not 0 < size <= _LARGEST_BODY:
-        raise Wrong("a size out of bounds", "write one above 0, and 64MiB at most")
-    return size
 
 
 def _zone(value: object) -> object:
@@ -166,6 +177,7 @@ def _at_least_a_day(seconds: float) -> float:
 
 
 _LARGEST_BODY = 64 * 1024**2
+_SMALLEST_SPOOL = 16 * 1024**2
 _DAY = 86400.0
 _TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _HOT_REMEDY = "write memory, or redis://user:${NAME}@host:6379/0 (rediss:// with TLS); NAME is an environment variable"
@@ -255,10 +267,12 @@ class _Attributes(_Wire):
     unit: _Attribute | None = None
     specialty: _Attribute | None = None
     role: _Attribute | None = None
+    encounter_type: _Attribute | None = None
+    """For records, such as `{from: Encounter, path: class.code, map: {AMB: ambulatory, IMP: inpatient}}`."""
 
     def specs(self) -> tuple[AttributeSpec, ...]:
-        named = {"site": self.site, "unit": self.unit, "specialty": self.specialty, "role": self.role}
-        return tuple(AttributeSpec(name, a.from_, a.path, a.map) for name, a in named.items() if a is not None)
+        declared = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return tuple(AttributeSpec(name, a.from_, a.path, a.map) for name, a in declared if a is not None)
 
 
 class _Feed(_Wire):
@@ -272,7 +286,9 @@ class _Stores(_Wire):
     durable: Annotated[str, BeforeValidator(_durable_store)] = "sqlite:///var/wardgate.db"
     """sqlite:/// and a path, or postgresql:// for several replicas: docs/stores.md."""
     spool: _Text = "var/spool"
-    """A folder of the local disk: decision records on their way to the durable store."""
+    """A folder of the local disk: decision records on their way to the durable store (docs/records.md)."""
+    spool_limit: Annotated[int, BeforeValidator(_spool_size)] = 1024 * 1024**2
+    """Of the spool of each worker. A full one withholds cards."""
 
 
 class _Retention(_Wire):

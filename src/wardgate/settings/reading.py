@@ -55,6 +55,8 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        spool=file.stores.spool,
+        spool_limit=file.stores.spool_limit,
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
         custodian=None if file.custody is None else file.custody.public_key,
@@ -91,6 +93,8 @@ _FIXED = {
     "admin": "admin.listen",
     "http_client": "http_client",
     "hot": "stores.hot",
+    "spool": "stores.spool",
+    "spool_limit": "stores.spool_limit",
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
     "custodian": "custody",
@@ -138,7 +142,7 @@ def read_secrets(
     custodian = _custodian(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot, kept, custodian, headers)
+    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot, kept, custodian, headers)
 
 
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
@@ -60,6 +61,10 @@ class Settings:
     limits: Limits
     hot: StorePlace | None
     """Of the shared hot store, its password and files as the file names them; None: in process."""
+    spool: str
+    """The folder of records on their way to the durable store, as the file names it."""
+    spool_limit: int
+    """Bytes of it, for each worker."""
     durable: DurablePlace
     """Of records, its password and files as the file names them."""
     retention: Mapping[Kind, float]
@@ -78,6 +83,7 @@ class Settings:
 class Secrets:
     """What stands outside of the file: values of the environment, and files by their whole path."""
 
+    spool: Path
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None

@@ -6,7 +6,7 @@ Whatever ends the way early is a `Refusal`, answered at once with its status and
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -93,7 +93,7 @@ class Edge:
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
     the catalog is another object. `client` is whose every call is; `gate` lets calls and feedback in. `ready` turns
     false while draining. Calls that a stack has answered were counted in it; `meter` here counts those that never
-    reached one. `feedback` takes what is reported of cards.
+    reached one. `feedback` takes what is reported of cards; it may raise a Refusal.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Edge:
         *,
         catalog: Callable[[], Catalog],
         handler: HandlerFor,
-        feedback: Callable[[Sequence[Feedback]], None],
+        feedback: Callable[[Sequence[Feedback]], Awaitable[None]],
         client: Client,
         gate: Gate,
         clock: Clock,
@@ -217,9 +217,7 @@ class Edge:
             reports.append(report)
             if len(reports) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for first in range(0, len(reports), _AT_ONCE):
-            self._feedback(reports[first : first + _AT_ONCE])
-            await asyncio.sleep(0)
+        await self._feedback(reports)
         return _TAKEN
 
     async def _invoke(self, body: bytes, service: Service, read: float, exchange: _Exchange) -> Response:
@@ -232,7 +230,7 @@ class Edge:
                 request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body, trace=trace
             )
         )
-        response = _answer_of(outcome)
+        response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response
 
     def _timed(self, response: Response, outcome: HookOutcome) -> Response:
@@ -305,7 +303,8 @@ class Edge:
         )
 
 
-def _answer_of(outcome: HookOutcome) -> Response:
+def answer_of(outcome: HookOutcome) -> Response:
+    """What the EHR gets."""
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
     cards = outcome.cards

@@ -24,6 +24,7 @@ from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.guard import Guard, configured_names
 from wardgate.domain.outcomes import Outcome, Reason
+from wardgate.domain.spool import SpoolState
 from wardgate.gateway.proof import Proof
 from wardgate.records.archive import Kind, Trouble
 from wardgate.resilience.breaker import State
@@ -159,7 +160,7 @@ def test_every_stage_that_a_fault_is_noted_under_is_listed() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("state", {*State, *Trouble, "up", "down"}),
+        ("state", {*State, *Trouble, *SpoolState}),
         ("proof", {*Proof}),
         ("kind", {*Kind, Sqlite.kind, Postgres.kind}),
         ("result", {*Taken, *Reason, "passed"}),

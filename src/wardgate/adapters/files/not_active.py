@@ -33,7 +33,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("clients.*.algorithms", _given, "tokens are not verified"),
         ("clients.*.audiences", _given, "tokens are not verified"),
         ("clients.*.replay", _given, "tokens are not verified"),
-        ("stores.spool", _given, "records are kept in memory"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
     ),
     "service": (

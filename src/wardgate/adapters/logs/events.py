@@ -14,6 +14,7 @@ from wardgate.domain.guard import Guard
 Event = Literal[
     "breaker",
     "cannot_listen",
+    "cannot_record",
     "circuit",
     "durable_store",
     "error",
@@ -35,6 +36,9 @@ Event = Literal[
 ]
 """Every event that there is; docs/operations.md says what each means."""
 
+About = Literal["error", "warning", "cannot_listen", "cannot_record", "store_refused"]
+"""Those that speak of the configuration, in sentences."""
+
 _EVENTS = frozenset(get_args(Event))
 
 
@@ -53,7 +57,7 @@ class EventLog:
         checked = {key: self.guard.value(Sink.LOGS, key, value) for key, value in attributes.items()}
         self._write(name, {key: value for key, value in checked.items() if value is not None})
 
-    def finding(self, name: Literal["error", "warning", "cannot_listen", "store_refused"], finding: Finding) -> None:
+    def finding(self, name: About, finding: Finding) -> None:
         """Sentences of wardgate's own about the configuration, which nothing of a call has ever met."""
         told = {"file": finding.file, "line": finding.line, "key": finding.key, "what": finding.what}
         self._write(name, {key: value for key, value in told.items() if value})

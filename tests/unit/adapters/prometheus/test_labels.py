@@ -8,6 +8,7 @@ from tests.telemetry_reference import TARGET, reference
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.domain.attributes import ATTRIBUTES, Configured, Loss, Sink, Words
 from wardgate.domain.guard import Guard
 from wardgate.domain.outcomes import Stage
@@ -28,6 +29,7 @@ def test_every_label_has_a_closed_set() -> None:
     """Ids and numbers would make a series of each call."""
     meter = PrometheusMeter()
     DurableMeter(meter)
+    SpoolMeter(meter)
     names = {name for each in meter.registry._names_to_collectors.values() for name in each._labelnames}  # type: ignore[attr-defined]
     open_ = {name for name in names if not isinstance(ATTRIBUTES[name].kind, Words | Configured)}
     assert open_ == {"version", "python"}, "of the one series that says what is running"
