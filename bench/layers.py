@@ -53,6 +53,7 @@ from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
+from wardgate.gateway.telemetry import Telemetry
 from wardgate.resilience.admission import Claim
 from wardgate.resilience.gate import Gate
 from wardgate.resilience.stack import stack
@@ -78,7 +79,14 @@ class Price(NamedTuple):
 class _Model:
     """Meets `gateway.ports.ModelClient`: the equation, a turn of the loop later."""
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         await asyncio.sleep(0)
         age, male, egfr, uacr = inputs.values
         parts = terms(age, male, egfr, uacr)
@@ -136,9 +144,11 @@ class Parts:
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
-        handler: HookHandler = stack(
-            [telemetry(clock, meter), record(self.recorder, self.sink, clock, self.faults)], flow
-        )
+        layers = [
+            telemetry(Telemetry(clock, meter), self.faults),
+            record(self.recorder, self.sink, clock, self.faults),
+        ]
+        handler: HookHandler = stack(layers, flow)
         if layered:
             shadow = Shadow(
                 flow, self.gatherer.given, {}, snapshots, self.recorder, self.sink, clock, meter, self.faults

@@ -143,7 +143,7 @@ async def test_a_fault_while_reading_changes_nothing(tmp_path: Path) -> None:
 
         here.gateway._read = broken
         assert len(await here.gateway.reload()) == 1
-        assert [event["error"] for event in here.events() if event["event"] == "fault"] == ["ZeroDivisionError"]
+        assert [event["error_class"] for event in here.events() if event["event"] == "fault"] == ["ZeroDivisionError"]
         assert (await here.call()).status == 200
 
 
@@ -186,9 +186,8 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         assert new is not old and new.proof == "passed"
         assert summary(await here.call())
         assert list(here.gateway._models._proving) == [new]
-        assert 'wardgate_model_proven{model="kidney-failure",service_id="kidney-failure",version="1.0.0"} 1.0' in (
-            here.gateway._meter.exposition()[0].decode()
-        )
+        labels = 'model_name="kidney-failure",model_version="1.0.0",service_id="kidney-failure"'
+        assert f"wardgate_model_proven{{{labels}}} 1.0" in (here.gateway._meter.exposition()[0].decode())
 
 
 async def test_what_is_out_of_use_stays_so_across_a_reload(tmp_path: Path) -> None:

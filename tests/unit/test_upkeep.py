@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
 from tests.fakes.archive_rows import FOREVER, START, decision
 from tests.fakes.clock import FakeClock
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
+from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tables import VERSION_TABLE
@@ -27,10 +28,10 @@ QUICK = UpkeepOptions(first=30.0, look=0.02, purge=3600.0, again=60.0, breath=0.
 
 class Scene:
     def __init__(self, folder: Path) -> None:
-        self.file, self.clock, self.registry = (
+        self.file, self.clock, self.meter = (
             folder / "var" / "wardgate.db",
             FakeClock(START + 100),
-            CollectorRegistry(),
+            PrometheusMeter(),
         )
         self.written, self.retention = io.StringIO(), {Kind.DECISIONS: 50.0}
         self.archive = SqlArchive(Sqlite(SqlitePlace(str(self.file)), SqliteOptions(wait=0.2)), str)
@@ -39,7 +40,7 @@ class Scene:
             None,
             lambda: self.retention,
             self.clock,
-            DurableMeter(self.registry),
+            DurableMeter(self.meter),
             EventLog(self.written),
             QUICK,
         )
@@ -50,7 +51,7 @@ class Scene:
 
     @property
     def metrics(self) -> str:
-        return generate_latest(self.registry).decode()
+        return generate_latest(self.meter.registry).decode()
 
     def there(self) -> int:
         return len(list(self.archive.decisions(0, FOREVER)))

@@ -1,7 +1,7 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
 from wardgate.bootstrap.configured import Configured, Read
-from wardgate.bootstrap.gateway import Gateway, build
+from wardgate.bootstrap.gateway import Gateway, build, tell_services
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
 from wardgate.bootstrap.serving import (
     Post,
@@ -29,5 +29,6 @@ __all__ = [
     "serve",
     "share_the_interpreter",
     "still_the_collector",
+    "tell_services",
     "url_of",
 ]

@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
@@ -21,16 +22,19 @@ from wardgate.bootstrap.parts import (
     Faults,
     SystemClock,
     Tasks,
+    TraceIds,
     hot_store,
     http_client,
     key_ring,
     recall_of,
+    span_sender,
 )
 from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
@@ -43,6 +47,7 @@ from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
+from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions
 from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
@@ -81,7 +86,8 @@ class Gateway:
         """Must be made inside the loop that will serve, and closed. Raises SpoolUnusable."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
-        self._clock, self._meter = SystemClock(), PrometheusMeter()
+        self._guard = log.guard
+        self._clock, self._meter = SystemClock(), PrometheusMeter(self._guard)
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
         self._ring = key_ring(configured.secrets, log)
         self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
@@ -90,7 +96,7 @@ class Gateway:
             self._names,
             lambda: self._now.configured.settings.retention,
             self._clock,
-            DurableMeter(self._meter.registry),
+            DurableMeter(self._meter),
             log,
         )
         archive = None if self._durable is None else self._durable.archive
@@ -100,16 +106,18 @@ class Gateway:
             worker,
             settings.spool_limit,
             self._clock.monotonic,
-            SpoolMeter(self._meter.registry),
+            SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
+        self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._trace_ids = TraceIds()
         self._one_reload = asyncio.Lock()
         self.tasks = Tasks()
         self._tasks: asyncio.TaskGroup | None = None
@@ -120,6 +128,19 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
+        self._meter.runs(settings.environment)
+        self._watch()
+
+    def _watch(self) -> None:
+        """What the meter asks for at each scrape."""
+        machine = self._gate.machine
+        self._meter.watch_process(
+            busy=lambda: machine.busy,
+            waiting=lambda: machine.waiting,
+            places=lambda: machine.options.concurrency,
+            snapshot_age=lambda: self._clock.monotonic() - self._settled,
+            snapshot_epoch=lambda: self._now.snapshots.current().epoch,
+        )
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -135,9 +156,10 @@ class Gateway:
             self.isolate,
             self._records,
         )
+        admin = admin_app(ports, settings.telemetry.prometheus)
         return (
             (self, settings.listen.host, settings.listen.port),
-            (admin_app(ports), settings.admin.host, settings.admin.port),
+            (admin, settings.admin.host, settings.admin.port),
         )
 
     @property
@@ -158,7 +180,11 @@ class Gateway:
         return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
-        return self._meter.exposition()
+        pieces = []
+        for piece in self._meter.pieces():
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        return b"".join(pieces), self._meter.content_type
 
     async def circuits(self) -> dict[tuple[str, str], Circuit]:
         return {name: Circuit(state) for name, state in self.circuit_states().items()}
@@ -181,9 +207,8 @@ class Gateway:
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""
         for warning in self._now.configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in self.health().items():
-            self._log.event("service", service=service, **state)
+            self._log.finding("warning", warning)
+        tell_services(self._log, self.health())
 
     async def open(self) -> None:
         """Raises StoreRefused."""
@@ -196,6 +221,8 @@ class Gateway:
         self.tasks.lend(tasks)
         self._spool.begin()
         self._beside = [tasks.create_task(self._gate.keep_time())]
+        if self._sender is not None:
+            self._beside.append(tasks.create_task(self._sender.run()))
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
         self._run_beside(self._now)
@@ -207,7 +234,9 @@ class Gateway:
         self._models.rest()
 
     async def close(self) -> None:
-        """After the last call."""
+        """After the last call: what is left of the traces is sent, for a bounded time."""
+        if self._sender is not None:
+            await self._sender.flush()
         await self.http.close()
         await self._spool.close()
         if self._durable is not None:
@@ -238,7 +267,7 @@ class Gateway:
             self._faults.fault("reload", error)
             errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         if errors:
             self._log.event("reload_refused", errors=len(errors))
         return errors
@@ -269,11 +298,13 @@ class Gateway:
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
         settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        self._settled = self._clock.monotonic()
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
 
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
+        self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
         clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
         gatherer = self._gatherer
         models = self._models.of(catalog, known)
@@ -296,7 +327,8 @@ class Gateway:
             lambda: self._gate.pressed,
         )
         notices = Notices(snapshots, attributes, recall)
-        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow)
+        tracing = self._tracing(settings.telemetry.keep)
+        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack
@@ -320,8 +352,15 @@ class Gateway:
                 server_timing=settings.server_timing,
                 base=settings.base_path,
             ),
+            tracing=tracing,
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _tracing(self, keep: float) -> Tracing | None:
+        if self._sender is None:
+            return None
+        later, lost, options = asyncio.get_running_loop().call_soon, self._guard.lost, TracingOptions(keep=keep)
+        return Tracing(self._sender, self._clock, self._faults, self._trace_ids, later, lost, options)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
@@ -354,6 +393,20 @@ async def _beside_the_calls(read: Read) -> Configured:
         return await asyncio.to_thread(read)
     finally:
         sys.setswitchinterval(usual)
+
+
+def tell_services(log: EventLog, services: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each service shows, as health says it."""
+    for service_id, state in services.items():
+        log.event(
+            "service",
+            service_id=service_id,
+            mode=state["mode"],
+            model_name=state["model"],
+            model_version=state["champion"],
+            release_digest=state["digest"],
+            proof=state["proof"],
+        )
 
 
 def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:

@@ -28,6 +28,7 @@ from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.worker import PAGE, with_secret
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.server import bind, serve_sockets
 
@@ -124,6 +125,7 @@ class Parent:
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
         settings = configured.settings
+        log.guard.know(configured_names(configured.catalog, settings.clients, settings.attributes))
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
@@ -144,7 +146,7 @@ class Parent:
             self.isolate,
             self._desk,
         )
-        admin = admin_app(ports)
+        admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
@@ -182,7 +184,7 @@ class Parent:
             errors = _errors(list(said.values()))
             await self._ask_all("drop" if errors else "swap")
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
@@ -195,7 +197,8 @@ class Parent:
         if circuit not in await self.circuits():
             return None
         self._isolated = self._isolated | {circuit} if away else self._isolated - {circuit}
-        self._log.event("circuit", service=service, release=release, isolated=away)
+        self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
+        self._log.event("circuit", service_id=service, model_version=release, isolated=away)
         return circuits_of(await self._ask_all({"isolated": self._told_isolated()})).get(circuit)
 
     def _told_isolated(self) -> list[list[str]]:
@@ -239,9 +242,8 @@ class Parent:
             await worker.up.wait()
         settings = self._configured.settings
         for warning in self._configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in (await self.services()).items():
-            self._log.event("service", service=service, **{k: v for k, v in state.items() if isinstance(v, str)})
+            self._log.finding("warning", warning)
+        bootstrap.tell_services(self._log, await self.services())
         self._log.event(
             "listening",
             gateway=bootstrap.url_of(settings.listen),

@@ -8,9 +8,11 @@ import msgspec
 from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
+from wardgate.domain.outcomes import Stage
 from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
+from wardgate.gateway.trace import Trace
 
 
 class Kept(StrEnum):
@@ -63,7 +65,7 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
 
     `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
     seconds), for records and telemetry; nothing decides by it. `body` are the bytes of the request, by which a repeat
-    is known.
+    is known. `trace` is None where nothing is traced.
     """
 
     request: HookRequest
@@ -72,8 +74,9 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
     now: float
     budget: Budget
     body: bytes = b""
-    stages: list[tuple[str, float]] = []
+    stages: list[tuple[Stage, float]] = []
     memory: Memory = msgspec.field(default_factory=Memory)
+    trace: Trace | None = None
 
     def __repr__(self) -> str:
         """Nothing of the patient."""

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 
 import msgspec
 
+from wardgate.domain.attributes import class_of
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
 from wardgate.domain.inference.endpoint import ModelReply
-from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
+from wardgate.domain.outcomes import Outcome, Reason
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink
+from wardgate.gateway.ports import Clock, FaultLog, RecordSink
 from wardgate.gateway.recall import Recall
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.telemetry import Telemetry
 from wardgate.gateway.twins import Twins
 from wardgate.resilience.breaker import BreakerIsolated, BreakerOpen, Verdict
 from wardgate.resilience.bulkhead import BulkheadFull
@@ -25,21 +27,14 @@ from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached, NoTim
 HookHandler = Handler[HookCall, HookOutcome]
 
 
-def telemetry(clock: Clock, meter: Meter) -> Layer[HookCall, HookOutcome]:
+def telemetry(told: Telemetry, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
     def layer(inner: HookHandler) -> HookHandler:
         async def handle(call: HookCall) -> HookOutcome:
             outcome = await inner(call)
-            assignment = outcome.assignment
-            meter.call_ended(
-                call.plan.id,
-                call.plan.hook,
-                assignment.mode if assignment is not None else Mode.NONE,
-                assignment.arm if assignment is not None else Arm.NONE,
-                outcome.outcome,
-                outcome.reason,
-                outcome.step,
-                clock.monotonic() - call.started,
-            )
+            try:
+                told.ended(outcome)
+            except Exception as error:  # stands outside of rescue: what is said of an answer must not cost the answer
+                faults.fault("telemetry", error)
             return outcome
 
         return handle
@@ -158,7 +153,7 @@ def rescue(faults: FaultLog) -> Layer[HookCall, HookOutcome]:
                 return HookOutcome(call, Reason.DEADLINE)
             except Exception as error:  # the last line of defence: the EHR gets a valid answer whatever breaks
                 faults.fault("hook", error)
-                return HookOutcome(call, Reason.INTERNAL)
+                return HookOutcome(call, Reason.INTERNAL, fault=class_of(error))
 
         return handle
 

@@ -127,6 +127,7 @@ class Shadow:
             budget=Budget.of(now, plan.deadline),
             stages=[],
             memory=Memory(run.call.memory.traces),
+            trace=None,
         )
         try:
             async with asyncio.timeout(plan.deadline):

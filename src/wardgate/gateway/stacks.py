@@ -30,6 +30,8 @@ from wardgate.gateway.ports import Clock, FaultLog, Meter, ModelClient, RecordSi
 from wardgate.gateway.recall import Recall
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.telemetry import Telemetry
+from wardgate.gateway.tracing import Tracing
 from wardgate.gateway.twins import Twins
 from wardgate.resilience.breaker import Breaker, BreakerOptions, State, circuit_breaker
 from wardgate.resilience.bulkhead import Bulkhead, BulkheadOptions, bulkhead
@@ -51,13 +53,14 @@ def hook_layers(
     recall: Recall,
     notices: Notices,
     shadow: Shadow,
+    tracing: Tracing | None = None,
 ) -> list[Layer[HookCall, HookOutcome]]:
     def left(call: HookCall) -> float:
         return call.budget.work - clock.monotonic()
 
     return [
         shadowed(shadow),  # sees how the call ended, and takes nothing of its time
-        telemetry(clock, meter),  # must see refusals and rescued failures too
+        telemetry(Telemetry(clock, meter, tracing), faults),  # must see refusals and rescued failures too
         recalled(recall, faults),  # one read for all below; outside record, since only what was recorded was shown
         record(
             recorder, sink, clock, faults
@@ -79,8 +82,9 @@ def hook_stack(
     recall: Recall,
     notices: Notices,
     shadow: Shadow,
+    tracing: Tracing | None = None,
 ) -> HookHandler:
-    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow), flow)
+    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow, tracing), flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,6 @@ def model_stack(client: ModelClient, policies: ModelPolicies, clock: Clock, spaw
 
     async def ask(request: ModelRequest) -> ModelReply:
         left = request.expires - clock.monotonic()
-        return await client.infer(request.endpoint, request.inputs, min(timeout, left))
+        return await client.infer(request.endpoint, request.inputs, min(timeout, left), traceparent=request.traceparent)
 
     return stack(model_layers(policies, clock, spawn), ask)

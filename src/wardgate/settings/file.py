@@ -113,6 +113,12 @@ def _metrics_path(value: object) -> object:
     return value
 
 
+def _header(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise Wrong("not the name of a header", "write letters, digits and hyphens, such as x-api-key")
+    return value
+
+
 def _hot_store(value: object) -> object:
     if isinstance(value, str) and value != "memory":
         store_place(value)
@@ -331,11 +337,20 @@ class _Limits(_Wire):
     """The time to receive a request's body."""
 
 
+class _Held(_Wire):
+    env: _Variable
+    """The environment variable that holds it."""
+
+
 class _Telemetry(_Wire):
     otlp: _Url | None = None
+    """Where traces go (OTLP over HTTP, docs/telemetry.md), as http://127.0.0.1:4318; /v1/traces may be left out."""
+    otlp_headers: dict[Annotated[str, BeforeValidator(_header)], _Held] = {}
+    """By name, such as the token that a vendor asks for; https, or loopback."""
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
+    """Where the metrics stand on the admin listener."""
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
-    """The share of ordinary calls that are traced."""
+    """The share of ordinary calls that are traced; failed, slow and degraded ones are besides."""
     server_timing: _Flag = False
     """Whether answers carry a Server-Timing header, for whoever sets a gateway up: how long each stage took, and how
     the call ended, also where nobody was to see that."""

@@ -32,6 +32,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    otlp: str | None
+    """Where traces go, without the path of the signal; None: nowhere."""
+    otlp_headers: Mapping[str, str]
+    """By name, the environment variables that hold what is sent."""
+    prometheus: str
+    """The path of the metrics on the admin listener."""
+    keep: float
+    """The share of ordinary calls that are traced."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `wardgate.yaml` says and that a part which is built reads."""
 
@@ -61,6 +73,7 @@ class Settings:
     """The file of the custodian's public key, as the file names it."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
+    telemetry: Telemetry
     server_timing: bool
     """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
@@ -78,3 +91,4 @@ class Secrets:
     """None: records are not kept."""
     custodian: bytes | None = None
     """The custodian's public key, which is no secret."""
+    otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -21,6 +21,7 @@ from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
+from wardgate.gateway.tracing import Tracing
 from wardgate.resilience.admission import Claim
 from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
@@ -109,6 +110,7 @@ class Edge:
         faults: FaultLog,
         ready: Callable[[], bool],
         options: EdgeOptions | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._catalog = catalog
         self._handler = handler
@@ -123,6 +125,7 @@ class Edge:
         self._faults = faults
         self._ready = ready
         self._options = options or EdgeOptions()
+        self._tracing = tracing
         self._routes = self._compile(catalog())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -184,7 +187,7 @@ class Edge:
             return self._shed(exchange)
         try:
             if exchange.place is Place.SERVICE:
-                return await self._invoke(body, service, read)
+                return await self._invoke(body, service, read, exchange)
             return await self._take(body, service)
         finally:
             self._gate.leave()
@@ -217,12 +220,15 @@ class Edge:
         await self._feedback(reports)
         return _TAKEN
 
-    async def _invoke(self, body: bytes, service: Service, read: float) -> Response:
+    async def _invoke(self, body: bytes, service: Service, read: float, exchange: _Exchange) -> Response:
         request = parse(body, service.wire, self._client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
+        trace = None if self._tracing is None else self._tracing.begin(exchange.headers.get(b"traceparent"))
         outcome = await offer.handler(
-            HookCall(request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body)
+            HookCall(
+                request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body, trace=trace
+            )
         )
         response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response
@@ -282,9 +288,12 @@ class Edge:
             self._meter.feedback_given(service.wire.id, REFUSED_FEEDBACK, NO_REASON)
             return
         offers = list(service.offers) if service else []
+        hook = offers[0] if len(offers) == 1 else OTHER_HOOK
+        if self._tracing is not None and service is not None:
+            self._tracing.refused(service.wire.id, hook, reason, seconds)
         self._meter.call_ended(
             service.wire.id if service else UNKNOWN_SERVICE,
-            offers[0] if len(offers) == 1 else OTHER_HOOK,
+            hook,
             Mode.NONE,
             Arm.NONE,
             OUTCOME_OF[reason],

@@ -438,7 +438,14 @@ async def test_a_twin_of_a_call_that_fails_goes_its_own_way(tmp_path: Path) -> N
     hung = asyncio.Event()
 
     class HangsOnce(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
             self.asked.append(inputs.values)
             if len(self.asked) == 1:
                 await hung.wait()

@@ -33,7 +33,14 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)
@@ -115,7 +122,14 @@ class InTheMeantime(TwoModels):
     house: FakeGateway
     then: Snapshot
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         self.house.snapshots.snapshot = self.then
         return await super().infer(endpoint, inputs, timeout, oldest)
 

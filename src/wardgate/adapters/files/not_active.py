@@ -21,14 +21,6 @@ def _is(*values: Any) -> Asks:
     return lambda value: value in values
 
 
-def _above_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0
-
-
-def _elsewhere(value: Any) -> bool:
-    return value is not None and value != "/metrics"
-
-
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
     "wardgate": (
         (
@@ -42,9 +34,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("clients.*.audiences", _given, "tokens are not verified"),
         ("clients.*.replay", _given, "tokens are not verified"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
-        ("telemetry.otlp", _given, "there are no traces"),
-        ("telemetry.prometheus", _elsewhere, "metrics stand on /metrics"),
-        ("telemetry.keep", _above_zero, "there are no traces"),
     ),
     "service": (
         ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),

@@ -12,12 +12,13 @@ from wardgate.domain.hooks import HookRequest
 OTHER = "other"
 """What a value outside an attribute's configured map becomes."""
 
-_ROLES = {
+ROLES = {
     "Practitioner": "practitioner",
     "PractitionerRole": "practitioner_role",
     "Patient": "patient",
     "RelatedPerson": "related_person",
 }
+"""What a user is, by the type of resource that stands for her."""
 
 
 class AttributeSpec(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ def compile_attributes(specs: Iterable[AttributeSpec]) -> dict[str, CompiledAttr
 
 def locate(request: HookRequest, record: PatientRecord, attributes: Mapping[str, CompiledAttribute]) -> Caller:
     """Never raises. A declared attribute speaks alone: where it finds nothing, nothing stands in for it."""
-    role = None if request.user_type is None else _ROLES.get(request.user_type, OTHER)
+    role = None if request.user_type is None else ROLES.get(request.user_type, OTHER)
     if not attributes:
         return Caller(request.client.site, None, None, role)
     site, unit = attributes.get("site"), attributes.get("unit")

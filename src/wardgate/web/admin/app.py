@@ -39,7 +39,7 @@ class AdminPorts:
     desk: RecordsDesk | None = None
 
 
-def admin_app(ports: AdminPorts) -> FastAPI:
+def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     # FastAPI's own telemetry would record exception messages as soon as a global provider exists.
     app = FastAPI(
         telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
@@ -67,7 +67,7 @@ def admin_app(ports: AdminPorts) -> FastAPI:
     async def stores() -> JSONResponse:
         return JSONResponse(dict(await ports.stores()))
 
-    @app.get("/metrics", dependencies=role(Role.VIEWER))
+    @app.get(metrics_path, dependencies=role(Role.VIEWER))
     async def metrics() -> Response:
         exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
