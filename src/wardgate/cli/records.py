@@ -20,7 +20,6 @@ from wardgate.records.archive import AffectedRow, ArchiveUnavailable, RecordRefu
 from wardgate.records.desk import (
     ALWAYS,
     MONTH,
-    TROUBLES,
     AffectedSummary,
     Loaded,
     NoTime,
@@ -163,7 +162,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ArchiveUnavailable as error:
-        raise CannotAsk(TROUBLES[error.trouble], "`stores.durable` of wardgate.yaml says where it is.") from None
+        raise CannotAsk(error.trouble.sentence, "") from None
     except RecordRefused:
         raise CannotAsk("The store of records does not take these rows.", "") from None
     except NoTime as error:

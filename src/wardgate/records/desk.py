@@ -13,7 +13,7 @@ from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
 from wardgate.domain.times import parse_full_instant
-from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch, Trouble
+from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch
 from wardgate.records.figures import CardFigures, OutcomeFigures, feedback_figures, outcome_figures
 from wardgate.records.joined import Joined, joined
 from wardgate.records.outcomes import Form, Ground, OutcomeReader, ground_of
@@ -22,14 +22,6 @@ from wardgate.records.story import ReleaseNow, Story, stories
 MONTH = 30 * 86400.0
 ALWAYS = float("inf")
 """For `span_of`."""
-
-TROUBLES: Mapping[Trouble, str] = {
-    Trouble.DOWN: "The store of records does not answer.",
-    Trouble.LATE: "The store of records did not answer in time.",
-    Trouble.FULL: "The store of records is full.",
-    Trouble.NEWER: "A later version of wardgate has written to the store of records.",
-    Trouble.FOREIGN: "The store of records is damaged, or is none.",
-}
 
 NOTHING = "nothing"
 """The subject of a look that found nothing."""

@@ -34,14 +34,17 @@ def desk(tmp_path: Path) -> RecordsDesk:
 
 
 class Broken:
-    """A desk whose store is down."""
+    """A desk whose store is in trouble."""
+
+    def __init__(self, trouble: Trouble = Trouble.DOWN) -> None:
+        self._trouble = trouble
 
     def now(self) -> float:
         return NOW
 
     def __getattr__(self, name: str) -> Any:
         def fail(*args: object, **named: object) -> None:
-            raise ArchiveUnavailable(Trouble.DOWN)
+            raise ArchiveUnavailable(self._trouble)
 
         return fail
 
@@ -184,6 +187,15 @@ async def test_a_store_that_is_down_is_said(path: str) -> None:
     for desk in (broken, None):
         reply = await asked(desk, path)
         assert (reply.status, reply.headers["content-type"]) == (503, "application/problem+json")
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+async def test_every_trouble_of_the_store_is_said(trouble: Trouble) -> None:
+    """With its own sentence; a store that lets nobody in was a 500."""
+    broken: Any = Broken(trouble)
+    reply = await asked(broken, "decisions")
+    assert reply.status == 503
+    assert reply.json()["detail"].lower() == f"{trouble.meaning}.".lower()
 
 
 @pytest.mark.parametrize(

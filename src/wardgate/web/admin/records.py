@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
-from wardgate.records.desk import ALWAYS, MONTH, TROUBLES, Loaded, NoTime, RecordsDesk, Span, span_of
+from wardgate.records.desk import ALWAYS, MONTH, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
 from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
@@ -200,7 +200,7 @@ def _troubles() -> Iterator[None]:
     try:
         yield
     except ArchiveUnavailable as error:
-        raise Problem(503, TROUBLES[error.trouble]) from None
+        raise Problem(503, error.trouble.sentence) from None
     except RecordRefused:
         raise Problem(422, "The store of records does not take these rows.") from None
     except BadRows as error:
