@@ -1,5 +1,7 @@
 """Records over the admin API: who may ask, what is answered, and that no error repeats what was sent."""
 
+import asyncio
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ from tests.fakes.stories import (
     overridden,
     report,
 )
-from wardgate.records.archive import ArchiveUnavailable, Trouble
+from wardgate.records.archive import AccessEntry, ArchiveUnavailable, Trouble
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin import LOCAL, AdminPorts, Principal, Role, admin_app
 from wardgate.web.admin import records as routes
+from wardgate.web.asgi import Message
 
 CARDS = [decision(number) for number in range(1, 4)]
 CSV = {"content-type": "text/csv; charset=utf-8"}
@@ -111,6 +114,35 @@ async def test_decisions_leave_with_what_came_home(desk: RecordsDesk) -> None:
     """A line each."""
     reply = await asked(desk, "decisions?service=kidney-failure")
     assert [b'"user_action":' in line for line in reply.body.splitlines()] == [True, True, False]
+
+
+async def test_an_export_that_is_broken_off_is_noted_beside_the_loop(tmp_path: Path) -> None:
+    """Its end is a write to a store that may hang, and the loop is that of the hook calls (law 1)."""
+    archive = filled(tmp_path, [decision(number) for number in range(400)])
+    noted: list[tuple[int, bool]] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(archive, name)
+
+        def note_access(self, entry: AccessEntry) -> None:
+            noted.append((entry.rows, threading.current_thread() is threading.main_thread()))
+            archive.note_access(entry)
+
+    gone = asyncio.Event()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            gone.set()
+            await asyncio.sleep(5)  # until the response is cancelled
+
+    watched: Any = Watched()
+    await _app(desk_of(watched), LOCAL)(scope("GET", "/admin/v1/decisions?since=2020-01-01", {}), receive, send)
+    assert [inside for _, inside in noted] == [False, False] and 0 < noted[1][0] < 400
 
 
 async def test_outcomes_come_in_once(desk: RecordsDesk) -> None:

@@ -5,8 +5,8 @@ The desk is blocking, so everything here runs in a thread. What it raises become
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
@@ -218,7 +219,23 @@ async def _stream(pieces: Iterator[bytes], content_type: str) -> Response:
     breaks the stream off."""
     left = tables.chunks(pieces)
     first = await run_in_threadpool(_told, lambda: next(left, b""))
-    return StreamingResponse(chain([first], left), media_type=content_type)
+    return _Stream(first, left, content_type)
+
+
+class _Stream(StreamingResponse):
+    """What its pieces do at their end, which may be to write to a store that hangs, they do in a thread, also where the
+    client hangs up before: in the loop, every hook call would wait for it (law 1)."""
+
+    def __init__(self, first: bytes, left: Generator[bytes], content_type: str) -> None:
+        super().__init__(chain([first], left), media_type=content_type)
+        self._left = left
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with suppress(Exception):  # the end could not be noted; the beginning was
+                await run_in_threadpool(self._left.close)
 
 
 def _json(document: Any) -> Response:
