@@ -37,6 +37,7 @@ def facts_of(configured: Configured) -> Facts:
         {client.name: client for client in settings.clients},
         catalog.follow_ups(),
         {digest: _now(release, approvals) for digest, release in releases_of(catalog).items()},
+        frozenset([plan.id for plan in catalog.plans()]),
     )
 
 

@@ -30,11 +30,13 @@ _NAMED_STORIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the configuration at hand says: `releases` by digest, `rules` by service, `clients` by name."""
+    """What the configuration at hand says: `releases` by digest, `rules` by service, `clients` by name, and the ids of
+    its services."""
 
     clients: Mapping[str, Client]
     rules: Mapping[str, FollowUp]
     releases: Mapping[str, ReleaseNow]
+    services: frozenset[str]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -136,17 +138,24 @@ class RecordsDesk:
     def export(self, span: Span, principal: str, service_id: str = "") -> Iterator[Joined]:
         """Every decision with what came home to it, oldest first. On the access log at its beginning, and at its end
         with its number."""
-        self._note(principal, "export", service_id or "all services", 0)
-        return self._exported(span, principal, service_id)
+        subject = self._service(service_id)
+        self._note(principal, "export", subject, 0)
+        return self._exported(span, principal, service_id, subject)
 
-    def _exported(self, span: Span, principal: str, service_id: str) -> Iterator[Joined]:
+    def _exported(self, span: Span, principal: str, service_id: str, subject: str) -> Iterator[Joined]:
         rows = 0
         try:
             for each in self._joined(span, service_id):
                 rows += 1
                 yield each
         finally:
-            self._note(principal, "export", service_id or "all services", rows)
+            self._note(principal, "export", subject, rows)
+
+    def _service(self, service_id: str) -> str:
+        """As the access log may have it: what is asked for may be anything, also a patient's name (law 4)."""
+        if not service_id:
+            return "all services"
+        return service_id if service_id in self._facts().services else "a service that is not configured"
 
     # figures, which show nobody
 
