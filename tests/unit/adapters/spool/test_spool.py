@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -110,6 +111,19 @@ async def test_a_disk_that_cannot_be_opened_is_a_failure(tmp_path: Path) -> None
         broken = False
         await spool.sink.append(record(2), SECONDS, SECONDS)
     assert list(kept(tmp_path)) == [record(2).decision_id]
+
+
+async def test_a_segment_that_was_taken_away_is_not_written_to_any_longer(tmp_path: Path) -> None:
+    """What is written there, nobody would ever read: the next record has a new one; without a folder, none is taken."""
+    async with spooled(tmp_path) as spool:
+        await spool.sink.append(record(1), SECONDS, SECONDS)
+        segments(tmp_path)[0].unlink()
+        await spool.sink.append(record(2), SECONDS, SECONDS)
+        assert list(kept(tmp_path)) == [record(2).decision_id]
+        shutil.rmtree(tmp_path / "worker-0")
+        with pytest.raises(RecordUnavailable):
+            await spool.sink.append(record(3), SECONDS, SECONDS)
+        assert spool.writer.state is SpoolState.FAILED
 
 
 async def test_a_hung_disk_costs_each_call_its_wait_at_most(tmp_path: Path) -> None:
