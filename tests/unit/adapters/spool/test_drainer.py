@@ -68,6 +68,17 @@ async def test_a_restart_goes_on_where_the_store_was(tmp_path: Path) -> None:
         await until(lambda: spool.reader.read(1) == [])
 
 
+@pytest.mark.parametrize("position", ["99999 0", "1 999999999", "1 -5", "-1 0", "once upon a time"])
+async def test_a_position_that_cannot_be_one_loses_nothing(tmp_path: Path, position: str) -> None:
+    """It was flipped, or put back from a backup: everything is sent once more, and the store knows what it has."""
+    await filled(tmp_path, range(30))
+    (tmp_path / "worker-0" / "position").write_text(position)
+    archive = FakeArchive()
+    async with spooled(tmp_path, archive, SMALL) as spool:
+        await until(lambda: len(archive.decisions) == 30)
+    assert not spool.faults
+
+
 async def test_room_comes_back_also_where_the_position_cannot_be_kept(tmp_path: Path) -> None:
     """On a full disk there may be no room for it; then some are sent twice after a restart."""
     await filled(tmp_path, range(50))
