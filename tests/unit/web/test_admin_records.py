@@ -209,6 +209,22 @@ async def test_a_post_that_does_not_end_is_given_up(
     assert (await asked(desk, "outcomes?service=kidney-failure")).json()["releases"][0]["total"]["known"] == 0
 
 
+async def test_slow_posts_do_not_take_all_threads_and_connections(
+    desk: RecordsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes beside them is told to come again, and who only looks is answered."""
+    monkeypatch.setattr(routes, "PATIENCE", 1.0)
+    path, headers = "/admin/v1/outcomes?client=ward-ehr", {**CSV, "transfer-encoding": "chunked"}
+    slow = [Exchange([ROWS[:40]], complete=False) for _ in range(50)]
+    async with asyncio.TaskGroup() as posts:
+        for each in slow:
+            posts.create_task(_app(desk, LOCAL)(scope("POST", path, headers), each.receive, each.send))
+        async with asyncio.timeout(0.9):
+            assert (await asked(desk, f"trace/{CARDS[0].decision_id}")).status == 200
+    assert sorted(each.reply().status for each in slow) == [408] * routes.LOADS + [503] * (50 - routes.LOADS)
+    assert (await asked(desk, "outcomes?client=ward-ehr", ROWS, CSV)).status == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [f"trace/{CARDS[0].decision_id}", f"affected?release={DIGEST}", "decisions", "feedback?service=a"],

@@ -28,6 +28,8 @@ from wardgate.web.admin.problems import Problem
 NDJSON = "application/x-ndjson"
 MOST_BYTES = 256 * 1024 * 1024
 """Of one post of outcomes: some three million rows."""
+LOADS = 2
+"""Posts of outcomes at a time. Each holds a thread and a connection of the store until its last row is here."""
 PATIENCE = 30.0
 """Seconds for the next bytes of a post."""
 _ROWS_A_TURN = 100
@@ -40,6 +42,8 @@ _Name = Annotated[str | None, Query(max_length=200)]
 def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1")
     viewer, ingest = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.INGEST))
+
+    loading = 0
 
     def open_desk() -> RecordsDesk:
         if desk is None:
@@ -129,14 +133,21 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
         skip_bad: bool = False,
     ) -> Response:
         """Outcomes as CSV or NDJSON: all rows or none, and each post once."""
+        nonlocal loading
         form = _form(request)
         at = open_desk()
+        if loading >= LOADS:
+            raise Problem(503, f"{LOADS} posts of outcomes are under way: send it again when one has ended.")
         chunks = _Chunks(request.stream(), asyncio.get_running_loop())
 
         def ask() -> Loaded:
             return at.load_outcomes(_paced(lines_of(chunks)), form, at.ground(source, client, fhir_server), skip_bad)
 
-        return _json(await run_in_threadpool(_told, ask))
+        loading += 1
+        try:
+            return _json(await run_in_threadpool(_told, ask))
+        finally:
+            loading -= 1
 
     return router
 
