@@ -48,7 +48,7 @@ async def test_everything_arrives_in_order_and_leaves_no_segment_behind(tmp_path
         assert list(archive.decisions) == ids(range(100)) and list(archive.feedback) == [entry]
         assert archive.decisions[record(7).decision_id] == record(7)
         assert spool.events[SpoolEvent.DELIVERED] == 101 and spool.drainer and spool.drainer.up
-        assert spool.writer.size == size(tmp_path)
+        await until(lambda: spool.writer.size == size(tmp_path))
 
 
 async def test_a_restart_goes_on_where_the_store_was(tmp_path: Path) -> None:
