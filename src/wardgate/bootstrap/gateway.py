@@ -278,7 +278,7 @@ class Gateway:
         gatherer = self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
-        recall = recall_of(self._hot.store, self._ring, snapshots, faults)
+        recall = recall_of(self._hot.store, self._ring, snapshots, lambda digest: models[digest].trouble, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
         custody = None if self._durable is None else self._durable.custody
         shown = None if custody is None else custody.note
