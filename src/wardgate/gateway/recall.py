@@ -144,7 +144,9 @@ class Recall:
 
     def keep(self, outcome: HookOutcome) -> None:
         """What the clinician really got is kept, and not before the answer is on its way."""
-        if outcome.call.memory.asked and outcome.repeats is None:
+        call = outcome.call
+        if call.memory.asked and outcome.repeats is None:
+            call.memory.unheard = bool(outcome.cards) and call.gone()
             self._later(self._keep, outcome)
 
     def _keep(self, outcome: HookOutcome) -> None:
@@ -170,6 +172,8 @@ class Recall:
     def _keep_mark(self, outcome: HookOutcome) -> None:
         call, decision, release = outcome.call, outcome.decision, outcome.release
         if not outcome.cards or call.memory.repetition is not Repetition.NEW or release is None:
+            return
+        if call.memory.unheard:  # a mark would hide it from whom nobody has shown it
             return
         if outcome.outcome is Outcome.UNAVAILABLE:
             key, every = call.memory.asked.get(Kept.NOTICE), call.plan.notice_every

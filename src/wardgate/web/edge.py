@@ -8,6 +8,7 @@ Whatever ends the way early is a `Refusal`, answered at once with its status and
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -26,7 +27,7 @@ from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
 from wardgate.web.problems import INTERNAL, OVERLOADED, refusal_response
-from wardgate.web.reading import Disconnected, Headers, Unfinished, drain, read_body, refuse_length, require_json
+from wardgate.web.reading import Disconnected, Headers, Unfinished, drain, gone, read_body, refuse_length, require_json
 from wardgate.web.routes import ALLOWED, HandlerFor, Place, Route, Routes, Service
 from wardgate.web.wire import parse
 
@@ -184,7 +185,7 @@ class Edge:
             return self._shed(exchange)
         try:
             if exchange.place is Place.SERVICE:
-                return await self._invoke(body, service, read)
+                return await self._invoke(body, service, read, partial(gone, exchange.receive))
             return await self._take(body, service)
         finally:
             self._gate.leave()
@@ -217,12 +218,13 @@ class Edge:
         await self._feedback(reports)
         return _TAKEN
 
-    async def _invoke(self, body: bytes, service: Service, read: float) -> Response:
+    async def _invoke(self, body: bytes, service: Service, read: float, left: Callable[[], bool]) -> Response:
         request = parse(body, service.wire, self._client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
+        budget = Budget.of(read, plan.deadline)
         outcome = await offer.handler(
-            HookCall(request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body)
+            HookCall(request, plan, self._new_id(), self._clock.now(), budget, body, gone=left)
         )
         response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response

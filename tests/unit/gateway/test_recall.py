@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.fakes.asgi import JSON, Exchange, scope
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
@@ -356,6 +357,20 @@ async def test_only_what_was_shown_leaves_a_mark(tmp_path: Path) -> None:
     house.sink.full = False
     house.clock.advance(60)
     assert len(await cards(house, body())) == 1
+
+
+async def test_a_card_that_nobody_waited_for_leaves_no_mark(tmp_path: Path) -> None:
+    """An EHR has less patience than the deadline, say: its card has been shown to nobody, and must come later. So it is
+    with a notice."""
+    for lines, broken in ((SUPPRESS, None), (NOTICE, Reason.MODEL_ERROR)):
+        house = gateway(tmp_path, lines)
+        house.model.broken = broken
+        sent = Exchange([msgspec.json.encode(body())], gone=True)
+        await house.edge(scope("POST", "/cds-services/kidney-failure", JSON), sent.receive, sent.send)
+        assert ended(house)[0] == ("unavailable" if broken else "shown")
+        for wait, count in ((60, 1), (60, 0)):
+            house.clock.advance(wait)
+            assert len(await cards(house, body())) == count
 
 
 async def test_a_user_who_is_not_known_is_shown_everything(tmp_path: Path) -> None:
