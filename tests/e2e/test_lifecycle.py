@@ -51,6 +51,18 @@ async def test_sighup_reloads(tmp_path: Path) -> None:
         assert (status, msgspec.json.decode(body)["reloaded"]) == (422, False)
 
 
+async def test_a_storm_of_sighups_holds_up_no_stop(tmp_path: Path) -> None:
+    """What comes while a reload is under way is one more reload, and none where the process is to end."""
+    async with running(tmp_path) as here:
+        for _ in range(400):
+            here.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0.002)
+        before = len(here.named("reloaded"))
+        here.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(here.process.wait(), 10) == 0
+    assert before >= 1 and len(here.named("reloaded")) <= before + 10
+
+
 async def test_a_client_that_leaves_ends_no_work(tmp_path: Path) -> None:
     """Others may share it: the call ends as it would have, and is counted (law 1)."""
     async with running(tmp_path) as here:

@@ -146,7 +146,7 @@ class Parent:
         )
         admin = admin_app(ports)
         async with asyncio.TaskGroup() as tasks:
-            bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
+            bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             telling = tasks.create_task(self._tell())
             await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
