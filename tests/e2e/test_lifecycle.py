@@ -110,6 +110,35 @@ async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_pat
         assert 'wardgate_calls_total{worker="' in text
 
 
+async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    """It would keep its connections and answer nobody; and it hears no SIGTERM."""
+    async with running(tmp_path, "--workers", "2") as here:
+        first = children(here.process.pid)
+        os.kill(first[0], signal.SIGSTOP)
+        await until(lambda: bool(here.named("worker_lost")))
+        assert here.named("worker_lost")[0]["code"] == -signal.SIGKILL
+        await until(lambda: len(children(here.process.pid)) == 2)
+        assert first[0] not in children(here.process.pid)
+
+
+async def test_an_edit_that_nobody_has_reloaded_is_not_shown_by_a_replacement(tmp_path: Path) -> None:
+    """All workers or none, also where one dies between the edit and the reload; by then its place is filled again."""
+    async with running(tmp_path, "--workers", "2") as here:
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        os.kill(children(here.process.pid)[0], signal.SIGKILL)
+        await until(lambda: bool(here.named("worker_differs")))
+        async for body in _bodies(here, 10):
+            assert b"Kidney failure risk in 2 years" in body
+        assert (await here.send(post("/admin/v1/reload", b""), here.admin))[0] == 200
+        for _ in range(200):
+            if "wardgate_workers_up 2.0" in await here.metrics():
+                break
+            await asyncio.sleep(0.05)
+        async for body in _bodies(here, 10):
+            assert b"Two-year risk" in body
+        assert "wardgate_workers_up 2.0" in await here.metrics()
+
+
 async def test_a_model_out_of_use_is_so_in_every_worker_and_in_those_that_replace_them(tmp_path: Path) -> None:
     """By the command; the answer says which workers have done it. Across a reload and a kill -9, until it is closed."""
     async with running(tmp_path, "--workers", "2") as here:

@@ -243,9 +243,14 @@ class Gateway:
             self._log.event("reload_refused", errors=len(errors))
         return errors
 
-    def prepared(self) -> list[str]:
-        """The digests of all that waits for `swap`."""
-        return [] if self._next is None else sorted(self._next.models)
+    @property
+    def digest(self) -> str:
+        """Of all files of the configuration that answers now."""
+        return self._now.configured.catalog.digest
+
+    def prepared(self) -> str:
+        """That of what waits for `swap`; empty where nothing does."""
+        return "" if self._next is None else self._next.configured.catalog.digest
 
     def swap(self) -> None:
         """The second half: nothing here waits, so no call sees the half of it."""
