@@ -11,6 +11,7 @@ from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.hot import StorePlace
+from wardgate.domain.registrations import Replay
 from wardgate.settings import (
     Limits,
     Listen,
@@ -19,7 +20,6 @@ from wardgate.settings import (
     is_loopback,
     read_secrets,
     read_settings,
-    require_startable,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,7 @@ _PRODUCTION = [
         "  - name: ehr\n    issuer: https://ehr.example\n    keys: {jwks_url: https://ehr.example/jwks}\n",
     ),
     ("http://127.0.0.1:8083/fhir", "https://ehr.example/fhir"),
+    ("http://127.0.0.1:8080", "https://cds.example"),
 ]
 
 
@@ -63,7 +64,6 @@ def test_a_demo_and_its_defaults(tmp_path: Path) -> None:
     assert (client.name, client.site, client.zone) == ("ehr", "hospital_a", ZoneInfo("UTC"))
     assert client.fhir_servers == {"http://127.0.0.1:8083/fhir"}
     assert client.origins == ("http://localhost:*",)
-    require_startable(settings, _document(tmp_path))
 
 
 def test_what_the_file_says_is_taken(tmp_path: Path) -> None:
@@ -152,16 +152,17 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
     assert len(_errors(tmp_path, ("environment: test", "environment: production"), ("port: 8081", "port: 8080"))) == 3
 
 
-def test_production_is_read_but_does_not_start_yet(tmp_path: Path) -> None:
-    """`check` passes; a start says the sentence that operators look for."""
-    document = _document(tmp_path, *_PRODUCTION)
-    settings = read_settings(document)
+def test_production_registers_its_clients(tmp_path: Path) -> None:
+    """With the defaults of a registration; a demo registers nobody."""
+    (registered,) = _settings(tmp_path, *_PRODUCTION).registered
+    registration = registered.registration
 
-    with pytest.raises(ConfigurationError) as caught:
-        require_startable(settings, document)
-    assert [finding.what for finding in caught.value.findings] == [
-        "authentication is not built yet: insecure_demo: true is the only way to start"
-    ]
+    assert (registered.jwks_url, registered.jwks_file) == ("https://ehr.example/jwks", None)
+    assert (registration.client.name, registration.issuer) == ("ehr", "https://ehr.example")
+    assert registration.algorithms == {"ES384", "RS384"} and registration.replay is Replay.REJECT
+    assert (registration.leeway, registration.max_age, registration.tenant) == (60, 3600, None)
+    assert registration.jku == frozenset({"https://ehr.example/jwks"}) and not registration.audiences
+    assert _settings(tmp_path).registered == ()
 
 
 def test_insecure_demo_in_production(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
 from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
-from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
+from wardgate.bootstrap.parts import DecisionIds, SystemClock, certificates_of, draw_secret, http_client
 from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Read",
     "SystemClock",
     "build",
+    "certificates_of",
     "draw_secret",
     "draw_secret",
     "heed_signals",

@@ -5,14 +5,17 @@ import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.feedback import MemoryFeedbackSink
 from wardgate.adapters.memory.records import MemoryRecordSink
+from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -20,6 +23,7 @@ from wardgate.bootstrap.parts import (
     Faults,
     SystemClock,
     Tasks,
+    certificates_of,
     hot_store,
     http_client,
     key_ring,
@@ -44,6 +48,7 @@ from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
+from wardgate.web.tls import CertificateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,12 @@ class Gateway:
         )
         self.http = http_client(settings.http_client)
         self._client = HttpModelClient(self.http, settings.model_hosts)
+        shared = None if configured.secrets.hot is None else self._hot.store
+        counters = AuthenticationCounters(self._meter.registry)
+        self._clients = Clients(self.http, self._ring, shared, self._clock, counters, self._faults, log)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._certificates = certificates_of(configured.secrets)
         self._one_reload = asyncio.Lock()
         self.tasks = Tasks()
         self._tasks: asyncio.TaskGroup | None = None
@@ -121,7 +130,7 @@ class Gateway:
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._now.configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -134,6 +143,11 @@ class Gateway:
             (self, settings.listen.host, settings.listen.port),
             (admin_app(ports), settings.admin.host, settings.admin.port),
         )
+
+    @property
+    def tls(self) -> tuple[SSLContext | None, ...]:
+        """In the order of the listeners."""
+        return tuple([None if one is None else one.context for one in self._certificates])
 
     @property
     def models(self) -> Mapping[str, ProvenModel]:
@@ -199,6 +213,7 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        self._clients.rest()
         if self._durable is not None:
             self._durable.end()
 
@@ -219,6 +234,7 @@ class Gateway:
             refuse_fixed(self._now.configured.settings, configured.settings)
             following = self._now.snapshots.following(configured.catalog)
             self._next = self._generation(configured, following, self._now.known)
+            await self._clients.fetch_first(configured.settings.registered)
             await prove_first(set(self._next.models.values()) - set(self.models.values()))
         except ConfigurationError as error:
             errors = error.findings
@@ -243,11 +259,21 @@ class Gateway:
         old, self._now, self._next = self._now, self._next, None
         old.snapshots.give_way(self._now.snapshots)
         self._settle()
+        self._renew_certificates()
         self._run_beside(self._now)
         self._models.retire(old.known, self._now.known)
         self.tell()
         self._log.event("reloaded", services=len(self._now.configured.catalog.services))
         gc.collect(1)  # what reading has left behind; a full collection would hold up every call
+
+    def _renew_certificates(self) -> None:
+        """Their names are fixed, what stands in the files is not; it was sound a moment ago."""
+        for certificates in self._certificates:
+            try:
+                if certificates is not None:
+                    certificates.reload()
+            except CertificateError as error:
+                self._faults.fault("certificates", error)
 
     def drop(self) -> None:
         if self._next is not None:
@@ -281,7 +307,7 @@ class Gateway:
             catalog=lambda: catalog,
             handler=handler,
             feedback=self._desk.take,
-            client=settings.clients[0],
+            callers=self._clients.of(settings, configured.secrets),
             gate=self._gate,
             clock=clock,
             new_id=self._new_id,
@@ -295,6 +321,7 @@ class Gateway:
                 cds_hooks=settings.cds_hooks,
                 server_timing=settings.server_timing,
                 base=settings.base_path,
+                origin=settings.origin,
             ),
         )
         return Generation(configured, snapshots, models, shadow, edge)
@@ -311,6 +338,7 @@ class Gateway:
         if self._tasks is None:
             return
         self._models.run(generation.models.values(), self._tasks)
+        self._clients.run(generation.configured.settings.registered, self._tasks)
         if self._shadowing is not None:
             self._shadowing.cancel()  # what it had not begun is shed: shadow is the first to be
         self._shadowing = self._tasks.create_task(generation.shadow.run())

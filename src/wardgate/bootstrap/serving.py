@@ -71,11 +71,11 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             gateway.begin(tasks)
             if post is None:
                 heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
-                await serve_all(gateway.listeners, started, stop)
+                await serve_all(gateway.listeners, started, stop, tls=gateway.tls)
             else:
                 heed_signals(stop, lambda: None)  # the parent says when to reload
                 obeying = tasks.create_task(post.obey(gateway, up, stop))
-                await serve_sockets([(gateway, post.listener)], started, stop)
+                await serve_sockets([(gateway, post.listener)], started, stop, tls=gateway.tls[:1])
                 obeying.cancel()
             gateway.rest()
     except* ListenError as group:
@@ -105,4 +105,4 @@ def still_the_collector() -> None:
 
 
 def url_of(listen: Listen) -> str:
-    return f"http://{listen.host}:{listen.port}"
+    return f"{'http' if listen.tls is None else 'https'}://{listen.host}:{listen.port}"

@@ -126,13 +126,14 @@ class Parent:
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
+        self._certificates = bootstrap.certificates_of(configured.secrets)[1]
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -146,7 +147,8 @@ class Parent:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             telling = tasks.create_task(self._tell())
-            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
+            tls = None if self._certificates is None else self._certificates.context
+            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop, tls=[tls])
             telling.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
@@ -177,6 +179,8 @@ class Parent:
             said = await self._ask_all("prepare", _PREPARE)
             errors = _errors(list(said.values()))
             await self._ask_all("drop" if errors else "swap")
+            if not errors and self._certificates is not None:
+                self._certificates.reload()  # all workers have found it sound
         for finding in errors:
             self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))

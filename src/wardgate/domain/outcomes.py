@@ -118,6 +118,7 @@ class Reason(StrEnum):
     PREFETCH_REQUIRED = "prefetch_required"
     TOO_LARGE = "too_large"
     MEDIA_TYPE = "media_type"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
@@ -184,6 +185,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.PREFETCH_REQUIRED,
         Reason.TOO_LARGE,
         Reason.MEDIA_TYPE,
+        Reason.UNAUTHENTICATED,
     ),
 }
 
