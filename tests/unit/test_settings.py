@@ -165,6 +165,52 @@ def test_production_registers_its_clients(tmp_path: Path) -> None:
     assert _settings(tmp_path).registered == ()
 
 
+def test_what_a_registration_says_is_taken(tmp_path: Path) -> None:
+    """Keys from a file, times in seconds, addresses as they are written."""
+    (registered,) = _settings(
+        tmp_path,
+        *_PRODUCTION[:2],
+        (
+            "  - name: ehr\n",
+            "  - name: ehr\n    issuer: https://ehr.example/\n    tenant: t1\n    keys: {jwks_file: keys.json}\n"
+            "    algorithms: [RS256]\n    audiences: [sand_man]\n    replay: strict\n    leeway: 5s\n    max_age: 8m\n",
+        ),
+        *_PRODUCTION[3:],
+        ("port: 8080}", "port: 8443, tls: {cert: c, key: k, client_ca: a}}"),
+    ).registered
+    terms = registered.registration
+
+    assert (registered.jwks_url, registered.jwks_file, terms.jku) == (None, "keys.json", None)
+    assert (terms.issuer, terms.tenant, terms.audiences) == ("https://ehr.example/", "t1", frozenset({"sand_man"}))
+    assert (terms.algorithms, terms.replay) == (frozenset({"RS256"}), Replay.STRICT)
+    assert (terms.leeway, terms.max_age) == (5, 480)
+
+
+def test_clients_that_share_an_issuer_have_tenants(tmp_path: Path) -> None:
+    """Each one of its own: otherwise nobody knows whose a call is."""
+    client = (
+        "  - name: {name}\n    issuer: https://ehr.example\n    keys: {{jwks_url: https://ehr.example/jwks}}\n{tenant}"
+    )
+
+    def keys(*tenants: str) -> list[str]:
+        more = "".join(
+            client.format(name=f"c{number}", tenant=f"    tenant: {tenant}\n" if tenant else "")
+            for number, tenant in enumerate(tenants)
+        )
+        edits = [*_PRODUCTION[:2], *_PRODUCTION[3:], ("clients:\n", f"clients:\n{more}")]
+        edits.append(("  - name: ehr\n", "  - name: ehr\n    issuer: https://o\n    keys: {jwks_url: https://o}\n"))
+        config = sound_config(tmp_path, wardgate=edits)
+        try:
+            assert len(read_settings(read_yaml(config, "wardgate.yaml")).registered) == len(tenants) + 1
+        except ConfigurationError as error:
+            return [finding.key for finding in error.findings]
+        return []
+
+    assert keys("") == keys("a", "b") == keys("a") == []
+    assert keys("", "") == keys("a", "a") == ["clients.0.tenant", "clients.1.tenant"]
+    assert keys("a", "") == ["clients.1.tenant"]
+
+
 def test_insecure_demo_in_production(tmp_path: Path) -> None:
     """Refused, and its server on this machine with it."""
     assert _errors(tmp_path, ("environment: test", "environment: production")) == [
@@ -179,6 +225,23 @@ def test_insecure_demo_in_production(tmp_path: Path) -> None:
         (("    issuer: https://ehr.example\n", ""), "clients.0.issuer"),
         (("    keys: {jwks_url: https://ehr.example/jwks}\n", ""), "clients.0.keys"),
         (("{jwks_url: https://ehr.example/jwks}", "{}"), "clients.0.keys"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'http://ehr.example/jwks'}"), "clients.0.keys.jwks_url"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'https://u@ehr.example'}"), "clients.0.keys.jwks_url"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'file:///etc/keys'}"), "clients.0.keys.jwks_url"),
+        (
+            ("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'https://e#x', jwks_file: f}"),
+            "clients.0.keys.jwks_url",
+        ),
+        (("/jwks}", "/jwks}\n    algorithms: [HS256]"), "clients.0.algorithms.0"),
+        (("/jwks}", "/jwks}\n    algorithms: [none]"), "clients.0.algorithms.0"),
+        (("/jwks}", "/jwks}\n    algorithms: []"), "clients.0.algorithms"),
+        (("/jwks}", "/jwks}\n    replay: sometimes"), "clients.0.replay"),
+        (("/jwks}", "/jwks}\n    leeway: 10m"), "clients.0.leeway"),
+        (("/jwks}", "/jwks}\n    max_age: 2d"), "clients.0.max_age"),
+        (("/jwks}", "/jwks}\n    max_age: 1s"), "clients.0.max_age"),
+        (("public_url: https://cds.example\n", ""), "public_url"),
+        (("public_url: https://cds.example", "public_url: http://cds.example"), "public_url"),
+        (("port: 8080}", "port: 8080, tls: {cert: c}}"), "listen.tls.key"),
         (("https://ehr.example/fhir", "http://ehr.example/fhir"), "clients.0.fhir_servers.0"),
         (("https://ehr.example/fhir", "https://10.0.0.7/fhir"), "clients.0.fhir_servers.0"),
         (("https://ehr.example/fhir", "https://localhost/fhir"), "clients.0.fhir_servers.0"),

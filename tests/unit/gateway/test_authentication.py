@@ -68,11 +68,13 @@ class Watched:
 
     def __init__(self, gate: threading.Event | None = None) -> None:
         self.asked: list[KeyName] = []
+        self.patience: list[float] = []
         self.threads: set[int] = set()
         self.gate = gate
 
     async def find(self, name: KeyName, patience: float) -> "Watched":
         self.asked.append(name)
+        self.patience.append(patience)
         return self
 
     def verify(self, signed: bytes, signature: bytes) -> bool:
@@ -100,6 +102,13 @@ async def test_what_costs_nothing_comes_first(changes: dict[str, Any]) -> None:
     doors = watched(keys)
     assert (await doors.ask([b"Bearer " + token(**changes)])).status == 401
     assert not keys.asked and not len(doors.replays.used)
+
+
+async def test_a_call_waits_for_keys_a_fifth_of_its_deadline() -> None:
+    """Whatever the key host does (law 1)."""
+    keys = Watched()
+    assert (await watched(keys).ask([b"Bearer " + token()])).status == 200
+    assert keys.patience == [0.1]
 
 
 @pytest.mark.requirement("SEC-11", "SEC-12")
