@@ -26,7 +26,7 @@ from wardgate.domain.errors import Unauthenticated
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.authentication import Authenticator
 from wardgate.gateway.key_sets import FixedKeys
-from wardgate.gateway.replays import Replays
+from wardgate.gateway.token_replays import TokenReplays
 
 Check = tuple[Callable[[bytes, bytes], None], bytes, bytes]
 """Of a signature over bytes."""
@@ -44,9 +44,9 @@ class _Client:
         self._numbers = count()
         names = Pseudonyms(KeyRing([b"a key of the benchmark, thirty-two bytes"]), Purpose.CACHE)
         keys = FixedKeys(read_key_set(key_set(signer), frozenset({signer.algorithm})))
-        counters = AuthenticationCounters(PrometheusMeter().registry)
+        counters = AuthenticationCounters(PrometheusMeter())
         terms = registration(algorithms=frozenset({signer.algorithm}))
-        replays = Replays(names, None, lambda one: None)
+        replays = TokenReplays(names, None, lambda one: None)
         self._authenticator = Authenticator([terms], lambda name: keys, replays, lambda: NOW, counters, threads)
 
     def tokens(self) -> list[bytes]:

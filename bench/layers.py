@@ -25,21 +25,24 @@ from bench.load import one_card
 from bench.profile import ask
 from bench.request import Sample, now, samples
 from bench.servers import LOAD_CORE, SERVER_CORE, free_port, write_config
+from tests.fakes.records import FakeRecordSink
 from tests.fakes.redis_server import RedisServer
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.seals import Seals
 from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, Tasks, recall_of
 from wardgate.domain.clients import Client
+from wardgate.domain.feedback import Feedback
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.domain.pseudonyms import KeyRing, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -48,8 +51,10 @@ from wardgate.gateway.layers import record, telemetry
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.ports import HotStore
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, ModelHandler, ModelPolicies, ReleaseName, hook_stack, model_stack
+from wardgate.gateway.telemetry import Telemetry
 from wardgate.resilience.admission import Claim
 from wardgate.resilience.gate import Gate
 from wardgate.resilience.stack import stack
@@ -57,7 +62,7 @@ from wardgate.web.edge import Edge
 
 _CALLS = 1000  # of a window
 _WINDOWS = 15
-_KEPT = """
+KEPT = """
 fallback: [{cached: {max_age: 12h}}, none]
 suppress: {same: [patient, user, release, band], for: 24h}
 """
@@ -75,7 +80,14 @@ class Price(NamedTuple):
 class _Model:
     """Meets `gateway.ports.ModelClient`: the equation, a turn of the loop later."""
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         await asyncio.sleep(0)
         age, male, egfr, uacr = inputs.values
         parts = terms(age, male, egfr, uacr)
@@ -95,6 +107,10 @@ class _NoFhir:
         return None
 
 
+async def _nobody(reports: Sequence[Feedback]) -> None:
+    """Takes no feedback: none comes."""
+
+
 class _OpenGate(Gate):
     """Lets everybody in and counts nobody."""
 
@@ -108,14 +124,16 @@ class _OpenGate(Gate):
         return
 
 
-class _Parts:
+class Parts:
     """What all variants are made of."""
 
     def __init__(self, catalog: Catalog, tasks: Tasks) -> None:
         self.catalog, self.tasks = catalog, tasks
-        self.clock, self.meter, self.sink = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self.clock, self.meter, self.sink = SystemClock(), PrometheusMeter(), FakeRecordSink()
         self.faults = Faults(EventLog(), self.meter)
         self.ring = KeyRing([b"a key of the benchmark, thirty-two bytes"])
+        prints = KeyedFingerprints(self.ring.keys(Purpose.LOG))
+        self.recorder = Recorder(RecordNames(self.ring), prints, self.clock, "test", catalog.digest)
         self.snapshots = FileSnapshots(catalog)
         self.gatherer = Gatherer(_NoFhir(), self.meter, self.clock)
         self.model = _Model()
@@ -127,16 +145,22 @@ class _Parts:
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
-        handler: HookHandler = stack([telemetry(clock, meter), record(self.sink)], flow)
+        layers = [
+            telemetry(Telemetry(clock, meter), self.faults),
+            record(self.recorder, self.sink, clock, self.faults),
+        ]
+        handler: HookHandler = stack(layers, flow)
         if layered:
-            shadow = Shadow(flow, self.gatherer.given, {}, snapshots, self.sink, clock, meter, self.faults)
+            shadow = Shadow(
+                flow, self.gatherer.given, {}, snapshots, self.recorder, self.sink, clock, meter, self.faults
+            )
             notices = Notices(snapshots, {}, recall)
-            handler = hook_stack(flow, clock, meter, self.sink, self.faults, recall, notices, shadow)
+            handler = hook_stack(flow, clock, meter, self.recorder, self.sink, self.faults, recall, notices, shadow)
         servers = frozenset({"https://ehr.example.org/fhir/r4"})
         return Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: handler,
-            feedback=lambda reports: None,
+            feedback=_nobody,
             callers=OneClient(Client("bench-ehr", servers, (), "bench", ZoneInfo("UTC"))),
             gate=Gate() if layered else _OpenGate(),
             clock=clock,
@@ -166,18 +190,18 @@ class _Parts:
         return model
 
 
-class _Load:
+class Load:
     """Every call is of an encounter of its own, so that none is a repeat and all that can be kept of one is kept."""
 
     def __init__(self, calls: Sequence[Sample]) -> None:
         self._calls = calls
         self._numbers = count()
 
-    async def window(self, edge: Edge, together: int) -> float:
-        """µs of CPU a call."""
+    async def window(self, edge: Edge, together: int, calls: int = _CALLS) -> float:
+        """µs of CPU a call. AssertionError where one gets another answer than a card."""
 
         async def one_after_another() -> None:
-            for _ in range(_CALLS // together):
+            for _ in range(calls // together):
                 number = next(self._numbers)
                 body = self._calls[number % len(self._calls)].body(number)
                 answer = await ask(edge, body.replace(b'"enc-', b'"enc-%d-' % number, 1))
@@ -185,10 +209,10 @@ class _Load:
 
         before = time.process_time()
         await asyncio.gather(*[one_after_another() for _ in range(together)])
-        return (time.process_time() - before) / (_CALLS // together * together) * 1e6
+        return (time.process_time() - before) / (calls // together * together) * 1e6
 
 
-async def measure(parts: _Parts, stores: Sequence[tuple[str, HotStore]], calls: _Load, together: int) -> list[Price]:
+async def measure(parts: Parts, stores: Sequence[tuple[str, HotStore]], calls: Load, together: int) -> list[Price]:
     """Each store with all layers, beside none."""
     edges = [await parts.edge(stores[0][1], layered=False)]
     edges += [await parts.edge(store, layered=True) for _, store in stores]
@@ -203,12 +227,12 @@ async def measure(parts: _Parts, stores: Sequence[tuple[str, HotStore]], calls: 
 
 
 async def _run(configs: Sequence[tuple[str, Path]], redis: RedisServer | None, say: Callable[[str], None]) -> None:
-    calls = _Load(samples(now()))
+    calls = Load(samples(now()))
     async with asyncio.TaskGroup() as group:
         for what, config in configs:
             tasks = Tasks()
             tasks.lend(group)
-            parts = _Parts(load(config).catalog, tasks)
+            parts = Parts(load(config).catalog, tasks)
             stores: list[tuple[str, HotStore]] = [("memory", MemoryHotStore(time.monotonic, parts.meter.hot_event))]
             running: list[asyncio.Task[None]] = []
             if redis is not None:
@@ -228,7 +252,7 @@ async def _run(configs: Sequence[tuple[str, Path]], redis: RedisServer | None, s
                 task.cancel()
 
 
-def _config(folder: Path, more: str) -> Path:
+def config_of(folder: Path, more: str) -> Path:
     """A machine that stands still for a moment ends no call here."""
     config = write_config(folder, free_port(), "127.0.0.1:9", "aiohttp")
     service = config.parent / "services" / "kidney-failure.yaml"
@@ -242,8 +266,8 @@ def main() -> None:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="wardgate-bench-")))
         configs = [
-            ("answers kept", _config(folder / "answers", "")),
-            ("answers, scores and marks kept", _config(folder / "all", _KEPT)),
+            ("answers kept", config_of(folder / "answers", "")),
+            ("answers, scores and marks kept", config_of(folder / "all", KEPT)),
         ]
         redis = None
         if shutil.which("redis-server") is not None:

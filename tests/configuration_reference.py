@@ -102,8 +102,8 @@ that is itself wrong is not judged. It proves, besides the keys below, that
   are FHIR R4B, also where a value is missing (with the extra `validate`; a warning says so where it is not installed).
 
 **Release digest.** SHA-256 over the canonical JSON (RFC 8785) of the release, its probes, the feature schema, the card,
-the rules that the service names, and all service files of the id without `rollout`, `owner`, `title` and `description`.
-Comments, order and formatting do not count. `wardgate check` prints it.
+the rules that the service names, and all service files of the id without `rollout`, `owner`, `title`, `description` and
+`outcome`. Comments, order and formatting do not count. `wardgate check` prints it.
 
 **Not active yet.** These keys are validated, and have no effect in this version; `check` and the start say so for each
 file that has one:
@@ -163,7 +163,7 @@ def _takes(hint: Any) -> str:
         calls = [data.func for data in hint.__metadata__ if isinstance(data, BeforeValidator)]
         if duration_of in calls:
             return "duration"
-        if settings._size in calls:
+        if settings._size in calls or settings._spool_size in calls:
             return "size"
         if _of_deferral in calls:
             return " \\| ".join(f"`{reason}`" for reason in sorted(DEFERRAL_REASONS))

@@ -2,7 +2,9 @@
 a thousandth and a twentieth."""
 
 import resource
+import shutil
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,6 +91,8 @@ FILL_CARDS = """
 @pytest.fixture(scope="module")
 def filled() -> Iterator[tuple[PostgresServer, PostgresPlace]]:
     """Thirteen months, evenly; tables first, indexes then, as a restored backup has them."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    assert not PROOF or free > 40 * 1024**3, "twenty million decisions need 40 GiB: name a folder with room as TMPDIR"
     tuned = (
         ("shared_buffers=1GB", "maintenance_work_mem=1GB", "wal_level=minimal", "max_wal_senders=0") if PROOF else ()
     )

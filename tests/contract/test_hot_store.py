@@ -420,6 +420,16 @@ async def test_a_value_replaced_while_it_travels_is_written_too(redis: RedisServ
         assert await store.read([b"a"]) == [b"new"]
 
 
+async def test_writes_of_a_moment_wait_for_each_other(redis: RedisServer) -> None:
+    """None of them has left yet, and their own process reads them all the same."""
+    async with connected(redis.place, replace(PATIENT, gather=60.0)) as (store, _, _):
+        for number in range(20):
+            store.write(b"gathered %d" % number, b"v", 60)
+            await asyncio.sleep(0)
+        assert await store.read([b"gathered 0", b"gathered 19"]) == [b"v", b"v"]
+        assert store.unwritten == 20 and not any(b"gathered" in key for key in redis.keys())
+
+
 async def test_a_restart_does_not_hold_writes_up(redis: RedisServer) -> None:
     """A connection that died while nobody used it is replaced at once; only a failed attempt is followed by a pause."""
     async with connected(redis.place, RedisHotOptions(pause=60)) as (store, _, _):

@@ -104,7 +104,12 @@ def test_a_row_without_names_does_not_fit_named_columns(served: Served) -> None:
     """A 400 that echoes the probe; the release shows nothing."""
     status, reply = ask(f"{served.sklearn}/invocations", {"inputs": [list(MARKED)]})
     assert status == 400 and _MARK in reply["message"]
-    wait_until(lambda: 'wardgate_probes_total{model="as-row",result="model_refused"' in served.gateway.metrics())
+    wait_until(
+        lambda: (
+            'wardgate_probes_total{model_name="as-row",model_version="1",result="model_refused"'
+            in served.gateway.metrics()
+        )
+    )
     assert served.gateway.scores("as-row", *PATIENT) == []
 
 
@@ -135,7 +140,9 @@ def test_another_model_behind_the_same_url_is_hidden(served: Served, models: Pat
         status, reply = served.ask(served.sklearn, 64, False, 21.5, 812.0)
         assert status == 200 and reply == {"predictions": [0]}
         served.gateway.wait_for("probabilities", "probe_failed")  # a label is not two probabilities,
-        wait_until(lambda: 'model="labels",result="probe_failed"' in served.gateway.metrics())  # nor the probe's risk
+        wait_until(
+            lambda: 'model_name="labels",model_version="1",result="probe_failed"' in served.gateway.metrics()
+        )  # nor the probe's risk
         for service in ("probabilities", "labels"):
             assert served.gateway.scores(service, *PATIENT) == []
 

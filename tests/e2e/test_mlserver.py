@@ -111,7 +111,7 @@ def test_whoever_asks_for_nothing_gets_class_labels(server: str) -> None:
 )
 def test_what_is_not_the_pinned_model_shows_nothing(services: RunningGateway, service: str, proof: str) -> None:
     """The probes are sent once more at each retry, and never pass."""
-    wait_until(lambda: f'model="{service}"' in services.metrics())
+    wait_until(lambda: f'model_name="{service}"' in services.metrics())
     assert services.proof(service) == proof
     assert services.scores(service, *PATIENT) == []
 
@@ -127,7 +127,9 @@ def test_a_wrong_shape_is_a_plain_text_500_with_a_stack_trace(server: str, servi
     assert answer.status == 500 and text.startswith("Traceback") and "4 features" in text
     assert connection.sock is not None and connection.sock.recv(1) == b"", "kept by the client, closed by the server"
     connection.close()
-    wait_until(lambda: 'wardgate_probes_total{model="short",result="model_error"' in services.metrics())
+    wait_until(
+        lambda: 'wardgate_probes_total{model_name="short",model_version="1",result="model_error"' in services.metrics()
+    )
 
 
 def test_another_model_under_the_same_version_is_hidden(tmp_path: Path) -> None:

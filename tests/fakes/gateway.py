@@ -11,22 +11,22 @@ import msgspec
 
 from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.clock import FakeClock
-from tests.fakes.hot import DownStore, recall_of
+from tests.fakes.hot import RING, DownStore, recall_of
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import FakeModel, model_ask, told_to_be
+from tests.fakes.records import FakeFeedbackSink, FakeRecordSink, recorder_of
 from wardgate.adapters.files.catalog import load
-from wardgate.adapters.memory.feedback import MemoryFeedbackSink
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.domain.clients import Client
 from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
-from wardgate.gateway.ports import FhirReader, HotStore
+from wardgate.gateway.ports import FhirReader, HotStore, RecordSink
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.proof import Proof
 from wardgate.gateway.shadow import Shadow, ShadowOptions
@@ -72,7 +72,7 @@ class Snapshots:
 
 class FakeGateway:
     """`proven` False leaves the model's gate closed, as before its probes have passed. `hot` None: the store is down.
-    Shadow work waits until a test runs `shadow.run()`."""
+    Shadow work waits until a test runs `shadow.run()`. `records` stands in for the list of `sink`."""
 
     def __init__(
         self,
@@ -85,10 +85,11 @@ class FakeGateway:
         system_actions: bool = False,
         hot: Callable[[FakeClock], HotStore] | None = None,
         shadow: ShadowOptions | None = None,
+        records: RecordSink | None = None,
     ) -> None:
         self.catalog = load(config).catalog
-        self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), MemoryRecordSink(), FakeFhir()
-        self.feedback = MemoryFeedbackSink()
+        self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), FakeRecordSink(), FakeFhir()
+        self.feedback = FakeFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
         self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
@@ -98,11 +99,23 @@ class FakeGateway:
         self.hot = DownStore() if hot is None else hot(self.clock)
         recall = recall_of(self.hot, self.snapshots, self.meter)
         flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall)
+        recorder = recorder_of(self.clock)
         self.shadow = Shadow(
-            flow, gatherer.given, {}, self.snapshots, self.sink, self.clock, self.meter, self.meter, options=shadow
+            flow,
+            gatherer.given,
+            {},
+            self.snapshots,
+            recorder,
+            records or self.sink,
+            self.clock,
+            self.meter,
+            self.meter,
+            options=shadow,
         )
         notices = Notices(self.snapshots, {}, recall)
-        self.stack = hook_stack(flow, self.clock, self.meter, self.sink, self.meter, recall, notices, self.shadow)
+        self.stack = hook_stack(
+            flow, self.clock, self.meter, recorder, records or self.sink, self.meter, recall, notices, self.shadow
+        )
         self._ids = (f"00000000-0000-4000-8000-{n:012d}" for n in itertools.count(1))
         self.edge = self.edge_of(self.client, options)
 
@@ -111,7 +124,7 @@ class FakeGateway:
         return Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: self.stack,
-            feedback=FeedbackDesk(self.feedback, self.meter).take,
+            feedback=FeedbackDesk(self.feedback, RecordNames(RING), self.clock, self.meter).take,
             callers=OneClient(client),
             gate=Gate(),
             clock=self.clock,

@@ -1,8 +1,9 @@
 """A meter that remembers what it was told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wardgate.domain.outcomes import Reason
+from wardgate.domain.outcomes import Reason, Stage
 
 
 @dataclass
@@ -10,6 +11,11 @@ class FakeMeter:
     """Meets `gateway.ports.Meter` and `FaultLog`."""
 
     calls: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    stages: list[tuple[str, Stage]] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
+    deferred: list[tuple[str, str, str]] = field(default_factory=list)
+    reused: list[float] = field(default_factory=list)
+    marked: list[tuple[str, str]] = field(default_factory=list)
     feedback: list[tuple[str, str, str]] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     adjusted: list[tuple[str, str]] = field(default_factory=list)
@@ -28,6 +34,21 @@ class FakeMeter:
     ) -> None:
         assert seconds >= 0
         self.calls.append((service_id, hook, mode, arm, outcome, reason, step))
+
+    def call_timed(self, service_id: str, started: float, stages: Sequence[tuple[Stage, float]], left: float) -> None:
+        for stage, ended in stages:
+            assert ended >= started
+            self.stages.append((service_id, stage))
+        self.left.append(left)
+
+    def call_deferred(self, service_id: str, question: str, reason: str) -> None:
+        self.deferred.append((service_id, question, reason))
+
+    def score_reused(self, service_id: str, age: float) -> None:
+        self.reused.append(age)
+
+    def input_marked(self, model: str, feature: str, mark: str) -> None:
+        self.marked.append((feature, mark))
 
     def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
         self.feedback.append((service_id, outcome, override))

@@ -50,12 +50,22 @@ class FakeModel:
     asked: list[tuple[float, ...]] = field(default_factory=list)
     told: list[float] = field(default_factory=list)
     """How long each caller said that it would wait."""
+    traced: list[str | None] = field(default_factory=list)
+    """The trace that each caller named."""
     connection: int | None = None
     """The number of the one that all replies come over; a caller who wants a newer one has it opened."""
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         self.asked.append(inputs.values)
         self.told.append(timeout)
+        self.traced.append(traceparent)
         if self.hang:
             await asyncio.Event().wait()
         if self.broken is not None:

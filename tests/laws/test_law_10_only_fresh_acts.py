@@ -22,10 +22,8 @@ from wardgate.domain.cards.render import render, render_notice, system_actions
 from wardgate.domain.cards.spec import ActionSpec, SuggestionSpec, SystemActionSpec
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
-from wardgate.domain.errors import RecordUnavailable
 from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Outcome, Reason, Step
-from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.proof import Proof
 
@@ -178,8 +176,7 @@ async def test_what_an_ehr_is_sent_acts_only_where_a_score_was_shown(
         return score
 
     gateway.model.function = answer_of_model
-    if not recorded:
-        gateway.sink.append = _unavailable  # type: ignore[method-assign]
+    gateway.sink.full = not recorded
     reply = await gateway.call(body(egfr, uacr))
     _, _, _, _, outcome, _, step = gateway.meter.calls[-1]
     acts = set(acting_parts(reply.json())) if reply.status == 200 else set()
@@ -188,7 +185,3 @@ async def test_what_an_ehr_is_sent_acts_only_where_a_score_was_shown(
         assert acts == ({"suggestions", "systemActions"} if takes else {"suggestions"})
     else:
         assert acts == set()
-
-
-def _unavailable(record: DecisionRecord) -> None:
-    raise RecordUnavailable

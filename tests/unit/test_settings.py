@@ -20,6 +20,7 @@ from wardgate.settings import (
     is_loopback,
     read_secrets,
     read_settings,
+    refuse_fixed,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,19 @@ def test_what_the_file_says_is_taken(tmp_path: Path) -> None:
         (("model_hosts:", "stores: {hot: 'rediss://h/0?ssl_certfile=a'}\nmodel_hosts:"), 11, "stores.hot"),
         (("model_hosts:", "stores: {durable: mysql://x}\nmodel_hosts:"), 11, "stores.durable"),
         (("model_hosts:", "telemetry: {keep: 5}\nmodel_hosts:"), 11, "telemetry.keep"),
+        (("model_hosts:", "telemetry: {otlp: collector:4318}\nmodel_hosts:"), 11, "telemetry.otlp"),
+        (("model_hosts:", "telemetry: {prometheus: /admin/v1}\nmodel_hosts:"), 11, "telemetry.prometheus"),
+        (
+            ("model_hosts:", "telemetry: {otlp_headers: {'x key': {env: A}}}\nmodel_hosts:"),
+            11,
+            "telemetry.otlp_headers.x key",
+        ),
+        (("model_hosts:", "telemetry: {otlp_headers: {x: a-token}}\nmodel_hosts:"), 11, "telemetry.otlp_headers.x"),
+        (
+            ("model_hosts:", "telemetry: {otlp: 'http://c.example', otlp_headers: {x: {env: A}}}\nmodel_hosts:"),
+            11,
+            "telemetry.otlp",
+        ),
         (("model_hosts:", "pseudonym_key: {}\nmodel_hosts:"), 11, "pseudonym_key.env"),
         (("model_hosts:", "pseudonym_key: {env: 'a b'}\nmodel_hosts:"), 11, "pseudonym_key.env"),
         (("model_hosts:", "pseudonym_key: {env: A, previous: ['x=']}\nmodel_hosts:"), 11, "pseudonym_key.previous.0"),
@@ -353,3 +367,28 @@ def test_a_place_without_secrets_is_complete(tmp_path: Path) -> None:
     assert _secrets(tmp_path, "stores: {hot: 'redis://:a%3Ab@[::1]:1'}\n", {}).hot == StorePlace(
         "::1", 1, password="a:b"
     )
+
+
+def test_the_token_of_a_collector_comes_from_the_environment(tmp_path: Path) -> None:
+    """The file names the variable; a line break in it would be a header of somebody else's."""
+    keys = "telemetry: {otlp: 'https://c.example', otlp_headers: {x-api-key: {env: TOKEN}}}\n"
+    held = {"TOKEN": " a-token\n"}
+    assert _secrets(tmp_path, keys, held).otlp_headers == {"x-api-key": "a-token"}
+    assert "a-token" not in repr(_secrets(tmp_path, keys, held))
+    for text in ("", "a\r\nHost: b", "tökén"):
+        with pytest.raises(ConfigurationError) as caught:
+            _secrets(tmp_path, keys, {"TOKEN": text})
+        assert [finding.key for finding in caught.value.findings] == ["telemetry.otlp_headers.x-api-key"]
+
+
+@pytest.mark.parametrize("key", ["otlp: 'http://127.0.0.1:1'", "prometheus: /m", "keep: 0.5"])
+def test_where_telemetry_goes_needs_a_restart_and_its_share_does_not(tmp_path: Path, key: str) -> None:
+    """The sender and the admin listener live as long as the process."""
+    before = _settings(tmp_path)
+    after = _settings(tmp_path, ("model_hosts:", f"telemetry: {{{key}}}\nmodel_hosts:"))
+    if key.startswith("keep"):
+        refuse_fixed(before, after)
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_fixed(before, after)
+    assert [finding.key for finding in caught.value.findings] == [f"telemetry.{key.split(':')[0]}"]

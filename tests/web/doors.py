@@ -17,7 +17,7 @@ from wardgate.gateway.authentication import Authenticator
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.key_sets import FixedKeys
 from wardgate.gateway.ports import HotStore
-from wardgate.gateway.replays import ReplayOptions, Replays
+from wardgate.gateway.token_replays import ReplayOptions, TokenReplays
 from wardgate.web.edge import EdgeOptions
 
 PAGE = "https://page.ehr.example"
@@ -51,7 +51,7 @@ class Doors:
         shared = None if self.shared is None else HotCache(self.shared, NAMES)
         keys = {one.client.name: FixedKeys(read_key_set(jwks, one.algorithms)) for one, jwks in self.registered}
         self.threads = ThreadPoolExecutor(1)
-        self.replays = Replays(NAMES, shared, self._unshared, self.replay)
+        self.replays = TokenReplays(NAMES, shared, self._unshared, self.replay)
         self.authenticator = Authenticator(
             [one for one, _ in self.registered], keys.__getitem__, self.replays, self.clock.now, self, self.threads
         )

@@ -1,6 +1,6 @@
 """An edge with two ids and three hooks, in front of a stack that answers as a test says."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -102,12 +102,15 @@ class House:
 
         return handle
 
+    async def take(self, reports: Sequence[Feedback]) -> None:
+        self.reports.extend(reports)
+
     def edge(self) -> Edge:
         ids = iter(f"decision-{number}" for number in range(1_000_000))
         return Edge(
             catalog=lambda: self.catalog,
             handler=self.handler,
-            feedback=self.reports.extend,
+            feedback=self.take,
             callers=self.callers,
             gate=self.gate,
             clock=self.clock,

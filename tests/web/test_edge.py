@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.asgi import JSON, Exchange, Reply, ask, scope
 from tests.web.house import CARD, CUSTOM, ORDER_SIGN, ORIGIN, PATH, PATIENT_VIEW, House, body, catalog, request
 from wardgate.domain.errors import PrefetchRequired
-from wardgate.domain.outcomes import Reason
+from wardgate.domain.outcomes import Reason, Stage
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
@@ -60,8 +60,8 @@ async def test_an_answer_may_say_how_long_each_stage_took() -> None:
     """Server-Timing: the spine's names, milliseconds, the outcome; for a page of a listed origin; off by default."""
 
     def slowly(call: HookCall) -> HookOutcome:
-        call.stages.append(("gather", call.started + 0.0125))
-        call.stages.append(("predict", call.started + 0.1))
+        call.stages.append((Stage.GATHER, call.started + 0.0125))
+        call.stages.append((Stage.PREDICT, call.started + 0.1))
         house.clock.advance(0.11)
         return HookOutcome(call, Reason.BELOW_THRESHOLD)
 

@@ -1,8 +1,17 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
-from wardgate.bootstrap.gateway import Configured, Gateway, Read, build
+from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.gateway import Gateway, build, tell_services
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, certificates_of, draw_secret, http_client
-from wardgate.bootstrap.serving import Post, heed_signals, run_loop, serve, still_the_collector, url_of
+from wardgate.bootstrap.serving import (
+    Post,
+    heed_signals,
+    run_loop,
+    serve,
+    share_the_interpreter,
+    still_the_collector,
+    url_of,
+)
 
 __all__ = [
     "Configured",
@@ -19,6 +28,8 @@ __all__ = [
     "http_client",
     "run_loop",
     "serve",
+    "share_the_interpreter",
     "still_the_collector",
+    "tell_services",
     "url_of",
 ]

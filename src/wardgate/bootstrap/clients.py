@@ -12,11 +12,12 @@ from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.bootstrap.parts import Faults, SystemClock
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.domain.registrations import Registration
+from wardgate.domain.token_faults import Fetched
 from wardgate.gateway.authentication import Authenticator, Callers, Keys, OneClient
 from wardgate.gateway.hot import HotCache
-from wardgate.gateway.key_sets import Fetched, FetchedKeys, FetchFailed, FixedKeys
+from wardgate.gateway.key_sets import FetchedKeys, FetchFailed, FixedKeys
 from wardgate.gateway.ports import HotStore
-from wardgate.gateway.replays import Replays
+from wardgate.gateway.token_replays import TokenReplays
 from wardgate.settings import Registered, Secrets, Settings
 
 _FETCH = 5.0
@@ -49,7 +50,7 @@ class Clients:
         self._http, self._clock, self._counters, self._faults, self._log = http, clock, counters, faults, log
         names = Pseudonyms(ring, Purpose.CACHE)
         cache = None if shared is None else HotCache(shared, names)
-        self._replays = Replays(names, cache, lambda registration: counters.unshared(registration.client.name))
+        self._replays = TokenReplays(names, cache, lambda registration: counters.unshared(registration.client.name))
         counters.watch_forgotten(lambda: self._replays.used.evicted)
         self._threads = ThreadPoolExecutor(_THREADS, "signatures")
         self._fetched: dict[Source, FetchedKeys[PreparedKey]] = {}
@@ -120,7 +121,7 @@ class Clients:
 
     def _told(self, registration: Registration, how: Fetched) -> None:
         name = registration.client.name
-        self._counters.key_set_fetched(name, how.value, self._clock.now() if how is Fetched.GOOD else None)
+        self._counters.key_set_fetched(name, how, self._clock.now())
         if self._last.get(name) is not how:  # the log has the changes
             self._last[name] = how
             self._log.event("key_set", client=name, state=how.value)

@@ -11,9 +11,9 @@ from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.record_names import RecordNames, card
+from wardgate.gateway.ports import Clock
 from wardgate.records.archive import Archive, ArchiveUnavailable, Kind, Trouble
 from wardgate.records.custody import Custody
 from wardgate.records.retention import purge
@@ -51,7 +51,7 @@ class Upkeep:
         archive: SqlArchive,
         custody: Custody | None,
         retention: Callable[[], Mapping[Kind, float]],
-        clock: SystemClock,
+        clock: Clock,
         meter: DurableMeter,
         log: EventLog,
         options: UpkeepOptions | None = None,
@@ -74,11 +74,14 @@ class Upkeep:
         if self.custody is not None:
             self.custody.begin()
 
-    def end(self) -> None:
-        """Waits for no purge: what is under way ends with the process, and undoes itself."""
+    def end(self, seconds: float = 2.0) -> None:
+        """Waits for its thread, since a driver that is at work while the interpreter ends may crash it; and not for
+        long: what hangs ends with the process, and undoes itself."""
         if self.custody is not None:
             self.custody.end()
         self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def health(self) -> Mapping[str, str]:
         """`state` is up, or why it is not; `opening` until the first look has ended."""
@@ -135,7 +138,7 @@ def durable_store(
     secrets: Secrets,
     names: RecordNames,
     retention: Callable[[], Mapping[Kind, float]],
-    clock: SystemClock,
+    clock: Clock,
     meter: DurableMeter,
     log: EventLog,
 ) -> Upkeep | None:

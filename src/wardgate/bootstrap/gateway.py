@@ -3,19 +3,21 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from ssl import SSLContext
+from typing import Any
 
+from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
-from wardgate.adapters.memory.feedback import MemoryFeedbackSink
-from wardgate.adapters.memory.records import MemoryRecordSink
 from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.bootstrap.clients import Clients
+from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -23,16 +25,22 @@ from wardgate.bootstrap.parts import (
     Faults,
     SystemClock,
     Tasks,
+    TraceIds,
     certificates_of,
     hot_store,
     http_client,
     key_ring,
     recall_of,
+    span_sender,
 )
+from wardgate.bootstrap.records import desk_of
+from wardgate.bootstrap.spool import Spool
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -40,8 +48,10 @@ from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
+from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions
 from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
@@ -49,20 +59,6 @@ from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.tls import CertificateError
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A sound configuration that can be started."""
-
-    settings: Settings
-    secrets: Secrets
-    catalog: Catalog
-    warnings: tuple[Finding, ...] = ()
-
-
-Read = Callable[[], Configured]
-"""Reads all files; raises ConfigurationError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +86,47 @@ class Gateway:
         stopping: asyncio.Event,
         read: Read,
         seen: Seen | None = None,
+        worker: int = 0,
     ) -> None:
-        """Must be made inside the loop that will serve."""
+        """Must be made inside the loop that will serve, and closed. Raises SpoolUnusable."""
         settings = configured.settings
         self._log, self._stopping, self._read = log, stopping, read
-        self._clock, self._meter, self._records = SystemClock(), PrometheusMeter(), MemoryRecordSink()
+        self._guard = log.guard
+        self._clock, self._meter = SystemClock(), PrometheusMeter(self._guard)
         self._faults, self._new_id, self._gate = Faults(log, self._meter), DecisionIds(), Gate(seen=seen)
-        self._desk = FeedbackDesk(MemoryFeedbackSink(), self._meter)
         self._ring = key_ring(configured.secrets, log)
-        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
+        self._names, self._prints = RecordNames(self._ring), KeyedFingerprints(self._ring.keys(Purpose.LOG))
         self._durable = durable_store(
             configured.secrets,
-            RecordNames(self._ring),
+            self._names,
             lambda: self._now.configured.settings.retention,
             self._clock,
-            DurableMeter(self._meter.registry),
+            DurableMeter(self._meter),
             log,
         )
+        archive = None if self._durable is None else self._durable.archive
+        self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
+        self._spool = Spool(
+            configured.secrets.spool,
+            worker,
+            settings.spool_limit,
+            self._clock.monotonic,
+            SpoolMeter(self._meter),
+            archive,
+            lambda error: self._faults.fault("spool", error),
+        )
+        self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
+        self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
+        self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
         shared = None if configured.secrets.hot is None else self._hot.store
-        counters = AuthenticationCounters(self._meter.registry)
+        counters = AuthenticationCounters(self._meter)
         self._clients = Clients(self.http, self._ring, shared, self._clock, counters, self._faults, log)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
         self._certificates = certificates_of(configured.secrets)
+        self._trace_ids = TraceIds()
         self._one_reload = asyncio.Lock()
         self.tasks = Tasks()
         self._tasks: asyncio.TaskGroup | None = None
@@ -125,6 +137,19 @@ class Gateway:
         self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
         self._next: Generation | None = None
         self._settle()
+        self._meter.runs(settings.environment)
+        self._watch()
+
+    def _watch(self) -> None:
+        """What the meter asks for at each scrape."""
+        machine = self._gate.machine
+        self._meter.watch_process(
+            busy=lambda: machine.busy,
+            waiting=lambda: machine.waiting,
+            places=lambda: machine.options.concurrency,
+            snapshot_age=lambda: self._clock.monotonic() - self._settled,
+            snapshot_epoch=lambda: self._now.snapshots.current().epoch,
+        )
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -138,10 +163,12 @@ class Gateway:
             self.reload,
             self.circuits,
             self.isolate,
+            self._records,
         )
+        admin = admin_app(ports, settings.telemetry.prometheus)
         return (
             (self, settings.listen.host, settings.listen.port),
-            (admin_app(ports), settings.admin.host, settings.admin.port),
+            (admin, settings.admin.host, settings.admin.port),
         )
 
     @property
@@ -164,10 +191,14 @@ class Gateway:
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
         durable = {} if self._durable is None else {"durable": self._durable.health()}
-        return {"hot": self._hot.health(), **durable}
+        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
 
     async def metrics(self) -> tuple[bytes, str]:
-        return self._meter.exposition()
+        pieces = []
+        for piece in self._meter.pieces():
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        return b"".join(pieces), self._meter.content_type
 
     async def circuits(self) -> dict[tuple[str, str], Circuit]:
         return {name: Circuit(state) for name, state in self.circuit_states().items()}
@@ -190,9 +221,8 @@ class Gateway:
     def tell(self) -> None:
         """What is not active or looks wrong, and what each service shows, for the log."""
         for warning in self._now.configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in self.health().items():
-            self._log.event("service", service=service, **state)
+            self._log.finding("warning", warning)
+        tell_services(self._log, self.health())
 
     async def open(self) -> None:
         """Raises StoreRefused."""
@@ -203,7 +233,10 @@ class Gateway:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
         self._tasks = tasks
         self.tasks.lend(tasks)
+        self._spool.begin()
         self._beside = [tasks.create_task(self._gate.keep_time())]
+        if self._sender is not None:
+            self._beside.append(tasks.create_task(self._sender.run()))
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
         self._run_beside(self._now)
@@ -214,8 +247,15 @@ class Gateway:
             task.cancel()
         self._models.rest()
         self._clients.rest()
+
+    async def close(self) -> None:
+        """After the last call: what is left of the traces is sent, for a bounded time."""
+        if self._sender is not None:
+            await self._sender.flush()
+        await self.http.close()
+        await self._spool.close()
         if self._durable is not None:
-            self._durable.end()
+            await asyncio.to_thread(self._durable.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""
@@ -243,7 +283,7 @@ class Gateway:
             self._faults.fault("reload", error)
             errors = (Finding("", 0, "", "the configuration could not be loaded", "see the fault in the log"),)
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         if errors:
             self._log.event("reload_refused", errors=len(errors))
         return errors
@@ -284,21 +324,37 @@ class Gateway:
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
         settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        self._settled = self._clock.monotonic()
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
 
     def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
-        clock, meter, records, faults, gatherer = self._clock, self._meter, self._records, self._faults, self._gatherer
+        self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
+        clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
+        gatherer = self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        custody = None if self._durable is None else self._durable.custody
+        shown = None if custody is None else custody.note
+        recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
         shadow = Shadow(
-            flow, gatherer.given, attributes, snapshots, records, clock, meter, faults, lambda: self._gate.pressed
+            flow,
+            gatherer.given,
+            attributes,
+            snapshots,
+            recorder,
+            records,
+            clock,
+            meter,
+            faults,
+            lambda: self._gate.pressed,
         )
         notices = Notices(snapshots, attributes, recall)
-        stack = hook_stack(flow, clock, meter, records, faults, recall, notices, shadow)
+        tracing = self._tracing(settings.telemetry.keep)
+        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack
@@ -323,8 +379,15 @@ class Gateway:
                 base=settings.base_path,
                 origin=settings.origin,
             ),
+            tracing=tracing,
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _tracing(self, keep: float) -> Tracing | None:
+        if self._sender is None:
+            return None
+        later, lost, options = asyncio.get_running_loop().call_soon, self._guard.lost, TracingOptions(keep=keep)
+        return Tracing(self._sender, self._clock, self._faults, self._trace_ids, later, lost, options)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """An ASGI application: a request is for the generation that is there when it comes."""
@@ -358,6 +421,20 @@ async def _beside_the_calls(read: Read) -> Configured:
         return await asyncio.to_thread(read)
     finally:
         sys.setswitchinterval(usual)
+
+
+def tell_services(log: EventLog, services: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each service shows, as health says it."""
+    for service_id, state in services.items():
+        log.event(
+            "service",
+            service_id=service_id,
+            mode=state["mode"],
+            model_name=state["model"],
+            model_version=state["champion"],
+            release_digest=state["digest"],
+            proof=state["proof"],
+        )
 
 
 def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:

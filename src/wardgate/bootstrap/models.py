@@ -138,7 +138,7 @@ def _policies(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> Mo
     name = ReleaseName(release.service_id, release.model, release.version)
 
     def told(state: State) -> None:
-        log.event("breaker", service=name.service_id, model=name.model, version=name.version, state=state.value)
+        log.event("breaker", service_id=name.service_id, model_name=name.model, model_version=name.version, state=state)
 
     return ModelPolicies(release.endpoint, name, meter, told)
 
@@ -151,7 +151,7 @@ def _show(release: ReleasePlan, model: ProvenModel, policies: ModelPolicies, met
     """Watched by the meter from now on."""
     name = (release.service_id, release.model, release.version)
     states = {state.value: partial(_is, policies, state) for state in State}
-    meter.watch_policies(*name, lambda: policies.bulkhead.in_use, states)
+    meter.watch_policies(*name, lambda: policies.bulkhead.in_use, lambda: policies.bulkhead.waiting, states)
     meter.proven(*name, model.proof is Proof.PASSED)
 
 
@@ -164,6 +164,7 @@ def _proof_news(release: ReleasePlan, meter: PrometheusMeter, log: EventLog) -> 
 
     def told(proof: Proof) -> None:
         meter.proven(release.service_id, release.model, release.version, proof is Proof.PASSED)
-        log.event("proof", service=release.service_id, model=release.model, version=release.version, proof=proof.value)
+        name = release.service_id, release.model, release.version
+        log.event("proof", service_id=name[0], model_name=name[1], model_version=name[2], proof=proof)
 
     return told

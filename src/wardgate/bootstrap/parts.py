@@ -5,21 +5,30 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from wardgate import __version__
 from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
-from wardgate.adapters.http.client import HttpClient
+from wardgate.adapters.http.client import HttpClient, HttpError
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.attributes import ResourceAttributes
+from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.recall import Recall
-from wardgate.settings import Secrets
+from wardgate.settings import Secrets, Settings
 from wardgate.web.tls import Certificates
+
+if TYPE_CHECKING:
+    from wardgate.adapters.otel.sender import SpanSender
+
+_LONGEST_ANSWER = 64 * 1024
+"""Bytes of what a collector says."""
 
 
 class SystemClock:
@@ -45,6 +54,22 @@ class DecisionIds:
         self._used += 16
         variant = "89ab"[int(drawn[16], 16) & 3]
         return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
+
+
+class TraceIds:
+    """Random, 32 bytes as digits for each call, drawn from the system in batches."""
+
+    _BATCH = 128
+
+    def __init__(self) -> None:
+        self._digits = ""
+        self._used = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._digits):
+            self._digits, self._used = os.urandom(32 * self._BATCH).hex(), 0
+        self._used += 64
+        return self._digits[self._used - 64 : self._used]
 
 
 class Faults:
@@ -90,7 +115,7 @@ def key_ring(secrets: Secrets, log: EventLog) -> KeyRing:
 def draw_secret(log: EventLog) -> bytes:
     """For this process, or for the workers of a parent."""
     what = "no pseudonym_key: one is drawn at random for this start, so nobody else finds what is stored with it"
-    log.event("warning", key="pseudonym_key", what=what)
+    log.finding("warning", Finding("", 0, "pseudonym_key", what, "add `pseudonym_key: {env: NAME}`", warning=True))
     return os.urandom(SECRET_BYTES)
 
 
@@ -127,6 +152,40 @@ def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, faults: Faul
         faults,
         asyncio.get_running_loop().call_soon,
     )
+
+
+def span_sender(
+    settings: Settings, secrets: Secrets, http: HttpClient, faults: Faults, meter: PrometheusMeter, log: EventLog
+) -> "SpanSender | None":
+    """None: there is nowhere to send traces."""
+    otlp = settings.telemetry.otlp
+    if otlp is None:
+        return None
+    from wardgate.adapters.otel.collector import CONTENT_TYPE, SIGNAL_PATH  # only where it is used: protobuf
+    from wardgate.adapters.otel.sender import SpanSender
+    from wardgate.adapters.otel.spans import Spans
+
+    url, headers = otlp.removesuffix(SIGNAL_PATH) + SIGNAL_PATH, {**secrets.otlp_headers, **CONTENT_TYPE}
+
+    async def post(body: bytes, seconds: float) -> tuple[int, bytes] | None:
+        try:
+            reply = await http.send("POST", url, headers, body, seconds, _LONGEST_ANSWER)
+        except HttpError:
+            return None
+        return reply.status, reply.body
+
+    def news(up: bool) -> None:
+        meter.collector_up(up)
+        log.event("traces", state="up" if up else "down")
+
+    resource: ResourceAttributes = {
+        "service.name": "wardgate",
+        "service.version": __version__,
+        "deployment.environment.name": settings.environment,
+    }
+    if log.worker is not None:
+        resource["wardgate.worker"] = log.worker
+    return SpanSender(Spans(resource, log.guard), post, log.guard, faults, meter.export_ended, news)
 
 
 def http_client(name: str) -> HttpClient:

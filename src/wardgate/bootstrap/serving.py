@@ -4,13 +4,18 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.logs.strangers import hush_loop, strangers_hushed
+from wardgate.adapters.spool.folder import SpoolUnusable
+from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import StoreRefused
-from wardgate.bootstrap.gateway import Configured, Gateway, Read
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.bootstrap.models import prove_first
+from wardgate.domain.findings import Finding
 from wardgate.resilience.gate import Seen
 from wardgate.settings import Listen
 from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
@@ -34,29 +39,42 @@ def serve(configured: Configured, read: Read, post: Post | None = None) -> int:
 
 
 def run_loop(main: Callable[[], Coroutine[None, None, None]], log: EventLog) -> int:
-    """On uvloop; the exit code."""
-    try:
-        require_fast_loop()
-        import uvloop
+    """On uvloop; the exit code. What breaks is told by its class, and nobody's message is written."""
+    with strangers_hushed(log):
+        try:
+            require_fast_loop()
+            import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main())
-    except ListenError as error:
-        log.event("cannot_listen", what=str(error))
-        return 1
-    except StoreRefused as error:
-        log.event("store_refused", key="stores.durable", what=str(error))
-        return 1
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                hush_loop(runner.get_loop(), log)
+                runner.run(main())
+        except ListenError as error:
+            log.finding("cannot_listen", Finding("", 0, "listen", str(error), ""))
+            return 1
+        except SpoolUnusable as error:
+            log.finding("cannot_record", Finding("", 0, "stores.spool", str(error), ""))
+            return 1
+        except StoreRefused as error:
+            log.finding("store_refused", Finding("", 0, "stores.durable", str(error), ""))
+            return 1
+        except Exception as error:
+            log.unhandled(type(error), error.__traceback__)
+            return 1
     return 0
 
 
 async def _serve(configured: Configured, read: Read, log: EventLog, post: Post | None) -> None:
     stop, up = asyncio.Event(), asyncio.Event()
-    gateway = Gateway(configured, log, stop, read, None if post is None else post.seen)
+    gateway = (
+        Gateway(configured, log, stop, read)
+        if post is None
+        else Gateway(configured, log, stop, read, post.seen, post.number)
+    )
     settings = configured.settings
 
     def started() -> None:
         still_the_collector()
+        share_the_interpreter()
         up.set()
         if post is None:
             gateway.tell()
@@ -81,7 +99,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     except* ListenError as group:
         raise group.exceptions[0] from None
     finally:
-        await gateway.http.close()
+        await gateway.close()
     log.event("stopped")
 
 
@@ -102,6 +120,12 @@ def still_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 1_000, 100)
+
+
+def share_the_interpreter() -> None:
+    """A thread that wants the interpreter gets it after half a millisecond, not five: a card waits for the spool's
+    thread, and calls wait for the threads that deliver and export."""
+    sys.setswitchinterval(0.0005)
 
 
 def url_of(listen: Listen) -> str:

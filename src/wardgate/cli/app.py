@@ -1,21 +1,19 @@
 """Arguments to commands."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from wardgate import __version__
+from wardgate.cli import record_commands
+from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
 from wardgate.cli.starter import PROTOCOLS, URL
 from wardgate.domain.units import parse_duration
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _MOST_WORKERS = 64
-
-_CONFIG = Path("config/wardgate.yaml")
-_CONFIG_HELP = "a wardgate.yaml, or its folder (default: %(default)s)"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,11 +23,11 @@ def run(arguments: Sequence[str]) -> int:
         case "serve":
             from wardgate.cli import serve
 
-            return serve.run(_file(options.config), options.workers)
+            return serve.run(file_of(options.config), options.workers)
         case "check":
             from wardgate.cli import check
 
-            return check.run(_file(options.config))
+            return check.run(file_of(options.config))
         case "new":
             from wardgate.cli import new
 
@@ -37,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         case "probes":
             from wardgate.cli import probes
 
-            return probes.run(options.service, _file(options.config), version=options.release, write=options.write)
+            return probes.run(options.service, file_of(options.config), version=options.release, write=options.write)
         case "demo":
             from wardgate.cli import demo
 
@@ -56,14 +54,6 @@ def run(arguments: Sequence[str]) -> int:
                     fhir_servers=tuple(options.fhir_server),
                 )
             )
-        case "reidentify":
-            from wardgate.cli import reidentify
-
-            return reidentify.run(_file(options.config), options.key, options.names)
-        case "purge":
-            from wardgate.cli import purge
-
-            return purge.run(_file(options.config), options.dry_run)
         case "chaos":
             from wardgate.cli import chaos
 
@@ -92,6 +82,8 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
+        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "reidentify":
+            return record_commands.run(options)
         case _:
             from wardgate.cli import call
 
@@ -104,12 +96,9 @@ def run(arguments: Sequence[str]) -> int:
                 json_output=options.json,
                 prefetch=not options.no_prefetch,
                 admin=options.admin,
+                capture=options.capture,
+                config=config_of(options.config),
             )
-
-
-def _file(config: Path) -> Path:
-    """A folder stands for the `wardgate.yaml` in it."""
-    return config / "wardgate.yaml" if os.path.isdir(config) else config
 
 
 def _count(text: str) -> int:
@@ -126,7 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wardgate {__version__}")
     commands: _Commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
-    for add in (_demo, _new, _check, _probes, _serve, _call, _features, _circuits, _load, _chaos, _purge, _reidentify):
+    for add in (_demo, _new, _check, _probes, _serve, _call):
+        add(commands)
+    record_commands.add_to(commands)
+    for add in (_features, _circuits, _load, _chaos):
         add(commands)
     return parser
 
@@ -178,7 +170,7 @@ def _check(commands: _Commands) -> None:
         description="List every error of every file, with line and remedy, or print the digest of each release.",
         epilog="Exit: 0 sound, also with warnings; 1 not.",
     )
-    check.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    check.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
 
 
 def _probes(commands: _Commands) -> None:
@@ -193,7 +185,7 @@ def _probes(commands: _Commands) -> None:
     )
     probes.add_argument("service", metavar="SERVICE", help="the id of a service")
     probes.add_argument("--release", metavar="VERSION", help="default: the champion of the service's rollout")
-    probes.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    probes.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
     probes.add_argument(
         "--write", action="store_true", help="put what the endpoint answers into the probe file: then it is the pin"
     )
@@ -206,7 +198,7 @@ def _serve(commands: _Commands) -> None:
         description="Run the gateway until SIGTERM or SIGINT; calls in flight are finished first.",
         epilog="Exit: 0 stopped in order, 1 an address cannot be had, 2 the configuration is unsound.",
     )
-    serve.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
+    serve.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
     serve.add_argument(
         "--workers", type=_count, default=1, metavar="N", help="processes that share the port; above 1 with Redis"
     )
@@ -227,6 +219,15 @@ def _call(commands: _Commands) -> None:
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
     call.add_argument("--json", action="store_true", help="print request and response as JSON")
+    call.add_argument(
+        "--capture",
+        type=Path,
+        metavar="FILE",
+        help="write down what came into the call, for `replay`; patient data, and never over another file",
+    )
+    call.add_argument(
+        "--config", type=Path, metavar="FILE", help="the gateway's, for --capture; default: the running demo's"
+    )
 
 
 def _features(commands: _Commands) -> None:
@@ -331,36 +332,6 @@ def _chaos(commands: _Commands) -> None:
     chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
     chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
     chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-
-
-def _purge(commands: _Commands) -> None:
-    purge = commands.add_parser(
-        "purge",
-        help="remove records that have been kept for their time",
-        description="Remove from the durable store what is older than `retention` says. A running gateway does so by "
-        "itself, once an hour.",
-        epilog="Exit: 0 removed, or told; 1 not. See docs/stores.md.",
-    )
-    purge.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
-    purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
-
-
-def _reidentify(commands: _Commands) -> None:
-    reidentify = commands.add_parser(
-        "reidentify",
-        help="for the custodian: whom pseudonyms stand for",
-        description="Open what `custody` has kept sealed, with the custodian's private key. Prints patients' ids "
-        "as CSV; every use is on the access log.",
-        epilog="Exit: 0 told, also where some cannot be; 1 not. See docs/stores.md.",
-    )
-    reidentify.add_argument(
-        "names",
-        type=Path,
-        metavar="FILE",
-        help="a pseudonym a line, or a CSV with a column `patient`; -: standard input",
-    )
-    reidentify.add_argument("--key", type=Path, required=True, metavar="FILE", help="her private key, PEM")
-    reidentify.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help=_CONFIG_HELP)
 
 
 def _seconds(text: str) -> float:

@@ -5,8 +5,10 @@ import shutil
 import sys
 import textwrap
 from datetime import UTC, datetime
+from pathlib import Path
 
 from wardgate.cli import running
+from wardgate.cli.captures import NoCapture, keep, prepare
 from wardgate.cli.ehr import CannotCall, Ehr, HookAnswer
 
 _GATEWAY = "http://127.0.0.1:8080"
@@ -23,25 +25,34 @@ def run(
     json_output: bool = False,
     prefetch: bool = True,
     admin: str | None = None,
+    capture: Path | None = None,
+    config: Path | None = None,
 ) -> int:
     """Addresses that are not given are those of the running demo, else the default ports. An admin listener that
-    does not answer only leaves open how the call was counted."""
+    does not answer only leaves open how the call was counted. `capture`: a file that `wardgate replay` takes."""
     demo = running.find(gateway) or running.find()
     own = demo is not None and (gateway is None or gateway.rstrip("/") == demo.gateway)
     if admin is None and (own or gateway is None):
         admin = demo.admin if demo is not None else _ADMIN
     gateway = gateway or (demo.gateway if demo else _GATEWAY)
     fhir = fhir or (demo.fhir if demo else _FHIR)
+    if capture is not None and config is None and demo is not None and demo.config:
+        config = Path(demo.config)
     try:
+        if capture is not None:
+            prepare(capture, config)
         with Ehr(gateway, fhir, user, admin) as ehr:
             answer = ehr.call(service, patient, prefetch)
-    except CannotCall as error:
+        if json_output:
+            print(json.dumps(_as_json(answer), indent=2, ensure_ascii=False))
+        else:
+            _show(answer)
+        if capture is not None and config is not None:
+            told = keep(capture, config, service, answer.sent, answer.received, admin)
+            print(_wrapped(told), file=sys.stderr if json_output else sys.stdout)
+    except (CannotCall, NoCapture) as error:
         print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)
         return 1
-    if json_output:
-        print(json.dumps(_as_json(answer), indent=2, ensure_ascii=False))
-    else:
-        _show(answer)
     return 0 if answer.status == 200 else 1
 
 

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 import httpx2
+import msgspec
 
 from wardgate.cli import running
 from wardgate.cli.ehr import CannotCall, Ehr
@@ -105,7 +106,8 @@ def start(port: int, source: Path, patients: Path | None, stack: contextlib.Exit
         simulator=simulator.announced(_PATIENCE),
     )
     folder = stack.enter_context(copied(source, where))
-    gateway = stack.enter_context(Child("gateway", "wardgate", "serve", "--config", str(folder / "wardgate.yaml")))
+    where = msgspec.structs.replace(where, config=str(folder / "wardgate.yaml"))
+    gateway = stack.enter_context(Child("gateway", "wardgate", "serve", "--config", where.config))
     for url in (where.gateway, where.admin):
         wait_until_ready(gateway, f"{url}/health/ready")
     running.announce(where)

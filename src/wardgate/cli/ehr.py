@@ -3,6 +3,7 @@
 For a person at a terminal. Unlike the gateway it may print a patient: that is what it is for.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Collection, Mapping
@@ -21,6 +22,7 @@ _USER_TOKENS = {
     "RelatedPerson": "userRelatedPersonId",
 }
 _COUNTER = re.compile(r"wardgate_calls_total\{(.*)\} (\S+)")
+_JSON = {"Content-Type": "application/json"}
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -44,7 +46,8 @@ class Prefetched:
 
 @dataclass(frozen=True)
 class HookAnswer:
-    """One hook call from both sides. `counted` is how the gateway's own counter named it, where that is known."""
+    """One hook call from both sides. `counted` is how the gateway's own counter named it, where that is known; `sent`
+    and `received` are the bytes of the two bodies."""
 
     service: Mapping[str, Any]
     patient: Mapping[str, Any]
@@ -54,6 +57,8 @@ class HookAnswer:
     milliseconds: float
     body: Any
     counted: Mapping[str, str] | None
+    sent: bytes = b""
+    received: bytes = b""
 
     @property
     def cards(self) -> list[Mapping[str, Any]]:
@@ -103,9 +108,11 @@ class Ehr:
         patient = self._patient(patient_id)
         request, prefetched = self._request(service, patient_id, prefetch)
         before = self._counters()
-        status, body, milliseconds = self._post(service_id, request)
+        sent = json.dumps(request).encode()
+        reply, milliseconds = self._post(service_id, sent)
         counted = _moved(before, self._counters())
-        return HookAnswer(service, patient, prefetched, request, status, milliseconds, body, counted)
+        told = (reply.status_code, milliseconds, _json(reply), counted, sent, reply.content)
+        return HookAnswer(service, patient, prefetched, request, *told)
 
     def request(self, service_id: str, patient_id: str, prefetch: bool | Collection[str] = True) -> dict[str, Any]:
         """The body of such a call; `prefetch`: the keys that are sent, True: all of them. Raises CannotCall."""
@@ -183,15 +190,19 @@ class Ehr:
             return Prefetched(key, None, f"the FHIR server answers {reply.status_code}"), None
         return Prefetched(key, len(_resources(value)) if value.get("resourceType") == "Bundle" else 1), value
 
-    def _post(self, service_id: str, request: Mapping[str, Any]) -> tuple[int, Any, float]:
+    def _post(self, service_id: str, body: bytes) -> tuple[httpx2.Response, float]:
         started = perf_counter()
+        url, headers = (
+            f"{self._gateway}/cds-services/{quote(service_id, safe='')}",
+            {"Content-Type": "application/json"},
+        )
         try:
-            reply = self._http.post(f"{self._gateway}/cds-services/{quote(service_id, safe='')}", json=request)
+            reply = self._http.post(url, content=body, headers=headers)
         except httpx2.TransportError:
             raise CannotCall(
                 f"The gateway at {self._gateway} broke off the call.", "Its log on standard error says why."
             ) from None
-        return reply.status_code, _json(reply), (perf_counter() - started) * 1000
+        return reply, (perf_counter() - started) * 1000
 
     def _counters(self) -> dict[str, float]:
         if self._admin is None:

@@ -9,7 +9,8 @@ import msgspec
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The addresses of a demo, without trailing slash; `fhir` is the FHIR base. `pid` is the demo's own."""
+    """The addresses of a demo, without trailing slash; `fhir` is the FHIR base. `pid` is the demo's own, `config` the
+    wardgate.yaml with these addresses."""
 
     pid: int
     gateway: str
@@ -17,6 +18,7 @@ class Running(msgspec.Struct, frozen=True):
     fhir: str
     model: str
     simulator: str
+    config: str = ""
 
 
 def path(pid: int) -> Path:

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     seen = memoryview(mmap.mmap(int(arguments[4]), PAGE)).cast("q")
     isolated = msgspec.json.decode(arguments[5], type=frozenset[tuple[str, str]])
     try:
-        configured = _with(hear_secret(channel), read(config))
+        configured = with_secret(hear_secret(channel), read(config))
     except Gone:
         return 0
     except ConfigurationError as error:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
 
 
-def _with(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Configured:
+def with_secret(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Configured:
     """The pseudonyms of one worker are those of all: they share what is stored under them."""
     if not secret:
         return configured

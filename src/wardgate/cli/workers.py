@@ -24,9 +24,11 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
-from wardgate.cli.worker import PAGE
+from wardgate.cli.worker import PAGE, with_secret
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import configured_names
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.server import bind, serve_sockets
 
@@ -123,11 +125,13 @@ class Parent:
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
         settings = configured.settings
+        log.guard.know(configured_names(configured.catalog, settings.clients, settings.attributes))
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
         self._certificates = bootstrap.certificates_of(configured.secrets)[1]
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
@@ -141,8 +145,9 @@ class Parent:
             self.reload,
             self.circuits,
             self.isolate,
+            self._desk,
         )
-        admin = admin_app(ports)
+        admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
@@ -166,7 +171,8 @@ class Parent:
     async def stores(self) -> dict[str, dict[str, str]]:
         """As the worker sees them that sees them worst."""
         said = [stores for stores in (await self._ask_all("stores")).values() if stores is not None]
-        return min(said, key=lambda stores: sum([store["state"] == "up" for store in stores.values()]), default={})
+        names = dict.fromkeys(name for stores in said for name in stores)
+        return {name: min((each[name] for each in said), key=lambda store: store["state"] == "up") for name in names}
 
     async def metrics(self) -> tuple[bytes, str]:
         self._meter.up(sum(worker.up.is_set() for worker in self._workers))
@@ -182,7 +188,7 @@ class Parent:
             if not errors and self._certificates is not None:
                 self._certificates.reload()  # all workers have found it sound
         for finding in errors:
-            self._log.event("error", file=finding.file, line=finding.line, key=finding.key, what=finding.what)
+            self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
@@ -195,7 +201,8 @@ class Parent:
         if circuit not in await self.circuits():
             return None
         self._isolated = self._isolated | {circuit} if away else self._isolated - {circuit}
-        self._log.event("circuit", service=service, release=release, isolated=away)
+        self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
+        self._log.event("circuit", service_id=service, model_version=release, isolated=away)
         return circuits_of(await self._ask_all({"isolated": self._told_isolated()})).get(circuit)
 
     def _told_isolated(self) -> list[list[str]]:
@@ -239,9 +246,8 @@ class Parent:
             await worker.up.wait()
         settings = self._configured.settings
         for warning in self._configured.warnings:
-            self._log.event("warning", file=warning.file, line=warning.line, key=warning.key, what=warning.what)
-        for service, state in (await self.services()).items():
-            self._log.event("service", service=service, **{k: v for k, v in state.items() if isinstance(v, str)})
+            self._log.finding("warning", warning)
+        bootstrap.tell_services(self._log, await self.services())
         self._log.event(
             "listening",
             gateway=bootstrap.url_of(settings.listen),

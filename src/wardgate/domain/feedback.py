@@ -39,6 +39,29 @@ class Feedback(msgspec.Struct, frozen=True):
     override: str = NO_REASON  # the reason's class, UNKNOWN_REASON or NO_REASON
 
 
+class FeedbackEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A report as it is kept; the same report twice is one entry (FB-6), a later one of the same card another."""
+
+    card_key: str
+    """Keyed hash of the card's UUID (`domain.record_names`): a client may name a card that is none of ours."""
+    service_id: str
+    client: str
+    outcome: str
+    """`accepted` or `overridden`."""
+    at: float
+    """Epoch seconds, by the client's clock."""
+    received: float
+    """By ours."""
+    suggestion_keys: tuple[str, ...] = ()
+    """Keyed hashes of the accepted ones."""
+    override_system: str | None = None
+    """The reason's coding, as the card offers it."""
+    override_code: str | None = None
+    override_class: str = NO_REASON
+    """Of the reason; `unknown` where no card offers it, `none` where none was given."""
+    user_role: str | None = None
+
+
 def issued_id(text: str) -> str | None:
     """An id in the form that wardgate issues, None where it cannot be one of its own."""
     lowered = text.lower().removeprefix("urn:uuid:")  # as some clients write it

@@ -75,7 +75,7 @@ REASONS: Mapping[Reason, Meaning] = {
     ),
     Reason.RECORD_UNAVAILABLE: Meaning(
         "The decision could not be recorded, and what is not recorded is not shown.",
-        "Look at the store of records: disk full, folder not writable, process gone.",
+        "Look at `spool` in /health/stores and at its disk: full, hanging, not writable (docs/records.md).",
     ),
     Reason.BELOW_THRESHOLD: Meaning("The score is below the threshold of this site.", "Nothing."),
     Reason.REPEATED: Meaning(
@@ -247,6 +247,6 @@ ERRORS: Mapping[type[WardgateError], str] = {
     Unauthenticated: "No token, or none of a registered client's: 401, without the cause.",
     ModelUnavailable: "No usable reply from the endpoint; carries its reason.",
     DeadlineExceeded: "The call's time is up.",
-    RecordUnavailable: "The decision could not be recorded.",
+    RecordUnavailable: "The decision, or the feedback, could not be put on the spool in time.",
     ConfigurationError: "The configuration is unsound; carries every finding.",
 }

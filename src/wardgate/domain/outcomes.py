@@ -1,4 +1,4 @@
-"""The closed lists that name how a hook call ended: outcome, reason, step, mode, arm.
+"""The closed lists that name how a hook call ended: outcome, reason, step, mode, arm; and its stages.
 
 They are metric labels, record fields and documentation at once, so nothing is ever renamed here.
 `OUTCOME_OF` says which outcome each reason belongs to; the map is total (asserted by a test).
@@ -46,6 +46,15 @@ class Arm(StrEnum):
     CONTROL = "control"
     SHADOW = "shadow"
     NONE = "none"
+
+
+class Stage(StrEnum):
+    """The parts of a call whose ends are noted, in their order."""
+
+    GATHER = "gather"
+    EXTRACT = "extract"
+    PREDICT = "predict"
+    RENDER = "render"
 
 
 class Reason(StrEnum):

@@ -12,6 +12,7 @@ from wardgate.domain.decisions.rules import Rules
 from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.features.compile import Extractor
 from wardgate.domain.flags import Rollout
+from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.hooks import ContextField
 from wardgate.domain.inference.calibration import Calibration
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
@@ -55,6 +56,7 @@ class ServicePlan(msgspec.Struct, frozen=True):
     context_fields: tuple[str, ...] = ()  # whose resources a feature of one of these releases reads
     suppression: Suppression | None = None  # None: a repeated card is shown again
     notice_every: float | None = None  # seconds; None: that there is no card means nothing
+    follow_up: FollowUp | None = None  # None: no outcome is joined to its decisions
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -62,6 +64,11 @@ class Catalog(msgspec.Struct, frozen=True):
 
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
+    digest: str = ""  # "sha256:..." over all files
+
+    def follow_ups(self) -> dict[str, FollowUp]:
+        """By service id: files of one id state the same."""
+        return {plan.id: plan.follow_up for plan in self.plans() if plan.follow_up is not None}
 
     def plans(self) -> list[ServicePlan]:
         return [plan for by_hook in self.services.values() for plan in by_hook.values()]

@@ -5,6 +5,7 @@ under the current key; `all_of` gives it under the previous ones too, since what
 rotation.
 """
 
+import hmac
 from collections.abc import Callable
 
 from wardgate.domain.pseudonyms import KeyRing, Part, Pseudonyms, Purpose
@@ -16,17 +17,23 @@ Named = tuple[str, str, Part, Part]
 class RecordNames:
     def __init__(self, ring: KeyRing) -> None:
         self._pseudonyms = Pseudonyms(ring, Purpose.LOG)
+        self._key = ring.keys(Purpose.LOG)[0].secret
+        self._makers: dict[tuple[str, str], Callable[[Part, Part], str]] = {}
 
     def of(self, named: Named) -> str:
-        return self._pseudonyms.current(*named).decode()
+        kind, client, fhir_server, id_ = named
+        maker = self._makers.get((kind, client))
+        if maker is None:  # as many as there are kinds and clients
+            maker = self._makers[kind, client] = self._pseudonyms.maker(kind, client)
+        return maker(fhir_server, id_)
 
     def all_of(self, named: Named) -> tuple[str, ...]:
         """The current name first."""
         return tuple([name.decode() for name in self._pseudonyms.all(*named)])
 
-    def maker(self, kind: str, client: str, fhir_server: str | None) -> Callable[[str], str]:
-        """For many ids of one place."""
-        return lambda id_: self.of((kind, client, fhir_server, id_))
+    def hash(self) -> hmac.HMAC:
+        """A keyed hash of bytes that are never named themselves, such as a whole file."""
+        return hmac.new(self._key, digestmod="sha256")
 
 
 def patient(client: str, fhir_server: str | None, id_: str) -> Named:
@@ -50,6 +57,11 @@ def hook_instance(client: str, instance: str) -> Named:
 def card(uuid: str) -> Named:
     """Of no client, since wardgate issued it: what a client says of a card that is not hers joins to nothing."""
     return "card", "", None, uuid
+
+
+def event(source: str, id_: str) -> Named:
+    """Of an outcome: the id that its source gives it."""
+    return "event", source, None, id_
 
 
 def suggestion(uuid: str) -> Named:

@@ -24,6 +24,18 @@ class TokenFault(StrEnum):
     REPLAY_UNKNOWN = "replay_unknown"
 
 
+class Fetched(StrEnum):
+    """How a fetch of a client's key set ended."""
+
+    GOOD = "good"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    """An answer that is not 200; redirects are not followed."""
+    TOO_LARGE = "too_large"
+    UNUSABLE = "unusable"
+    """No key set, or none with a key for the client's algorithms."""
+
+
 TOKEN_FAULTS: dict[TokenFault, tuple[str, str]] = {
     TokenFault.MISSING: ("There is no Authorization header.", "Is the client set up to send tokens at all?"),
     TokenFault.SCHEME: (

@@ -17,7 +17,7 @@ from wardgate.domain.registrations import Registration, Registry
 from wardgate.domain.token_faults import TokenFault
 from wardgate.domain.tokens import claimed_issuer, read_token
 from wardgate.gateway.key_sets import KeyName, VerifyingKey
-from wardgate.gateway.replays import Replays
+from wardgate.gateway.token_replays import TokenReplays
 
 UNKNOWN = "unknown"
 """The name, in metrics and queues, of whoever is no client."""
@@ -81,7 +81,7 @@ class Authenticator:
         self,
         registrations: Iterable[Registration],
         keys: Callable[[str], Keys],
-        replays: Replays,
+        replays: TokenReplays,
         now: Callable[[], float],
         meter: AuthenticationMeter,
         threads: Executor,

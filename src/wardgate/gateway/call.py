@@ -8,9 +8,11 @@ import msgspec
 from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
+from wardgate.domain.outcomes import Stage
 from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
+from wardgate.gateway.trace import Trace
 
 
 class Kept(StrEnum):
@@ -22,24 +24,40 @@ class Kept(StrEnum):
     NOTICE = "notice"  # the mark of the notice
 
 
+class Traces(msgspec.Struct, frozen=True, gc=False):
+    """What stands in records for ids and bytes of a call: pseudonyms and keyed fingerprints, made once."""
+
+    patient: str
+    encounter: str | None
+    user: str | None
+    hook_instance: str
+    request_print: str
+    resources_print: str | None
+
+
 _NOTHING: Mapping[Kept, HotKey] = {}
 _NO_VALUES: Mapping[Kept, bytes] = {}
 
 
 class Memory:
-    """What the hot store holds for one call, looked up once, and what is to be kept of it.
+    """What is noted on the way of one call: what the hot store holds for it, looked up once, and what is to be kept.
 
     `asked` are the keys by what stands under them, `found` the values that were there: nothing of both where the store
-    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card.
+    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card. `reads`
+    are the URLs and bodies that were read for it, and `reply` the model's, as they came: `traces` has their
+    fingerprints, and then they are let go.
     """
 
-    __slots__ = ("asked", "assigned", "found", "repetition")
+    __slots__ = ("asked", "assigned", "found", "reads", "repetition", "reply", "traces")
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
         self.asked: Mapping[Kept, HotKey] = _NOTHING
         self.found: Mapping[Kept, bytes] = _NO_VALUES
         self.assigned: Assignment | None = None
         self.repetition = Repetition.NEW
+        self.reads: list[tuple[str, bytes]] = []
+        self.reply = b""
+        self.traces = traces
 
 
 class HookCall(msgspec.Struct, frozen=True, eq=False):
@@ -47,7 +65,7 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
 
     `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
     seconds), for records and telemetry; nothing decides by it. `body` are the bytes of the request, by which a repeat
-    is known.
+    is known. `trace` is None where nothing is traced.
     """
 
     request: HookRequest
@@ -56,8 +74,9 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
     now: float
     budget: Budget
     body: bytes = b""
-    stages: list[tuple[str, float]] = []
+    stages: list[tuple[Stage, float]] = []
     memory: Memory = msgspec.field(default_factory=Memory)
+    trace: Trace | None = None
 
     def __repr__(self) -> str:
         """Nothing of the patient."""

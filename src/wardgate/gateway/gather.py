@@ -114,6 +114,7 @@ class _Reads:
         self._expires = call.budget.expires
         self._until = call.budget.context
         self._request = call.request
+        self._noted = call.memory.reads
         self._now = call.now
         self._access = access
         self._owner = owner
@@ -191,6 +192,7 @@ class _Reads:
         self._charge(len(body), key.whole)
         if self._bytes_left < 0 or self._left() <= 0:
             return None  # what came too late, or is too much, is not even decoded
+        self._noted.append((url, body))
         return decode_value(body, key.resource_type, key.whole)
 
     def _charge(self, size: int, whole: bool) -> None:

@@ -26,14 +26,14 @@ from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.flags import Assignment, Snapshot, assign
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
-from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
+from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Meter, Snapshots
-from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recall import Recall
+from wardgate.resilience.stack import Handler
 
 Gather = Callable[[HookCall], Awaitable[PatientRecord]]
 
@@ -44,7 +44,7 @@ class HookFlow:
         snapshots: Snapshots,
         gather: Gather,
         attributes: Mapping[str, CompiledAttribute],
-        models: Mapping[str, ProvenModel],
+        models: Mapping[str, Handler[ModelRequest, ModelReply]],
         clock: Clock,
         meter: Meter,
         recall: Recall,
@@ -64,7 +64,7 @@ class HookFlow:
         if closed is not None:
             return HookOutcome(call, Reason.OFF if closed.mode is Mode.OFF else Reason.SHADOW, assignment=closed)
         record = await self._gather(call)
-        self._stage(call, "gather")
+        self._stage(call, Stage.GATHER)
         caller = locate(call.request, record, self._attributes)
         assignment = assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
         call.memory.assigned = assignment
@@ -99,7 +99,7 @@ class HookFlow:
     ) -> HookOutcome:
         """What a release would have answered; nobody sees it."""
         assignment = Assignment(epoch, release.version, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
-        vector = self._extract(call, release, record, live=False)
+        vector = self._extract(call, release, record)
         prediction, decision = await self._decide(call, release, vector, record.wrong_patient, caller, live=False)
         rendered, _ = self._render(call, assignment, release, decision, vector, prediction)
         return HookOutcome(
@@ -116,12 +116,9 @@ class HookFlow:
             rendered,
         )
 
-    def _extract(self, call: HookCall, release: ReleasePlan, record: PatientRecord, live: bool = True) -> FeatureVector:
+    def _extract(self, call: HookCall, release: ReleasePlan, record: PatientRecord) -> FeatureVector:
         vector = release.extractor.extract(record, call.now, call.request.client.zone)
-        for name in release.extractor.lagging if live else ():
-            if vector.values[name].late:
-                self._meter.input_late(release.model, name)
-        self._stage(call, "extract")
+        self._stage(call, Stage.EXTRACT)
         return vector
 
     async def _decide(
@@ -143,7 +140,7 @@ class HookFlow:
                 decision = Decision(error.reason)
             else:
                 decision = should_we(release.rules, vector, prediction, caller.site)
-            self._stage(call, "predict")
+            self._stage(call, Stage.PREDICT)
         if decision.outcome is Outcome.UNAVAILABLE and live:
             last = self._recall.last_score(call, release, vector, caller.site)
             decision = fall_back(release.ladder, decision, release.rules, vector, last, caller.site)
@@ -151,9 +148,11 @@ class HookFlow:
 
     async def _predict(self, call: HookCall, release: ReleasePlan, vector: FeatureVector, live: bool) -> Prediction:
         inputs = inputs_of(vector, release.endpoint.inputs)
+        traceparent = None if call.trace is None else call.trace.traceparent
         reply = await self._models[release.digest](
-            ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request))
+            ModelRequest(release.endpoint, inputs, call.budget.model, subject_of(call.request), traceparent)
         )
+        call.memory.reply = reply.body
         if live:
             self._count(release, inputs, reply)
         return prediction_of(reply, inputs, release.endpoint.inputs, release.score_range, release.calibration)
@@ -198,7 +197,7 @@ class HookFlow:
         card, proposed, foreign = render_whole(plan, facts, call.request.client.system_actions)
         if foreign:
             self._meter.resource_dropped("foreign_action", foreign)
-        self._stage(call, "render")
+        self._stage(call, Stage.RENDER)
         return card, proposed
 
     def _withheld(self, call: HookCall, before: Assignment, caller: Caller) -> Reason | None:
@@ -210,7 +209,7 @@ class HookFlow:
             return None
         return Reason.HIDDEN_SNAPSHOT
 
-    def _stage(self, call: HookCall, name: str) -> None:
+    def _stage(self, call: HookCall, name: Stage) -> None:
         call.stages.append((name, self._clock.monotonic()))
 
 

@@ -8,11 +8,10 @@ was fetched last counts for as long as nothing better comes: a key host that is 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from wardgate.domain.errors import Unauthenticated
-from wardgate.domain.token_faults import TokenFault
+from wardgate.domain.token_faults import Fetched, TokenFault
 from wardgate.resilience.timer import Timer
 
 
@@ -30,16 +29,6 @@ class VerifyingKey(Protocol):
 KeyName = tuple[str, str]
 """Key id and algorithm."""
 K = TypeVar("K", bound=VerifyingKey)
-
-
-class Fetched(StrEnum):
-    GOOD = "good"
-    UNREACHABLE = "unreachable"
-    REFUSED = "refused"
-    """An answer that is not 200; redirects are not followed."""
-    TOO_LARGE = "too_large"
-    UNUSABLE = "unusable"
-    """No key set, or none with a key for the client's algorithms."""
 
 
 class FetchFailed(Exception):

@@ -1,20 +1,23 @@
 """The layers that know what a hook call is. The generic ones live in `wardgate.resilience`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
+from wardgate.domain.attributes import class_of
 from wardgate.domain.errors import DeadlineExceeded, ModelUnavailable, RecordUnavailable, Refusal
 from wardgate.domain.inference.endpoint import ModelReply
-from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason
+from wardgate.domain.outcomes import Outcome, Reason
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
-from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink
+from wardgate.gateway.ports import Clock, FaultLog, RecordSink
 from wardgate.gateway.recall import Recall
-from wardgate.gateway.recording import record_of
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.telemetry import Telemetry
 from wardgate.gateway.twins import Twins
 from wardgate.resilience.breaker import BreakerIsolated, BreakerOpen, Verdict
 from wardgate.resilience.bulkhead import BulkheadFull
@@ -24,21 +27,14 @@ from wardgate.resilience.timeouts import AttemptTimedOut, DeadlineReached, NoTim
 HookHandler = Handler[HookCall, HookOutcome]
 
 
-def telemetry(clock: Clock, meter: Meter) -> Layer[HookCall, HookOutcome]:
+def telemetry(told: Telemetry, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
     def layer(inner: HookHandler) -> HookHandler:
         async def handle(call: HookCall) -> HookOutcome:
             outcome = await inner(call)
-            assignment = outcome.assignment
-            meter.call_ended(
-                call.plan.id,
-                call.plan.hook,
-                assignment.mode if assignment is not None else Mode.NONE,
-                assignment.arm if assignment is not None else Arm.NONE,
-                outcome.outcome,
-                outcome.reason,
-                outcome.step,
-                clock.monotonic() - call.started,
-            )
+            try:
+                told.ended(outcome)
+            except Exception as error:  # stands outside of rescue: what is said of an answer must not cost the answer
+                faults.fault("telemetry", error)
             return outcome
 
         return handle
@@ -76,8 +72,22 @@ def recalled(recall: Recall, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
     return layer
 
 
-def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
-    """Nothing is shown unrecorded (law 5). Refused calls are counted, not recorded."""
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    wait: float = 0.010
+    """Seconds that a card waits for the disk at most, out of what the budget keeps for the answer. On a machine that is
+    too busy to let the spool's thread run, it waits on, within the deadline: there is nothing wrong with the disk."""
+    least: float = 0.002
+    """Seconds that it gets also where that is used up: the record is nearly always faster, and a card on the last
+    millimetre is still in time (law 1 allows the deadline 50 ms)."""
+
+
+def record(
+    recorder: Recorder, sink: RecordSink, clock: Clock, faults: FaultLog, options: RecordOptions | None = None
+) -> Layer[HookCall, HookOutcome]:
+    """Nothing is shown unrecorded (law 5): a card waits for its record, and does not leave without. Where no card would
+    leave, nobody waits. Refused calls are counted, not recorded."""
+    chosen = options or RecordOptions()
 
     def layer(inner: HookHandler) -> HookHandler:
         async def handle(call: HookCall) -> HookOutcome:
@@ -85,14 +95,28 @@ def record(sink: RecordSink) -> Layer[HookCall, HookOutcome]:
             if outcome.outcome is Outcome.REFUSED:
                 return outcome
             try:
-                sink.append(record_of(outcome))
+                made = recorder.record(outcome)
+                if made.visible:
+                    left = call.budget.expires - clock.monotonic()
+                    await sink.append(made, max(min(chosen.wait, left), chosen.least), max(left, chosen.least))
+                else:
+                    sink.note(made)
             except RecordUnavailable:
-                return msgspec.structs.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
+                return _hidden(outcome)
+            except Exception as error:  # stands outside of rescue: no card, and an answer in time
+                faults.fault("record", error)
+                return _hidden(outcome)
             return outcome
 
         return handle
 
     return layer
+
+
+def _hidden(outcome: HookOutcome) -> HookOutcome:
+    if not outcome.cards:
+        return outcome
+    return msgspec.structs.replace(outcome, reason=Reason.RECORD_UNAVAILABLE, rendered=None)
 
 
 def noticed(notices: Notices, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
@@ -129,7 +153,7 @@ def rescue(faults: FaultLog) -> Layer[HookCall, HookOutcome]:
                 return HookOutcome(call, Reason.DEADLINE)
             except Exception as error:  # the last line of defence: the EHR gets a valid answer whatever breaks
                 faults.fault("hook", error)
-                return HookOutcome(call, Reason.INTERNAL)
+                return HookOutcome(call, Reason.INTERNAL, fault=class_of(error))
 
         return handle
 

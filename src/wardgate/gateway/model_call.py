@@ -15,6 +15,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     inputs: ModelInputs
     expires: float  # monotonic seconds: when the model's part of the hook call is over
     subject: Subject
+    traceparent: str | None = None  # None: nothing is traced
 
 
 def subject_of(request: HookRequest) -> Subject:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wardgate.domain.attributes import ClassName
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.context.record import PatientRecord
@@ -18,7 +19,8 @@ from wardgate.gateway.call import HookCall
 
 class HookOutcome(msgspec.Struct, frozen=True):
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
-    In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more.
+    In the same way `proposed` and `system_actions`. `repeats` is the decision whose answer this is once more. `fault`
+    is the class of an exception that nobody expected.
 
     The parts after `step` are None where the call ended before they existed.
     """
@@ -37,6 +39,7 @@ class HookOutcome(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     proposed: tuple[Action, ...] = ()
     repeats: str | None = None
+    fault: ClassName | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from wardgate.domain.feedback import Feedback
+from wardgate.domain.feedback import FeedbackEntry
 from wardgate.domain.flags import Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
-from wardgate.domain.outcomes import Reason
+from wardgate.domain.outcomes import Reason, Stage
 from wardgate.domain.records import DecisionRecord
 
 
@@ -42,12 +42,19 @@ NEW_CONNECTION = sys.maxsize
 
 
 class ModelClient(Protocol):
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         """One prediction, checked for version, shape and finiteness; raises ModelUnavailable with its reason.
 
         `timeout` is told to the endpoint: the seconds after which nobody waits for the answer any more. Holds no timer
         itself: the attempt timeout of the model stack does. No connection is used whose number is below `oldest`,
-        where the client numbers them.
+        where the client numbers them. `traceparent` is the W3C header, where anything is traced.
         """
         ...
 
@@ -62,14 +69,27 @@ class ModelClient(Protocol):
 
 
 class RecordSink(Protocol):
-    def append(self, record: DecisionRecord) -> None:
-        """Acknowledged when it returns; raises RecordUnavailable."""
+    async def append(self, record: DecisionRecord, seconds: float, longest: float) -> None:
+        """Acknowledged when it returns: the record outlives this process. Raises RecordUnavailable where it is not;
+        what is kept of it then says that the card was withheld. `seconds` are for the disk; where that is not what is
+        waited for, but a processor that others use, the wait ends with `longest`."""
+        ...
+
+    def note(self, record: DecisionRecord) -> None:
+        """Kept without waiting, and counted where it is lost."""
         ...
 
 
 class FeedbackSink(Protocol):
-    def add(self, feedback: Feedback) -> bool:
-        """Whether it is new: the same report of the same card may come again (FB-6)."""
+    async def add(self, entries: Sequence[FeedbackEntry], seconds: float) -> None:
+        """All are acknowledged when it returns. Raises RecordUnavailable where they are not, within `seconds`; sent
+        again, they are the same entries (FB-6)."""
+        ...
+
+
+class Fingerprints(Protocol):
+    def of(self, content: bytes) -> str:
+        """A keyed hash, with the id of its key."""
         ...
 
 
@@ -109,6 +129,22 @@ class Meter(Protocol):
     def call_ended(
         self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
     ) -> None: ...
+
+    def call_timed(self, service_id: str, started: float, stages: Sequence[tuple[Stage, float]], left: float) -> None:
+        """The end of each stage on the monotonic clock, and the seconds that were left of the deadline."""
+        ...
+
+    def call_deferred(self, service_id: str, question: str, reason: str) -> None:
+        """`question` is the exclusion, or the number of the `defer` rule, that decided; `none` where it was neither."""
+        ...
+
+    def score_reused(self, service_id: str, age: float) -> None:
+        """A cached score stood in for the model; its age in seconds."""
+        ...
+
+    def input_marked(self, model: str, feature: str, mark: str) -> None:
+        """A feature has no value, for this reason."""
+        ...
 
     def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
         """`outcome` is `accepted`, `overridden`, or `refused` for a report that could not be read; `override` is the

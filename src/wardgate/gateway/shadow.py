@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from wardgate.domain.cards.identity import shadow_id
 from wardgate.domain.context.caller import CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.errors import Refusal
@@ -21,7 +22,7 @@ from wardgate.gateway.call import HookCall, Memory
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, RecordSink, Snapshots
-from wardgate.gateway.recording import record_of
+from wardgate.gateway.recording import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Shadow:
         given: Callable[[HookCall], PatientRecord],
         attributes: Mapping[str, CompiledAttribute],
         snapshots: Snapshots,
+        recorder: Recorder,
         sink: RecordSink,
         clock: Clock,
         meter: Meter,
@@ -61,6 +63,7 @@ class Shadow:
         self._given = given
         self._attributes = attributes
         self._snapshots = snapshots
+        self._recorder = recorder
         self._sink = sink
         self._clock = clock
         self._meter = meter
@@ -119,7 +122,12 @@ class Shadow:
         release = plan.releases[run.version]
         now = self._clock.monotonic()
         call = msgspec.structs.replace(
-            run.call, budget=Budget.of(now, plan.deadline), body=b"", stages=[], memory=Memory()
+            run.call,
+            decision_id=shadow_id(run.call.decision_id, release.digest),
+            budget=Budget.of(now, plan.deadline),
+            stages=[],
+            memory=Memory(run.call.memory.traces),
+            trace=None,
         )
         try:
             async with asyncio.timeout(plan.deadline):
@@ -132,7 +140,7 @@ class Shadow:
         except Refusal as refusal:
             self._ended(release.model, run, refusal.reason)
             return
-        self._sink.append(record_of(outcome))
+        self._sink.note(self._recorder.shadow(outcome, run.call.decision_id))
         self._ended(release.model, run, outcome.reason)
 
     def _ended(self, model: str, run: _Run, reason: Reason) -> None:

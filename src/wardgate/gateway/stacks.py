@@ -28,7 +28,10 @@ from wardgate.gateway.notices import Notices
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter, ModelClient, RecordSink
 from wardgate.gateway.recall import Recall
+from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
+from wardgate.gateway.telemetry import Telemetry
+from wardgate.gateway.tracing import Tracing
 from wardgate.gateway.twins import Twins
 from wardgate.resilience.breaker import Breaker, BreakerOptions, State, circuit_breaker
 from wardgate.resilience.bulkhead import Bulkhead, BulkheadOptions, bulkhead
@@ -44,20 +47,24 @@ ModelHandler = Handler[ModelRequest, ModelReply]
 def hook_layers(
     clock: Clock,
     meter: Meter,
+    recorder: Recorder,
     sink: RecordSink,
     faults: FaultLog,
     recall: Recall,
     notices: Notices,
     shadow: Shadow,
+    tracing: Tracing | None = None,
 ) -> list[Layer[HookCall, HookOutcome]]:
     def left(call: HookCall) -> float:
         return call.budget.work - clock.monotonic()
 
     return [
         shadowed(shadow),  # sees how the call ended, and takes nothing of its time
-        telemetry(clock, meter),  # must see refusals and rescued failures too
+        telemetry(Telemetry(clock, meter, tracing), faults),  # must see refusals and rescued failures too
         recalled(recall, faults),  # one read for all below; outside record, since only what was recorded was shown
-        record(sink),  # records what the clinician got, so outside rescue; its own failure withholds the card
+        record(
+            recorder, sink, clock, faults
+        ),  # records what the clinician got, so outside rescue; its own failure withholds the card
         noticed(notices, faults),  # outside rescue, to speak of what it rescued; recorded like any card
         rescue(faults),  # every failure becomes a safe outcome, by one table
         deadline(left),  # the EHR never waits
@@ -69,13 +76,15 @@ def hook_stack(
     flow: HookHandler,
     clock: Clock,
     meter: Meter,
+    recorder: Recorder,
     sink: RecordSink,
     faults: FaultLog,
     recall: Recall,
     notices: Notices,
     shadow: Shadow,
+    tracing: Tracing | None = None,
 ) -> HookHandler:
-    return stack(hook_layers(clock, meter, sink, faults, recall, notices, shadow), flow)
+    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow, tracing), flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,6 @@ def model_stack(client: ModelClient, policies: ModelPolicies, clock: Clock, spaw
 
     async def ask(request: ModelRequest) -> ModelReply:
         left = request.expires - clock.monotonic()
-        return await client.infer(request.endpoint, request.inputs, min(timeout, left))
+        return await client.infer(request.endpoint, request.inputs, min(timeout, left), traceparent=request.traceparent)
 
     return stack(model_layers(policies, clock, spawn), ask)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from wardgate.domain.feedback import FeedbackEntry as FeedbackEntry
 from wardgate.domain.records import DecisionRecord
 
 
@@ -75,24 +76,6 @@ class Kind(StrEnum):
     OUTCOMES = "outcomes"
     ACCESS = "access"
     CUSTODY = "custody"
-
-
-class FeedbackEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One report about one card; the same report twice is one entry (FB-6), a later one of the same card another."""
-
-    card_key: str
-    service_id: str
-    client: str
-    outcome: str  # accepted | overridden
-    at: float  # epoch seconds, by the client's clock
-    received: float  # by ours
-    suggestion_keys: tuple[str, ...] = ()  # keyed hashes of the accepted ones
-    override_system: str | None = None  # as the card offers it
-    override_code: str | None = None
-    override_class: str = (
-        "none"  # disagree | already_done | not_applicable | patient_choice | workflow | unknown | none
-    )
-    user_role: str | None = None
 
 
 class OutcomeRow(msgspec.Struct, frozen=True, omit_defaults=True):

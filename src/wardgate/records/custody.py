@@ -51,7 +51,8 @@ class Custody:
     def end(self, seconds: float = 2.0) -> None:
         """What waits is written once more; a store that hangs is not waited for."""
         self._stop.set()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def note(self, pseudonym: str, named: Named) -> None:
         """From the loop: a dictionary's worth of work, a patient a day."""

@@ -30,16 +30,27 @@ def _text(value: object) -> object:
 
 
 def _size(value: object) -> int:
+    size = _sized(value)
+    if not 0 < size <= _LARGEST_BODY:
+        raise Wrong("a size out of bounds", "write one above 0, and 64MiB at most")
+    return size
+
+
+def _spool_size(value: object) -> int:
+    size = _sized(value)
+    if size < _SMALLEST_SPOOL:
+        raise Wrong("a size out of bounds", "write 16MiB or more")
+    return size
+
+
+def _sized(value: object) -> int:
     remedy = "write a whole number with B, KiB or MiB, such as 2MiB"
     if not isinstance(value, str):
         raise Wrong("expected a size", remedy)
     try:
-        size = parse_size(value)
+        return parse_size(value)
     except ValueError:
         raise Wrong("not a size", remedy) from None
-    if not 0 < size <= _LARGEST_BODY:
-        raise Wrong("a size out of bounds", "write one above 0, and 64MiB at most")
-    return size
 
 
 def _zone(value: object) -> object:
@@ -111,6 +122,12 @@ def _metrics_path(value: object) -> object:
     return value
 
 
+def _header(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise Wrong("not the name of a header", "write letters, digits and hyphens, such as x-api-key")
+    return value
+
+
 def _hot_store(value: object) -> object:
     if isinstance(value, str) and value != "memory":
         store_place(value)
@@ -169,6 +186,7 @@ def _at_least_a_day(seconds: float) -> float:
 
 
 _LARGEST_BODY = 64 * 1024**2
+_SMALLEST_SPOOL = 16 * 1024**2
 _DAY = 86400.0
 _TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _HOT_REMEDY = "write memory, or redis://user:${NAME}@host:6379/0 (rediss:// with TLS); NAME is an environment variable"
@@ -304,10 +322,12 @@ class _Attributes(_Wire):
     unit: _Attribute | None = None
     specialty: _Attribute | None = None
     role: _Attribute | None = None
+    encounter_type: _Attribute | None = None
+    """For records, such as `{from: Encounter, path: class.code, map: {AMB: ambulatory, IMP: inpatient}}`."""
 
     def specs(self) -> tuple[AttributeSpec, ...]:
-        named = {"site": self.site, "unit": self.unit, "specialty": self.specialty, "role": self.role}
-        return tuple(AttributeSpec(name, a.from_, a.path, a.map) for name, a in named.items() if a is not None)
+        declared = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return tuple(AttributeSpec(name, a.from_, a.path, a.map) for name, a in declared if a is not None)
 
 
 class _Feed(_Wire):
@@ -321,7 +341,9 @@ class _Stores(_Wire):
     durable: Annotated[str, BeforeValidator(_durable_store)] = "sqlite:///var/wardgate.db"
     """sqlite:/// and a path, or postgresql:// for several replicas: docs/stores.md."""
     spool: _Text = "var/spool"
-    """A folder of the local disk: decision records on their way to the durable store."""
+    """A folder of the local disk: decision records on their way to the durable store (docs/records.md)."""
+    spool_limit: Annotated[int, BeforeValidator(_spool_size)] = 1024 * 1024**2
+    """Of the spool of each worker. A full one withholds cards."""
 
 
 class _Retention(_Wire):
@@ -370,11 +392,20 @@ class _Limits(_Wire):
     """The time to receive a request's body."""
 
 
+class _Held(_Wire):
+    env: _Variable
+    """The environment variable that holds it."""
+
+
 class _Telemetry(_Wire):
     otlp: _Url | None = None
+    """Where traces go (OTLP over HTTP, docs/telemetry.md), as http://127.0.0.1:4318; /v1/traces may be left out."""
+    otlp_headers: dict[Annotated[str, BeforeValidator(_header)], _Held] = {}
+    """By name, such as the token that a vendor asks for; https, or loopback."""
     prometheus: Annotated[str, BeforeValidator(_metrics_path)] = "/metrics"
+    """Where the metrics stand on the admin listener."""
     keep: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.05
-    """The share of ordinary calls that are traced."""
+    """The share of ordinary calls that are traced; failed, slow and degraded ones are besides."""
     server_timing: _Flag = False
     """Whether answers carry a Server-Timing header, for whoever sets a gateway up: how long each stage took, and how
     the call ended, also where nobody was to see that."""

@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from wardgate.settings import durable
 from wardgate.settings.addresses import is_loopback, is_private
 from wardgate.settings.durable import NAME
 from wardgate.settings.file import ClientFile, File, store_place
-from wardgate.settings.told import Limits, Registered, Secrets, Settings, Tls
+from wardgate.settings.told import Limits, Registered, Secrets, Settings, Telemetry, Tls
 
 
 def read_settings(document: Document) -> Settings:
@@ -35,6 +36,7 @@ def read_settings(document: Document) -> Settings:
         *_client_problems(document, file),
         *_issuer_problems(document, file),
         *_listener_problems(document, file),
+        *_telemetry_problems(document, file),
     ]
     if findings:
         raise ConfigurationError(findings)
@@ -57,10 +59,18 @@ def read_settings(document: Document) -> Settings:
             file.limits.body, file.limits.depth, file.limits.concurrency, file.limits.queue, file.limits.read
         ),
         hot=None if file.stores.hot == "memory" else store_place(file.stores.hot),
+        spool=file.stores.spool,
+        spool_limit=file.stores.spool_limit,
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
         custodian=None if file.custody is None else file.custody.public_key,
         pseudonym_key=() if key is None else (key.env, *key.previous),
+        telemetry=Telemetry(
+            file.telemetry.otlp,
+            {name: held.env for name, held in file.telemetry.otlp_headers.items()},
+            file.telemetry.prometheus,
+            file.telemetry.keep,
+        ),
         server_timing=file.telemetry.server_timing,
         http_client=file.http_client,
     )
@@ -83,16 +93,21 @@ _FIXED = {
     "admin": "admin.listen",
     "http_client": "http_client",
     "hot": "stores.hot",
+    "spool": "stores.spool",
+    "spool_limit": "stores.spool_limit",
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
     "custodian": "custody",
+    "telemetry.otlp": "telemetry.otlp",
+    "telemetry.otlp_headers": "telemetry.otlp_headers",
+    "telemetry.prometheus": "telemetry.prometheus",
 }
 """What holds for the life of a process, with its key in the file."""
 
 
 def refuse_fixed(before: Settings, after: Settings) -> None:
     """What a reload cannot change. Raises ConfigurationError."""
-    changed = [key for name, key in _FIXED.items() if getattr(before, name) != getattr(after, name)]
+    changed = [key for name, key in _FIXED.items() if attrgetter(name)(before) != attrgetter(name)(after)]
     if changed:
         what, remedy = "changed, which only a restart can do", "restart, or put back what was there"
         raise ConfigurationError([Finding("wardgate.yaml", 0, key, what, remedy) for key in changed])
@@ -119,12 +134,18 @@ def read_secrets(
         findings.append(document.finding(("pseudonym_key",), "no key for pseudonyms is named", remedy))
     hot = settings.hot and _with_secrets(settings.hot, document, folder, held, findings)
     kept = durable.held(settings.durable, document, folder, held, findings)
+    headers = {name: held.get(variable, "").strip() for name, variable in settings.telemetry.otlp_headers.items()}
+    for name, value in headers.items():
+        if not re.fullmatch(r"[\x20-\x7e]+", value):
+            what, remedy = "the environment holds no text for this header", "set the variable that it names"
+            findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     custodian = _custodian(settings, document, folder, findings)
     key_sets = _key_sets(settings, document, folder, findings)
     tls = _tls(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets(tuple(secrets), hot, kept, custodian, key_sets, tls)
+    spool = (folder / settings.spool).resolve()
+    return Secrets(spool, tuple(secrets), hot, kept, custodian, headers, key_sets, tls)
 
 
 def _key_sets(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> dict[str, bytes]:
@@ -229,6 +250,19 @@ def _listener_problems(document: Document, file: File) -> list[Finding]:
         what, remedy = "the address of the EHR's listener", "give the admin listener a port of its own"
         return [document.finding(("admin", "listen", "port"), what, remedy)]
     return []
+
+
+def _telemetry_problems(document: Document, file: File) -> list[Finding]:
+    telemetry, findings = file.telemetry, []
+    if re.match(r"/(?:health|admin)(?:/|$)", telemetry.prometheus):
+        what, remedy = "a path of the admin listener's own", "write another, such as /metrics"
+        findings.append(document.finding(("telemetry", "prometheus"), what, remedy))
+    if telemetry.otlp_headers and telemetry.otlp is not None:
+        parts = urlsplit(telemetry.otlp)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            what, remedy = "a token over plain http", "write https, or send to a collector on loopback"
+            findings.append(document.finding(("telemetry", "otlp"), what, remedy))
+    return findings
 
 
 def _client_problems(document: Document, file: File) -> list[Finding]:

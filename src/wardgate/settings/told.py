@@ -57,6 +57,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    otlp: str | None
+    """Where traces go, without the path of the signal; None: nowhere."""
+    otlp_headers: Mapping[str, str]
+    """By name, the environment variables that hold what is sent."""
+    prometheus: str
+    """The path of the metrics on the admin listener."""
+    keep: float
+    """The share of ordinary calls that are traced."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `wardgate.yaml` says and that a part which is built reads."""
 
@@ -78,6 +90,10 @@ class Settings:
     limits: Limits
     hot: StorePlace | None
     """Of the shared hot store, its password and files as the file names them; None: in process."""
+    spool: str
+    """The folder of records on their way to the durable store, as the file names it."""
+    spool_limit: int
+    """Bytes of it, for each worker."""
     durable: DurablePlace
     """Of records, its password and files as the file names them."""
     retention: Mapping[Kind, float]
@@ -86,6 +102,7 @@ class Settings:
     """The file of the custodian's public key, as the file names it."""
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
+    telemetry: Telemetry
     server_timing: bool
     """Whether answers say how long each stage took, and how the call ended."""
     http_client: str
@@ -95,6 +112,7 @@ class Settings:
 class Secrets:
     """What stands outside of the file: values of the environment, and files by their whole path."""
 
+    spool: Path
     pseudonym: tuple[bytes, ...] = field(default=(), repr=False)
     """The current secret first. Empty: the gateway draws one for itself (insecure_demo)."""
     hot: StorePlace | None = None
@@ -102,6 +120,7 @@ class Secrets:
     """None: records are not kept."""
     custodian: bytes | None = None
     """The custodian's public key, which is no secret."""
+    otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     key_sets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """What stands in the clients' `jwks_file`, by the name of the client: public keys."""
     tls: tuple[Tls | None, Tls | None] = (None, None)

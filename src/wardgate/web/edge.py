@@ -6,7 +6,7 @@ Whatever ends the way early is a `Refusal`, answered at once with its status and
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +22,7 @@ from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
+from wardgate.gateway.tracing import Tracing
 from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
@@ -95,7 +96,7 @@ class Edge:
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
     the catalog is another object. `callers` says whose a call is; `gate` lets calls and feedback in. `ready` turns
     false while draining. Calls that a stack has answered were counted in it; `meter` here counts those that never
-    reached one. `feedback` takes what is reported of cards.
+    reached one. `feedback` takes what is reported of cards; it may raise a Refusal.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Edge:
         *,
         catalog: Callable[[], Catalog],
         handler: HandlerFor,
-        feedback: Callable[[Sequence[Feedback]], None],
+        feedback: Callable[[Sequence[Feedback]], Awaitable[None]],
         callers: Callers,
         gate: Gate,
         clock: Clock,
@@ -112,6 +113,7 @@ class Edge:
         faults: FaultLog,
         ready: Callable[[], bool],
         options: EdgeOptions | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._catalog = catalog
         self._handler = handler
@@ -126,6 +128,7 @@ class Edge:
         self._faults = faults
         self._ready = ready
         self._options = options or EdgeOptions()
+        self._tracing = tracing
         self._routes = self._compile(catalog())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -195,7 +198,7 @@ class Edge:
         try:
             client = await self._caller(exchange, route)
             if exchange.place is Place.SERVICE:
-                return await self._invoke(body, service, client, read)
+                return await self._invoke(body, service, client, read, exchange)
             return await self._take(body, service, client)
         finally:
             self._gate.leave()
@@ -229,19 +232,22 @@ class Edge:
             reports.append(report)
             if len(reports) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for first in range(0, len(reports), _AT_ONCE):
-            self._feedback(reports[first : first + _AT_ONCE])
-            await asyncio.sleep(0)
+        await self._feedback(reports)
         return _TAKEN
 
-    async def _invoke(self, body: bytes, service: Service, client: Client, read: float) -> Response:
+    async def _invoke(
+        self, body: bytes, service: Service, client: Client, read: float, exchange: _Exchange
+    ) -> Response:
         request = parse(body, service.wire, client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
+        trace = None if self._tracing is None else self._tracing.begin(exchange.headers.get(b"traceparent"))
         outcome = await offer.handler(
-            HookCall(request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body)
+            HookCall(
+                request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body, trace=trace
+            )
         )
-        response = _answer_of(outcome)
+        response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response
 
     def _timed(self, response: Response, outcome: HookOutcome) -> Response:
@@ -300,9 +306,12 @@ class Edge:
             self._meter.feedback_given(service.wire.id, REFUSED_FEEDBACK, NO_REASON)
             return
         offers = list(service.offers) if service else []
+        hook = offers[0] if len(offers) == 1 else OTHER_HOOK
+        if self._tracing is not None and service is not None:
+            self._tracing.refused(service.wire.id, hook, reason, seconds)
         self._meter.call_ended(
             service.wire.id if service else UNKNOWN_SERVICE,
-            offers[0] if len(offers) == 1 else OTHER_HOOK,
+            hook,
             Mode.NONE,
             Arm.NONE,
             OUTCOME_OF[reason],
@@ -312,7 +321,8 @@ class Edge:
         )
 
 
-def _answer_of(outcome: HookOutcome) -> Response:
+def answer_of(outcome: HookOutcome) -> Response:
+    """What the EHR gets."""
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
     cards = outcome.cards

@@ -1,5 +1,6 @@
 """The benchmark is fair: every server answers the same calls with the right card, and wrong answers are seen."""
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,16 @@ import pytest
 
 from bench import FLOOR_SHA256
 from bench.kfre import risk, terms
+from bench.layers import KEPT, Load, Parts, config_of
 from bench.load import Target, closed_loop, hook_calls, one_card, open_loop
 from bench.measure import Line, OpenLine
 from bench.report import floor_digest, goals
 from bench.request import Sample, now, samples
 from bench.servers import AIOHTTP, FHIR, FLOOR, NAIVE, PYREQWEST, VARIANTS, Variant, gateway, stub
 from bench.startup import Startup
+from wardgate.adapters.files.catalog import load
+from wardgate.adapters.memory.hot import MemoryHotStore
+from wardgate.bootstrap.parts import Tasks
 
 _INFER = b'{"inputs":[{"shape":[1,4],"data":[70,1,30,300]}]}'
 _ASK = b"POST /infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(_INFER), _INFER)
@@ -85,3 +90,18 @@ def test_goals_are_read_from_the_figures() -> None:
     opened = [OpenLine(AIOHTTP.name, 21.0, 24.0, 1.0, 4.0, 0.3, 1, 0)]
     met = {goal.what: goal.met for goal in goals(closed, opened, Startup(1.0, 2.0))}
     assert list(met.values()) == [True, False, True, False, False, True, True, False, True, False]
+
+
+@pytest.mark.parametrize("more", ["", KEPT])
+async def test_with_the_layers_and_without_every_call_gets_its_card(
+    calls: list[Sample], tmp_path: Path, more: str
+) -> None:
+    """Only so is the difference their price: all is kept in the one case, and nothing in the other."""
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks()
+        tasks.lend(group)
+        parts = Parts(load(config_of(tmp_path, more)).catalog, tasks)
+        for layered in (True, False):
+            store = MemoryHotStore(parts.clock.monotonic, parts.meter.hot_event)
+            await Load(calls).window(await parts.edge(store, layered), together=2, calls=8)
+            assert len(store) == (8 * (3 if more else 1) if layered else 0)

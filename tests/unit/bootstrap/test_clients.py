@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.key_server import key_server
@@ -23,6 +22,7 @@ from wardgate.bootstrap import clients
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.parts import Faults, SystemClock
 from wardgate.domain.errors import Unauthenticated
+from wardgate.domain.guard import Guard
 from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.token_faults import TokenFault
 from wardgate.gateway.authentication import Callers, OneClient
@@ -36,11 +36,12 @@ class Yard:
     """Clients with everything around them; `settings` are those of a configuration with these registrations."""
 
     def __init__(self, folder: Path) -> None:
-        self.registry, self.clock, self.out = CollectorRegistry(), SystemClock(), StringIO()
-        log = EventLog(self.out)
+        self.clock, self.out = SystemClock(), StringIO()
+        guard = Guard({"client": frozenset({"ward-ehr"})})
+        log, self.meter = EventLog(self.out, guard), PrometheusMeter(guard)
         self.http = AiohttpClient()
-        counters = AuthenticationCounters(self.registry)
-        faults = Faults(log, PrometheusMeter())
+        counters = AuthenticationCounters(self.meter)
+        faults = Faults(log, self.meter)
         ring = KeyRing([b"a key for tests, of thirty-two bytes"])
         self.clients = Clients(self.http, ring, None, self.clock, counters, faults, log)
         self._settings = read_settings(read_yaml(sound_config(folder), "wardgate.yaml"))
@@ -51,7 +52,7 @@ class Yard:
         return replace(self._settings, registered=tuple(registered))
 
     def callers(self, registered: Sequence[Registered], secrets: Secrets | None = None) -> Callers:
-        return self.clients.of(self.settings(registered), secrets or Secrets())
+        return self.clients.of(self.settings(registered), secrets or Secrets(Path()))
 
     async def try_(self, callers: Callers, signer: Signer = KEY, patience: float = 5.0) -> str | TokenFault:
         self.number += 1
@@ -64,7 +65,7 @@ class Yard:
 
     def count(self, result: str) -> float:
         labels = {"client": "ward-ehr", "result": result}
-        return self.registry.get_sample_value("wardgate_key_sets_fetched_total", labels) or 0.0
+        return self.meter.registry.get_sample_value("wardgate_key_sets_fetched_total", labels) or 0.0
 
 
 @asynccontextmanager
@@ -192,8 +193,8 @@ async def test_keys_from_a_file(tmp_path: Path) -> None:
     """Those that stood there when it was read; another reading brings others."""
     registered = [Registered(registration(), None, "keys.json")]
     async with yard(tmp_path) as made:
-        before = made.callers(registered, Secrets(key_sets={"ward-ehr": key_set(KEY)}))
-        after = made.callers(registered, Secrets(key_sets={"ward-ehr": key_set(rsa_signer())}))
+        before = made.callers(registered, Secrets(Path(), key_sets={"ward-ehr": key_set(KEY)}))
+        after = made.callers(registered, Secrets(Path(), key_sets={"ward-ehr": key_set(rsa_signer())}))
         assert await made.try_(before) == "ward-ehr" and await made.try_(after) is TokenFault.KEY_UNKNOWN
         assert await made.try_(after, rsa_signer()) == "ward-ehr"
         run(made, registered)

@@ -11,6 +11,7 @@ from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter, merged
 from wardgate.cli.workers import _errors, agreed, circuits_of, pause
 from wardgate.domain.findings import Finding
+from wardgate.domain.guard import Guard
 from wardgate.web.admin import Circuit
 
 
@@ -71,7 +72,8 @@ def test_pauses_grow_and_are_bounded(deaths: int) -> None:
 
 def test_metrics_of_all_workers_are_one_sound_exposition() -> None:
     """Every sample of every worker with its number, whatever stands in a label; each family once."""
-    meters = {1: PrometheusMeter(), 2: PrometheusMeter()}
+    guard = Guard({"service_id": frozenset({'a"b{c}'})})
+    meters = {1: PrometheusMeter(guard), 2: PrometheusMeter(guard)}
     for number, meter in meters.items():
         for _ in range(number):
             meter.call_ended('a"b{c}', "patient-view", "active", "champion", "shown", "no_threshold", "model", 0.01)

@@ -95,3 +95,18 @@ def test_no_key_is_printed() -> None:
 def test_any_text_has_a_pseudonym() -> None:
     """Half of a surrogate pair as well: nothing that a body may hold raises here."""
     assert Pseudonyms(RING, Purpose.CACHE).current("p", "ehr", None, "\ud800") != b""
+
+
+@given(st.text(max_size=9), st.none() | st.text(max_size=9), st.none() | st.text(max_size=9))
+def test_a_maker_makes_the_same(client: str, fhir_server: str | None, id_: str | None) -> None:
+    """For one kind and client, with what is common hashed beforehand."""
+    pseudonyms = Pseudonyms(RING, Purpose.LOG)
+    made = pseudonyms.maker("patient", client)(fhir_server, id_)
+    assert made.encode() == pseudonyms.current("patient", client, fhir_server, id_)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_a_mac_goes_on_after_a_beginning(beginning: bytes, rest: bytes) -> None:
+    """As often as one likes."""
+    after = Mac(b"k" * 32).after(beginning)
+    assert after(rest) == after(rest) == Mac(b"k" * 32)(beginning + rest)

@@ -10,8 +10,8 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.served import until
 from wardgate.domain.errors import Unauthenticated
-from wardgate.domain.token_faults import TokenFault
-from wardgate.gateway.key_sets import Fetched, FetchedKeys, FetchFailed, FixedKeys, KeyName, KeySetOptions
+from wardgate.domain.token_faults import Fetched, TokenFault
+from wardgate.gateway.key_sets import FetchedKeys, FetchFailed, FixedKeys, KeyName, KeySetOptions
 
 LONG = 5.0
 

@@ -144,7 +144,14 @@ class Flaky(FakeModel):
 
     endings: list[Reason] = field(default_factory=list)
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         self.broken = self.endings.pop(0) if self.endings else None
         return await super().infer(endpoint, inputs, timeout, oldest)
 

@@ -90,7 +90,14 @@ async def test_a_probe_that_meets_a_closed_connection_is_asked_again_over_a_new_
     class Closing(FakeModel):
         left: int = times
 
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
             reply = await super().infer(endpoint, inputs, timeout, oldest)
             if self.left:
                 self.left -= 1
@@ -106,7 +113,14 @@ async def test_a_probe_that_meets_a_busy_server_is_asked_again() -> None:
     """Regression: a server that was busy for one request in four was never proven, nor was a new connection to it."""
 
     class Busy(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
             reply = await super().infer(endpoint, inputs, timeout, oldest)
             if len(self.asked) % 4 == 1:
                 raise ModelUnavailable(Reason.MODEL_BUSY)
@@ -120,7 +134,14 @@ async def test_what_a_round_met_first_is_all_that_it_proves() -> None:
     plan = msgspec.structs.replace(PROBES, probes=PROBES.probes * 2)
 
     class Replaced(FakeModel):
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
             if len(self.asked) == 1:
                 self.asked.append(())
                 raise ModelUnavailable(Reason.MODEL_UNREACHABLE)
@@ -206,7 +227,14 @@ async def test_an_old_process_does_not_prove_a_new_one() -> None:
     class Replaced(FakeModel):
         """The pool hands out its oldest connection, which the good process still answers, to whoever does not mind."""
 
-        async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+        async def infer(
+            self,
+            endpoint: Endpoint,
+            inputs: ModelInputs,
+            timeout: float,
+            oldest: int = 0,
+            traceparent: str | None = None,
+        ) -> ModelReply:
             number = max(oldest, 1)
             return ModelReply(kfre(*inputs.values) if number == 1 else 0.5, None, {}, number)
 

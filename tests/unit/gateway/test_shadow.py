@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.fakes.charts import hook_body, lab, patient
@@ -13,10 +14,12 @@ from tests.fakes.config_tree import FILES, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import memory
 from tests.fakes.model import FakeModel
-from wardgate.domain.errors import ModelUnavailable, RecordUnavailable
+from wardgate.domain.errors import ModelUnavailable
+from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Oip
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Mode, Reason
+from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.shadow import ShadowOptions
 
 BODY = hook_body(patient(), [lab("33914-3", 20.0), lab("9318-7", 900.0)], [])
@@ -30,7 +33,14 @@ class TwoModels(FakeModel):
         self.scores = scores
         self.versions: list[str] = []
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         assert isinstance(endpoint.protocol, Oip)
         version = endpoint.protocol.model_version
         self.versions.append(version)
@@ -97,11 +107,55 @@ async def test_a_shadow_release_is_asked_after_the_response_and_recorded_beside_
         0.9,
         "2026.04",
     )
-    assert shadow.decision_id == champion.decision_id and shadow.release_digest != champion.release_digest
+    assert shadow.of == champion.decision_id != shadow.decision_id and shadow.event_type == "shadow"
+    assert champion.of is None and shadow.patient == champion.patient
+    assert shadow.request_print == champion.request_print and shadow.release_digest != champion.release_digest
     assert (shadow.outcome, shadow.reason, shadow.visible) == ("withheld", "shadow", False)
     assert len(shadow.card_uuids) == 1 and shadow.system_actions == 0
     assert house.meter.shadow == [("kidney-failure", "kidney-failure", "1.1.0", "withheld", "shadow")]
     assert len(house.meter.calls) == 1, "calls are counted once"
+
+
+class InTheMeantime(TwoModels):
+    """While it works, the snapshot becomes another."""
+
+    house: FakeGateway
+    then: Snapshot
+
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
+        self.house.snapshots.snapshot = self.then
+        return await super().infer(endpoint, inputs, timeout, oldest)
+
+
+async def test_the_chart_waits_for_the_model_only_where_somebody_is_in_shadow(tmp_path: Path) -> None:
+    """It is let go of, and a release that comes into shadow meanwhile does not judge what is no longer there."""
+    model = InTheMeantime({"1": 0.3, "2": 0.9})
+    house = model.house = gateway(tmp_path, model, now=1_794_300_000.0)
+    both = house.snapshots.snapshot
+    (rollout,) = both.rollouts.values()
+    alone = Snapshot(both.epoch, {"kidney-failure": msgspec.structs.replace(rollout, shadows=())})
+    seen: list[HookOutcome] = []
+    follow = house.shadow.follow
+
+    def watch(outcome: HookOutcome) -> None:
+        seen.append(outcome)
+        follow(outcome)
+
+    house.shadow.follow = watch  # type: ignore[method-assign]
+    for before, during, kept in ((alone, alone, False), (alone, both, False), (both, both, True)):
+        house.snapshots.snapshot, model.then = before, during
+        assert len((await house.call(BODY)).json()["cards"]) == 1
+        record, prefetch = seen[-1].record, seen[-1].call.request.prefetch
+        assert record is not None and (bool(record.resources), bool(prefetch), not record.let_go) == (kept,) * 3
+    await settled(house, 1)
+    assert house.meter.shadow == [("kidney-failure", "kidney-failure", "1.1.0", "withheld", "shadow")]
 
 
 async def test_it_judges_by_its_own_schema(tmp_path: Path) -> None:
@@ -154,7 +208,7 @@ async def test_a_repeat_is_not_asked_again(tmp_path: Path) -> None:
     assert house.shadow._waiting.qsize() == 1
 
 
-@pytest.mark.parametrize("breaks", ["model", "record", "patient"])
+@pytest.mark.parametrize("breaks", ["model", "code", "patient"])
 async def test_what_breaks_in_shadow_stays_there(tmp_path: Path, breaks: str) -> None:
     """Counted by its reason, or as a fault by class; the pool works on."""
     model = TwoModels({"1": 0.3, "2": Reason.MODEL_ERROR if breaks == "model" else 0.9})
@@ -164,18 +218,18 @@ async def test_what_breaks_in_shadow_stays_there(tmp_path: Path, breaks: str) ->
         house.mode(Mode.SHADOW)
         sent = {**BODY, "prefetch": {**BODY["prefetch"], "patient": patient(id="p2")}}
     await house.call(sent)
-    if breaks == "record":
-        house.sink.append = _unavailable  # type: ignore[method-assign]
+    if breaks == "code":
+        house.sink.note = _broken  # type: ignore[method-assign]
         await working(house, lambda: bool(house.meter.faults))
-        assert house.meter.faults == [("shadow", "RecordUnavailable")]
+        assert house.meter.faults == [("shadow", "ZeroDivisionError")]
         return
     await settled(house, 1)
     expected = ("unavailable", "model_error") if breaks == "model" else ("refused", "patient_mismatch")
     assert house.meter.shadow[0][3:] == expected and house.meter.faults == []
 
 
-def _unavailable(record: object) -> None:
-    raise RecordUnavailable
+def _broken(record: object) -> None:
+    raise ZeroDivisionError
 
 
 async def test_too_much_of_it_is_given_up_and_counted(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wardgate.adapters.files.actions import prove_for_clients
+from wardgate.adapters.files.digest import config_digest
 from wardgate.adapters.files.library import Ground, Library, ground_of, inside, misnamed, shown, yaml_files
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
@@ -69,7 +70,10 @@ def survey(config: Path) -> Survey:
     plans = _compile(ground, library, services, models)
     findings = tuple(dict.fromkeys(library.findings))
     sound = all(finding.warning for finding in findings)
-    return Survey(document, _catalog(services, plans) if sound else None, findings)
+    if document is None or not sound:
+        return Survey(document, None, findings)
+    digest = config_digest([document, *library.documents], ground.folder)
+    return Survey(document, _catalog(services, plans, digest), findings)
 
 
 def _read_governance(ground: Ground, library: Library) -> None:
@@ -132,7 +136,7 @@ def _compile(
 
 
 def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> None:
-    """Files may share an id, with different hooks, one model and one rollout."""
+    """Files may share an id, with different hooks, one model, one rollout and one rule of outcomes."""
     first: dict[str, Sheet[Service]] = {}
     hooks: dict[tuple[str, str], str] = {}
     for service in services:
@@ -148,13 +152,16 @@ def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> Non
         if wire.rollout != other.wire.rollout and not (service.lacks("rollout") or other.lacks("rollout")):
             what = f"{other.document.file} has this id with another rollout"
             library.found(document, ("rollout",), what, "state the same rollout in both: it goes by id")
+        if wire.outcome != other.wire.outcome:
+            what = f"{other.document.file} has this id with another outcome"
+            library.found(document, ("outcome",), what, "state the same outcome in both: it goes by id")
 
 
-def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan]) -> Catalog:
+def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:
     by_id: dict[str, dict[str, ServicePlan]] = {}
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan
-    return Catalog(by_id, {service.wire.id: _rollout(service.wire) for service in services})
+    return Catalog(by_id, {service.wire.id: _rollout(service.wire) for service in services}, digest)
 
 
 def _rollout(service: Service) -> Rollout:

@@ -1,16 +1,20 @@
-"""The release digest: one for each pair of service id and release, over all that decides what is shown.
+"""Digests. That of a release: one for each pair of service id and release, over all that decides what is shown.
 
 SHA-256 over canonical JSON (RFC 8785) of the parsed data of the files, so that comments, order and spelling do not
 count, and a default that wardgate adds later changes no digest.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import rfc8785
 
-_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description"})
+from wardgate.domain.documents import Document
+
+_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description", "outcome"})
 
 
 def release_digest(
@@ -30,6 +34,11 @@ def release_digest(
         "services": deciding,
     }
     return digest_of(content)
+
+
+def config_digest(documents: Iterable[Document], folder: Path) -> str:
+    """Of all files of a configuration, by their places seen from its folder: two replicas have the same."""
+    return digest_of({os.path.relpath(document.file, folder): document.data for document in documents})
 
 
 def digest_of(data: Any) -> str:

@@ -21,14 +21,6 @@ def _is(*values: Any) -> Asks:
     return lambda value: value in values
 
 
-def _above_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0
-
-
-def _elsewhere(value: Any) -> bool:
-    return value is not None and value != "/metrics"
-
-
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
     "wardgate": (
         (
@@ -36,11 +28,7 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
             _is(False, None),
             "tokens of the admin listener are not built: without `insecure_demo: true` it answers health alone",
         ),
-        ("stores.spool", _given, "records are kept in memory"),
         ("snapshot.lease", _given, "rollouts are those of the files"),
-        ("telemetry.otlp", _given, "there are no traces"),
-        ("telemetry.prometheus", _elsewhere, "metrics stand on /metrics"),
-        ("telemetry.keep", _above_zero, "there are no traces"),
     ),
     "service": (
         ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),

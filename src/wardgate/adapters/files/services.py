@@ -127,6 +127,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),
         suppression=None if wire.suppress is None else wire.suppress.suppression(),
+        follow_up=None if wire.outcome is None else wire.outcome.follow_up(),
         notice_every=wire.notice_every if wire.absence_means == "screened_negative" else None,
     )
 

@@ -10,6 +10,7 @@ from wardgate.domain.decisions.ladder import CachedRung
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.documents import Wrong, did_you_mean
+from wardgate.domain.follow_up import FollowUp, Take
 from wardgate.domain.hooks import ContextField, FieldKind
 from wardgate.domain.hooks.library import custom_fields
 from wardgate.domain.outcomes import DEFERRAL_REASONS, Reason
@@ -122,6 +123,20 @@ class Suppress(Wire):
         return Suppression(self.for_, "user" in named, "hook" in named, "site" in named, "band" in named)
 
 
+class OutcomeEntry(Wire):
+    label: Annotated[
+        str, matching(r"[a-z][a-z0-9_]{0,63}", "not a label", "write small letters, digits and _, as kidney_failure")
+    ]
+    """As the rows of outcomes name it."""
+    within: Duration
+    """After the decision; what comes later is no outcome of it."""
+    take: Take = Take.FIRST
+    """first: the value of the first one in the window; any: 1 where there is one, whatever its value"""
+
+    def follow_up(self) -> FollowUp:
+        return FollowUp(self.label, self.within, self.take)
+
+
 class CohortEntry(Wire):
     sites: frozenset[Text] = frozenset()
     units: frozenset[Text] = frozenset()
@@ -220,6 +235,8 @@ class Service(Wire):
     """The least time between two notices to the same user about the same patient."""
     suppress: Suppress | None = None
     """When a repeated card is not shown again."""
+    outcome: OutcomeEntry | None = None
+    """What becomes of the patient, and how it is joined to a decision; outside of the release digest."""
     rollout: RolloutEntry
     """Where the service begins when the store holds nothing for it."""
     risk_tier: Literal["low", "medium", "high"] = "medium"

@@ -21,6 +21,9 @@ _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _TIME_LEFT = "X-Request-Timeout-Ms"
 """A span, not a moment: the clocks of two machines differ (docs/protocols.md)."""
 
+_TRACE = "traceparent"
+"""W3C Trace Context: ids that wardgate issued, and whether the call is kept."""
+
 _REASONS: dict[HttpFailure, Reason] = {
     HttpFailure.UNREACHABLE: Reason.MODEL_UNREACHABLE,
     HttpFailure.TIMEOUT: Reason.MODEL_TIMEOUT,
@@ -39,9 +42,18 @@ class HttpModelClient:
         self._session = token_hex(8)
         self._asked = 0
 
-    async def infer(self, endpoint: Endpoint, inputs: ModelInputs, timeout: float, oldest: int = 0) -> ModelReply:
+    async def infer(
+        self,
+        endpoint: Endpoint,
+        inputs: ModelInputs,
+        timeout: float,
+        oldest: int = 0,
+        traceparent: str | None = None,
+    ) -> ModelReply:
         wire = self._prepare(endpoint)
         headers = {**_HEADERS, _TIME_LEFT: str(max(int(timeout * 1000), 0))}
+        if traceparent is not None:
+            headers[_TRACE] = traceparent
         body, mark = wire.body(inputs.values), ""
         if wire.marked:
             self._asked += 1
@@ -55,6 +67,8 @@ class HttpModelClient:
                 self._http.renew(endpoint.url)
             raise
         force_setattr(reply, "connection", http.connection)  # nobody has seen it yet
+        # Without the mark, so that an equal reply has an equal fingerprint.
+        force_setattr(reply, "body", http.body.replace(mark.encode(), b"") if mark else http.body)
         return reply
 
     async def ready(self, endpoint: Endpoint) -> Readiness:

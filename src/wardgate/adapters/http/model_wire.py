@@ -37,6 +37,12 @@ def with_mark(body: bytes, mark: str) -> bytes:
     return b'%b,"id":"%b"}' % (body[:-1], mark.encode())
 
 
+def without_mark(body: bytes) -> tuple[bytes, bytes]:
+    """What `with_mark` was given: the body, and the mark."""
+    before, _, mark = body.removesuffix(b'"}').rpartition(b',"id":"')
+    return before + b"}", mark
+
+
 # --- out ------------------------------------------------------------------------------------------------------------
 
 

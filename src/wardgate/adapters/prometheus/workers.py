@@ -14,11 +14,11 @@ _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{)?")
 
 class WorkerMeter:
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._up = Gauge("wardgate_workers_up", "Workers that answer calls.", registry=self._registry)
-        self._lost = Counter("wardgate_workers_lost", "Workers that ended unasked.", registry=self._registry)
+        self.registry = CollectorRegistry()
+        self._up = Gauge("wardgate_workers_up", "Workers that answer calls.", registry=self.registry)
+        self._lost = Counter("wardgate_workers_lost", "Workers that ended unasked.", registry=self.registry)
         self._calls = Counter(
-            "wardgate_calls_lost", "Calls that were under way in a worker that ended unasked.", registry=self._registry
+            "wardgate_calls_lost", "Calls that were under way in a worker that ended unasked.", registry=self.registry
         )
 
     def up(self, number: int) -> None:
@@ -30,7 +30,7 @@ class WorkerMeter:
 
     def exposition(self, workers: Mapping[int, str]) -> tuple[bytes, str]:
         """The scrape's body, with what each worker has said, and its content type."""
-        own = generate_latest(self._registry).decode()
+        own = generate_latest(self.registry).decode()
         return (merged(workers) + own).encode(), CONTENT_TYPE_LATEST
 
 

@@ -21,3 +21,5 @@ class RedisHotOptions:
     """Bytes of one value; a larger one is neither written nor taken."""
     batch: int = 64
     """Writes in one batch."""
+    gather: float = 0.005
+    """Seconds that a write waits for others to go with: a round trip costs the same for twenty as for one."""

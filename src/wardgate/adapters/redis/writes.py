@@ -56,6 +56,7 @@ class WriteQueue:
         """Until cancelled."""
         while True:
             await self._written.wait()
+            await asyncio.sleep(self._options.gather)
             self._written.clear()
             while self._waiting:
                 batch: list[tuple[bytes, Entry]] = list(islice(self._waiting.items(), self._options.batch))

@@ -1,4 +1,5 @@
-"""The ids of cards and suggestions: UUIDs of version 5 (RFC 9562, 5.5) under wardgate's namespace, lower case.
+"""The ids of cards, suggestions and shadow decisions: UUIDs of version 5 (RFC 9562, 5.5) under wardgate's namespace, in
+lower case.
 
 They are made of the decision id, so that the same decision has the same ids (law 5), and feedback finds it again.
 """
@@ -17,6 +18,11 @@ def card_id(decision_id: str, ordinal: int) -> str:
 def suggestion_id(decision_id: str, ordinal: int, number: int) -> str:
     """`ordinal` is the card's; `number` counts the suggestions of the card file from 0, also those left out."""
     return _named(f"{decision_id}/{ordinal}/{number}")
+
+
+def shadow_id(decision_id: str, digest: str) -> str:
+    """The decision of another release about the same call."""
+    return _named(f"{decision_id}/shadow/{digest}")
 
 
 def _named(name: str) -> str:

@@ -125,17 +125,12 @@ def window_text(seconds: float) -> str:
     return f"{plain(seconds)} s"
 
 
-_DATE = "{:04}-{:02}-{:02}".format
-_TIME = "{:04}-{:02}-{:02} {:02}:{:02} {}".format
-
-
 def date_text(at: float, zone: ZoneInfo) -> str:
     """The ISO date of an instant (epoch seconds) on the client's calendar."""
-    moment = datetime.fromtimestamp(at, zone)
-    return _DATE(moment.year, moment.month, moment.day)
+    return datetime.fromtimestamp(at, zone).date().isoformat()
 
 
 def time_text(at: float, zone: ZoneInfo) -> str:
     """Date, minute and zone of an instant (epoch seconds): `2026-03-02 14:05 CET`."""
     moment = datetime.fromtimestamp(at, zone)
-    return _TIME(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.tzname())
+    return f"{moment.date().isoformat()} {moment.hour:02}:{moment.minute:02} {moment.tzname()}"

@@ -1,4 +1,4 @@
-"""Who asks and from where: site, unit, specialty and role, from configured attributes only."""
+"""Who asks and from where: site, unit, specialty, role and kind of encounter, from configured attributes only."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,12 +12,13 @@ from wardgate.domain.hooks import HookRequest
 OTHER = "other"
 """What a value outside an attribute's configured map becomes."""
 
-_ROLES = {
+ROLES = {
     "Practitioner": "practitioner",
     "PractitionerRole": "practitioner_role",
     "Patient": "patient",
     "RelatedPerson": "related_person",
 }
+"""What a user is, by the type of resource that stands for her."""
 
 
 class AttributeSpec(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class Caller(msgspec.Struct, frozen=True):
     unit: str | None
     specialty: str | None
     role: str | None
+    encounter_type: str | None = None
 
 
 def compile_attributes(specs: Iterable[AttributeSpec]) -> dict[str, CompiledAttribute]:
@@ -65,16 +67,18 @@ def compile_attributes(specs: Iterable[AttributeSpec]) -> dict[str, CompiledAttr
 
 def locate(request: HookRequest, record: PatientRecord, attributes: Mapping[str, CompiledAttribute]) -> Caller:
     """Never raises. A declared attribute speaks alone: where it finds nothing, nothing stands in for it."""
-    role = None if request.user_type is None else _ROLES.get(request.user_type, OTHER)
+    role = None if request.user_type is None else ROLES.get(request.user_type, OTHER)
     if not attributes:
         return Caller(request.client.site, None, None, role)
     site, unit = attributes.get("site"), attributes.get("unit")
     specialty, declared_role = attributes.get("specialty"), attributes.get("role")
+    encounter_type = attributes.get("encounter_type")
     return Caller(
         site=request.client.site if site is None else site.of(record),
         unit=None if unit is None else unit.of(record),
         specialty=None if specialty is None else specialty.of(record),
         role=role if declared_role is None else declared_role.of(record),
+        encounter_type=None if encounter_type is None else encounter_type.of(record),
     )
 
 

@@ -93,6 +93,8 @@ class ModelReply(msgspec.Struct, frozen=True):
     others: Mapping[str, float]
     connection: int | None = None
     """The number of the connection that it came over, counted in the order of their opening; None: not known."""
+    body: bytes = b""
+    """As it came, for its fingerprint."""
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -53,6 +53,7 @@ def test_whatever_decides_changes_it(tmp_path: Path, name: str, edit: Edit) -> N
     [
         ("service", ("mode: active", "mode: silent")),
         ("service", ("rollout:", "owner: {clinical: someone}\nrollout:")),
+        ("service", ("rollout:", "outcome: {label: kidney_failure, within: 730d}\nrollout:")),
         ("service", ("title: Kidney failure risk", "title: Kidneys")),
         ("service", ("Two-year risk", "Risk")),
         ("service", ("id: kidney-failure\nhook: patient-view\n", "hook: patient-view # first\nid: 'kidney-failure'\n")),
@@ -119,3 +120,19 @@ def test_any_reader_of_the_files_can_recompute_it(tmp_path: Path) -> None:
     probes = json.loads((tmp_path / FILES["probes"][0]).read_text())
 
     assert release_digest(release, probes, data("features"), data("card"), {}, [service]) == _digest(config)
+
+
+def test_the_digest_of_a_configuration_covers_every_file(tmp_path: Path) -> None:
+    """Two replicas that read the same have the same one, wherever it stands; any edit makes another."""
+    digests = {load(sound_config(tmp_path / name)).catalog.digest for name in ("one", "other")}
+    assert len(digests) == 1
+    edits: dict[str, Edit] = {
+        "wardgate": ("hospital_a", "hospital_c"),
+        "service": ("title: Kidney failure risk", "title: Kidney risk"),
+        "probes": ('"age": 70', '"age": 71'),
+        "card": ("Nephrology CDS", "Nephrology"),
+        "rule": ("threshold: 3", "threshold: 4"),
+    }
+    for name, edit in edits.items():
+        digests.add(load(sound_config(tmp_path / name, **{name: edit})).catalog.digest)
+    assert len(digests) == 1 + len(edits)

@@ -421,7 +421,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str, key: str) -
 
 
 def test_files_of_one_id_agree(tmp_path: Path) -> None:
-    """Another hook is welcome; the same hook, another model or another rollout is not."""
+    """Another hook is welcome; the same hook, another model, rollout or rule of outcomes is not."""
     config = sound_config(tmp_path)
     first = tmp_path / FILES["service"][0]
     second = first.with_name("z.yaml")
@@ -432,6 +432,10 @@ def test_files_of_one_id_agree(tmp_path: Path) -> None:
 
     second.write_text(first.read_text().replace("mode: active", "mode: silent"))
     assert {finding.key for finding in survey(config).findings} == {"hook", "rollout"}
+
+    other_hook = first.read_text().replace("hook: patient-view", "hook: order-sign")
+    second.write_text(other_hook + "outcome: {label: kidney_failure, within: 730d}\n")
+    assert {finding.key for finding in survey(config).findings} == {"outcome"}
 
 
 @pytest.mark.parametrize("hook", ["com.example.my-hook", "org.hospital.ward.round"])

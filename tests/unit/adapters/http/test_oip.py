@@ -57,7 +57,8 @@ async def test_a_row_goes_out_as_one_tensor_with_the_version_in_the_path() -> No
         "inputs": [{"name": "features", "shape": [1, 4], "datatype": "FP64", "data": [70.0, 1.0, 30.0, 300.0]}],
         "outputs": [{"name": "risk_2y"}, {"name": "contributions"}],
     }
-    assert reply == ModelReply(0.25, (0.1, 0.2, 0.3, 0.4), {}, connection=1)
+    body = json.dumps(_body()).encode()
+    assert reply == ModelReply(0.25, (0.1, 0.2, 0.3, 0.4), {}, connection=1, body=body)
 
 
 async def test_an_answer_to_another_request_is_refused() -> None:

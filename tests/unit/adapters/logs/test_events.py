@@ -14,7 +14,7 @@ def test_a_fault_is_its_class_and_its_place() -> None:
     except ValueError as error:
         EventLog(out).fault("hook", error)
     line = json.loads(out.getvalue())
-    assert (line["event"], line["stage"], line["error"]) == ("fault", "hook", "ValueError")
+    assert (line["event"], line["stage"], line["error_class"]) == ("fault", "hook", "ValueError")
     assert "Maria" not in out.getvalue()
 
 

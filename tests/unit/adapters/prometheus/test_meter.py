@@ -1,8 +1,22 @@
 """The metrics page: names, labels, and what counts where."""
 
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.domain.guard import Guard
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Reason
+
+GUARD = {
+    "service_id": frozenset({"ckd"}),
+    "hook": frozenset({"patient-view"}),
+    "model_name": frozenset({"kfre"}),
+    "model_version": frozenset({"1.0.0"}),
+    "feature": frozenset({"uacr"}),
+    "question": frozenset({"2"}),
+}
+
+
+def _meter() -> PrometheusMeter:
+    return PrometheusMeter(Guard(GUARD))
 
 
 def _page(meter: PrometheusMeter) -> str:
@@ -11,7 +25,7 @@ def _page(meter: PrometheusMeter) -> str:
 
 def test_a_call_is_counted_by_how_it_ended() -> None:
     """The contract of `wardgate_calls_total`, and its latency beside it."""
-    meter = PrometheusMeter()
+    meter = _meter()
     for _ in range(3):
         meter.call_ended("ckd", "patient-view", "active", "champion", "shown", "threshold_met", "model", 0.012)
     page = _page(meter)
@@ -24,7 +38,7 @@ def test_a_call_is_counted_by_how_it_ended() -> None:
 
 def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
     """What an on-call engineer looks at when a service falls silent."""
-    meter = PrometheusMeter()
+    meter = _meter()
     meter.probe_ended("kfre", "1.0.0", Reason.PROBE_FAILED)
     meter.probe_ended("kfre", "1.0.0", None)
     meter.proven("ckd", "kfre", "1.0.0", True)
@@ -34,10 +48,10 @@ def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
     meter.read_failed("timeout")
     meter.fault("hook")
     page = _page(meter)
-    assert 'wardgate_probes_total{model="kfre",result="probe_failed",version="1.0.0"} 1.0' in page
-    assert 'wardgate_model_proven{model="kfre",service_id="ckd",version="1.0.0"} 1.0' in page
-    assert 'wardgate_inputs_adjusted_total{feature="uacr",how="clipped",model="kfre"} 1.0' in page
-    assert 'wardgate_contributions_absent_total{model="kfre",version="1.0.0"} 1.0' in page
+    assert 'wardgate_probes_total{model_name="kfre",model_version="1.0.0",result="probe_failed"} 1.0' in page
+    assert 'wardgate_model_proven{model_name="kfre",model_version="1.0.0",service_id="ckd"} 1.0' in page
+    assert 'wardgate_inputs_adjusted_total{feature="uacr",how="clipped",model_name="kfre"} 1.0' in page
+    assert 'wardgate_contributions_absent_total{model_name="kfre",model_version="1.0.0"} 1.0' in page
     assert 'wardgate_resources_dropped_total{cause="other_patient"} 2.0' in page
     assert 'wardgate_fhir_reads_failed_total{cause="timeout"} 1.0' in page
     assert 'wardgate_faults_total{stage="hook"} 1.0' in page
@@ -45,24 +59,25 @@ def test_probes_proofs_and_adjusted_inputs_have_their_own() -> None:
 
 def test_the_policies_of_an_endpoint_are_read_when_they_are_scraped() -> None:
     """The state that a circuit is in is 1 and the others 0; what happened is counted."""
-    meter, state, release = PrometheusMeter(), ["closed"], ("ckd", "kfre", "1.0.0")
-    meter.watch_policies(*release, lambda: 7, {name: lambda name=name: state == [name] for name in ("closed", "open")})  # type: ignore[misc]
+    meter, state, release = _meter(), ["closed"], ("ckd", "kfre", "1.0.0")
+    states = {"closed": lambda: state == ["closed"], "open": lambda: state == ["open"]}
+    meter.watch_policies(*release, lambda: 7, lambda: 2, states)
     meter.breaker_changed(*release, "open")
     meter.model_retried(*release)
     meter.model_coalesced(*release)
     state[0] = "open"
-    page, labels = _page(meter), 'model="kfre",service_id="ckd"'
-    assert f'wardgate_breaker_state{{{labels},state="open",version="1.0.0"}} 1.0' in page
-    assert f'wardgate_breaker_state{{{labels},state="closed",version="1.0.0"}} 0.0' in page
-    assert f'wardgate_breaker_changes_total{{{labels},state="open",version="1.0.0"}} 1.0' in page
-    assert f'wardgate_model_calls_in_flight{{{labels},version="1.0.0"}} 7.0' in page
-    assert f'wardgate_model_retries_total{{{labels},version="1.0.0"}} 1.0' in page
-    assert f'wardgate_model_coalesced_total{{{labels},version="1.0.0"}} 1.0' in page
+    page, labels = _page(meter), 'model_name="kfre",model_version="1.0.0",service_id="ckd"'
+    assert f'wardgate_breaker_state{{{labels},state="open"}} 1.0' in page
+    assert f'wardgate_breaker_state{{{labels},state="closed"}} 0.0' in page
+    assert f'wardgate_breaker_changes_total{{{labels},state="open"}} 1.0' in page
+    assert f"wardgate_model_calls_in_flight{{{labels}}} 7.0" in page
+    assert f"wardgate_model_retries_total{{{labels}}} 1.0" in page
+    assert f"wardgate_model_coalesced_total{{{labels}}} 1.0" in page
 
 
 def test_the_hot_store_has_its_own() -> None:
     """Every event from the start, so that a rate of it can be taken."""
-    meter = PrometheusMeter()
+    meter = _meter()
     assert _page(meter).count("wardgate_hot_store_total{") == len(HotEvent)
     meter.hot_event(HotEvent.MISS, 3)
     meter.hot_up(True)

@@ -83,3 +83,12 @@ def test_an_attribute_that_cannot_be_read_is_refused_at_start(spec: AttributeSpe
     """Only the call's own Patient and Encounter are read, by paths that parse."""
     with pytest.raises(ValueError):
         compile_attributes([spec])
+
+
+def test_the_kind_of_encounter_is_told_where_it_is_declared() -> None:
+    """By the code of its class; for records alone."""
+    spec = AttributeSpec("encounter_type", "Encounter", "class.code", {"AMB": "ambulatory", "IMP": "inpatient"})
+    attributes = compile_attributes([spec])
+    for code, kind in (("AMB", "ambulatory"), ("VR", "other"), (None, None)):
+        encounter = {"resourceType": "Encounter", "class": {"code": code}}
+        assert locate(hook_request(), record(encounter=encounter), attributes).encounter_type == kind

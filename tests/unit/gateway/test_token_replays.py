@@ -17,7 +17,7 @@ from wardgate.domain.token_faults import TokenFault
 from wardgate.domain.tokens import read_token
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore
-from wardgate.gateway.replays import ReplayOptions, Replays, UsedIds
+from wardgate.gateway.token_replays import ReplayOptions, TokenReplays, UsedIds
 
 OLD, NEW = b"the secret of last year, 32 bytes", b"the secret of this year, 32 bytes"
 
@@ -38,7 +38,7 @@ class Replica:
         names = Pseudonyms(KeyRing(secrets), Purpose.CACHE)
         self.unshared: list[str] = []
         cache = None if shared is None else HotCache(shared, names)
-        self.replays = Replays(names, cache, lambda one: self.unshared.append(one.client.name))
+        self.replays = TokenReplays(names, cache, lambda one: self.unshared.append(one.client.name))
 
     async def claim(self, number: int = 1, terms: Registration | None = None, **changes: Any) -> TokenFault | None:
         try:

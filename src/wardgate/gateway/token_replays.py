@@ -57,7 +57,7 @@ class UsedIds:
         del self._used[name]
 
 
-class Replays:
+class TokenReplays:
     """`shared` None: this process is the only one, as the configuration has it. Its keys are those of `names`."""
 
     def __init__(

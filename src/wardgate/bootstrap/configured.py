@@ -1,0 +1,22 @@
+"""What a gateway is built from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wardgate.domain.findings import Finding
+from wardgate.domain.plans import Catalog
+from wardgate.settings import Secrets, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A sound configuration that can be started."""
+
+    settings: Settings
+    secrets: Secrets
+    catalog: Catalog
+    warnings: tuple[Finding, ...] = ()
+
+
+Read = Callable[[], Configured]
+"""Reads all files; raises ConfigurationError."""

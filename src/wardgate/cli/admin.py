@@ -1,0 +1,98 @@
+"""Asking the admin listener of a gateway, from a terminal."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import msgspec
+
+from wardgate.cli import running
+
+_DEFAULT = "http://127.0.0.1:8081"
+_PATIENCE = httpx2.Timeout(10.0, read=300.0)
+Params = Mapping[str, str | None]
+
+
+class CannotAsk(Exception):
+    """Why there is no answer, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def url_of(given: str | None) -> str:
+    """The one given, else the running demo's, else the default."""
+    if given is not None:
+        return given.rstrip("/")
+    demo = running.find()
+    return _DEFAULT if demo is None else demo.admin
+
+
+class Admin:
+    def __init__(self, url: str | None) -> None:
+        self.url = url_of(url)
+
+    def get(self, path: str, params: Params | None = None) -> bytes:
+        """The body of a 200; raises CannotAsk."""
+        with self._ask("GET", path, params) as reply:
+            return reply.read()
+
+    def lines(self, path: str, params: Params | None = None) -> Iterator[bytes]:
+        """The lines of a stream, without their ends; raises CannotAsk."""
+        with self._ask("GET", path, params) as reply:
+            yield from (line.encode() for line in reply.iter_lines())
+
+    def post(self, path: str, params: Params, body: Iterable[bytes], content_type: str) -> bytes:
+        with self._ask("POST", path, params, body, {"Content-Type": content_type}) as reply:
+            return reply.read()
+
+    @contextmanager
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        body: Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[httpx2.Response]:
+        answered = False
+        asked = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            with (
+                httpx2.Client(timeout=_PATIENCE, trust_env=False) as http,
+                http.stream(method, f"{self.url}{path}", params=asked, content=body, headers=headers) as reply,
+            ):
+                answered = True
+                if reply.status_code != 200:
+                    reply.read()
+                    raise _refused(reply)
+                yield reply
+        except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+            if answered:
+                raise CannotAsk(f"The answer of {self.url} broke off.", "Ask again; its log may say why.") from None
+            raise CannotAsk(
+                f"No admin listener answers at {self.url}.",
+                "Name it with --admin URL, or read the store itself with --config FILE.",
+            ) from None
+
+
+class Refused(CannotAsk):
+    """The gateway answers, and says why not: `more` is the rest of its problem details (RFC 9457)."""
+
+    def __init__(self, status: int, what: str, more: Mapping[str, Any]) -> None:
+        super().__init__(what, "")
+        self.status = status
+        self.more = more
+
+
+def _refused(reply: httpx2.Response) -> Refused:
+    try:
+        body = msgspec.json.decode(reply.content)
+    except msgspec.DecodeError:
+        body = None
+    told = body if isinstance(body, dict) else {}
+    what = str(told.get("detail") or told.get("title") or f"The gateway answers {reply.status_code}.")
+    return Refused(reply.status_code, what, told)

@@ -1,0 +1,84 @@
+"""The routes of the admin listener, put together from one file for each subject."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import Depends, FastAPI, Response
+from fastapi.responses import JSONResponse
+
+from wardgate.domain.findings import Finding
+from wardgate.records.desk import RecordsDesk
+from wardgate.web.admin.access import Role, WhoCalls, needs
+from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
+from wardgate.web.admin.problems import answer_problems
+from wardgate.web.admin.records import records_routes
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPorts:
+    """What the admin application asks of the rest.
+
+    `services` gives, by service id, what health knows of it: mode, champion version, digest, probe state.
+    `stores` gives, by store, its kind and whether it is up.
+    `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
+    changes nothing and says why. `circuits` gives each circuit by service and release. `isolate` keeps all calls away
+    from one, or does so no longer, and gives what has become of it; None: there is no such circuit. `desk` None: there
+    is no store of records.
+    """
+
+    principal: WhoCalls
+    ready: Callable[[], bool]
+    services: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    stores: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    metrics: Callable[[], Awaitable[tuple[bytes, str]]]
+    reload: Callable[[], Awaitable[Sequence[Finding]]]
+    circuits: Circuits
+    isolate: Isolate
+    desk: RecordsDesk | None = None
+
+
+def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
+    # FastAPI's own telemetry would record exception messages as soon as a global provider exists.
+    app = FastAPI(
+        telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    answer_problems(app)
+
+    def role(role: Role) -> list[Any]:
+        return [Depends(needs(ports.principal, role))]
+
+    @app.get("/health/live", dependencies=role(Role.ANYONE))
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "live"})
+
+    @app.get("/health/ready", dependencies=role(Role.ANYONE))
+    async def ready() -> JSONResponse:
+        if ports.ready():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "draining"}, 503)
+
+    @app.get("/health/services", dependencies=role(Role.VIEWER))
+    async def services() -> JSONResponse:
+        return JSONResponse(dict(await ports.services()))
+
+    @app.get("/health/stores", dependencies=role(Role.VIEWER))
+    async def stores() -> JSONResponse:
+        return JSONResponse(dict(await ports.stores()))
+
+    @app.get(metrics_path, dependencies=role(Role.VIEWER))
+    async def metrics() -> Response:
+        exposition, content_type = await ports.metrics()
+        return Response(exposition, headers={"content-type": content_type})
+
+    @app.post("/admin/v1/reload", dependencies=role(Role.OPERATOR))
+    async def reload() -> JSONResponse:
+        errors = await ports.reload()
+        if errors:
+            return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
+        return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
+
+    app.include_router(circuits_routes(ports.principal, ports.circuits, ports.isolate))
+    app.include_router(records_routes(ports.principal, ports.desk))
+    return app

@@ -1,0 +1,61 @@
+"""Circuits over the admin API: which models are asked, and taking one out of use by hand."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from wardgate.web.admin.access import Role, WhoCalls, needs
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """The circuit to a release's endpoint: `closed`, `open`, `half_open` or `isolated`. `workers`: what each of several
+    says, by number; `no_answer` for one that says nothing. Where they differ, `state` is `mixed`."""
+
+    state: str
+    workers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"state": self.state, "workers": dict(self.workers)} if self.workers else {"state": self.state}
+
+    def is_done(self, away: bool) -> bool:
+        """Whether all have it out of use, or have it so no longer."""
+        states = set(self.workers.values()) or {self.state}
+        return states == {"isolated"} if away else states.isdisjoint({"isolated", "no_answer"})
+
+
+Circuits = Callable[[], Awaitable[Mapping[tuple[str, str], Circuit]]]
+Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
+
+
+def circuits_routes(who_calls: WhoCalls, of_all: Circuits, set_one: Isolate) -> APIRouter:
+    router = APIRouter(prefix="/admin/v1/circuits")
+    viewer, operator = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.OPERATOR))
+
+    @router.get("", dependencies=[viewer])
+    async def circuits() -> JSONResponse:
+        found: dict[str, dict[str, Any]] = {}
+        for (service, release), circuit in (await of_all()).items():
+            found.setdefault(service, {})[release] = circuit.as_json()
+        return JSONResponse(found)
+
+    async def put(service: str, release: str, away: bool) -> JSONResponse:
+        circuit = await set_one(service, release, away)
+        if circuit is None:
+            what = "no service has such a release; GET /admin/v1/circuits lists them"
+            return JSONResponse({"done": False, "error": what}, 404)
+        done = circuit.is_done(away)
+        return JSONResponse({"done": done, **circuit.as_json()}, 200 if done else 503)
+
+    @router.post("/{service}/{release}/isolate", dependencies=[operator])
+    async def isolate(service: str, release: str) -> JSONResponse:
+        return await put(service, release, away=True)
+
+    @router.post("/{service}/{release}/close", dependencies=[operator])
+    async def close(service: str, release: str) -> JSONResponse:
+        return await put(service, release, away=False)
+
+    return router
