@@ -124,7 +124,7 @@ class Clients:
         self._counters.key_set_fetched(name, how, self._clock.now())
         if self._last.get(name) is not how:  # the log has the changes
             self._last[name] = how
-            self._log.event("key_set", client=name, state=how.value)
+            self._log.event("key_set", client=name, result=how.value)
 
 
 def _source(registered: Registered) -> Source | None:

@@ -204,10 +204,8 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store, the spool or a key set",
-        _words(
-            "closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState, Fetched
-        ),
+        "of a circuit, a store or the spool",
+        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
     ]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]

@@ -100,7 +100,7 @@ async def test_keys_come_from_the_registered_address(tmp_path: Path) -> None:
         assert host.fetches == 1 and made.count("good") == 1
         head = host.server.requests[0][0].lower()
         assert b"authorization" not in head and b"cookie" not in head
-        assert '"state":"good"' in made.out.getvalue().replace(" ", "")
+        assert '"result":"good"' in made.out.getvalue().replace(" ", "")
 
 
 TROUBLES = {
