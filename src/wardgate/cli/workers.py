@@ -145,6 +145,7 @@ class Parent:
         self._admin = bind(settings.admin.host, settings.admin.port)
         self._digest = configured.catalog.digest
         """Of the files that answer."""
+        self._certificates = bootstrap.certificates_of(configured.secrets)[1]
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
         self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
@@ -152,7 +153,7 @@ class Parent:
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -167,7 +168,8 @@ class Parent:
             bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
-            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
+            tls = None if self._certificates is None else self._certificates.context
+            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop, tls=[tls])
             for task in beside:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
@@ -205,6 +207,8 @@ class Parent:
                     if worker.up.is_set() and worker.number not in said:  # it came up meanwhile, with the files before
                         worker.stop(signal.SIGTERM)
             await self._ask_all("drop" if errors else "swap")
+            if not errors and self._certificates is not None:
+                self._certificates.reload()  # all workers have found it sound
         for finding in errors:
             self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
