@@ -221,7 +221,7 @@ async def test_no_mark_leaves_in_anything_that_telemetry_says(
         metrics = await here.metrics()
     out, err = capfd.readouterr()
     leaks += search("standard output", out.encode(), marks) + search("standard error", err.encode(), marks)
-    assert leaks == [] and len(marks.planted) > 100
+    assert leaks == [] and len(marks) > 100
     assert names == {"hook_call", "gather", "extract", "predict", "render"}
     assert reasons >= {"threshold_met", "bad_request", "patient_mismatch", "prefetch_required", "internal"}
     assert reasons & {"model_error"} and reasons & {"reply_version", "reply_malformed"}

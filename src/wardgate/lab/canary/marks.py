@@ -1,6 +1,7 @@
 """What is planted, and where each mark went."""
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from random import Random
@@ -35,8 +36,7 @@ class Marks:
         self.digits = "".join([draw.choice("123456789"), *draw.choices("0123456789", k=10), draw.choice("123456789")])
         """Ten of these stand in every planted number, all twelve in every UUID, eight in the fraction of every time."""
         self._day = f"{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"
-        self.planted: dict[str, str] = {}
-        """By mark: where in the request it stands."""
+        self._places: list[str] = []
         self.wholes: set[int] = set()
         """The numbers before the point of all planted numbers."""
         self.dates: set[str] = set()
@@ -44,23 +44,26 @@ class Marks:
         """All planted times, since 1970, without their fraction."""
         self._ids: dict[str, str] = {}
 
+    def __len__(self) -> int:
+        """How many were planted."""
+        return len(self._places)
+
+    def place(self, around: str) -> str:
+        """Where in the request the first text or id in `around` was planted; empty where there is none, whole."""
+        found = re.search(rf"{self.tag}([0-9]{{7}})v", around.lower())
+        number = len(self) if found is None else int(found[1])
+        return self._places[number] if number < len(self) else ""
+
     def text(self, where: str) -> str:
-        mark = f"{self.tag}{len(self.planted):07d}v"
-        self.planted[mark] = where
-        return mark
+        return f"{self.tag}{self._next(where):07d}v"
 
     def number(self, near: float, where: str) -> float:
         """A number within one of `near`, with a fraction of its own."""
-        marked = float(f"{int(near)}.{self.digits[:10]}{len(self.planted) % 90 + 10}")
         self.wholes.add(int(near))
-        self.planted[repr(marked)] = where
-        return marked
+        return float(f"{int(near)}.{self.digits[:10]}{self._next(where) % 90 + 10}")
 
     def uuid(self, where: str) -> str:
-        number = len(self.planted)
-        mark = f"{self.digits[:8]}-{self.digits[8:]}-4000-8000-{number:012x}"
-        self.planted[mark] = where
-        return mark
+        return f"{self.digits[:8]}-{self.digits[8:]}-4000-8000-{self._next(where):012x}"
 
     def date(self, near: str) -> str:
         """A date of the same year."""
@@ -90,6 +93,10 @@ class Marks:
     def fresh(self) -> None:
         """From now on ids are planted as other marks: another patient."""
         self._ids.clear()
+
+    def _next(self, where: str) -> int:
+        self._places.append(sys.intern(where))  # a long run plants millions, at few places
+        return len(self._places) - 1
 
     def _planted(self, value: Any, where: str, key: str) -> Any:
         if isinstance(value, Mapping):

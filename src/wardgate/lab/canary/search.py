@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -56,7 +56,7 @@ def _all(data: bytes, form: bytes) -> Iterator[int]:
 def _leak(sink: str, data: bytes, place: int, marks: Marks) -> Leak:
     around = data[max(place - _AROUND, 0) : place + _AROUND].decode("latin-1")
     found = data[place : place + 16].decode("latin-1")
-    return Leak(sink, found, marks.planted.get(found.lower(), ""), around)
+    return Leak(sink, found, marks.place(data[place : place + 64].decode("latin-1")), around)
 
 
 def _forms_of_texts(marks: Marks) -> set[bytes]:
@@ -96,23 +96,20 @@ def _forms_of_bytes(marks: Marks) -> set[bytes]:
         for last in ("10", "99"):
             number = struct.pack(">d", float(f"{whole}.{marks.digits[:10]}{last}"))[:6]
             forms |= {number, number[::-1]}
-    for second in _seconds(marks):
+    for second in marks.seconds:
         for unit in (1, 1000):
             number = struct.pack(">d", float(f"{second}.{marks.digits[:8]}") * unit)
             forms |= {number, number[::-1]}
     return forms
 
 
-def _seconds(marks: Marks) -> Iterable[int]:
-    return sorted(marks.seconds)
-
-
 def _rounded(data: bytes, marks: Marks) -> Iterator[int]:
     """Numbers and times that were cut or rounded: the digits after the point are few, so the rest must agree too."""
     for decimals in range(1, 10):
-        for fraction in {f"{float('0.' + marks.digits):.{decimals}f}"[1:], "." + marks.digits[:decimals]}:
-            wholes = [whole for whole in marks.wholes if len(str(abs(whole))) + decimals >= _SIGNIFICANT and whole]
-            for whole in wholes:
+        fractions = {f"{float('0.' + marks.digits):.{decimals}f}"[1:], f".{marks.digits[:decimals]}"}
+        wholes = [whole for whole in marks.wholes if len(str(abs(whole))) + decimals >= _SIGNIFICANT and whole]
+        for whole in wholes:
+            for fraction in fractions:
                 form = f"{whole}{fraction}".encode()
                 for place in _all(data, form):
                     if not _digit(data, place - 1) and not _digit(data, place + len(form)):
@@ -120,8 +117,8 @@ def _rounded(data: bytes, marks: Marks) -> Iterator[int]:
     times = [datetime.fromtimestamp(second, UTC).strftime("%H:%M:%S") for second in marks.seconds]
     micro = marks.digits[:6]
     for written in {*times, *map(str, marks.seconds)}:
-        for form in (f"{written}.{micro}", f"{written},{micro}", f"{written}{micro}"):
-            yield from _all(data, form.encode())
+        for point in (".", ",", ""):
+            yield from _all(data, f"{written}{point}{micro}".encode())
 
 
 def _digit(data: bytes, place: int) -> bool:
