@@ -54,6 +54,8 @@ class House:
     admin: str
     catalog: Catalog
     metrics: str
+    places: int
+    """Calls that are worked on, or wait, at a time."""
     models: dict[tuple[str, str], StandIn]
     proxies: dict[str, list[Proxy]]
     fhir: str
@@ -103,6 +105,7 @@ async def house_of(config: Path, sweep: Sweep, plan: Plan) -> AsyncIterator[Hous
             f"http://127.0.0.1:{free_port(0)}",
             catalog,
             examination.settings.telemetry.prometheus,
+            examination.settings.limits.concurrency + examination.settings.limits.queue,
             {},
             {"model": [], "fhir": []},
             "",
@@ -213,6 +216,7 @@ def _copy(
         "paths": {name: name for name in _FOLDERS},
         "model_hosts": [urlsplit(url).netloc for url in (*urls.values(), _NOWHERE)],
         "stores": {"hot": "memory", "durable": "sqlite:///../var/wardgate.db", "spool": "../var/spool", **stores},
+        "limits": {**(file.get("limits") or {}), "read": "500ms"},
         "telemetry": {**telemetry, "otlp": collector, "keep": 1.0},
     }
     (target / "wardgate.yaml").write_text(json.dumps(file), encoding="utf-8")

@@ -1,5 +1,5 @@
-"""What answers in the place of a release's model, in its protocol: its probes as they are pinned, and to every other
-vector the answer of the probe with the highest score."""
+"""What answers in the place of a release's model, in its protocol: its probes as they are pinned, and a high score to
+every other vector."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class StandIn:
         self._hear = hear
         probes = release.probes.probes
         self._known = [(frozenset(probe_inputs(probe, self._endpoint).values), probe) for probe in probes]
-        self._usual = max(probes, key=_score)
+        self._usual = _high(max(probes, key=_score), release.score_range)
         self._most = 0
         self.says: Reply | None = None
 
@@ -47,6 +47,13 @@ class StandIn:
 def _score(probe: Probe) -> float:
     score = probe.outputs.get("score", 0.0)
     return score if isinstance(score, int | float) else 0.0
+
+
+def _high(probe: Probe, bounds: tuple[float, float] | None) -> Probe:
+    """With a score above any threshold, so that there are cards."""
+    if bounds is None:
+        return probe
+    return Probe(probe.inputs, {**probe.outputs, "score": bounds[0] + 0.9 * (bounds[1] - bounds[0])})
 
 
 def _reply(endpoint: Endpoint, probe: Probe, body: bytes) -> Any:

@@ -16,7 +16,7 @@ from wardgate.lab.canary.drive import Base, Driver, read_from_the_fhir_server, w
 from wardgate.lab.canary.marks import Marks
 from wardgate.lab.canary.sweep import Sink, Sweep
 from wardgate.lab.chaos.kinds import EXCHANGES, Kind
-from wardgate.lab.chaos.kinds.connections import NotAccepted, Refused
+from wardgate.lab.chaos.kinds.connections import Hang, NotAccepted, Refused
 from wardgate.lab.chaos.proxy import Fault
 
 MODES = ("off", "shadow", "silent", "canary", "active")
@@ -68,6 +68,7 @@ async def run(
             await _mode(house, driver, bases, mode)
         for name in extent.faults:
             await _fault(house, driver, bases, FAULTS[name])
+        await _burst(house, driver, bases[0])
         await _talk(house, driver, bases)
         await _broken_reloads(house, driver)
         await until_ready(house, driver.ask)
@@ -117,6 +118,16 @@ async def _fault(house: House, driver: Driver, bases: Sequence[Base], kind: Kind
         for proxy in house.proxies[target]:
             proxy.end()
     driver.withdraw()
+
+
+async def _burst(house: House, driver: Driver, base: Base) -> None:
+    """More calls at a time than there are places, while the models answer nothing."""
+    for proxy in house.proxies["model"]:
+        proxy.begin(Fault(Hang()))
+    bodies = [driver.planted(base) for _ in range(house.places + _TOGETHER)]
+    await asyncio.gather(*[driver.call(base, body) for body in bodies])
+    for proxy in house.proxies["model"]:
+        proxy.end()
 
 
 async def _talk(house: House, driver: Driver, bases: Sequence[Base]) -> None:

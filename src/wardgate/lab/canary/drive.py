@@ -70,10 +70,12 @@ class Driver:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         length: int | None = None,
+        stays: bool = False,
     ) -> int:
-        """The status, 0 where the connection was broken off. `length`: what is announced of the body."""
+        """The status, 0 where the connection was broken off. `length`: what is announced of the body; who sends less
+        hangs up then, unless she `stays`."""
         sent = {"content-type": "application/json", **self.marks.headers(), **(headers or {})}
-        status, head, answer = await self._exchange(self.gateway, method, target, body, sent, length)
+        status, head, answer = await self._exchange(self.gateway, method, target, body, sent, length, stays)
         self.answered[status] = self.answered.get(status, 0) + 1
         self.sweep.hear("heads of answers", head)
         if status != 200:
@@ -90,12 +92,19 @@ class Driver:
         """On the admin listener; status and body of the answer."""
         headers = {"content-type": content_type, **self.marks.headers()}
         way = method or ("GET" if body is None else "POST")
-        status, head, answer = await self._exchange(self.admin, way, target, body or b"", headers, None)
+        status, head, answer = await self._exchange(self.admin, way, target, body or b"", headers)
         self.sweep.hear("admin answers", head + answer)
         return status, answer
 
     async def _exchange(
-        self, url: str, method: str, target: str, body: bytes, headers: Mapping[str, str], length: int | None
+        self,
+        url: str,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        length: int | None = None,
+        stays: bool = False,
     ) -> tuple[int, bytes, bytes]:
         parts = urlsplit(url)
         lines = [f"{method} {target} HTTP/1.1", f"host: {parts.netloc}", "connection: close"]
@@ -106,7 +115,7 @@ class Driver:
                 reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
                 try:
                     writer.write("\r\n".join(lines).encode("latin-1") + body)
-                    if length is not None:
+                    if length is not None and not stays:
                         writer.write_eof()
                     answer = await reader.read()
                 finally:
@@ -223,6 +232,11 @@ async def half_a_body(at: Driver, request: Request, base: Base) -> None:
     """Announced whole; then the client is gone."""
     body = json.dumps(request).encode()
     await at.send("POST", f"/cds-services/{base.service}", body[: len(body) // 2], length=len(body))
+
+
+async def a_slow_upload(at: Driver, request: Request, base: Base) -> None:
+    body = json.dumps(request).encode()
+    await at.send("POST", f"/cds-services/{base.service}", body[: len(body) // 2], length=len(body), stays=True)
 
 
 async def too_large(at: Driver, request: Request, base: Base) -> None:
@@ -345,6 +359,7 @@ WAYS: tuple[Way, ...] = (
     wrong_ids,
     broken_json,
     half_a_body,
+    a_slow_upload,
     too_large,
     other_paths,
     other_methods,

@@ -106,19 +106,21 @@ def _forms_of_bytes(marks: Marks) -> set[bytes]:
 def _rounded(data: bytes, marks: Marks) -> Iterator[int]:
     """Numbers and times that were cut or rounded: the digits after the point are few, so the rest must agree too."""
     for decimals in range(1, 10):
+        wholes = {str(whole).encode() for whole in marks.wholes if len(str(abs(whole))) + decimals >= _SIGNIFICANT}
         fractions = {f"{float('0.' + marks.digits):.{decimals}f}"[1:], f".{marks.digits[:decimals]}"}
-        wholes = [whole for whole in marks.wholes if len(str(abs(whole))) + decimals >= _SIGNIFICANT and whole]
-        for whole in wholes:
-            for fraction in fractions:
-                form = f"{whole}{fraction}".encode()
-                for place in _all(data, form):
-                    if not _digit(data, place - 1) and not _digit(data, place + len(form)):
-                        yield place
+        for fraction in fractions if wholes else ():
+            for point in _all(data, fraction.encode()):
+                before = _WHOLE.search(data, max(point - 20, 0), point)
+                if before is not None and before[0] in wholes and not _digit(data, point + len(fraction)):
+                    yield before.start()
     times = [datetime.fromtimestamp(second, UTC).strftime("%H:%M:%S") for second in marks.seconds]
     micro = marks.digits[:6]
     for written in {*times, *map(str, marks.seconds)}:
-        for point in (".", ",", ""):
-            yield from _all(data, f"{written}{point}{micro}".encode())
+        for mark in (".", ",", ""):
+            yield from _all(data, f"{written}{mark}{micro}".encode())
+
+
+_WHOLE = re.compile(rb"(?<![0-9.])-?[0-9]+\Z")
 
 
 def _digit(data: bytes, place: int) -> bool:
