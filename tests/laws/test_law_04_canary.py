@@ -2,8 +2,7 @@
 search for what was planted in all that it says, keeps and sends. And the same with a gateway that leaks."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from wardgate.cli.canary.run import FAULTS, Extent, Found, run
 from wardgate.lab.canary.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "config" / "demo" / "wardgate.yaml"
 PROOF = settings().max_examples >= 1000
 FEW = ("status", "half_body", "wrong_patient", "refused")
-QUICK = Extent(40, FEW, commands=False)
+QUICK = Extent(40, (), (), commands=False)
 SOME = Extent(100_000) if PROOF else Extent(200, FEW)
 """In the proof every fault of `wardgate chaos`, and 100,000 calls."""
 OUTCOME = ("rollout:", "outcome: {label: kidney_failure, within: 730d, take: first}\nrollout:")
@@ -73,10 +73,16 @@ class Stores:
                         sweep.hear("PostgreSQL", bytes(row))
 
 
-@contextmanager
-def stores() -> Iterator[Stores]:
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[RedisServer, PostgresServer]]:
+    """What one run leaves there is no leak of the next: each has marks of its own."""
     with RedisServer() as hot, PostgresServer("wal_compression=off", "min_wal_size=32MB") as postgres:
-        yield Stores(hot, postgres, postgres.database())
+        yield hot, postgres
+
+
+@pytest.fixture(scope="module")
+def stores(servers: tuple[RedisServer, PostgresServer]) -> Callable[[], Stores]:
+    return lambda: Stores(*servers, servers[1].database())
 
 
 def driven(config: Path, extent: Extent, plan: Plan, at: Stores | None = None) -> Found:
@@ -84,10 +90,10 @@ def driven(config: Path, extent: Extent, plan: Plan, at: Stores | None = None) -
     return asyncio.run(run(config, extent, plan, nothing))
 
 
-def test_nothing_of_a_patient_is_anywhere(tmp_path: Path) -> None:
+def test_nothing_of_a_patient_is_anywhere(stores: Callable[[], Stores]) -> None:
     """With Redis and PostgreSQL, the demo's two services, each way, mode and fault."""
-    with stores() as at:
-        found = driven(ROOT / "config" / "demo" / "wardgate.yaml", SOME, at.plan(), at)
+    at = stores()
+    found = driven(DEMO, SOME, at.plan(), at)
     assert [leak for sink in found.sinks.values() for leak in sink.leaks] == []
     assert found.cards > 20 and found.marks > 10_000 and found.answered[200] >= SOME.calls
     assert {200, 400, 404, 405, 408, 412, 413, 415, 503} <= set(found.answered)
@@ -99,7 +105,7 @@ def test_nothing_of_a_patient_is_anywhere(tmp_path: Path) -> None:
 def test_nor_with_the_stores_of_a_single_process(tmp_path: Path) -> None:
     """SQLite, as bytes of its file and its log, and the store in memory."""
     config = sound_config(tmp_path, service=OUTCOME)
-    found = driven(config, replace(QUICK, faults=()), Plan())
+    found = driven(config, QUICK, Plan())
     assert [leak for sink in found.sinks.values() for leak in sink.leaks] == []
     assert found.cards > 5 and found.sinks["durable store"].searched > 20_000
 
@@ -125,11 +131,10 @@ LEAKS = {
 
 
 @pytest.fixture(scope="module")
-def leaked() -> Found:
+def leaked(stores: Callable[[], Stores]) -> Found:
     """What is found of a gateway that leaks into every sink."""
-    with stores() as at:
-        plan = at.plan("tests.fakes.leaky_gateway")
-        return driven(ROOT / "config" / "demo" / "wardgate.yaml", replace(QUICK, faults=(), commands=True), plan, at)
+    at = stores()
+    return driven(DEMO, replace(QUICK, commands=True), at.plan("tests.fakes.leaky_gateway"), at)
 
 
 @pytest.mark.parametrize("sink", LEAKS)
@@ -138,9 +143,8 @@ def test_a_leak_is_found_in_each_sink(leaked: Found, sink: str) -> None:
 
 
 def test_a_leak_is_found_in_sqlite(tmp_path: Path) -> None:
-    extent = Extent(5, (), (), commands=False)
     plan = Plan("tests.fakes.leaky_gateway", {}, {"PYTHONPATH": str(ROOT)})
-    found = driven(sound_config(tmp_path, service=OUTCOME), extent, plan)
+    found = driven(sound_config(tmp_path, service=OUTCOME), replace(QUICK, calls=5), plan)
     assert any("v-record" in leak.around for leak in found.sinks["durable store"].leaks)
 
 

@@ -104,7 +104,7 @@ def _chart(release: ReleasePlan, probe: Probe, now: datetime) -> list[Resource]:
     chart = [patient, encounter, _observation("other-1", subject, now, stranger, {"value": 123.0, "unit": "a unit"})]
     for number, spec in enumerate(release.extractor.schema.features):
         value = probe.inputs.get(spec.name)
-        if value is None and not spec.required:
+        if value is None and not spec.required and not _is_measured(spec):
             continue
         if spec.source == "Patient":
             _put_in_patient(patient, spec, value, now)
@@ -115,6 +115,12 @@ def _chart(release: ReleasePlan, probe: Probe, now: datetime) -> list[Resource]:
         elif value is not None or spec.type is not FeatureType.BOOLEAN:
             chart += _resources(f"made-{number}", spec, value, subject, now)
     return chart
+
+
+def _is_measured(spec: FeatureSpec) -> bool:
+    """Also what no probe names may be needed, for an input that is derived from it."""
+    measured = spec.source == "Observation" and spec.type is FeatureType.NUMBER and spec.map is None
+    return measured and spec.take not in (Take.ANY, Take.COUNT)
 
 
 def _put_in_patient(patient: Resource, spec: FeatureSpec, value: float | None, now: datetime) -> None:

@@ -52,7 +52,7 @@ class Found:
 async def run(
     config: Path, extent: Extent, plan: Plan, further: Callable[[Sweep], object] = lambda sweep: None
 ) -> Found:
-    """`further` searches stores that are not in the house, while the gateway runs and once it has stopped.
+    """`further` searches stores that are not in the house, once the gateway has stopped.
 
     Raises ConfigurationError, DidNotStart.
     """
@@ -68,8 +68,9 @@ async def run(
             await _mode(house, driver, bases, mode)
         for name in extent.faults:
             await _fault(house, driver, bases, FAULTS[name])
-        await _burst(house, driver, bases[0])
-        await _talk(house, driver, bases)
+        if extent.faults:
+            await _burst(house, driver, bases)
+            await _talk(house, driver, bases)
         await _broken_reloads(house, driver)
         await until_ready(house, driver.ask)
         await _calls(driver, bases, extent.calls)
@@ -82,7 +83,6 @@ async def run(
         assert house.process is not None
         sweep.process("processes", house.process.pid)
         _stores(house, sweep)
-        further(sweep)
         await house.stop()
         _stores(house, sweep)
         further(sweep)
@@ -120,12 +120,12 @@ async def _fault(house: House, driver: Driver, bases: Sequence[Base], kind: Kind
     driver.withdraw()
 
 
-async def _burst(house: House, driver: Driver, base: Base) -> None:
+async def _burst(house: House, driver: Driver, bases: Sequence[Base]) -> None:
     """More calls at a time than there are places, while the models answer nothing."""
     for proxy in house.proxies["model"]:
         proxy.begin(Fault(Hang()))
-    bodies = [driver.planted(base) for _ in range(house.places + _TOGETHER)]
-    await asyncio.gather(*[driver.call(base, body) for body in bodies])
+    calls = [bases[number % len(bases)] for number in range(house.places + _TOGETHER)]
+    await asyncio.gather(*[driver.usual(base) for base in calls])
     for proxy in house.proxies["model"]:
         proxy.end()
 

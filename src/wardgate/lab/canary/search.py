@@ -61,27 +61,24 @@ def _leak(sink: str, data: bytes, place: int, marks: Marks) -> Leak:
 
 def _forms_of_texts(marks: Marks) -> set[bytes]:
     """In lower case."""
-    forms: set[bytes] = set()
-    for constant in (marks.tag, *_constants(marks)):
-        plain = constant.encode()
-        escapes = ("\\u%04x", "%%%02x", "&#%d;", "&#x%02x;", "\\x%02x")
-        forms |= {"".join(escape % ord(each) for each in constant).encode() for escape in escapes}
-        forms |= {plain, plain.hex().encode(), constant.encode("utf-16-le")[:-1]}
+    escapes = ("\\u%04x", "%%%02x", "&#%d;", "&#x%02x;", "\\x%02x")
+    forms = {"".join(escape % ord(each) for each in marks.tag).encode() for escape in escapes}
+    for constant in _constants(marks):
+        forms |= {constant.encode(), constant.encode().hex().encode(), constant.encode("utf-16-le")[:-1]}
+    for date in marks.dates:
+        year, month, day = date.split("-")
+        written = (f"{year}{month}{day}", f"{month}/{day}/{year}", f"{day}/{month}/{year}", f"{day}.{month}.{year}")
+        forms |= {each.encode() for each in (*written, f"{year}/{month}/{day}")}
     return forms
 
 
-def _constants(marks: Marks) -> Iterator[str]:
+def _constants(marks: Marks) -> tuple[str, ...]:
     digits = marks.digits
-    yield digits[:10]
-    yield f"{digits[:8]}-{digits[8:]}"
-    for date in marks.dates:
-        year, month, day = date.split("-")
-        yield from (date, year + month + day, f"{month}/{day}/{year}", f"{day}/{month}/{year}", f"{day}.{month}.{year}")
-        yield f"{year}/{month}/{day}"
+    return (marks.tag, digits[:10], f"{digits[:8]}-{digits[8:]}", *marks.dates)
 
 
 def _forms_of_base64(marks: Marks) -> Iterator[bytes]:
-    for constant in (marks.tag, *_constants(marks)):
+    for constant in _constants(marks):
         plain = constant.encode()
         for shift in range(3):
             # Of the base64 of any text that holds the constant, the part that depends on nothing else.

@@ -64,7 +64,7 @@ class Sweep:
                 before = b""
                 while chunk := stream.read(16 * _CHUNK):
                     sink.searched += len(chunk)
-                    sink.leaks += search(name, before[-_OVERLAP:] + chunk, self._marks)
+                    sink.leaks += search(name, before[-_OVERLAP:] + chunk.rstrip(b"\0"), self._marks)
                     before = chunk
         except OSError:
             return
