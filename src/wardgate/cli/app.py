@@ -345,7 +345,7 @@ def _phi_canary(commands: _Commands) -> None:
         description="Run a copy of a configuration with stand-ins for its models, its FHIR server and its stores; send "
         "calls, reports and questions in which everything that is somebody's is a mark; search all that the gateway "
         "says and keeps for these marks. Nothing real is called or written.",
-        epilog="Exit: 0 no mark was found, 1 one was, 2 it cannot be run. See docs/telemetry.md.",
+        epilog="Exit: 0 no mark was found, 1 one was, 2 it cannot be run. See docs/canary.md.",
     )
     canary.add_argument("config", type=Path, nargs="?", default=CONFIG, metavar="CONFIG", help=CONFIG_HELP)
     canary.add_argument(

@@ -47,7 +47,7 @@ def _show(found: Found) -> None:
     answered = ", ".join(f"{count:,} {status or 'broken off'}" for status, count in sorted(found.answered.items()))
     console.print(f"\n{found.marks:,} marks planted; answers: {answered}; {found.cards:,} cards.", soft_wrap=True)
     if not found.cards:
-        console.print("No card was shown: look whether the made-up patients fit (docs/telemetry.md).", soft_wrap=True)
+        console.print("No card was shown: look whether the made-up patients fit (docs/canary.md).", soft_wrap=True)
     for name, sink in found.sinks.items():
         for leak in sink.leaks[:_SHOWN]:
             place = f" (planted at {leak.where})" if leak.where else ""
