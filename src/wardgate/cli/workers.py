@@ -144,9 +144,10 @@ class Parent:
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
-        self._know()
         self._digest = configured.catalog.digest
         """Of the files that answer."""
+        self._certificates = bootstrap.certificates_of(configured.secrets)[1]
+        self._know()
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
         self._desk = None
         if configured.secrets.durable is not None:
@@ -156,7 +157,7 @@ class Parent:
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -171,7 +172,8 @@ class Parent:
             bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
-            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
+            tls = None if self._certificates is None else self._certificates.context
+            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop, tls=[tls])
             for task in beside:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
@@ -210,6 +212,8 @@ class Parent:
                         worker.stop(signal.SIGTERM)
             await self._ask_all("drop" if errors else "swap")
             if not errors:
+                if self._certificates is not None:
+                    self._certificates.reload()  # all workers have found it sound
                 await self._follow()
         for finding in errors:
             self._log.finding("error", finding)

@@ -7,6 +7,7 @@ malformed, not at all.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 import msgspec
@@ -122,7 +123,7 @@ class FeedbackReader:
             client.name,
             issued_id(wire.card),
             outcome,
-            at,
+            float(floor(at)),  # what stands behind the second says nothing, and may be anything
             tuple(found for found in accepted if found is not None),
         )
         given = _given(wire)
