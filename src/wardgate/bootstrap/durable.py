@@ -9,7 +9,6 @@ from wardgate.adapters.aead.custodian import NoCustodianKey, Sealer
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.sql.archive import SqlArchive
-from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.record_names import RecordNames, card
@@ -26,7 +25,11 @@ class StoreRefused(Exception):
 
 def archive_of(place: DurablePlace, card_key: Callable[[str], str]) -> SqlArchive:
     """Asks nobody yet: it opens with its first use."""
-    return SqlArchive(Sqlite(place) if isinstance(place, SqlitePlace) else Postgres(place), card_key)
+    if isinstance(place, SqlitePlace):
+        return SqlArchive(Sqlite(place), card_key)
+    from wardgate.adapters.sql.postgres import Postgres  # only where it is used: its driver takes a while to import
+
+    return SqlArchive(Postgres(place), card_key)
 
 
 @dataclass(frozen=True, slots=True)
