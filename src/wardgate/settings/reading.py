@@ -21,7 +21,7 @@ from wardgate.settings import durable
 from wardgate.settings.addresses import is_loopback, is_private
 from wardgate.settings.durable import NAME
 from wardgate.settings.file import ClientFile, File, store_place
-from wardgate.settings.told import Limits, Listen, Secrets, Settings, Telemetry
+from wardgate.settings.told import Anchoring, Limits, Listen, Secrets, Settings, Telemetry
 
 
 def read_settings(document: Document) -> Settings:
@@ -60,6 +60,9 @@ def read_settings(document: Document) -> Settings:
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
         custodian=None if file.custody is None else file.custody.public_key,
+        anchoring=None
+        if file.audit is None
+        else Anchoring(file.audit.anchor_key, file.audit.anchors, file.audit.every),
         pseudonym_key=() if key is None else (key.env, *key.previous),
         telemetry=Telemetry(
             file.telemetry.otlp,
@@ -98,6 +101,7 @@ _FIXED = {
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
     "custodian": "custody",
+    "anchoring": "audit",
     "telemetry.otlp": "telemetry.otlp",
     "telemetry.otlp_headers": "telemetry.otlp_headers",
     "telemetry.prometheus": "telemetry.prometheus",
@@ -140,9 +144,14 @@ def read_secrets(
             what, remedy = "the environment holds no text for this header", "set the variable that it names"
             findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     custodian = _custodian(settings, document, folder, findings)
+    anchoring = settings.anchoring
+    anchor_key = None if anchoring is None else _anchor_key(anchoring, document, folder, findings)
+    anchors = None if anchoring is None else (folder / anchoring.folder).resolve()
     if findings:
         raise ConfigurationError(findings)
-    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot, kept, custodian, headers)
+    return Secrets(
+        (folder / settings.spool).resolve(), tuple(secrets), hot, kept, custodian, headers, anchor_key, anchors
+    )
 
 
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
@@ -153,6 +162,15 @@ def _custodian(settings: Settings, document: Document, folder: Path, findings: l
     except OSError:
         what, remedy = "the custodian's public key cannot be read", "name a PEM file, from this file's folder"
         findings.append(document.finding(("custody", "public_key"), what, remedy))
+        return None
+
+
+def _anchor_key(anchoring: Anchoring, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
+    try:
+        return (folder / anchoring.key).read_bytes()
+    except OSError:
+        what, remedy = "the key of the anchors cannot be read", "name a PEM file, from this file's folder"
+        findings.append(document.finding(("audit", "anchor_key"), what, remedy))
         return None
 
 

@@ -44,6 +44,16 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchoring:
+    """How anchors of the audit chain are exported, files as the configuration names them."""
+
+    key: str
+    folder: str
+    every: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `wardgate.yaml` says and that a part which is built reads."""
 
@@ -71,6 +81,7 @@ class Settings:
     """Seconds that each kind of record is kept."""
     custodian: str | None
     """The file of the custodian's public key, as the file names it."""
+    anchoring: Anchoring | None
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     telemetry: Telemetry
@@ -92,3 +103,6 @@ class Secrets:
     custodian: bytes | None = None
     """The custodian's public key, which is no secret."""
     otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    anchor_key: bytes | None = field(default=None, repr=False)
+    anchors: Path | None = None
+    """The folder of the anchors of the audit chain; None, as the key: none are made."""
