@@ -1,10 +1,17 @@
 """Events and chains for tests."""
 
+from itertools import count
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
 
-from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, moment, seal
+from wardgate.adapters.spool.pending import PendingFolder
+from wardgate.adapters.sql.chain import SqlAuditStore
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.control.audit import AuditTrail
+from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, body_of, moment, seal
+from wardgate.domain.durable import SqlitePlace
 
 NOW = 1_790_000_000.0
 
@@ -36,3 +43,30 @@ def chain_of(length: int) -> list[SealedEntry]:
     for number in range(1, length + 1):
         chain.append(seal(event(number), chain[-1].link if chain else START, NOW))
     return chain
+
+
+class AuditGround:
+    """A trail on a real store and spool; `cut` puts a folder where the store should be, `mend` takes it away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.spool = folder / "wardgate.db", folder / "audit"
+        ids = count(1)
+        self.store = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        self.trail = AuditTrail(
+            self.store,
+            PendingFolder(self.spool),
+            lambda: 1_790_000_000.5,
+            lambda: str(UUID(int=next(ids))),
+            lambda: b"s" * 32,
+        )
+
+    def cut(self) -> None:
+        self.store.close()
+        self.path.unlink(missing_ok=True)
+        self.path.mkdir()
+
+    def mend(self) -> None:
+        self.path.rmdir()
+
+    def said(self) -> list[dict[str, object]]:
+        return [body_of(entry) for entry in self.store.entries()]

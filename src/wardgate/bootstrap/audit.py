@@ -1,17 +1,23 @@
 """The audit chain with what belongs to it: its store, its spool, its anchors."""
 
 import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchorKey
+from wardgate.adapters.files.anchors import write_anchor
+from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
-from wardgate.control.audit import AuditTrail
+from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.domain.durable import DurablePlace, SqlitePlace
-from wardgate.settings import Secrets
+from wardgate.gateway.ports import Clock
+from wardgate.settings import Anchoring, Secrets
 
 _CONNECTIONS = 2
 _FOLDER = "audit"
@@ -39,3 +45,79 @@ def signer_of(secrets: Secrets) -> AnchorSigner | None:
     except NoAnchorKey:
         what = "audit.anchor_key names no Ed25519 private key in PEM: openssl genpkey -algorithm Ed25519 -out FILE"
         raise StoreRefused(what) from None
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperOptions:
+    look: float = 5.0
+    """Seconds between two looks at the spool, where nobody says that there is something."""
+
+
+class AuditKeeper:
+    """A thread of its own, since a store may hang: chains what was spooled, and exports anchors. In the process that
+    has the admin listener."""
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        signer: AnchorSigner | None,
+        folder: Path | None,
+        every: float,
+        clock: Clock,
+        log: EventLog,
+        options: KeeperOptions | None = None,
+    ) -> None:
+        self.trail = trail
+        self._signer, self._folder, self._every = signer, folder, every
+        self._clock, self._log, self._options = clock, log, options or KeeperOptions()
+        self._stop, self._up, self._due, self._anchored = threading.Event(), True, 0.0, 0
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self, seconds: float = 2.0) -> None:
+        self._stop.set()
+        self.trail.spooled.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            last = self._stop.is_set()  # read first: what came before the end is chained
+            self.trail.spooled.clear()
+            try:
+                self.trail.chain_spooled()
+                if self._signer is not None and self._due <= self._clock.monotonic():
+                    self._anchor(self._signer)
+                self._tell(True)
+            except AuditUnavailable:
+                self._tell(False)
+            except Exception as error:  # it goes on, whatever a disk or a driver does
+                self._log.fault("audit", error)
+            if not last:
+                self.trail.spooled.wait(self._options.look)
+        self.trail.store.close()
+
+    def _anchor(self, signer: AnchorSigner) -> None:
+        self._due = self._clock.monotonic() + self._every
+        link = self.trail.store.last()
+        if link.number == self._anchored or self._folder is None or link.number == 0:
+            return
+        write_anchor(self._folder, link, signer.sign(link, self._clock.now()))
+        self._anchored = link.number
+        self._log.event("audit_anchor", entry=link.number, seal=link.seal)
+
+    def _tell(self, up: bool) -> None:
+        if up != self._up:
+            self._up = up
+            self._log.event("audit_chain", state="up" if up else "down")
+
+
+def audit_keeper(secrets: Secrets, anchoring: Anchoring | None, clock: Clock, log: EventLog) -> AuditKeeper | None:
+    """None: there is no durable store. Raises StoreRefused."""
+    if secrets.durable is None:
+        return None
+    trail, every = audit_trail(secrets, audit_store_of(secrets.durable)), 0.0 if anchoring is None else anchoring.every
+    return AuditKeeper(trail, signer_of(secrets), secrets.anchors, every, clock, log)

@@ -14,6 +14,7 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
@@ -101,6 +102,9 @@ class Gateway:
         )
         archive = None if self._durable is None else self._durable.archive
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
+        # of several workers, the parent has the admin listener, and so the chain
+        secrets = configured.secrets
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -155,6 +159,7 @@ class Gateway:
             self.circuits,
             self.isolate,
             self._records,
+            None if self._audit is None else self._audit.trail,
         )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
@@ -214,6 +219,8 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
+        if self._audit is not None:
+            self._audit.begin()
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
@@ -241,6 +248,8 @@ class Gateway:
         await self._spool.close()
         if self._durable is not None:
             await asyncio.to_thread(self._durable.end)
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""

@@ -24,6 +24,8 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.worker import PAGE, with_secret
@@ -131,6 +133,7 @@ class Parent:
         self._admin = bind(settings.admin.host, settings.admin.port)
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
         self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
+        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
@@ -145,8 +148,11 @@ class Parent:
             self.circuits,
             self.isolate,
             self._desk,
+            None if self._audit is None else self._audit.trail,
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
+        if self._audit is not None:
+            self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
@@ -155,6 +161,8 @@ class Parent:
             telling.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.end)
         self._log.event("stopped")
         return not self._failed
 

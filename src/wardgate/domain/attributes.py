@@ -128,7 +128,19 @@ _CLASS = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _MODULE = r"[A-Za-z_][A-Za-z0-9_.]{0,99}"
 _PLACE = r"[A-Za-z0-9_./-]{1,160}:[0-9]{1,6}|outside"
 
-FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry", "durable_store", "record", "spool")
+FAULT_STAGES = (
+    "hook",
+    "edge",
+    "recall",
+    "notice",
+    "shadow",
+    "reload",
+    "telemetry",
+    "durable_store",
+    "record",
+    "spool",
+    "audit",
+)
 """Where a failure that no table expected may be noted."""
 
 
@@ -203,6 +215,8 @@ class Attributes(TypedDict, total=False):
         Words(("sqlite", "postgresql", "decisions", "feedback", "outcomes", "access", "custody")),
     ]
     rows: Annotated[int, "how many records", Measured(0, 1_000_000_000_000)]
+    entry: Annotated[int, "an entry of the audit chain", Measured(0, 1_000_000_000_000)]
+    seal: Annotated[str, "its seal", Issued(r"[0-9a-f]{64}")]
     cause: Annotated[
         str,
         "why something did not count, or did not leave",

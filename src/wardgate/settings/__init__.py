@@ -10,9 +10,10 @@ from wardgate.settings.reading import (
     require_shared,
     require_startable,
 )
-from wardgate.settings.told import Limits, Listen, Secrets, Settings
+from wardgate.settings.told import Anchoring, Limits, Listen, Secrets, Settings
 
 __all__ = [
+    "Anchoring",
     "ClientFile",
     "File",
     "Limits",

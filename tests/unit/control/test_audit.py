@@ -1,57 +1,26 @@
 """What raises waits for the chain; what lowers waits for nobody."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from wardgate.adapters.spool.pending import PendingFolder
-from wardgate.adapters.sql.chain import SqlAuditStore
-from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.control.audit import AuditTrail, AuditUnavailable, Kept
-from wardgate.domain.audit import Action, Deed, body_of, remark_hash
-from wardgate.domain.durable import SqlitePlace
+from tests.fakes.audit import AuditGround
+from wardgate.control.audit import AuditUnavailable, Kept
+from wardgate.domain.audit import Action, Deed, remark_hash
 
 DEED = Deed(who="operator-1", what=Action.CIRCUIT_ISOLATE, subject="kidney-failure/1.0.0", reason="alert_rate")
 
 
-class Ground:
-    """A trail on a real store and spool; `cut` puts a folder where the store should be, `mend` takes it away."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path, self.spool = folder / "wardgate.db", folder / "audit"
-        ids = count(1)
-        self.store = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
-        self.trail = AuditTrail(
-            self.store,
-            PendingFolder(self.spool),
-            lambda: 1_790_000_000.5,
-            lambda: str(UUID(int=next(ids))),
-            lambda: b"s" * 32,
-        )
-
-    def cut(self) -> None:
-        self.store.close()
-        self.path.unlink(missing_ok=True)
-        self.path.mkdir()
-
-    def mend(self) -> None:
-        self.path.rmdir()
-
-    def said(self) -> list[dict[str, object]]:
-        return [body_of(entry) for entry in self.store.entries()]
-
-
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    made = Ground(tmp_path)
+def ground(tmp_path: Path) -> Iterator[AuditGround]:
+    made = AuditGround(tmp_path)
     yield made
     made.store.close()
 
 
-def test_what_is_required_stands_on_the_chain_when_it_returns(ground: Ground) -> None:
+def test_what_is_required_stands_on_the_chain_when_it_returns(ground: AuditGround) -> None:
     link = ground.trail.require(DEED, "Twice the usual rate since 14:00")
     (said,) = ground.said()
     assert link.number == 1 and said["what"] == "circuit.isolate" and said["at"] == "2026-09-21T14:13:20.500Z"
@@ -61,7 +30,7 @@ def test_what_is_required_stands_on_the_chain_when_it_returns(ground: Ground) ->
     assert remark is not None and remark.text == "Twice the usual rate since 14:00"
 
 
-def test_without_the_store_what_is_required_is_refused(ground: Ground) -> None:
+def test_without_the_store_what_is_required_is_refused(ground: AuditGround) -> None:
     """And nothing of it is chained later: it was not done."""
     ground.cut()
     with pytest.raises(AuditUnavailable):
@@ -70,7 +39,7 @@ def test_without_the_store_what_is_required_is_refused(ground: Ground) -> None:
     assert ground.trail.chain_spooled() == 0 and ground.said() == []
 
 
-def test_without_the_store_what_was_done_is_kept_and_chained_later(ground: Ground) -> None:
+def test_without_the_store_what_was_done_is_kept_and_chained_later(ground: AuditGround) -> None:
     """In the order in which it was done, with its remark."""
     ground.cut()
     assert ground.trail.keep(DEED, "first") is Kept.SPOOLED
@@ -85,7 +54,7 @@ def test_without_the_store_what_was_done_is_kept_and_chained_later(ground: Groun
     assert ground.trail.chain_spooled() == 0 and not list(ground.spool.glob("*.json"))
 
 
-def test_a_process_that_died_after_chaining_chains_nothing_twice(ground: Ground) -> None:
+def test_a_process_that_died_after_chaining_chains_nothing_twice(ground: AuditGround) -> None:
     ground.trail.keep(DEED)
     (file,) = ground.spool.iterdir()
     kept = file.read_bytes()
@@ -95,13 +64,13 @@ def test_a_process_that_died_after_chaining_chains_nothing_twice(ground: Ground)
     assert len(ground.said()) == 1 and not file.exists()
 
 
-def test_where_the_disk_does_not_take_it_the_store_does(ground: Ground) -> None:
+def test_where_the_disk_does_not_take_it_the_store_does(ground: AuditGround) -> None:
     ground.spool.write_bytes(b"")
     assert ground.trail.keep(DEED) is Kept.CHAINED
     assert len(ground.said()) == 1
 
 
-def test_where_neither_takes_it_that_is_told_and_nothing_is_raised(ground: Ground) -> None:
+def test_where_neither_takes_it_that_is_told_and_nothing_is_raised(ground: AuditGround) -> None:
     """A model has been taken out of sight all the same."""
     ground.spool.write_bytes(b"")
     ground.cut()
@@ -110,7 +79,7 @@ def test_where_neither_takes_it_that_is_told_and_nothing_is_raised(ground: Groun
 
 
 @pytest.mark.parametrize("remark", ["\ud800", "a\0b", "x" * 4001])
-def test_a_remark_that_cannot_be_kept_is_refused_without_its_text(ground: Ground, remark: str) -> None:
+def test_a_remark_that_cannot_be_kept_is_refused_without_its_text(ground: AuditGround, remark: str) -> None:
     with pytest.raises(ValueError) as refused:
         ground.trail.keep(DEED, remark)
     assert remark not in str(refused.value)

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from fastapi import HTTPException, Request
 
+from wardgate.domain.audit import Action
+from wardgate.web.admin.witness import Witness
+
 
 class Role(StrEnum):
     ANYONE = "anyone"  # also without a principal: a load balancer has none
@@ -26,21 +29,31 @@ class Principal:
 LOCAL = Principal("local", frozenset(Role))
 """Whoever reaches the loopback listener under `insecure_demo`."""
 
+NOBODY = Principal("nobody", frozenset())
+"""On a route for anyone: nobody was asked for."""
+
 WhoCalls = Callable[[Request], Principal | None]
-Check = Callable[[Request], Awaitable[Principal | None]]
+Check = Callable[[Request], Awaitable[Principal]]
 
 
-def needs(who_calls: WhoCalls, role: Role) -> Check:
-    """A dependency that gives the principal, or ends the request with 401 or 403. None only for `ANYONE`."""
+class Access:
+    """`witness` puts on the audit chain what somebody who is known was denied."""
 
-    async def check(request: Request) -> Principal | None:
-        if role is Role.ANYONE:
-            return None
-        principal = who_calls(request)
-        if principal is None:
-            raise HTTPException(401)
-        if role not in principal.roles:
-            raise HTTPException(403)
-        return principal
+    def __init__(self, who_calls: WhoCalls, witness: Witness) -> None:
+        self._who_calls, self.witness = who_calls, witness
 
-    return check
+    def needs(self, role: Role) -> Check:
+        """A dependency that gives the principal, or ends the request with 401 or 403."""
+
+        async def check(request: Request) -> Principal:
+            if role is Role.ANYONE:
+                return NOBODY
+            principal = self._who_calls(request)
+            if principal is None:
+                raise HTTPException(401)
+            if role not in principal.roles:
+                await self.witness.denied(principal.name, Action.ADMIN_CALL, role.value)
+                raise HTTPException(403)
+            return principal
+
+        return check

@@ -21,7 +21,7 @@ from wardgate.records.archive import ArchiveUnavailable, RecordRefused
 from wardgate.records.desk import ALWAYS, MONTH, TROUBLES, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
-from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
+from wardgate.web.admin.access import Access, Principal, Role
 from wardgate.web.admin.problems import Problem
 
 NDJSON = "application/x-ndjson"
@@ -36,9 +36,9 @@ _Time = Annotated[str | None, Query(max_length=40)]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
-def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
+def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1")
-    viewer, ingest = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.INGEST))
+    viewer, ingest = Depends(access.needs(Role.VIEWER)), Depends(access.needs(Role.INGEST))
 
     def open_desk() -> RecordsDesk:
         if desk is None:
