@@ -5,15 +5,28 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from fastapi import Request
 
 from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, body_of, moment, seal
 from wardgate.domain.durable import SqlitePlace
+from wardgate.web.admin import Principal
+from wardgate.web.admin.access import WhoCalls
 
 NOW = 1_790_000_000.0
+
+
+def calls(principal: Principal | None) -> WhoCalls:
+    """Whoever asks the admin listener, it is this one."""
+
+    async def who(_: Request) -> Principal | None:
+        return principal
+
+    return who
 
 
 def event(number: int, **changes: object) -> AuditEvent:
@@ -52,6 +65,7 @@ class AuditGround:
         self.path, self.spool = folder / "wardgate.db", folder / "audit"
         ids = count(1)
         self.store = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        self.tokens = SqlTokenStore(Sqlite(SqlitePlace(str(self.path))))
         self.trail = AuditTrail(
             self.store,
             PendingFolder(self.spool),
@@ -60,8 +74,12 @@ class AuditGround:
             lambda: b"s" * 32,
         )
 
-    def cut(self) -> None:
+    def close(self) -> None:
         self.store.close()
+        self.tokens.close()
+
+    def cut(self) -> None:
+        self.close()
         self.path.unlink(missing_ok=True)
         self.path.mkdir()
 

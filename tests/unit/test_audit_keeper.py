@@ -27,7 +27,9 @@ class Scene:
         self.folder = folder / "anchors"
         self.signer = AnchorSigner(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         log, options = EventLog(self.written), KeeperOptions(look=0.02)
-        self.keeper = AuditKeeper(self.ground.trail, self.signer, self.folder, 3600.0, self.clock, log, options)
+        self.keeper = AuditKeeper(
+            self.ground.trail, self.ground.tokens, self.signer, self.folder, 3600.0, self.clock, log, options
+        )
 
     @property
     def events(self) -> list[dict[str, object]]:

@@ -4,31 +4,50 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex, token_urlsafe
 
 from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchorKey
 from wardgate.adapters.files.anchors import write_anchor
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
+from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
+from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable
+from wardgate.control.tokens import TokenBook, TokenDesk
 from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.domain.tokens import SECRET_BYTES
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
 
 _CONNECTIONS = 2
 _FOLDER = "audit"
 _SALT_BYTES = 32
+_ID_BYTES = 6
 
 
 def audit_store_of(place: DurablePlace) -> SqlAuditStore:
     """Asks nobody yet: it opens with its first use."""
+    return SqlAuditStore(_database(place))
+
+
+def token_store_of(place: DurablePlace) -> SqlTokenStore:
+    """Asks nobody yet."""
+    return SqlTokenStore(_database(place))
+
+
+def token_desk(store: SqlTokenStore, trail: AuditTrail) -> TokenDesk:
+    return TokenDesk(store, trail, SystemClock.now, lambda: token_hex(_ID_BYTES), lambda: token_urlsafe(SECRET_BYTES))
+
+
+def _database(place: DurablePlace) -> Database:
     if isinstance(place, SqlitePlace):
-        return SqlAuditStore(Sqlite(place, SqliteOptions(readers=_CONNECTIONS)))
-    return SqlAuditStore(Postgres(place, PostgresOptions(connections=_CONNECTIONS)))
+        return Sqlite(place, SqliteOptions(readers=_CONNECTIONS))
+    return Postgres(place, PostgresOptions(connections=_CONNECTIONS))
 
 
 def audit_trail(secrets: Secrets, store: SqlAuditStore) -> AuditTrail:
@@ -55,11 +74,12 @@ class KeeperOptions:
 
 class AuditKeeper:
     """A thread of its own, since a store may hang: chains what was spooled, and exports anchors. In the process that
-    has the admin listener."""
+    has the admin listener; beside it, the tokens of those who call that."""
 
     def __init__(
         self,
         trail: AuditTrail,
+        tokens: SqlTokenStore,
         signer: AnchorSigner | None,
         folder: Path | None,
         every: float,
@@ -67,7 +87,8 @@ class AuditKeeper:
         log: EventLog,
         options: KeeperOptions | None = None,
     ) -> None:
-        self.trail = trail
+        self.trail, self._tokens = trail, tokens
+        self.book = TokenBook(tokens, clock.now, clock.monotonic)
         self._signer, self._folder, self._every = signer, folder, every
         self._clock, self._log, self._options = clock, log, options or KeeperOptions()
         self._stop, self._up, self._due, self._anchored = threading.Event(), True, 0.0, 0
@@ -99,6 +120,7 @@ class AuditKeeper:
             if not last:
                 self.trail.spooled.wait(self._options.look)
         self.trail.store.close()
+        self._tokens.close()
 
     def _anchor(self, signer: AnchorSigner) -> None:
         self._due = self._clock.monotonic() + self._every
@@ -120,4 +142,5 @@ def audit_keeper(secrets: Secrets, anchoring: Anchoring | None, clock: Clock, lo
     if secrets.durable is None:
         return None
     trail, every = audit_trail(secrets, audit_store_of(secrets.durable)), 0.0 if anchoring is None else anchoring.every
-    return AuditKeeper(trail, signer_of(secrets), secrets.anchors, every, clock, log)
+    tokens = token_store_of(secrets.durable)
+    return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)

@@ -52,7 +52,7 @@ from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions
 from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
-from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
+from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 
@@ -150,7 +150,10 @@ class Gateway:
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
         ports = AdminPorts(
-            lambda request: LOCAL,
+            by_token(
+                None if self._audit is None else self._audit.book,
+                lambda: self._now.configured.settings.insecure_demo,
+            ),
             self.ready,
             self.services,
             self.stores,

@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
             )
         case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "reidentify":
             return record_commands.run(options)
-        case "audit":
+        case "audit" | "token":
             return control_commands.run(options)
         case _:
             from wardgate.cli import call

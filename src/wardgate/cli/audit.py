@@ -37,14 +37,14 @@ _MEANINGS = {
 }
 
 
-class _Cannot(Exception):
+class CannotTell(Exception):
     """Why not, for a person."""
 
 
 def verify(export: Path | None, config: Path | None, anchors: list[Path] | None, key: Path | None) -> int:
     """0: sound; 1: not, or it cannot be read."""
-    with _told() as told:
-        secrets = _secrets(config or CONFIG) if export is None or config is not None else None
+    with told() as result:
+        secrets = secrets_of(config or CONFIG) if export is None or config is not None else None
         known = _key(key, secrets)
         places = anchors or ([secrets.anchors] if secrets is not None and secrets.anchors is not None else [])
         verifier = Verifier(_anchors(places, known))
@@ -56,13 +56,13 @@ def verify(export: Path | None, config: Path | None, anchors: list[Path] | None,
                 _judge(verifier, (line.removesuffix(b"\n") for line in lines))
         verdict = verifier.verdict()
         _show(verdict, bool(places), known is not None)
-        told.code = 0 if verdict.sound else 1
-    return told.code
+        result.code = 0 if verdict.sound else 1
+    return result.code
 
 
 def export(file: Path, config: Path) -> int:
-    with _told() as told:
-        entries = _entries(_secrets(config))
+    with told() as result:
+        entries = _entries(secrets_of(config))
         if file == Path("-"):
             for entry in entries:
                 sys.stdout.buffer.write(entry.line + b"\n")
@@ -72,64 +72,64 @@ def export(file: Path, config: Path) -> int:
                 for number, entry in enumerate(entries, 1):  # noqa: B007 - how many, in the end
                     written.write(entry.line + b"\n")
             print(f"{file}: {number:,} entries (0600)")
-        told.code = 0
-    return told.code
+        result.code = 0
+    return result.code
 
 
 def search(config: Path, named: Mapping[str, str], since: str | None, until: str | None, as_json: bool) -> int:
-    with _told() as told:
-        span = span_of(since, until, _now(), ALWAYS)
+    with told() as result:
+        span = span_of(since, until, now(), ALWAYS)
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
-        with _store(_secrets(config)) as store:
+        with _store(secrets_of(config)) as store:
             for entry in store.search(Wanted(**named, **times)):
                 if as_json:
                     print(entry.line.decode())
                 else:
                     said = body_of(entry)
                     print(_line(said, store.remark(str(said["id"])) if said.get("remark") else None))
-        told.code = 0
-    return told.code
+        result.code = 0
+    return result.code
 
 
 def anchor(config: Path) -> int:
     from wardgate.bootstrap.audit import signer_of
 
-    with _told() as told:
-        secrets = _secrets(config)
+    with told() as result:
+        secrets = secrets_of(config)
         signer = signer_of(secrets)
         if signer is None or secrets.anchors is None:
-            raise _Cannot("no key signs anchors: add `audit: {anchor_key: FILE}` to wardgate.yaml (docs/audit.md)")
+            raise CannotTell("no key signs anchors: add `audit: {anchor_key: FILE}` to wardgate.yaml (docs/audit.md)")
         with _store(secrets) as store:
             link = store.last()
         if link.number == 0:
-            raise _Cannot("the chain has no entry yet")
-        path = write_anchor(secrets.anchors, link, signer.sign(link, _now()))
+            raise CannotTell("the chain has no entry yet")
+        path = write_anchor(secrets.anchors, link, signer.sign(link, now()))
         print(f"entry {link.number}: {path or 'anchored already'}")
-        told.code = 0
-    return told.code
+        result.code = 0
+    return result.code
 
 
 def erase(config: Path, event: str, reason: str, ticket: str) -> int:
     """On the chain first, then done."""
     from wardgate.bootstrap.audit import audit_trail
 
-    with _told() as told:
+    with told() as result:
         if not re.fullmatch(r"[0-9a-f-]{36}", event):
-            raise _Cannot("that is no id of an entry: `wardgate audit search --json` shows them")
-        secrets = _secrets(config)
+            raise CannotTell("that is no id of an entry: `wardgate audit search --json` shows them")
+        secrets = secrets_of(config)
         with _store(secrets) as store:
             if store.remark(event) is None:
-                raise _Cannot("there is no remark beside such an entry, or it has been erased")
+                raise CannotTell("there is no remark beside such an entry, or it has been erased")
             what = Action.REMARK_ERASE
             try:
                 deed = Deed(who=os_principal(), what=what, subject=event, reason=reason, ticket=ticket)
                 audit_trail(secrets, store).require(deed)
             except ValueError:
-                raise _Cannot("--reason takes a code such as names_a_patient, --ticket a ticket's name") from None
+                raise CannotTell("--reason takes a code such as names_a_patient, --ticket a ticket's name") from None
             store.erase_remark(event)
         print("erased; the entry stays, with a hash that nobody can guess at")
-        told.code = 0
-    return told.code
+        result.code = 0
+    return result.code
 
 
 def os_principal() -> str:
@@ -141,17 +141,17 @@ def os_principal() -> str:
     return f"os:{name}" if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else f"os:{os.getuid()}"
 
 
-class _Told:
+class Result:
     code = 1
 
 
 @contextmanager
-def _told() -> Iterator[_Told]:
+def told() -> Iterator[Result]:
     from wardgate.bootstrap.durable import StoreRefused
 
-    told = _Told()
+    result = Result()
     try:
-        yield told
+        yield result
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
     except AuditUnavailable as error:
@@ -160,13 +160,13 @@ def _told() -> Iterator[_Told]:
         print(error, file=sys.stderr)
     except NoTime as error:
         print(error.what, file=sys.stderr)
-    except _Cannot as error:
+    except CannotTell as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"{error.filename or 'a file'}: {(error.strerror or 'cannot be used').lower()}", file=sys.stderr)
 
 
-def _secrets(config: Path) -> Secrets:
+def secrets_of(config: Path) -> Secrets:
     """Raises ConfigurationError."""
     examination = examine(config)
     if examination.errors or examination.settings is None or examination.document is None:
@@ -199,7 +199,7 @@ def _key(path: Path | None, secrets: Secrets | None) -> AnchorKey | None:
         try:
             return AnchorKey.of(path.read_bytes())
         except NoAnchorKey:
-            raise _Cannot(f"{path}: no Ed25519 public key in PEM (openssl pkey -in PRIVATE -pubout)") from None
+            raise CannotTell(f"{path}: no Ed25519 public key in PEM (openssl pkey -in PRIVATE -pubout)") from None
     signer = None if secrets is None else signer_of(secrets)
     return None if signer is None else signer.public
 
@@ -211,7 +211,7 @@ def _anchors(places: Iterable[Path], key: AnchorKey | None) -> list[Anchor]:
             signed = path.read_bytes()
             found.append(unproven_anchor(signed) if key is None else key.read(signed))
         except NoAnchor as error:
-            raise _Cannot(f"{path}: {error.why}") from None
+            raise CannotTell(f"{path}: {error.why}") from None
     return found
 
 
@@ -258,7 +258,7 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
     return "  ".join(str(part) for part in parts if part)
 
 
-def _now() -> float:
+def now() -> float:
     import time
 
     return time.time()  # noqa: TID251 - a command reads the clock

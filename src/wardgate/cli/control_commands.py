@@ -1,20 +1,27 @@
-"""Arguments to the commands about who may do what, and who did: audit."""
+"""Arguments to the commands about who may do what, and who did: audit, token."""
 
 import argparse
 from pathlib import Path
 from typing import TypeAlias
 
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
+from wardgate.domain.tokens import Role
+from wardgate.domain.units import parse_duration
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_ROLES = "repeatable: " + ", ".join(Role)
 
 
 def add_to(commands: Commands) -> None:
     _audit(commands)
+    _token(commands)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    if options.command == "token":
+        return _run_token(options)
     from wardgate.cli import audit
 
     if options.action == "verify":
@@ -83,4 +90,41 @@ def _audit(commands: Commands) -> None:
     erase.add_argument("--reason", required=True, metavar="CODE", help="a code, such as names_a_patient")
     erase.add_argument("--ticket", default="", metavar="TICKET", help="where it was asked for")
     for action in (export, search, anchor, erase):
+        action.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
+
+
+def _run_token(options: argparse.Namespace) -> int:
+    from wardgate.cli import token
+
+    config = file_of(options.config)
+    if options.action == "new":
+        return token.new(config, options.name, options.role, options.service, options.expires)
+    if options.action == "list":
+        return token.listing(config)
+    return token.revoke(config, options.token, options.reason, options.ticket)
+
+
+def _token(commands: Commands) -> None:
+    token = commands.add_parser(
+        "token",
+        help="give, list or revoke tokens of the admin listener",
+        description="Tokens of the admin listener: who may do what, over which services, until when.",
+        epilog="Exit: 0 done, 1 not. See docs/audit.md.",
+    )
+    actions: Commands = token.add_subparsers(dest="action", metavar="ACTION", required=True)
+    new = actions.add_parser(
+        "new",
+        help="give one, shown once",
+        description="Give one. Its secret is shown this once: it goes into WARDGATE_TOKEN, or an Authorization header.",
+    )
+    new.add_argument("name", metavar="NAME", help="of the person or program, in small letters; it stands on the chain")
+    new.add_argument("--role", action="append", required=True, choices=[*Role], metavar="ROLE", help=_ROLES)
+    new.add_argument("--service", action="append", default=[], metavar="ID", help="repeatable; default: all services")
+    new.add_argument("--expires", type=parse_duration, default=90 * 86400.0, metavar="D", help="(default: 90d)")
+    listing = actions.add_parser("list", help="all, without their secrets", description="All, without their secrets.")
+    revoke = actions.add_parser("revoke", help="take one back", description="Take one back, at once.")
+    revoke.add_argument("token", metavar="ID", help="as `list` has it")
+    revoke.add_argument("--reason", default="", metavar="CODE", help="a code, such as left_the_team")
+    revoke.add_argument("--ticket", default="", metavar="TICKET")
+    for action in (new, listing, revoke):
         action.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)

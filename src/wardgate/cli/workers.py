@@ -31,7 +31,7 @@ from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.worker import PAGE, with_secret
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
-from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
+from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.server import bind, serve_sockets
 
 _PATIENCE = 5.0
@@ -139,7 +139,9 @@ class Parent:
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL,
+            by_token(
+                None if self._audit is None else self._audit.book, lambda: self._configured.settings.insecure_demo
+            ),
             self.ready,
             self.services,
             self.stores,

@@ -134,6 +134,10 @@ class AuditTrail:
         self.spooled.set()
         return Kept.SPOOLED
 
+    def check(self, deed: Deed) -> None:
+        """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""
+        self._happened(deed, "")
+
     def chain_spooled(self) -> int:
         """How many were chained. Raises AuditUnavailable or OSError; what was not chained comes again the next time,
         and what was chained when a process died is known to the store."""

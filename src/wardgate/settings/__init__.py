@@ -4,6 +4,7 @@ from wardgate.settings.addresses import is_loopback
 from wardgate.settings.durable import seen_unsafe
 from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
+    admin_token,
     read_secrets,
     read_settings,
     refuse_fixed,
@@ -20,6 +21,7 @@ __all__ = [
     "Listen",
     "Secrets",
     "Settings",
+    "admin_token",
     "is_loopback",
     "read_secrets",
     "read_settings",

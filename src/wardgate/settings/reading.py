@@ -154,6 +154,12 @@ def read_secrets(
     )
 
 
+def admin_token(environment: Mapping[str, str] | None = None) -> str | None:
+    """What a command shows the admin listener: `WARDGATE_TOKEN`. A command line is no place for it, others see that."""
+    held = os.environ if environment is None else environment  # noqa: TID251 - the commands' one variable, read here
+    return held.get("WARDGATE_TOKEN") or None
+
+
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
     if settings.custodian is None:
         return None

@@ -17,7 +17,7 @@ DEED = Deed(who="operator-1", what=Action.CIRCUIT_ISOLATE, subject="kidney-failu
 def ground(tmp_path: Path) -> Iterator[AuditGround]:
     made = AuditGround(tmp_path)
     yield made
-    made.store.close()
+    made.close()
 
 
 def test_what_is_required_stands_on_the_chain_when_it_returns(ground: AuditGround) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import ask
-from tests.fakes.audit import AuditGround
+from tests.fakes.audit import AuditGround, calls
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, Principal, Role, admin_app
@@ -50,7 +50,7 @@ def app(
 
     made: Any = admin_app(
         AdminPorts(
-            principal=lambda _: principal,
+            principal=calls(principal),
             ready=lambda: ready,
             services=services,
             stores=stores,
@@ -68,7 +68,7 @@ def app(
 def ground(tmp_path: Path) -> Iterator[AuditGround]:
     made = AuditGround(tmp_path)
     yield made
-    made.store.close()
+    made.close()
 
 
 async def test_metrics_come_as_the_exposition_says() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import Exchange, Reply, ask, scope
+from tests.fakes.audit import calls
 from tests.fakes.stories import (
     DIGEST,
     NOW,
@@ -63,7 +64,7 @@ def _app(desk: RecordsDesk | None, principal: Principal | None) -> Any:
         return {}
 
     return admin_app(
-        AdminPorts(lambda _: principal, lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, desk)
+        AdminPorts(calls(principal), lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, desk)
     )
 
 

@@ -1,6 +1,5 @@
 """`control.audit.AuditStore` in SQLite or PostgreSQL."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from wardgate.adapters.sql.database import Database
+from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import AUDIT_CHAIN, AUDIT_REMARKS
 from wardgate.control.audit import AuditUnavailable, Happened, Remark, Wanted
 from wardgate.domain.audit import START, Link, SealedEntry, body_of, seal
@@ -17,11 +17,8 @@ _PAGE = 1000
 
 
 class SqlAuditStore:
-    """Opens itself when it is first asked for something."""
-
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._opening, self._open = threading.Lock(), False
+        self._database = Opened(database)
 
     def close(self) -> None:
         self._database.close()
@@ -29,7 +26,7 @@ class SqlAuditStore:
     def append(self, happened: Sequence[Happened], now: float) -> list[Link]:
         if not happened:
             return []
-        with self._opened(), self._database.chaining() as connection:
+        with _told(), self._database.chaining() as connection:
             known = self._known(connection, [each.event.id for each in happened])
             last = self._last(connection)
             for each in happened:
@@ -58,17 +55,17 @@ class SqlAuditStore:
                 yield entry
 
     def last(self) -> Link:
-        with self._opened(), self._database.reading() as connection:
+        with _told(), self._database.reading() as connection:
             return self._last(connection)
 
     def remark(self, event_id: str) -> Remark | None:
         asked = select(AUDIT_REMARKS).where(AUDIT_REMARKS.c.id == event_id)
-        with self._opened(), self._database.reading() as connection:
+        with _told(), self._database.reading() as connection:
             row = connection.execute(asked).first()
         return None if row is None else Remark(row.salt, row.remark)
 
     def erase_remark(self, event_id: str) -> bool:
-        with self._opened(), self._database.writing() as connection:
+        with _told(), self._database.writing() as connection:
             return connection.execute(delete(AUDIT_REMARKS).where(AUDIT_REMARKS.c.id == event_id)).rowcount > 0
 
     def _last(self, connection: Connection) -> Link:
@@ -85,7 +82,7 @@ class SqlAuditStore:
         c = AUDIT_CHAIN.c
         asked = select(c.number, c.seal, c.entry).where(*conditions).order_by(c.number).limit(_PAGE)
         while True:
-            with self._opened(), self._database.reading() as connection:
+            with _told(), self._database.reading() as connection:
                 rows = connection.execute(asked.where(c.number > after)).all()
             for row in rows:
                 yield SealedEntry(row.number, row.seal, row.entry)
@@ -93,20 +90,15 @@ class SqlAuditStore:
                 return
             after = rows[-1].number
 
-    @contextmanager
-    def _opened(self) -> Iterator[None]:
-        try:
-            if not self._open:
-                with self._opening:
-                    if not self._open:
-                        self._database.open()
-                        self._open = True
-            yield
-        except ArchiveUnavailable as error:
-            self._open = False  # what comes back may be another store
-            raise AuditUnavailable(error.trouble.meaning) from None
-        except RecordRefused:
-            raise AuditUnavailable("the durable store does not take what was to be chained") from None
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except ArchiveUnavailable as error:
+        raise AuditUnavailable(error.trouble.meaning) from None
+    except RecordRefused:
+        raise AuditUnavailable("the durable store does not take what was to be chained") from None
 
 
 def _row(happened: Happened, entry: SealedEntry) -> dict[str, object]:

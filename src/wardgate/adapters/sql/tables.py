@@ -171,3 +171,12 @@ AUDIT_REMARKS = Table(
     Column("salt", LargeBinary, nullable=False),
     Column("remark", Text, nullable=False),
 )
+
+TOKENS = Table(
+    "admin_tokens",
+    METADATA,
+    Column("id", NAME, primary_key=True),
+    Column("token", Text, nullable=False),  # as JSON: name, digest of the secret, roles, services, times
+    Column("created", Double, nullable=False),
+    Column("revoked", Double),
+)

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.audit import Action
 from wardgate.domain.findings import Finding
+from wardgate.domain.tokens import Role
 from wardgate.records.desk import RecordsDesk
-from wardgate.web.admin.access import Access, Principal, Role, WhoCalls
+from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.problems import answer_problems
 from wardgate.web.admin.records import records_routes
@@ -50,24 +51,24 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     )
     answer_problems(app)
     access = Access(ports.principal, Witness(ports.audit))
-    operator = Depends(access.needs(Role.OPERATOR))
+    operator, viewer = Depends(access.needs(Role.OPERATOR)), Depends(access.needs(Role.VIEWER, by_service=True))
 
-    def role(role: Role) -> list[Any]:
+    def role(role: Role | None) -> list[Any]:
         return [Depends(access.needs(role))]
 
-    @app.get("/health/live", dependencies=role(Role.ANYONE))
+    @app.get("/health/live", dependencies=role(None))
     async def live() -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    @app.get("/health/ready", dependencies=role(Role.ANYONE))
+    @app.get("/health/ready", dependencies=role(None))
     async def ready() -> JSONResponse:
         if ports.ready():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "draining"}, 503)
 
-    @app.get("/health/services", dependencies=role(Role.VIEWER))
-    async def services() -> JSONResponse:
-        return JSONResponse(dict(await ports.services()))
+    @app.get("/health/services")
+    async def services(principal: Annotated[Principal, viewer]) -> JSONResponse:
+        return JSONResponse({name: state for name, state in (await ports.services()).items() if principal.covers(name)})
 
     @app.get("/health/stores", dependencies=role(Role.VIEWER))
     async def stores() -> JSONResponse:

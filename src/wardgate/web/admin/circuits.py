@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
 from wardgate.domain.audit import Action
-from wardgate.web.admin.access import Access, Principal, Role
+from wardgate.domain.tokens import Role
+from wardgate.web.admin.access import Access, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,21 @@ Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
 
 def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRouter:
     router = APIRouter(prefix="/admin/v1/circuits")
-    viewer, operator = Depends(access.needs(Role.VIEWER)), Depends(access.needs(Role.OPERATOR))
+    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    operator = Depends(access.needs(Role.OPERATOR, by_service=True))
 
-    @router.get("", dependencies=[viewer])
-    async def circuits() -> JSONResponse:
+    @router.get("")
+    async def circuits(principal: Annotated[Principal, viewer]) -> JSONResponse:
         found: dict[str, dict[str, Any]] = {}
         for (service, release), circuit in (await of_all()).items():
-            found.setdefault(service, {})[release] = circuit.as_json()
+            if principal.covers(service):
+                found.setdefault(service, {})[release] = circuit.as_json()
         return JSONResponse(found)
 
-    async def put(service: str, release: str, away: bool, who: str) -> JSONResponse:
+    async def put(service: str, release: str, away: bool, principal: Principal) -> JSONResponse:
         """Away: done, then told. Back is a raise: on the audit chain, or not done."""
-        subject, circuit = f"{service}/{release}", None
+        await access.within(principal, service)
+        who, subject, circuit = principal.name, f"{service}/{release}", None
         if away:
             circuit = await set_one(service, release, away)
             if circuit is not None:
@@ -61,10 +65,10 @@ def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRo
 
     @router.post("/{service}/{release}/isolate")
     async def isolate(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
-        return await put(service, release, True, principal.name)
+        return await put(service, release, True, principal)
 
     @router.post("/{service}/{release}/close")
     async def close(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
-        return await put(service, release, False, principal.name)
+        return await put(service, release, False, principal)
 
     return router

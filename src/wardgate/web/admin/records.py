@@ -16,12 +16,13 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from wardgate.domain.feedback import issued_id
+from wardgate.domain.tokens import Role
 from wardgate.records import tables
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
 from wardgate.records.desk import ALWAYS, MONTH, TROUBLES, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
-from wardgate.web.admin.access import Access, Principal, Role
+from wardgate.web.admin.access import Access, Principal
 from wardgate.web.admin.problems import Problem
 
 NDJSON = "application/x-ndjson"
