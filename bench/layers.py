@@ -140,9 +140,9 @@ class Parts:
     async def edge(self, store: HotStore, layered: bool) -> Edge:
         """With all layers, or with nothing but records and metrics around the spine and the model."""
         clock, meter, snapshots = self.clock, self.meter, self.snapshots
-        recall = recall_of(store, self.ring, snapshots, self.faults)
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
+        recall = recall_of(store, self.ring, snapshots, lambda digest: models[digest].trouble, self.faults)
         flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
         layers = [
             telemetry(Telemetry(clock, meter), self.faults),

@@ -51,6 +51,18 @@ async def test_sighup_reloads(tmp_path: Path) -> None:
         assert (status, msgspec.json.decode(body)["reloaded"]) == (422, False)
 
 
+async def test_a_storm_of_sighups_holds_up_no_stop(tmp_path: Path) -> None:
+    """What comes while a reload is under way is one more reload, and none where the process is to end."""
+    async with running(tmp_path) as here:
+        for _ in range(400):
+            here.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0.002)
+        before = len(here.named("reloaded"))
+        here.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(here.process.wait(), 10) == 0
+    assert before >= 1 and len(here.named("reloaded")) <= before + 10
+
+
 async def test_a_client_that_leaves_ends_no_work(tmp_path: Path) -> None:
     """Others may share it: the call ends as it would have, and is counted (law 1)."""
     async with running(tmp_path) as here:
@@ -96,6 +108,35 @@ async def test_several_workers_answer_and_one_that_is_killed_is_replaced(tmp_pat
         assert "wardgate_workers_up 2.0" in text and "wardgate_workers_lost_total 1.0" in text
         assert f"wardgate_calls_lost_total {float(lost)}" in text
         assert 'wardgate_calls_total{worker="' in text
+
+
+async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    """It would keep its connections and answer nobody; and it hears no SIGTERM."""
+    async with running(tmp_path, "--workers", "2") as here:
+        first = children(here.process.pid)
+        os.kill(first[0], signal.SIGSTOP)
+        await until(lambda: bool(here.named("worker_lost")))
+        assert here.named("worker_lost")[0]["code"] == -signal.SIGKILL
+        await until(lambda: len(children(here.process.pid)) == 2)
+        assert first[0] not in children(here.process.pid)
+
+
+async def test_an_edit_that_nobody_has_reloaded_is_not_shown_by_a_replacement(tmp_path: Path) -> None:
+    """All workers or none, also where one dies between the edit and the reload; by then its place is filled again."""
+    async with running(tmp_path, "--workers", "2") as here:
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        os.kill(children(here.process.pid)[0], signal.SIGKILL)
+        await until(lambda: bool(here.named("worker_differs")))
+        async for body in _bodies(here, 10):
+            assert b"Kidney failure risk in 2 years" in body
+        assert (await here.send(post("/admin/v1/reload", b""), here.admin))[0] == 200
+        for _ in range(200):
+            if "wardgate_workers_up 2.0" in await here.metrics():
+                break
+            await asyncio.sleep(0.05)
+        async for body in _bodies(here, 10):
+            assert b"Two-year risk" in body
+        assert "wardgate_workers_up 2.0" in await here.metrics()
 
 
 async def test_a_model_out_of_use_is_so_in_every_worker_and_in_those_that_replace_them(tmp_path: Path) -> None:

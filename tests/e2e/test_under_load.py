@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.config_tree import Edit
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.redis_server import RedisServer
-from tests.fakes.served import PATH, Running, children, post, running, until
+from tests.fakes.served import PATH, Running, children, post, running, unrecorded, until
 from wardgate.lab.load.engine import Address, Call, Generator
 
 LATEST = 0.55
@@ -68,8 +68,11 @@ async def happened(here: Running, name: str, times: int) -> None:
     await until(lambda: len(here.named(name)) >= times)
 
 
-def shown(calls: Sequence[Call]) -> list[bool]:
-    return [call.status == 200 and len(msgspec.json.decode(call.body)["cards"]) == 1 for call in calls]
+def shown(calls: Sequence[Call], unrecorded: int) -> bool:
+    """Whether each has its card, but for those whose record the disk did not take in time; few, or something is wrong
+    with the disk."""
+    cards = [len(msgspec.json.decode(call.body)["cards"]) for call in calls if call.status == 200]
+    return len(cards) == len(calls) and set(cards) <= {0, 1} and cards.count(0) <= unrecorded <= 0.1 * len(calls)
 
 
 def latest(calls: Sequence[Call]) -> float:
@@ -95,8 +98,9 @@ async def test_whatever_becomes_of_redis_no_call_fails(tmp_path: Path, proof: bo
                         await step()
                         await happened(here, "hot_store", told + 1)
                         await asyncio.sleep(0.3)
+            withheld = unrecorded(await here.metrics())
     assert set(states(here)) == {"up", "down"} and len(calls) > 100
-    assert all(shown(calls))
+    assert shown(calls, withheld)
     if proof:
         assert latest(calls) < LATEST
 
@@ -122,9 +126,10 @@ async def test_a_killed_worker_takes_only_its_own_calls_along(
                     await asyncio.sleep(0.5)
             lost = [call for call in calls if not call.status]
             told = sum(event["calls_lost"] for event in here.named("worker_lost"))
+            withheld = unrecorded(await here.metrics())  # what a killed one had counted is gone: one of its own each
     assert told <= len(lost) <= 40 * kills, "its connections' calls, and none besides"
     answered = [call for call in calls if call.status]
-    assert len(answered) > 50 and all(shown(answered))
+    assert len(answered) > 50 and shown(answered, withheld + kills)
     if proof:
         assert latest(answered) < LATEST
 
@@ -152,15 +157,17 @@ async def test_workers_without_a_key_share_the_one_that_their_parent_drew(tmp_pa
 
 async def test_a_reload_makes_nobody_wait(tmp_path: Path, proof: bool, deadline: list[Edit]) -> None:
     """Every call has its card, that of before or that of after."""
-    async with running(tmp_path, service=deadline) as here, load(here, 200 if proof else 60) as calls:
-        for number in range(30 if proof else 3):
-            title = f"Risk, edition {number}"
-            here.edit(card=("Kidney failure risk in 2 years", title), service=deadline)
-            here.process.send_signal(signal.SIGHUP)
-            await happened(here, "reloaded", number + 1)
-            await asyncio.sleep(0.2)
-        await asyncio.sleep(0.1)
-    assert all(shown(calls))
+    async with running(tmp_path, service=deadline) as here:
+        async with load(here, 200 if proof else 60) as calls:
+            for number in range(30 if proof else 3):
+                title = f"Risk, edition {number}"
+                here.edit(card=("Kidney failure risk in 2 years", title), service=deadline)
+                here.process.send_signal(signal.SIGHUP)
+                await happened(here, "reloaded", number + 1)
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
+        withheld = unrecorded(await here.metrics())
+    assert shown(calls, withheld)
     assert title.encode() in max(calls).body
     if proof:
         assert latest(calls) < LATEST

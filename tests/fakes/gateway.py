@@ -92,11 +92,13 @@ class FakeGateway:
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
         self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
         self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
+        self.isolated = False
+        """Whether an operator has taken the models out of use."""
         self.proven = self._proven(proven)
         self.reader = Reader(self.fhir)
         gatherer = Gatherer(self.reader, self.meter, self.clock)
         self.hot = DownStore() if hot is None else hot(self.clock)
-        recall = recall_of(self.hot, self.snapshots, self.meter)
+        recall = recall_of(self.hot, self.snapshots, self.meter, trouble=lambda digest: self.proven[digest].trouble)
         flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall)
         recorder = recorder_of(self.clock)
         self.shadow = Shadow(
@@ -158,6 +160,7 @@ class FakeGateway:
                     ask_model,
                     self.clock,
                     self.meter,
+                    isolated=lambda: self.isolated,
                 )
                 told_to_be(model, Proof.PASSED if open_ else Proof.PENDING)
                 proven[release.digest] = model

@@ -11,7 +11,7 @@ from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, HotStore, Snapshots
-from wardgate.gateway.recall import Recall
+from wardgate.gateway.recall import Recall, Trouble
 
 RING = KeyRing([b"a secret of thirty-two bytes, yes"])
 
@@ -66,12 +66,19 @@ def at_once(then: Callable[[HookOutcome], None], outcome: HookOutcome) -> None:
     then(outcome)
 
 
-def recall_of(store: HotStore, snapshots: Snapshots, faults: FaultLog, ring: KeyRing = RING) -> Recall:
+def recall_of(
+    store: HotStore,
+    snapshots: Snapshots,
+    faults: FaultLog,
+    ring: KeyRing = RING,
+    trouble: Trouble = lambda digest: None,
+) -> Recall:
     return Recall(
         HotCache(store, Pseudonyms(ring, Purpose.CACHE)),
         ring.keys(Purpose.CACHE)[0].secret,
         SealedAnswers(ring.keys(Purpose.ANSWER)),
         snapshots,
+        trouble,
         faults,
         at_once,
     )

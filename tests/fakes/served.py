@@ -145,3 +145,9 @@ async def until(condition: Callable[[], bool]) -> None:
 def children(parent: int) -> list[int]:
     """The processes that it has started."""
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def unrecorded(metrics: str) -> int:
+    """Cards that were withheld for that reason, by the gateway's own count."""
+    lines = [line for line in metrics.splitlines() if line.startswith("wardgate_calls_total")]
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if 'reason="record_unavailable"' in line)

@@ -11,7 +11,9 @@ import pytest
 import uvloop
 
 from tests.fakes.asgi import JSON
-from tests.web.house import PATH, House, body
+from tests.fakes.served import until
+from tests.web.house import PATH, House, body, shown
+from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.resilience.admission import AdmissionOptions, Claim
@@ -479,3 +481,39 @@ def test_connections_are_taken_by_the_dozen_while_the_loop_is_busy() -> None:
         assert answered == len(sockets)
 
     run(edge(), story)
+
+
+def test_a_call_knows_whether_its_client_still_waits() -> None:
+    """While it is worked on, and without waiting: also on a connection that has carried calls before, and where the
+    next request has come already."""
+    house, waits = House(), asyncio.Event()
+    told: list[bool] = []
+
+    def handler(_: ServicePlan) -> Callable[[HookCall], Awaitable[HookOutcome]]:
+        async def handle(call: HookCall) -> HookOutcome:
+            told.append(call.gone())
+            await waits.wait()
+            told.append(call.gone())
+            return shown(call)
+
+        return handle
+
+    house.handler = handler  # type: ignore[method-assign]
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        waits.set()
+        writer.write(post(body()) + post(body()))
+        for _ in range(2):
+            assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"]}"), 5)
+        assert told == [False] * 4
+        waits.clear()
+        writer.write(post(body()))
+        await until(lambda: len(told) == 5)
+        writer.close()
+        await asyncio.sleep(0.1)
+        waits.set()
+        await until(lambda: len(told) == 6)
+        assert told[4:] == [False, True]
+
+    run(house.edge(), story)

@@ -284,9 +284,14 @@ class Gateway:
             self._log.event("reload_refused", errors=len(errors))
         return errors
 
-    def prepared(self) -> list[str]:
-        """The digests of all that waits for `swap`."""
-        return [] if self._next is None else sorted(self._next.models)
+    @property
+    def digest(self) -> str:
+        """Of all files of the configuration that answers now."""
+        return self._now.configured.catalog.digest
+
+    def prepared(self) -> str:
+        """That of what waits for `swap`; empty where nothing does."""
+        return "" if self._next is None else self._next.configured.catalog.digest
 
     def swap(self) -> None:
         """The second half: nothing here waits, so no call sees the half of it."""
@@ -321,7 +326,7 @@ class Gateway:
         gatherer = self._gatherer
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
-        recall = recall_of(self._hot.store, self._ring, snapshots, faults)
+        recall = recall_of(self._hot.store, self._ring, snapshots, lambda digest: models[digest].trouble, faults)
         flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
         custody = None if self._durable is None else self._durable.custody
         shown = None if custody is None else custody.note

@@ -20,7 +20,7 @@ from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore, Snapshots
-from wardgate.gateway.recall import Recall
+from wardgate.gateway.recall import Recall, Trouble
 from wardgate.settings import Secrets, Settings
 
 if TYPE_CHECKING:
@@ -135,13 +135,14 @@ def hot_store(
     return Hot(store, store.run, lambda: {"kind": "redis", "state": "up" if store.up else "down"})
 
 
-def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, faults: Faults) -> Recall:
+def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, trouble: Trouble, faults: Faults) -> Recall:
     """What it keeps of a call is worked out when the answer has been written: by the loop's next turn."""
     return Recall(
         HotCache(store, Pseudonyms(ring, Purpose.CACHE)),
         ring.keys(Purpose.CACHE)[0].secret,
         SealedAnswers(ring.keys(Purpose.ANSWER)),
         snapshots,
+        trouble,
         faults,
         asyncio.get_running_loop().call_soon,
     )

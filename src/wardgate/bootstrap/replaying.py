@@ -231,7 +231,8 @@ def _spine(
     faults = Faults(EventLog(), meter)
     snapshots = _Frozen(moment.snapshot)
     nobody = KeyRing([os.urandom(SECRET_BYTES)])
-    recall = recall_of(MemoryHotStore(clock.monotonic, lambda event, count: None), nobody, snapshots, faults)
+    nothing = MemoryHotStore(clock.monotonic, lambda event, count: None)
+    recall = recall_of(nothing, nobody, snapshots, lambda digest: None, faults)
     attributes = compile_attributes(settings.attributes)
     flow = HookFlow(
         snapshots,

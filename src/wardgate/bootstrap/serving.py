@@ -88,10 +88,10 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
                 await prove_first(set(gateway.models.values()))
             gateway.begin(tasks)
             if post is None:
-                heed_signals(stop, lambda: tasks.create_task(gateway.reload()))
+                heed_signals(stop, tasks, gateway.reload)
                 await serve_all(gateway.listeners, started, stop)
             else:
-                heed_signals(stop, lambda: None)  # the parent says when to reload
+                heed_signals(stop)  # the parent says when to reload
                 obeying = tasks.create_task(post.obey(gateway, up, stop))
                 await serve_sockets([(gateway, post.listener)], started, stop)
                 obeying.cancel()
@@ -103,11 +103,33 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     log.event("stopped")
 
 
-def heed_signals(stop: asyncio.Event, reload: Callable[[], object]) -> None:
+def heed_signals(
+    stop: asyncio.Event,
+    tasks: asyncio.TaskGroup | None = None,
+    reload: Callable[[], Coroutine[None, None, object]] | None = None,
+) -> None:
+    """SIGHUP does nothing where there is no `reload`. However many come while one is under way, one more follows, which
+    reads what has been written by then; and none begins after a stop, which would have to wait for it."""
     loop = asyncio.get_running_loop()
+    running = again = False
+
+    async def run() -> None:
+        nonlocal running, again
+        while again and reload is not None and not stop.is_set():
+            again = False
+            await reload()
+        running = False
+
+    def hang_up() -> None:
+        nonlocal running, again
+        again = True
+        if tasks is not None and not running:
+            running = True
+            tasks.create_task(run())
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None if stop.is_set() else reload())
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
 def still_the_collector() -> None:

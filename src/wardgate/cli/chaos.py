@@ -41,6 +41,8 @@ def run(scenario: Path, calls: int | None = None, json_file: Path | None = None,
     from rich.console import Console
 
     try:
+        if json_file is not None and not os.access(json_file.parent, os.W_OK):
+            raise ScenarioError(f"{json_file} cannot be written: name a folder that is there and yours")
         plan = read_scenario(scenario, list(Reason), calls)
         if only:
             plan = msgspec.structs.replace(plan, trials=_chosen(plan, only))

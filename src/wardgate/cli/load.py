@@ -89,6 +89,8 @@ def _check(plan: Plan) -> None:
     for path in plan.out:
         if path.suffix not in (".json", ".svg"):
             raise CannotLoad(f"{path}: write .json or .svg")
+        if not os.access(path.parent, os.W_OK):
+            raise CannotLoad(f"{path} cannot be written: name a folder that is there and yours")
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if plan.cpu is not None and plan.cpu not in cores:
         raise CannotLoad(f"there is no core {plan.cpu} to run on; there are {', '.join(map(str, sorted(cores)))}")

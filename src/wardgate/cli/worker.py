@@ -4,7 +4,7 @@ parent.
 ISOLATED is a JSON list of the circuits, [service, release], that are out of use. The three before it are descriptors
 that it inherits: the EHR's listener, which all workers share, so that what waits there for a worker that died is taken
 by another; the channel to the parent; and a page of memory that says how many calls are under way, also when nobody is
-left to be asked. A worker whose parent is gone drains and ends.
+left to be asked, and, beside that, how often its loop has beaten. A worker whose parent is gone drains and ends.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from wardgate.cli.configured import read
 from wardgate.domain.errors import ConfigurationError
 
 PAGE = mmap.PAGESIZE
+BEAT = 1.0
+"""Seconds between two beats of a worker."""
 
 
 def main(arguments: list[str]) -> int:
@@ -39,12 +41,17 @@ def main(arguments: list[str]) -> int:
         show_findings(error.findings, sys.stderr)
         return 2
 
+    def beat() -> None:
+        seen[1] += 1
+        asyncio.get_running_loop().call_later(BEAT, beat)
+
     async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
         gateway.keep_away(isolated)
+        beat()
         parent = await Channel.over(channel)
         try:
             await up.wait()
-            await parent.say("up")
+            await parent.say({"up": gateway.digest})
             while True:
                 await parent.say(await _answer(await parent.hear(), gateway))
         except Gone:
@@ -77,7 +84,7 @@ async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
             return (await gateway.metrics())[0].decode()
         case "prepare":
             errors = await gateway.prepare()
-            return {"errors": msgspec.to_builtins(errors), "digests": gateway.prepared()}
+            return {"errors": msgspec.to_builtins(errors), "digest": gateway.prepared()}
         case "swap":
             gateway.swap()
         case "drop":

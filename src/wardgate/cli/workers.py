@@ -3,7 +3,8 @@ and owns the admin listener.
 
 Each worker is a replica in a process of its own. One that dies is replaced, after a pause that grows while that goes
 on; the calls that it was working on are lost, which a log line and a metric say, and those that waited on the port are
-taken by the others. A reload happens in all of them or in none.
+taken by the others. One whose loop stands still is ended, and replaced likewise. A reload happens in all of them or in
+none; so a worker that comes up with other files than those of the others, edited and not reloaded, does not stay.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
-from wardgate.cli.worker import PAGE, with_secret
+from wardgate.cli.worker import BEAT, PAGE, with_secret
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
@@ -41,6 +42,8 @@ _END = 15.0
 """Seconds that workers get to drain."""
 _SOUND = 30.0
 """Seconds after which a worker counts as sound, so that the next pause is short again."""
+_STILL = 10
+"""Beats that a worker may leave out, counted by our own, so that a pause of the whole machine ends nobody."""
 _WORST = ("passed", "probe_pending", "probe_failed")
 
 
@@ -63,13 +66,16 @@ class Worker:
         self.up = asyncio.Event()
         self.stood = False
         """Whether it was ever up."""
+        self.differs = False
+        """Whether the process that ended last had not read what the others have."""
 
-    async def live(self, isolated: Callable[[], list[list[str]]]) -> int:
+    async def live(self, isolated: Callable[[], list[list[str]]], fits: Callable[[str], bool]) -> int:
         """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
-        that are out of use now, in JSON's terms."""
+        that are out of use now, in JSON's terms. `fits`: whether a worker with files of this digest may stand."""
         ours, theirs = socket.socketpair()
         send_secret(ours, self._secret)
         self._seen[0] = 0
+        self.differs = False
         begun = isolated()
         passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
         arguments = [str(self._config), str(self.number), *map(str, passed), msgspec.json.encode(begun).decode()]
@@ -88,7 +94,11 @@ class Worker:
         self.channel = await Channel.over(ours)
         try:
             with contextlib.suppress(Gone):
-                if await self.channel.hear() == "up":
+                said = await self.channel.hear()
+                self.differs = not fits(said["up"])
+                if self.differs:
+                    self.stop(signal.SIGTERM)
+                else:
                     while begun != isolated():  # changed by hand while it started
                         begun = isolated()
                         await self.channel.ask({"isolated": begun}, _PATIENCE)
@@ -102,6 +112,10 @@ class Worker:
     def calls(self) -> int:
         """Under way now, or when it ended."""
         return int(self._seen[0])
+
+    def beats(self) -> int:
+        """How often its loop has come round."""
+        return int(self._seen[1])
 
     def stop(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -131,6 +145,8 @@ class Parent:
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
+        self._digest = configured.catalog.digest
+        """Of the files that answer."""
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
         self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
         self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
@@ -156,11 +172,12 @@ class Parent:
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
-            bootstrap.heed_signals(self._stop, lambda: tasks.create_task(self.reload()))
+            bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
-            telling = tasks.create_task(self._tell())
+            beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
             await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
-            telling.cancel()
+            for task in beside:
+                task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
         if self._audit is not None:
@@ -192,6 +209,11 @@ class Parent:
         async with self._one_reload:
             said = await self._ask_all("prepare", _PREPARE)
             errors = _errors(list(said.values()))
+            if not errors:
+                self._digest = next(answer["digest"] for answer in said.values())
+                for worker in self._workers:
+                    if worker.up.is_set() and worker.number not in said:  # it came up meanwhile, with the files before
+                        worker.stop(signal.SIGTERM)
             await self._ask_all("drop" if errors else "swap")
         for finding in errors:
             self._log.finding("error", finding)
@@ -226,17 +248,39 @@ class Parent:
         up = [worker for worker in self._workers if worker.up.is_set()]
         return dict(zip([worker.number for worker in up], await _all([ask(worker) for worker in up]), strict=True))
 
+    def _fits(self, digest: str) -> bool:
+        """Where nobody else answers, the files count as they are, as at a start."""
+        if digest != self._digest and any(worker.up.is_set() for worker in self._workers):
+            return False
+        self._digest = digest
+        return True
+
+    async def _watch(self, worker: Worker) -> None:
+        """One that stands still answers no call, keeps those that it has, and would not hear a SIGTERM."""
+        before = still = 0
+        while True:
+            await asyncio.sleep(BEAT)
+            beats = worker.beats()
+            still = still + 1 if worker.up.is_set() and beats == before else 0
+            before = beats
+            if still == _STILL:
+                self._log.event("worker_still", worker=worker.number)
+                worker.stop(signal.SIGKILL)
+
     async def _keep(self, worker: Worker) -> None:
         """A process in this place, until we stop."""
         loop, deaths = asyncio.get_running_loop(), 0
         while not self._stop.is_set():
             began = loop.time()
-            code = await worker.live(self._told_isolated)
+            code = await worker.live(self._told_isolated, self._fits)
             if self._stop.is_set():
                 return
-            calls = worker.calls()
-            self._meter.lost(calls)
-            self._log.event("worker_lost", worker=worker.number, code=code, calls_lost=calls)
+            if worker.differs:
+                self._log.event("worker_differs", worker=worker.number)
+            else:
+                calls = worker.calls()
+                self._meter.lost(calls)
+                self._log.event("worker_lost", worker=worker.number, code=code, calls_lost=calls)
             if not worker.stood and code in (1, 2):  # it told why, and will again
                 self._failed = True
                 self._stop.set()
@@ -300,7 +344,7 @@ def _errors(said: list[dict[str, Any] | None]) -> tuple[Finding, ...]:
     """Of all workers, each once; also where they have not read the same."""
     told = [answer for answer in said if answer is not None]
     errors = [msgspec.convert(error, Finding) for answer in told for error in answer["errors"]]
-    if not errors and (len(told) < len(said) or not told or any(a["digests"] != told[0]["digests"] for a in told)):
+    if not errors and (len(told) < len(said) or not told or any(a["digest"] != told[0]["digest"] for a in told)):
         what, remedy = "the workers have not read the same", "reload again once all of them are up and no file changes"
         errors = [Finding("", 0, "", what, remedy)]
     return tuple(dict.fromkeys(errors))

@@ -5,7 +5,7 @@ import msgspec
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
-from wardgate.domain.flags import Assignment
+from wardgate.domain.flags import Assignment, Rollout, Snapshot
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
@@ -32,6 +32,7 @@ _PASSING = frozenset({Reason.HIDDEN_SNAPSHOT, Reason.RECORD_UNAVAILABLE})
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
     decision_id: str
     digest: str
+    rollout: Rollout
     assignment: Assignment
     reason: Reason
     step: Step
@@ -43,15 +44,18 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-def answer_of(outcome: HookOutcome) -> bytes | None:
-    """None: not to be held."""
+def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
+    """None: not to be held. `snapshot` is the newest; an answer of an older one is nobody's any more."""
     release, assignment = outcome.release, outcome.assignment
     if release is None or assignment is None or outcome.outcome not in _HELD or outcome.reason in _PASSING:
+        return None
+    if assignment.epoch != snapshot.epoch:
         return None
     card = next(iter(outcome.cards), None)
     answer = _Answer(
         outcome.call.decision_id,
         release.digest,
+        snapshot.rollouts[outcome.call.plan.id],
         assignment,
         outcome.reason,
         outcome.step,
@@ -61,16 +65,19 @@ def answer_of(outcome: HookOutcome) -> bytes | None:
     return _encode(answer)
 
 
-def outcome_of(held: bytes, call: HookCall, epoch: int) -> HookOutcome | None:
+def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot) -> HookOutcome | None:
     """The same outcome for `call`. None where the rollout is another by now, or the configuration: visibility is
-    obeyed to the last moment (law 3)."""
+    obeyed to the last moment (law 3). The epoch alone does not say so: each process counts its own, and the answer may
+    be another one's."""
     try:
         answer = _decode(held)
     except msgspec.MsgspecError:
         return None
     assignment = answer.assignment
     release = call.plan.releases.get(assignment.release)
-    if assignment.epoch != epoch or release is None or release.digest != answer.digest:
+    if assignment.epoch != snapshot.epoch or answer.rollout != snapshot.rollouts[call.plan.id]:
+        return None
+    if release is None or release.digest != answer.digest:
         return None
     shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and answer.card is not None
     return HookOutcome(

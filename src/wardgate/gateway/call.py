@@ -1,6 +1,6 @@
 """A hook request on its way through the gateway: with its id, its clock and its time budget."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -43,21 +43,26 @@ class Memory:
     """What is noted on the way of one call: what the hot store holds for it, looked up once, and what is to be kept.
 
     `asked` are the keys by what stands under them, `found` the values that were there: nothing of both where the store
-    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card. `reads`
-    are the URLs and bodies that were read for it, and `reply` the model's, as they came: `traces` has their
-    fingerprints, and then they are let go.
+    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card.
+    `unheard`: its client did not wait for the card. `reads` are the URLs and bodies that were read for it, and `reply`
+    the model's, as they came: `traces` has their fingerprints, and then they are let go.
     """
 
-    __slots__ = ("asked", "assigned", "found", "reads", "repetition", "reply", "traces")
+    __slots__ = ("asked", "assigned", "found", "reads", "repetition", "reply", "traces", "unheard")
 
     def __init__(self, traces: Traces | None = None) -> None:
         self.asked: Mapping[Kept, HotKey] = _NOTHING
         self.found: Mapping[Kept, bytes] = _NO_VALUES
         self.assigned: Assignment | None = None
         self.repetition = Repetition.NEW
+        self.unheard = False
         self.reads: list[tuple[str, bytes]] = []
         self.reply = b""
         self.traces = traces
+
+
+def _stays() -> bool:
+    return False
 
 
 class HookCall(msgspec.Struct, frozen=True, eq=False):
@@ -65,7 +70,8 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
 
     `budget` says how long each part of it may take. `stages` collects the end of each stage as (name, monotonic
     seconds), for records and telemetry; nothing decides by it. `body` are the bytes of the request, by which a repeat
-    is known. `trace` is None where nothing is traced.
+    is known. `trace` is None where nothing is traced. `gone` says whether its client has stopped waiting; a call is
+    answered all the same.
     """
 
     request: HookRequest
@@ -77,6 +83,7 @@ class HookCall(msgspec.Struct, frozen=True, eq=False):
     stages: list[tuple[Stage, float]] = []
     memory: Memory = msgspec.field(default_factory=Memory)
     trace: Trace | None = None
+    gone: Callable[[], bool] = _stays
 
     def __repr__(self) -> str:
         """Nothing of the patient."""

@@ -64,7 +64,10 @@ def recalled(recall: Recall, faults: FaultLog) -> Layer[HookCall, HookOutcome]:
             except Exception as error:  # stands outside of rescue: as if the store were down
                 faults.fault("recall", error)
             outcome = await inner(call)
-            recall.keep(outcome)
+            try:
+                recall.keep(outcome)
+            except Exception as error:  # nor may this take the answer along
+                faults.fault("recall", error)
             return outcome
 
         return handle

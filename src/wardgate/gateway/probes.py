@@ -117,10 +117,17 @@ class ProvenModel:
     def proof(self) -> Proof:
         return self.evidence.proof
 
+    @property
+    def trouble(self) -> Reason | None:
+        """Why what this model says, or said a moment ago, does not count now; None: it does."""
+        if self._isolated():
+            return Reason.MODEL_ISOLATED
+        return None if self.proof is Proof.PASSED else Reason(self.proof.value)
+
     async def __call__(self, request: ModelRequest) -> ModelReply:
         evidence = self.evidence
-        if evidence.proof is not Proof.PASSED and not evidence.doubted:
-            raise ModelUnavailable(Reason.MODEL_ISOLATED if self._isolated() else Reason(evidence.proof.value))
+        if not evidence.doubted and (trouble := self.trouble) is not None:
+            raise ModelUnavailable(trouble)
         try:
             reply = await self._ask(request)
         except ModelUnavailable as error:

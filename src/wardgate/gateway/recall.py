@@ -18,6 +18,7 @@ import msgspec
 
 from wardgate.domain.decisions.cached import CachedScore, Keyed, LastScore, keep, last_score
 from wardgate.domain.decisions.decision import Decision
+from wardgate.domain.decisions.ladder import IN_DOUBT
 from wardgate.domain.decisions.suppression import (
     Repetition,
     ShownMark,
@@ -26,7 +27,7 @@ from wardgate.domain.decisions.suppression import (
     repetition_of_notice,
 )
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.outcomes import Mode, Outcome, Step
+from wardgate.domain.outcomes import Mode, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.answers import ANSWER_TTL, answer_of, outcome_of
 from wardgate.gateway.call import HookCall, Kept
@@ -36,6 +37,9 @@ from wardgate.gateway.ports import AnswerVault, FaultLog, Snapshots
 
 Later = Callable[[Callable[[HookOutcome], None], HookOutcome], object]
 """Runs a function when the answer is on its way: the loop's `call_soon`."""
+
+Trouble = Callable[[str], Reason | None]
+"""Why the model of a release, by its digest, is not believed now; None: it is."""
 
 _FINGERPRINT_BYTES = 8
 
@@ -53,6 +57,7 @@ class Recall:
         fingerprint_key: bytes,
         vault: AnswerVault,
         snapshots: Snapshots,
+        trouble: Trouble,
         faults: FaultLog,
         later: Later,
     ) -> None:
@@ -61,6 +66,7 @@ class Recall:
         self._key = fingerprint_key
         self._vault = vault
         self._snapshots = snapshots
+        self._trouble = trouble
         self._faults = faults
         self._later = later
 
@@ -95,12 +101,21 @@ class Recall:
     # during
 
     def answer(self, call: HookCall) -> HookOutcome | None:
-        """What the same request was answered a moment ago, if nothing that people decide has changed since."""
+        """What the same request was answered a moment ago, if nothing that people decide has changed since, and the
+        model has not lost what makes its scores count (law 2)."""
         sealed = call.memory.found.get(Kept.ANSWER)
         if sealed is None:
             return None
         opened = self._vault.open(call.memory.asked[Kept.ANSWER][0], call.body, sealed)
-        return None if opened is None else outcome_of(opened, call, self._snapshots.current().epoch)
+        outcome = None if opened is None else outcome_of(opened, call, self._snapshots.current())
+        return None if outcome is None or self._in_trouble(outcome) else outcome
+
+    def _in_trouble(self, outcome: HookOutcome) -> bool:
+        """As it would be for the call that it repeats: a cached score counts while its model is only out of reach."""
+        if outcome.release is None or outcome.step not in (Step.MODEL, Step.CACHED):
+            return False
+        trouble = self._trouble(outcome.release.digest)
+        return trouble is not None and (outcome.step is Step.MODEL or trouble in IN_DOUBT)
 
     def last_score(
         self, call: HookCall, release: ReleasePlan, vector: FeatureVector, site: str | None
@@ -129,7 +144,9 @@ class Recall:
 
     def keep(self, outcome: HookOutcome) -> None:
         """What the clinician really got is kept, and not before the answer is on its way."""
-        if outcome.call.memory.asked and outcome.repeats is None:
+        call = outcome.call
+        if call.memory.asked and outcome.repeats is None:
+            call.memory.unheard = bool(outcome.cards) and call.gone()
             self._later(self._keep, outcome)
 
     def _keep(self, outcome: HookOutcome) -> None:
@@ -156,6 +173,8 @@ class Recall:
         call, decision, release = outcome.call, outcome.decision, outcome.release
         if not outcome.cards or call.memory.repetition is not Repetition.NEW or release is None:
             return
+        if call.memory.unheard:  # a mark would hide it from whom nobody has shown it
+            return
         if outcome.outcome is Outcome.UNAVAILABLE:
             key, every = call.memory.asked.get(Kept.NOTICE), call.plan.notice_every
             if key is not None and every is not None:
@@ -168,7 +187,7 @@ class Recall:
                 self._cache.write(key, _encode(mark), call.plan.suppression.lasts)
 
     def _keep_answer(self, outcome: HookOutcome) -> None:
-        answer = answer_of(outcome)
+        answer = answer_of(outcome, self._snapshots.current())
         if answer is not None:
             key = outcome.call.memory.asked[Kept.ANSWER]
             self._cache.write(key, self._vault.seal(key[0], outcome.call.body, answer), ANSWER_TTL)

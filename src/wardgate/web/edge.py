@@ -8,6 +8,7 @@ Whatever ends the way early is a `Refusal`, answered at once with its status and
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -27,7 +28,7 @@ from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
 from wardgate.web.problems import INTERNAL, OVERLOADED, refusal_response
-from wardgate.web.reading import Disconnected, Headers, Unfinished, drain, read_body, refuse_length, require_json
+from wardgate.web.reading import Disconnected, Headers, Unfinished, drain, gone, read_body, refuse_length, require_json
 from wardgate.web.routes import ALLOWED, HandlerFor, Place, Route, Routes, Service
 from wardgate.web.wire import parse
 
@@ -224,11 +225,11 @@ class Edge:
         request = parse(body, service.wire, self._client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
+        budget = Budget.of(read, plan.deadline)
         trace = None if self._tracing is None else self._tracing.begin(exchange.headers.get(b"traceparent"))
+        left = partial(gone, exchange.receive)
         outcome = await offer.handler(
-            HookCall(
-                request, plan, self._new_id(), self._clock.now(), Budget.of(read, plan.deadline), body, trace=trace
-            )
+            HookCall(request, plan, self._new_id(), self._clock.now(), budget, body, trace=trace, gone=left)
         )
         response = answer_of(outcome)
         return self._timed(response, outcome) if self._options.server_timing else response

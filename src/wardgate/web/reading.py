@@ -83,6 +83,18 @@ async def _rest(receive: Receive, begun: bytes, max_body: int, unfinished: Unfin
     return b"".join(chunks)
 
 
+def gone(receive: Receive) -> bool:
+    """Whether the client has hung up, of a request that has been read to its end and not been answered; at once."""
+    told = receive().__await__()
+    try:
+        next(told)  # would wait: there is nothing to tell
+    except StopIteration as message:
+        hung_up: bool = message.value["type"] == "http.disconnect"
+        return hung_up
+    told.close()
+    return False
+
+
 async def _next(receive: Receive) -> Message:
     message = await receive()
     if message["type"] != "http.request":

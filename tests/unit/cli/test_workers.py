@@ -44,15 +44,15 @@ def test_each_worker_says_of_each_circuit_what_it_has() -> None:
 
 
 WRONG = {"file": "a.yaml", "line": 1, "key": "k", "what": "wrong", "remedy": "mend it", "warning": False}
-SOUND = {"errors": [], "digests": ["sha256:00"]}
+SOUND = {"errors": [], "digest": "sha256:00"}
 
 
 @pytest.mark.parametrize(
     ("said", "whats"),
     [
         ([SOUND, SOUND], []),
-        ([{"errors": [WRONG], "digests": []}] * 2, ["wrong"]),
-        ([SOUND, {"errors": [], "digests": ["sha256:01"]}], ["the workers have not read the same"]),
+        ([{"errors": [WRONG], "digest": ""}] * 2, ["wrong"]),
+        ([SOUND, {"errors": [], "digest": "sha256:01"}], ["the workers have not read the same"]),
         ([SOUND, None], ["the workers have not read the same"]),
         ([], ["the workers have not read the same"]),
     ],

@@ -8,16 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.fakes.asgi import JSON, Exchange, scope
 from tests.fakes.charts import hook_body, lab, patient
 from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import FlakyStore, memory
-from tests.fakes.model import FakeModel
+from tests.fakes.model import FakeModel, told_to_be
 from wardgate.domain.errors import DeadlineExceeded
 from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Mode, Reason
+from wardgate.gateway.proof import Proof
 
 NOW = 1_795_251_600.0
 CACHED = "fallback: [{cached: {max_age: 12h}}, none]\n"
@@ -357,6 +359,20 @@ async def test_only_what_was_shown_leaves_a_mark(tmp_path: Path) -> None:
     assert len(await cards(house, body())) == 1
 
 
+async def test_a_card_that_nobody_waited_for_leaves_no_mark(tmp_path: Path) -> None:
+    """An EHR has less patience than the deadline, say: its card has been shown to nobody, and must come later. So it is
+    with a notice."""
+    for lines, broken in ((SUPPRESS, None), (NOTICE, Reason.MODEL_ERROR)):
+        house = gateway(tmp_path, lines)
+        house.model.broken = broken
+        sent = Exchange([msgspec.json.encode(body())], gone=True)
+        await house.edge(scope("POST", "/cds-services/kidney-failure", JSON), sent.receive, sent.send)
+        assert ended(house)[0] == ("unavailable" if broken else "shown")
+        for wait, count in ((60, 1), (60, 0)):
+            house.clock.advance(wait)
+            assert len(await cards(house, body())) == count
+
+
 async def test_a_user_who_is_not_known_is_shown_everything(tmp_path: Path) -> None:
     """Whether she has seen it cannot be told."""
     house = gateway(tmp_path, SUPPRESS, edits=(("hook: patient-view", "hook: com.example.ward"),))
@@ -400,6 +416,41 @@ async def test_a_repeat_obeys_the_newest_rollout(tmp_path: Path, lowered: Mode) 
     sent = body()
     assert await cards(house, sent)
     house.mode(lowered)
+    assert await cards(house, sent) == []
+
+
+@pytest.mark.parametrize("lowered", [Mode.OFF, Mode.SHADOW, Mode.SILENT])
+async def test_a_repeat_obeys_the_rollout_of_whoever_is_asked(tmp_path: Path, lowered: Mode) -> None:
+    """Also of a process that was started again, or a worker that replaced another: its count of epochs begins anew, and
+    what stands in the shared store has the same number as its own."""
+    before, after = gateway(tmp_path), gateway(tmp_path)
+    store(after).inner = store(before).inner
+    sent = body()
+    assert await cards(before, sent)
+    after.mode(lowered)
+    after.snapshots.snapshot = Snapshot(1, after.snapshots.snapshot.rollouts)
+    assert await cards(after, sent) == []
+
+
+@pytest.mark.parametrize("proof", [Proof.FAILED, Proof.PENDING])
+async def test_a_repeat_obeys_a_proof_that_was_lost(tmp_path: Path, proof: Proof) -> None:
+    """A score is shown only while the endpoint proves that it runs the pinned model (law 2): its answer may be the
+    other model's."""
+    house = gateway(tmp_path)
+    sent = body()
+    assert await cards(house, sent)
+    for model in house.proven.values():
+        told_to_be(model, proof)
+    found = await cards(house, sent)
+    assert (len(found), ended(house)[1]) == (0, str(proof))
+
+
+async def test_a_repeat_obeys_whoever_took_the_model_out_of_use(tmp_path: Path) -> None:
+    """Who isolates a circuit does not want its scores, those of a minute ago included."""
+    house = gateway(tmp_path)
+    sent = body()
+    assert await cards(house, sent)
+    house.isolated = True
     assert await cards(house, sent) == []
 
 

@@ -34,7 +34,9 @@ Event = Literal[
     "traces",
     "unhandled",
     "warning",
+    "worker_differs",
     "worker_lost",
+    "worker_still",
 ]
 """Every event that there is; docs/operations.md says what each means."""
 

@@ -80,7 +80,7 @@ def _not_safe(rules: Rules, facts: Environment) -> bool:
 
 _ABOUT_INPUTS = frozenset(reason for reason in Reason if reason.value.startswith("input_"))
 
-_IN_DOUBT = frozenset({Reason.PROBE_FAILED})
+IN_DOUBT = frozenset({Reason.PROBE_FAILED})
 """Another model answers under the pinned one's name. Since when is not known, so the last score may be its."""
 
 
@@ -89,7 +89,7 @@ def _by_cache(
 ) -> Decision | None:
     """None: too old, in doubt, of other inputs, or one that a rule on outputs would defer. Population, exclusions and
     rules on features have been asked before the model was."""
-    if why in _IN_DOUBT or last.age > rung.max_age or last.changed:
+    if why in IN_DOUBT or last.age > rung.max_age or last.changed:
         return None
     if (last.unchecked or why is Reason.CONTEXT_UNAVAILABLE) and not rung.without_context:
         return None
