@@ -5,7 +5,6 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from fastapi import Request
 
 from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
@@ -14,19 +13,8 @@ from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, body_of, moment, seal
 from wardgate.domain.durable import SqlitePlace
-from wardgate.web.admin import Principal
-from wardgate.web.admin.access import WhoCalls
 
 NOW = 1_790_000_000.0
-
-
-def calls(principal: Principal | None) -> WhoCalls:
-    """Whoever asks the admin listener, it is this one."""
-
-    async def who(_: Request) -> Principal | None:
-        return principal
-
-    return who
 
 
 def event(number: int, **changes: object) -> AuditEvent:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import ask
-from tests.fakes.audit import AuditGround, calls
+from tests.fakes.audit import AuditGround
+from tests.fakes.principals import calls
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, Principal, Role, admin_app

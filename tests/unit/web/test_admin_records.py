@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import Exchange, Reply, ask, scope
-from tests.fakes.audit import calls
+from tests.fakes.principals import calls
 from tests.fakes.stories import (
     DIGEST,
     NOW,
