@@ -7,8 +7,8 @@ from tests.contract.test_audit_store import database_of
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.control.tokens import TokensUnavailable
+from wardgate.domain.admin_tokens import Role, Token
 from wardgate.domain.durable import SqlitePlace
-from wardgate.domain.tokens import Role, Token
 
 
 def token(number: int) -> Token:

@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_COMMAND = re.compile(r"(?<![\w./-])(?:\.venv/bin/|python -m )?wardgate ([a-z]+)((?: [^`#&|;\n]*)?)")
+_COMMAND = re.compile(r"(?<![\w./-])(?:\.venv/bin/|python -m )?wardgate ([a-z][a-z-]*)((?: [^`#&|;\n]*)?)")
 _IN_REPOSITORY = re.compile(r"(?:src|tests|docs|bench)/[\w./-]+")
 _FILES: tuple[type[BaseModel], ...] = (settings.File, Service, Features, Release, CardFile, Rule, Governance)
 

@@ -19,8 +19,8 @@ from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.tokens import TokenBook, TokenDesk
+from wardgate.domain.admin_tokens import SECRET_BYTES
 from wardgate.domain.durable import DurablePlace, SqlitePlace
-from wardgate.domain.tokens import SECRET_BYTES
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
 

@@ -58,6 +58,10 @@ def run(arguments: Sequence[str]) -> int:
             from wardgate.cli import chaos
 
             return chaos.run(options.scenario, options.calls, options.json, options.only)
+        case "phi-canary":
+            from wardgate.cli import phi_canary
+
+            return phi_canary.run(file_of(options.config), options.calls)
         case "circuits":
             from wardgate.cli import circuits
 
@@ -121,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         add(commands)
     record_commands.add_to(commands)
     control_commands.add_to(commands)
-    for add in (_features, _circuits, _load, _chaos):
+    for add in (_features, _circuits, _load, _chaos, _phi_canary):
         add(commands)
     return parser
 
@@ -335,6 +339,25 @@ def _chaos(commands: _Commands) -> None:
     chaos.add_argument("--calls", type=_at_least_one, metavar="N", help="for each fault, in place of the scenario's")
     chaos.add_argument("--only", action="append", default=[], metavar="NAME", help="the fault of this name; repeatable")
     chaos.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+
+
+def _phi_canary(commands: _Commands) -> None:
+    canary = commands.add_parser(
+        "phi-canary",
+        help="prove that nothing of a patient leaves the calls",
+        description="Run a copy of a configuration with stand-ins for its models, its FHIR server and its stores; send "
+        "calls, reports and questions in which everything that is somebody's is a mark; search all that the gateway "
+        "says and keeps for these marks. Nothing real is called or written.",
+        epilog="Exit: 0 no mark was found, 1 one was, 2 it cannot be run. See docs/canary.md.",
+    )
+    canary.add_argument("config", type=Path, nargs="?", default=CONFIG, metavar="CONFIG", help=CONFIG_HELP)
+    canary.add_argument(
+        "--calls",
+        type=_at_least_one,
+        default=200,
+        metavar="N",
+        help="besides each way and fault (default: %(default)s)",
+    )
 
 
 def _seconds(text: str) -> float:

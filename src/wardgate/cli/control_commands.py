@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
-from wardgate.domain.tokens import Role
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.units import parse_duration
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

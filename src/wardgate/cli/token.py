@@ -11,7 +11,7 @@ from wardgate.bootstrap.audit import audit_store_of, audit_trail, token_desk, to
 from wardgate.cli.audit import CannotTell, now, os_principal, secrets_of, told
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.tokens import TokenDesk, TokensUnavailable
-from wardgate.domain.tokens import Role
+from wardgate.domain.admin_tokens import Role
 
 
 def new(config: Path, name: str, roles: Sequence[str], services: Sequence[str], seconds: float) -> int:

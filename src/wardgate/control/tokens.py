@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wardgate.control.audit import AuditTrail
+from wardgate.domain.admin_tokens import Role, Token, checked, digest_of, secret_of
 from wardgate.domain.audit import Action, Deed
-from wardgate.domain.tokens import Role, Token, checked, digest_of, secret_of
 
 
 class TokensUnavailable(Exception):

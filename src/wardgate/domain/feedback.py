@@ -33,7 +33,7 @@ class Feedback(msgspec.Struct, frozen=True):
     client: str
     card: str | None  # the card's UUID in lower case; None: an id that is none of ours
     outcome: FeedbackOutcome
-    at: float  # epoch seconds, by the client's clock
+    at: float  # whole epoch seconds, by the client's clock
     suggestions: tuple[str, ...] = ()  # UUIDs of those that were accepted
     reason: OverrideReason | None = None  # as the card offers it
     override: str = NO_REASON  # the reason's class, UNKNOWN_REASON or NO_REASON

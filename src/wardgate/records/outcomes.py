@@ -26,6 +26,8 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, "Primitive Types": id
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAMED_ROWS = 100
 _LONGEST_LINE = 16 * 1024
+_SIGNIFICANT = 5
+"""Digits of a value that are kept: more of them would tell a patient apart (law 4). Times are kept to the second."""
 
 
 class Form(StrEnum):
@@ -177,8 +179,15 @@ class OutcomeReader:
                 yield number, _Bad("", "is no JSON object")
 
     def _csv(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:
-        texts = (line.decode("utf-8", "surrogateescape") for line in self._hashed(lines))
-        reader = csv.reader(texts, strict=True)
+        whole = True
+
+        def texts() -> Iterator[str]:
+            nonlocal whole
+            for line in self._hashed(lines):
+                whole = line.endswith((b"\n", b'"'))
+                yield line.decode("utf-8", "surrogateescape")
+
+        reader = csv.reader(texts(), strict=True)
         places: list[tuple[str, int]] | None = None
         while True:
             try:
@@ -193,6 +202,8 @@ class OutcomeReader:
             if places is None:
                 places = _places(cells)
                 width = len(cells)
+            elif cells and not whole:  # half of an id is another patient's
+                yield reader.line_num, _Bad("", "has no end: the file was cut off there, or wants a line break")
             elif cells:
                 yield reader.line_num, _of_cells(cells, places, width)
 
@@ -282,14 +293,14 @@ def _number(value: str | float | bool) -> float:
         raise _Bad("value", "is no number") from None
     if not math.isfinite(number):
         raise _Bad("value", "is no finite number")
-    return number
+    return float(f"{number:.{_SIGNIFICANT}g}")
 
 
 def _time(text: str, zone: tzinfo) -> float:
     at = parse_full_instant(text, zone)
     if at is None:
         raise _Bad("time", "is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z")
-    return at
+    return float(math.floor(at))
 
 
 def _column_of(error: msgspec.ValidationError) -> str:

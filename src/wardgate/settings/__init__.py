@@ -9,9 +9,8 @@ from wardgate.settings.reading import (
     read_settings,
     refuse_fixed,
     require_shared,
-    require_startable,
 )
-from wardgate.settings.told import Anchoring, Limits, Listen, Secrets, Settings
+from wardgate.settings.told import Anchoring, Limits, Listen, Registered, Secrets, Settings, Tls
 
 __all__ = [
     "Anchoring",
@@ -19,14 +18,15 @@ __all__ = [
     "File",
     "Limits",
     "Listen",
+    "Registered",
     "Secrets",
     "Settings",
     "admin_token",
+    "Tls",
     "is_loopback",
     "read_secrets",
     "read_settings",
     "refuse_fixed",
     "require_shared",
-    "require_startable",
     "seen_unsafe",
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from wardgate.control.tokens import BookOptions, TokenBook, TokensUnavailable
-from wardgate.domain.tokens import LONGEST, Role, Token, checked, digest_of, secret_of
+from wardgate.domain.admin_tokens import LONGEST, Role, Token, checked, digest_of, secret_of
 
 SECRETS = [secret_of(letter * 43) for letter in "abcd"]
 DAY = 86400.0

@@ -10,8 +10,8 @@ from tests.fakes.asgi import ask
 from tests.fakes.audit import AuditGround
 from tests.fakes.clock import FakeClock
 from wardgate.control.tokens import TokenBook, TokenDesk
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.findings import Finding
-from wardgate.domain.tokens import Role
 from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.asgi import ASGIApp
 

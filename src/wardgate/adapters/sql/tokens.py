@@ -10,7 +10,7 @@ from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import TOKENS
 from wardgate.control.tokens import TokensUnavailable
-from wardgate.domain.tokens import Token
+from wardgate.domain.admin_tokens import Token
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
 
 

@@ -11,8 +11,8 @@ from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
 from wardgate.control.tokens import TokenBook
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
-from wardgate.domain.tokens import Role
 from wardgate.web.admin.witness import Witness
 
 

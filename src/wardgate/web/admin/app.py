@@ -9,9 +9,9 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from wardgate.control.audit import AuditTrail
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.domain.findings import Finding
-from wardgate.domain.tokens import Role
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes

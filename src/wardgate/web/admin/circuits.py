@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
-from wardgate.domain.tokens import Role
 from wardgate.web.admin.access import Access, Principal
 
 
