@@ -64,7 +64,7 @@ def test_a_store_of_a_later_version_is_left_alone(bare: Store) -> None:
     archive = bare.another()
     assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.NEWER
     assert trouble(lambda: list(archive.decisions(0, FOREVER))) is Trouble.NEWER
-    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
     assert list(archive.decisions(0, FOREVER)) == [decision(0)]
 
 

@@ -78,6 +78,14 @@ def _commands() -> dict[str, ArgumentParser]:
     return dict(subparsers.choices)
 
 
+def _options(command: ArgumentParser) -> set[str]:
+    """Its own, and those of its actions."""
+    known, actions = set(command._option_string_actions), list[Any](command._actions)
+    for action in [action for action in actions if isinstance(action, _SubParsersAction)]:
+        known |= {option for each in action.choices.values() for option in _options(each)}
+    return known
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_named)
 def test_commands_exist_with_their_options(page: Path) -> None:
     """Also where only a part of a command stands in a sentence."""
@@ -85,7 +93,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
     for code in _code(page):
         for match in _COMMAND.finditer(code):
             assert match[1] in commands, f"{_named(page)}: {match[0]}"
-            known = commands[match[1]]._option_string_actions
+            known = _options(commands[match[1]])
             for option in re.findall(r"--[a-z][a-z-]*", match[2]):
                 assert option in known, f"{_named(page)}: {match[0]}"
 

@@ -16,6 +16,7 @@ from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
@@ -55,7 +56,7 @@ from wardgate.gateway.tracing import Tracing, TracingOptions
 from wardgate.resilience.admission import AdmissionOptions
 from wardgate.resilience.gate import Gate, Seen
 from wardgate.settings import Secrets, Settings, refuse_fixed
-from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
+from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.tls import CertificateError
@@ -106,6 +107,9 @@ class Gateway:
         )
         archive = None if self._durable is None else self._durable.archive
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
+        # of several workers, the parent has the admin listener, and so the chain
+        secrets = configured.secrets
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -155,7 +159,10 @@ class Gateway:
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
         ports = AdminPorts(
-            lambda request: LOCAL if self._now.configured.settings.insecure_demo else None,
+            by_token(
+                None if self._audit is None else self._audit.book,
+                lambda: self._now.configured.settings.insecure_demo,
+            ),
             self.ready,
             self.services,
             self.stores,
@@ -164,6 +171,7 @@ class Gateway:
             self.circuits,
             self.isolate,
             self._records,
+            None if self._audit is None else self._audit.trail,
         )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
@@ -228,6 +236,8 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
+        if self._audit is not None:
+            self._audit.begin()
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """What runs beside the calls: the watch on the load, the hot store, shadow, a task for each model's proof."""
@@ -256,6 +266,8 @@ class Gateway:
         await self._spool.close()
         if self._durable is not None:
             await asyncio.to_thread(self._durable.end)
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.end)
 
     async def reload(self) -> tuple[Finding, ...]:
         """Swap the whole configuration, or change nothing and say why: the errors. One at a time."""

@@ -8,6 +8,7 @@ import httpx2
 import msgspec
 
 from wardgate.cli import running
+from wardgate.settings import admin_token
 
 _DEFAULT = "http://127.0.0.1:8081"
 _PATIENCE = httpx2.Timeout(10.0, read=300.0)
@@ -29,6 +30,12 @@ def url_of(given: str | None) -> str:
         return given.rstrip("/")
     demo = running.find()
     return _DEFAULT if demo is None else demo.admin
+
+
+def token_header() -> dict[str, str]:
+    """Empty without WARDGATE_TOKEN: a demo's gateway asks for none."""
+    token = admin_token()
+    return {} if token is None or not token.isascii() else {"Authorization": f"Bearer {token.strip()}"}
 
 
 class Admin:
@@ -60,6 +67,7 @@ class Admin:
     ) -> Iterator[httpx2.Response]:
         answered = False
         asked = {name: value for name, value in (params or {}).items() if value is not None}
+        headers = {**(headers or {}), **token_header()}
         try:
             with (
                 httpx2.Client(timeout=_PATIENCE, trust_env=False) as http,

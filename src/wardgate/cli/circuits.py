@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx2
 
 from wardgate.cli import running
+from wardgate.cli.admin import token_header
 
 _ADMIN = "http://127.0.0.1:8081"
 _PATIENCE = 15.0  # seconds: the parent waits 5 for a worker that hangs
@@ -58,7 +59,7 @@ def _asked(method: str, admin: str, path: str) -> tuple[int, Any]:
     """Status and document; raises CannotAsk where it is not the admin listener that answers."""
     try:
         with httpx2.Client(timeout=_PATIENCE, trust_env=False) as http:
-            reply = http.request(method, f"{admin}{path}")
+            reply = http.request(method, f"{admin}{path}", headers=token_header())
     except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         raise CannotAsk(
             f"No admin listener answers at {admin}.\nName it with --admin URL (`admin.listen` in wardgate.yaml)."
@@ -68,6 +69,10 @@ def _asked(method: str, admin: str, path: str) -> tuple[int, Any]:
     except ValueError:
         document = None
     said = isinstance(document, dict) and (reply.status_code == 200 or "done" in document)
+    if reply.status_code in (401, 403):
+        raise CannotAsk(
+            f"{admin} does not let you: WARDGATE_TOKEN needs a token with the role for this, on this service."
+        )
     if not said:
         raise CannotAsk(f"{admin} answers {reply.status_code}.\nName the admin listener with --admin URL.")
     return reply.status_code, document

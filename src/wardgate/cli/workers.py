@@ -25,6 +25,8 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
+from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.configured import read
@@ -32,7 +34,7 @@ from wardgate.cli.worker import BEAT, PAGE, with_secret
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
-from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
+from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.server import bind, serve_sockets
 
 _PATIENCE = 5.0
@@ -152,12 +154,15 @@ class Parent:
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
+        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL if self._configured.settings.insecure_demo else None,
+            by_token(
+                None if self._audit is None else self._audit.book, lambda: self._configured.settings.insecure_demo
+            ),
             self.ready,
             self.services,
             self.stores,
@@ -166,8 +171,11 @@ class Parent:
             self.circuits,
             self.isolate,
             self._desk,
+            None if self._audit is None else self._audit.trail,
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
+        if self._audit is not None:
+            self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
             bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
@@ -178,6 +186,8 @@ class Parent:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.end)
         self._log.event("stopped")
         return not self._failed
 

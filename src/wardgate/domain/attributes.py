@@ -140,6 +140,7 @@ FAULT_STAGES = (
     "durable_store",
     "record",
     "spool",
+    "audit",
     "key_set",
     "certificates",
 )
@@ -221,6 +222,8 @@ class Attributes(TypedDict, total=False):
         Words(("sqlite", "postgresql", "decisions", "feedback", "outcomes", "access", "custody")),
     ]
     rows: Annotated[int, "how many records", Measured(0, 1_000_000_000_000)]
+    entry: Annotated[int, "an entry of the audit chain", Measured(0, 1_000_000_000_000)]
+    seal: Annotated[str, "its seal", Issued(r"[0-9a-f]{64}")]
     cause: Annotated[
         str,
         "why something did not count, or did not leave",

@@ -4,14 +4,16 @@ from wardgate.settings.addresses import is_loopback
 from wardgate.settings.durable import seen_unsafe
 from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
+    admin_token,
     read_secrets,
     read_settings,
     refuse_fixed,
     require_shared,
 )
-from wardgate.settings.told import Limits, Listen, Registered, Secrets, Settings, Tls
+from wardgate.settings.told import Anchoring, Limits, Listen, Registered, Secrets, Settings, Tls
 
 __all__ = [
+    "Anchoring",
     "ClientFile",
     "File",
     "Limits",
@@ -19,6 +21,7 @@ __all__ = [
     "Registered",
     "Secrets",
     "Settings",
+    "admin_token",
     "Tls",
     "is_loopback",
     "read_secrets",

@@ -368,6 +368,15 @@ class _Custody(_Wire):
     pseudonyms; her private key never comes here: docs/stores.md."""
 
 
+class _Audit(_Wire):
+    anchor_key: _Text
+    """A PEM file with an Ed25519 private key, which signs the anchors of the audit chain: docs/audit.md."""
+    anchors: _Text = "var/anchors"
+    """The folder that anchors are exported to: a copy of it on another machine shows what was cut off here."""
+    every: _Duration = 3600.0
+    """How often, where there is something new."""
+
+
 class _PseudonymKey(_Wire):
     env: _Variable
     """The environment variable that holds it: 32 bytes or more, in base64 or as they are."""
@@ -437,6 +446,8 @@ class File(_Wire):
     """How long the durable store keeps each kind of record; then it is purged."""
     custody: _Custody | None = None
     """Without it, nobody can be told from a pseudonym but by whoever knows the id already."""
+    audit: _Audit | None = None
+    """Without it the audit chain is kept, and nothing proves its end."""
     pseudonym_key: _PseudonymKey | None = None
     snapshot: _Snapshot = _Snapshot()
     limits: _Limits = _Limits()

@@ -21,7 +21,7 @@ from wardgate.settings import durable
 from wardgate.settings.addresses import is_loopback, is_private
 from wardgate.settings.durable import NAME
 from wardgate.settings.file import ClientFile, File, store_place
-from wardgate.settings.told import Limits, Registered, Secrets, Settings, Telemetry, Tls
+from wardgate.settings.told import Anchoring, Limits, Registered, Secrets, Settings, Telemetry, Tls
 
 
 def read_settings(document: Document) -> Settings:
@@ -64,6 +64,9 @@ def read_settings(document: Document) -> Settings:
         durable=durable.durable_place(file.stores.durable),
         retention=file.retention.by_kind(),
         custodian=None if file.custody is None else file.custody.public_key,
+        anchoring=None
+        if file.audit is None
+        else Anchoring(file.audit.anchor_key, file.audit.anchors, file.audit.every),
         pseudonym_key=() if key is None else (key.env, *key.previous),
         telemetry=Telemetry(
             file.telemetry.otlp,
@@ -98,6 +101,7 @@ _FIXED = {
     "durable": "stores.durable",
     "pseudonym_key": "pseudonym_key",
     "custodian": "custody",
+    "anchoring": "audit",
     "telemetry.otlp": "telemetry.otlp",
     "telemetry.otlp_headers": "telemetry.otlp_headers",
     "telemetry.prometheus": "telemetry.prometheus",
@@ -142,10 +146,13 @@ def read_secrets(
     custodian = _custodian(settings, document, folder, findings)
     key_sets = _key_sets(settings, document, folder, findings)
     tls = _tls(settings, document, folder, findings)
+    anchoring = settings.anchoring
+    anchor_key = None if anchoring is None else _anchor_key(anchoring, document, folder, findings)
+    anchors = None if anchoring is None else (folder / anchoring.folder).resolve()
     if findings:
         raise ConfigurationError(findings)
     spool = (folder / settings.spool).resolve()
-    return Secrets(spool, tuple(secrets), hot, kept, custodian, headers, key_sets, tls)
+    return Secrets(spool, tuple(secrets), hot, kept, custodian, headers, key_sets, tls, anchor_key, anchors)
 
 
 def _key_sets(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> dict[str, bytes]:
@@ -178,6 +185,12 @@ def _tls(
     return found[0], found[1]
 
 
+def admin_token(environment: Mapping[str, str] | None = None) -> str | None:
+    """What a command shows the admin listener: `WARDGATE_TOKEN`. A command line is no place for it, others see that."""
+    held = os.environ if environment is None else environment  # noqa: TID251 - the commands' one variable, read here
+    return held.get("WARDGATE_TOKEN") or None
+
+
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
     if settings.custodian is None:
         return None
@@ -186,6 +199,15 @@ def _custodian(settings: Settings, document: Document, folder: Path, findings: l
     except OSError:
         what, remedy = "the custodian's public key cannot be read", "name a PEM file, from this file's folder"
         findings.append(document.finding(("custody", "public_key"), what, remedy))
+        return None
+
+
+def _anchor_key(anchoring: Anchoring, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
+    try:
+        return (folder / anchoring.key).read_bytes()
+    except OSError:
+        what, remedy = "the key of the anchors cannot be read", "name a PEM file, from this file's folder"
+        findings.append(document.finding(("audit", "anchor_key"), what, remedy))
         return None
 
 

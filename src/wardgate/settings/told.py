@@ -69,6 +69,16 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchoring:
+    """How anchors of the audit chain are exported, files as the configuration names them."""
+
+    key: str
+    folder: str
+    every: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `wardgate.yaml` says and that a part which is built reads."""
 
@@ -100,6 +110,7 @@ class Settings:
     """Seconds that each kind of record is kept."""
     custodian: str | None
     """The file of the custodian's public key, as the file names it."""
+    anchoring: Anchoring | None
     pseudonym_key: tuple[str, ...]
     """The environment variables that hold it: the current one first; empty where none is named."""
     telemetry: Telemetry
@@ -125,3 +136,6 @@ class Secrets:
     """What stands in the clients' `jwks_file`, by the name of the client: public keys."""
     tls: tuple[Tls | None, Tls | None] = (None, None)
     """Of the EHR's listener and of the admin listener, by whole paths."""
+    anchor_key: bytes | None = field(default=None, repr=False)
+    anchors: Path | None = None
+    """The folder of the anchors of the audit chain; None, as the key: none are made."""

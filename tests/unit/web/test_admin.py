@@ -1,12 +1,16 @@
 """The admin application: its routes, who may call them, and that it says no more than it should."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.asgi import ask
+from tests.fakes.audit import AuditGround
+from tests.fakes.principals import calls
+from wardgate.control.audit import AuditTrail
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, Principal, Role, admin_app
 from wardgate.web.asgi import ASGIApp
@@ -23,6 +27,7 @@ def app(
     ready: bool = True,
     errors: Sequence[Finding] = (),
     isolated: Circuit | None = None,
+    audit: AuditTrail | None = None,
 ) -> ASGIApp:
     async def services() -> Mapping[str, Mapping[str, Any]]:
         return SERVICES
@@ -46,7 +51,7 @@ def app(
 
     made: Any = admin_app(
         AdminPorts(
-            principal=lambda _: principal,
+            principal=calls(principal),
             ready=lambda: ready,
             services=services,
             stores=stores,
@@ -54,9 +59,17 @@ def app(
             reload=reload,
             circuits=circuits,
             isolate=isolate,
+            audit=audit,
         )
     )
     return made  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[AuditGround]:
+    made = AuditGround(tmp_path)
+    yield made
+    made.close()
 
 
 async def test_metrics_come_as_the_exposition_says() -> None:
@@ -122,15 +135,59 @@ async def test_circuits_are_listed_by_service_and_release() -> None:
         ("close", Circuit("mixed", {"1": "closed", "2": "no_answer"}), 503),
     ],
 )
-async def test_a_model_is_taken_out_of_use_and_put_back(action: str, became: Circuit, status: int) -> None:
+async def test_a_model_is_taken_out_of_use_and_put_back(
+    action: str, became: Circuit, status: int, ground: AuditGround
+) -> None:
     """Done is what all workers have done; for operators only; another release than there is is a 404, unechoed."""
     path = f"/admin/v1/circuits/kidney-failure/1.0.0/{action}"
-    reply = await ask(app(isolated=became), "POST", path)
+    reply = await ask(app(isolated=became, audit=ground.trail), "POST", path)
     assert (reply.status, reply.json()) == (status, {"done": status == 200, **became.as_json()})
     viewer = Principal("v", frozenset({Role.VIEWER}))
     assert (await ask(app(viewer), "POST", path)).status == 403
     strange = await ask(app(), "POST", f"/admin/v1/circuits/MARIA/1.0.0/{action}")
     assert strange.status == 404 and b"MARIA" not in strange.body
+
+
+async def test_what_people_do_stands_on_the_audit_chain(ground: AuditGround) -> None:
+    """Who, what, to what; what was denied to somebody who is known; and a name from outside does not get there."""
+    viewer = Principal("v", frozenset({Role.VIEWER}))
+    for principal, path in (
+        (LOCAL, "circuits/kidney-failure/1.0.0/isolate"),
+        (LOCAL, "circuits/kidney-failure/1.0.0/close"),
+        (LOCAL, "circuits/MARIA/1.0.0/isolate"),
+        (viewer, "circuits/kidney-failure/1.0.0/close"),
+        (None, "reload"),
+        (LOCAL, "reload"),
+    ):
+        await ask(app(principal, isolated=Circuit("isolated"), audit=ground.trail), "POST", f"/admin/v1/{path}")
+    ground.trail.chain_spooled()
+    said = [tuple(each[key] for key in ("who", "what", "subject", "result", "to")) for each in ground.said()]
+    assert sorted(said, key=str) == [
+        ("local", "circuit.close", "kidney-failure/1.0.0", "done", "in_use"),
+        ("local", "circuit.isolate", "kidney-failure/1.0.0", "done", "isolated"),
+        ("local", "reload", "configuration", "done", "reloaded"),
+        ("v", "admin.call", "operator", "denied", None),
+    ]
+
+
+async def test_without_the_store_a_model_is_taken_away_and_not_put_back(ground: AuditGround) -> None:
+    """Putting it back is answered with 503 and why; taking it away is chained once the store is there."""
+    ground.cut()
+    path = "/admin/v1/circuits/kidney-failure/1.0.0"
+    assert (await ask(app(isolated=Circuit("isolated"), audit=ground.trail), "POST", f"{path}/isolate")).status == 200
+    refused = await ask(app(isolated=Circuit("closed"), audit=ground.trail), "POST", f"{path}/close")
+    assert refused.status == 503 and "cannot be audited" in refused.json()["detail"]
+    ground.mend()
+    assert ground.trail.chain_spooled() == 1
+    assert [said["what"] for said in ground.said()] == ["circuit.isolate"]
+
+
+async def test_a_program_that_is_denied_in_a_loop_does_not_fill_the_chain(ground: AuditGround) -> None:
+    """Its first denials say it all."""
+    viewer = app(Principal("v", frozenset({Role.VIEWER})), audit=ground.trail)
+    for _ in range(40):
+        assert (await ask(viewer, "POST", "/admin/v1/reload")).status == 403
+    assert ground.trail.chain_spooled() == 30
 
 
 async def test_every_route_names_its_role() -> None:
@@ -139,7 +196,7 @@ async def test_every_route_names_its_role() -> None:
     routes = [route for each in plain for route in getattr(getattr(each, "original_router", None), "routes", [each])]
     checks = [[str(part.call.__qualname__) for part in route.dependant.dependencies] for route in routes]
     assert len(routes) == 15
-    assert all(each == ["needs.<locals>.check"] for each in checks)
+    assert all(each == ["Access.needs.<locals>.check"] for each in checks)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])

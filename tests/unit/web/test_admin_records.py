@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.asgi import Exchange, Reply, ask, scope
+from tests.fakes.principals import calls
 from tests.fakes.stories import (
     DIGEST,
     NOW,
@@ -69,7 +70,7 @@ def _app(desk: RecordsDesk | None, principal: Principal | None) -> Any:
         return {}
 
     return admin_app(
-        AdminPorts(lambda _: principal, lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, desk)
+        AdminPorts(calls(principal), lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, desk)
     )
 
 

@@ -12,6 +12,8 @@ from wardgate.domain.findings import Finding
 from wardgate.domain.guard import Guard
 
 Event = Literal[
+    "audit_anchor",
+    "audit_chain",
     "breaker",
     "cannot_listen",
     "cannot_record",

@@ -23,6 +23,10 @@ class Database(Protocol):
 
     def writing(self) -> AbstractContextManager[Connection]: ...
 
+    def chaining(self) -> AbstractContextManager[Connection]:
+        """A transaction beside which nobody else has one of these; what it commits is on the disk."""
+        ...
+
     def staging(self, batches: Iterable[list[StagedRow]]) -> AbstractContextManager[Connection]:
         """A transaction that has all rows in the temporary table `staged`, while no other batch is settled."""
         ...

@@ -45,7 +45,7 @@ class PostgresOptions:
 
 _LIMITS = text("SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
-_MIGRATING, _SETTLING, _PARTITIONING = 0x57475201, 0x57475202, 0x57475203
+_MIGRATING, _SETTLING, _PARTITIONING, _CHAINING = 0x57475201, 0x57475202, 0x57475203, 0x57475204
 """Numbers of advisory locks, one for all programs that use the database."""
 
 
@@ -81,6 +81,13 @@ class Postgres:
             yield connection
 
     writing = reading
+
+    @contextmanager
+    def chaining(self) -> Iterator[Connection]:
+        with self.writing() as connection:
+            connection.execute(text("SET LOCAL synchronous_commit = on"))
+            connection.execute(_LOCK, {"number": _CHAINING})
+            yield connection
 
     @contextmanager
     def staging(self, batches: Iterable[list[StagedRow]]) -> Iterator[Connection]:

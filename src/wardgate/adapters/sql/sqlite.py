@@ -68,6 +68,8 @@ class Sqlite:
         with translated(), self._standing(), self._writer.begin() as connection:
             yield connection
 
+    chaining = writing
+
     @contextmanager
     def staging(self, batches: Iterable[list[StagedRow]]) -> Iterator[Connection]:
         """A temporary table is in a file of its own: others write meanwhile, until the first write to a table."""

@@ -148,3 +148,35 @@ CUSTODY = Table(
     Column("noted", Double, nullable=False),
     Index("custody_noted", "noted"),
 )
+
+AUDIT_CHAIN = Table(
+    "audit_chain",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", NAME, nullable=False, unique=True),  # of the event: what is given twice is chained once
+    Column("seal", NAME, nullable=False),
+    Column("entry", Text, nullable=False),  # the canonical JSON that is sealed; the rest is for looking it up
+    Column("at", NAME, nullable=False),
+    Column("who", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Index("audit_chain_at", "at"),
+    Index("audit_chain_who", "who"),
+    Index("audit_chain_subject", "subject"),
+)
+
+AUDIT_REMARKS = Table(
+    "audit_remarks",
+    METADATA,
+    Column("id", NAME, primary_key=True),  # of the event
+    Column("salt", LargeBinary, nullable=False),
+    Column("remark", Text, nullable=False),
+)
+
+TOKENS = Table(
+    "admin_tokens",
+    METADATA,
+    Column("id", NAME, primary_key=True),
+    Column("token", Text, nullable=False),  # as JSON: name, digest of the secret, roles, services, times
+    Column("created", Double, nullable=False),
+    Column("revoked", Double),
+)

@@ -1,46 +1,92 @@
 """Who may do what on the admin listener. Every route names the role that it needs.
 
-Until admin tokens are built, the listener stands on loopback under `insecure_demo`, and every caller is LOCAL.
+A caller is known by her token (`Authorization: Bearer wgt_…`). Under `insecure_demo`, on loopback, whoever brings none
+is LOCAL.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from fastapi import HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 
-
-class Role(StrEnum):
-    ANYONE = "anyone"  # also without a principal: a load balancer has none
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    INGEST = "ingest"  # brings outcomes, and sees nothing
+from wardgate.control.tokens import TokenBook
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.audit import Action
+from wardgate.web.admin.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     name: str
     roles: frozenset[Role]
+    services: frozenset[str] | None = None
+    """None: all."""
+
+    def covers(self, service: str) -> bool:
+        return self.services is None or service in self.services
 
 
 LOCAL = Principal("local", frozenset(Role))
-"""Whoever reaches the loopback listener under `insecure_demo`."""
+"""Whoever reaches the loopback listener under `insecure_demo` without a token."""
 
-WhoCalls = Callable[[Request], Principal | None]
-Check = Callable[[Request], Awaitable[Principal | None]]
+NOBODY = Principal("nobody", frozenset())
+"""On a route for anyone, such as a load balancer: nobody was asked for."""
+
+WhoCalls = Callable[[Request], Awaitable[Principal | None]]
+Check = Callable[[Request], Awaitable[Principal]]
 
 
-def needs(who_calls: WhoCalls, role: Role) -> Check:
-    """A dependency that gives the principal, or ends the request with 401 or 403. None only for `ANYONE`."""
+def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCalls:
+    """`book` None: there is no store, so there are no tokens."""
 
-    async def check(request: Request) -> Principal | None:
-        if role is Role.ANYONE:
-            return None
-        principal = who_calls(request)
-        if principal is None:
-            raise HTTPException(401)
-        if role not in principal.roles:
-            raise HTTPException(403)
-        return principal
+    async def who_calls(request: Request) -> Principal | None:
+        given = request.headers.getlist("authorization")
+        if not given and insecure_demo():
+            return LOCAL
+        scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        token = None
+        if book is not None and scheme.lower() == "bearer":
+            token = await run_in_threadpool(book.find, secret)
+        if token is not None:
+            scope = None if token.services is None else frozenset(token.services)
+            return Principal(f"{token.name}/{token.id}", frozenset(token.roles), scope)
+        if given and book is not None:
+            wait = book.wait_after_failure("" if request.client is None else request.client.host)
+            if wait is not None:
+                raise HTTPException(429, headers={"Retry-After": str(wait)})
+        return None
 
-    return check
+    return who_calls
+
+
+class Access:
+    """`witness` puts on the audit chain what somebody who is known was denied."""
+
+    def __init__(self, who_calls: WhoCalls, witness: Witness) -> None:
+        self._who_calls, self.witness = who_calls, witness
+
+    def needs(self, role: Role | None, by_service: bool = False) -> Check:
+        """A dependency that gives the principal, or ends the request with 401, 403 or 429. None: anyone. A principal
+        of some services comes in only `by_service`: where the route then asks for the one (`within`)."""
+
+        async def check(request: Request) -> Principal:
+            if role is None:
+                return NOBODY
+            principal = await self._who_calls(request)
+            if principal is None:
+                raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+            if role not in principal.roles or not (by_service or principal.services is None):
+                await self._deny(principal, role.value)
+            return principal
+
+        return check
+
+    async def within(self, principal: Principal, service: str) -> None:
+        """Ends the request with 403 for a service that is not hers, whether there is such a one or not."""
+        if not principal.covers(service):
+            await self._deny(principal, "services")
+
+    async def _deny(self, principal: Principal, what: str) -> None:
+        await self.witness.denied(principal.name, Action.ADMIN_CALL, what)
+        raise HTTPException(403)

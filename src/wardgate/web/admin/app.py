@@ -2,18 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 
+from wardgate.control.audit import AuditTrail
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.audit import Action
 from wardgate.domain.findings import Finding
 from wardgate.records.desk import RecordsDesk
-from wardgate.web.admin.access import Role, WhoCalls, needs
+from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.problems import answer_problems
 from wardgate.web.admin.records import records_routes
+from wardgate.web.admin.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class AdminPorts:
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
     changes nothing and says why. `circuits` gives each circuit by service and release. `isolate` keeps all calls away
     from one, or does so no longer, and gives what has become of it; None: there is no such circuit. `desk` None: there
-    is no store of records.
+    is no store of records. `audit` None: there is no audit chain.
     """
 
     principal: WhoCalls
@@ -37,6 +41,7 @@ class AdminPorts:
     circuits: Circuits
     isolate: Isolate
     desk: RecordsDesk | None = None
+    audit: AuditTrail | None = None
 
 
 def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
@@ -45,23 +50,25 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
     )
     answer_problems(app)
+    access = Access(ports.principal, Witness(ports.audit))
+    operator, viewer = Depends(access.needs(Role.OPERATOR)), Depends(access.needs(Role.VIEWER, by_service=True))
 
-    def role(role: Role) -> list[Any]:
-        return [Depends(needs(ports.principal, role))]
+    def role(role: Role | None) -> list[Any]:
+        return [Depends(access.needs(role))]
 
-    @app.get("/health/live", dependencies=role(Role.ANYONE))
+    @app.get("/health/live", dependencies=role(None))
     async def live() -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    @app.get("/health/ready", dependencies=role(Role.ANYONE))
+    @app.get("/health/ready", dependencies=role(None))
     async def ready() -> JSONResponse:
         if ports.ready():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "draining"}, 503)
 
-    @app.get("/health/services", dependencies=role(Role.VIEWER))
-    async def services() -> JSONResponse:
-        return JSONResponse(dict(await ports.services()))
+    @app.get("/health/services")
+    async def services(principal: Annotated[Principal, viewer]) -> JSONResponse:
+        return JSONResponse({name: state for name, state in (await ports.services()).items() if principal.covers(name)})
 
     @app.get("/health/stores", dependencies=role(Role.VIEWER))
     async def stores() -> JSONResponse:
@@ -72,13 +79,15 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
         exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
 
-    @app.post("/admin/v1/reload", dependencies=role(Role.OPERATOR))
-    async def reload() -> JSONResponse:
+    @app.post("/admin/v1/reload")
+    async def reload(principal: Annotated[Principal, operator]) -> JSONResponse:
         errors = await ports.reload()
+        became = f"refused, {len(errors)} errors" if errors else "reloaded"
+        await access.witness.after(principal.name, Action.RELOAD, "configuration", None, became)
         if errors:
             return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
         return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
-    app.include_router(circuits_routes(ports.principal, ports.circuits, ports.isolate))
-    app.include_router(records_routes(ports.principal, ports.desk))
+    app.include_router(circuits_routes(access, ports.circuits, ports.isolate))
+    app.include_router(records_routes(access, ports.desk))
     return app

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from wardgate.web.admin.access import Role, WhoCalls, needs
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.audit import Action
+from wardgate.web.admin.access import Access, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +33,42 @@ Circuits = Callable[[], Awaitable[Mapping[tuple[str, str], Circuit]]]
 Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
 
 
-def circuits_routes(who_calls: WhoCalls, of_all: Circuits, set_one: Isolate) -> APIRouter:
+def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRouter:
     router = APIRouter(prefix="/admin/v1/circuits")
-    viewer, operator = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.OPERATOR))
+    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    operator = Depends(access.needs(Role.OPERATOR, by_service=True))
 
-    @router.get("", dependencies=[viewer])
-    async def circuits() -> JSONResponse:
+    @router.get("")
+    async def circuits(principal: Annotated[Principal, viewer]) -> JSONResponse:
         found: dict[str, dict[str, Any]] = {}
         for (service, release), circuit in (await of_all()).items():
-            found.setdefault(service, {})[release] = circuit.as_json()
+            if principal.covers(service):
+                found.setdefault(service, {})[release] = circuit.as_json()
         return JSONResponse(found)
 
-    async def put(service: str, release: str, away: bool) -> JSONResponse:
-        circuit = await set_one(service, release, away)
+    async def put(service: str, release: str, away: bool, principal: Principal) -> JSONResponse:
+        """Away: done, then told. Back is a raise: on the audit chain, or not done."""
+        await access.within(principal, service)
+        who, subject, circuit = principal.name, f"{service}/{release}", None
+        if away:
+            circuit = await set_one(service, release, away)
+            if circuit is not None:
+                await access.witness.after(who, Action.CIRCUIT_ISOLATE, subject, None, circuit.state)
+        elif (before := (await of_all()).get((service, release))) is not None:
+            await access.witness.before(who, Action.CIRCUIT_CLOSE, subject, before.state, "in_use")
+            circuit = await set_one(service, release, away)
         if circuit is None:
             what = "no service has such a release; GET /admin/v1/circuits lists them"
             return JSONResponse({"done": False, "error": what}, 404)
         done = circuit.is_done(away)
         return JSONResponse({"done": done, **circuit.as_json()}, 200 if done else 503)
 
-    @router.post("/{service}/{release}/isolate", dependencies=[operator])
-    async def isolate(service: str, release: str) -> JSONResponse:
-        return await put(service, release, away=True)
+    @router.post("/{service}/{release}/isolate")
+    async def isolate(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+        return await put(service, release, True, principal)
 
-    @router.post("/{service}/{release}/close", dependencies=[operator])
-    async def close(service: str, release: str) -> JSONResponse:
-        return await put(service, release, away=False)
+    @router.post("/{service}/{release}/close")
+    async def close(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+        return await put(service, release, False, principal)
 
     return router

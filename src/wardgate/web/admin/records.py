@@ -16,13 +16,14 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
 from wardgate.records.desk import ALWAYS, MONTH, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
-from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
+from wardgate.web.admin.access import Access, Principal
 from wardgate.web.admin.problems import Problem
 
 NDJSON = "application/x-ndjson"
@@ -39,9 +40,9 @@ _Time = Annotated[str | None, Query(max_length=40)]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
-def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
+def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1")
-    viewer, ingest = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.INGEST))
+    viewer, ingest = Depends(access.needs(Role.VIEWER)), Depends(access.needs(Role.INGEST))
 
     loading = 0
 

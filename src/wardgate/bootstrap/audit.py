@@ -1,0 +1,146 @@
+"""The audit chain with what belongs to it: its store, its spool, its anchors."""
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex, token_urlsafe
+
+from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchorKey
+from wardgate.adapters.files.anchors import write_anchor
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.spool.pending import PendingFolder
+from wardgate.adapters.sql.chain import SqlAuditStore
+from wardgate.adapters.sql.database import Database
+from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
+from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
+from wardgate.adapters.sql.tokens import SqlTokenStore
+from wardgate.bootstrap.durable import StoreRefused
+from wardgate.bootstrap.parts import DecisionIds, SystemClock
+from wardgate.control.audit import AuditTrail, AuditUnavailable
+from wardgate.control.tokens import TokenBook, TokenDesk
+from wardgate.domain.admin_tokens import SECRET_BYTES
+from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.gateway.ports import Clock
+from wardgate.settings import Anchoring, Secrets
+
+_CONNECTIONS = 2
+_FOLDER = "audit"
+_SALT_BYTES = 32
+_ID_BYTES = 6
+
+
+def audit_store_of(place: DurablePlace) -> SqlAuditStore:
+    """Asks nobody yet: it opens with its first use."""
+    return SqlAuditStore(_database(place))
+
+
+def token_store_of(place: DurablePlace) -> SqlTokenStore:
+    """Asks nobody yet."""
+    return SqlTokenStore(_database(place))
+
+
+def token_desk(store: SqlTokenStore, trail: AuditTrail) -> TokenDesk:
+    return TokenDesk(store, trail, SystemClock.now, lambda: token_hex(_ID_BYTES), lambda: token_urlsafe(SECRET_BYTES))
+
+
+def _database(place: DurablePlace) -> Database:
+    if isinstance(place, SqlitePlace):
+        return Sqlite(place, SqliteOptions(readers=_CONNECTIONS))
+    return Postgres(place, PostgresOptions(connections=_CONNECTIONS))
+
+
+def audit_trail(secrets: Secrets, store: SqlAuditStore) -> AuditTrail:
+    pending = PendingFolder(secrets.spool / _FOLDER)
+    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES))
+
+
+def signer_of(secrets: Secrets) -> AnchorSigner | None:
+    """None: none is configured. Raises StoreRefused for what is no such key."""
+    if secrets.anchor_key is None:
+        return None
+    try:
+        return AnchorSigner(secrets.anchor_key)
+    except NoAnchorKey:
+        what = "audit.anchor_key names no Ed25519 private key in PEM: openssl genpkey -algorithm Ed25519 -out FILE"
+        raise StoreRefused(what) from None
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperOptions:
+    look: float = 5.0
+    """Seconds between two looks at the spool, where nobody says that there is something."""
+
+
+class AuditKeeper:
+    """A thread of its own, since a store may hang: chains what was spooled, and exports anchors. In the process that
+    has the admin listener; beside it, the tokens of those who call that."""
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        tokens: SqlTokenStore,
+        signer: AnchorSigner | None,
+        folder: Path | None,
+        every: float,
+        clock: Clock,
+        log: EventLog,
+        options: KeeperOptions | None = None,
+    ) -> None:
+        self.trail, self._tokens = trail, tokens
+        self.book = TokenBook(tokens, clock.now, clock.monotonic)
+        self._signer, self._folder, self._every = signer, folder, every
+        self._clock, self._log, self._options = clock, log, options or KeeperOptions()
+        self._stop, self._up, self._due, self._anchored = threading.Event(), True, 0.0, 0
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self, seconds: float = 2.0) -> None:
+        self._stop.set()
+        self.trail.spooled.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            last = self._stop.is_set()  # read first: what came before the end is chained
+            self.trail.spooled.clear()
+            try:
+                self.trail.chain_spooled()
+                if self._signer is not None and self._due <= self._clock.monotonic():
+                    self._anchor(self._signer)
+                self._tell(True)
+            except AuditUnavailable:
+                self._tell(False)
+            except Exception as error:  # it goes on, whatever a disk or a driver does
+                self._log.fault("audit", error)
+            if not last:
+                self.trail.spooled.wait(self._options.look)
+        self.trail.store.close()
+        self._tokens.close()
+
+    def _anchor(self, signer: AnchorSigner) -> None:
+        self._due = self._clock.monotonic() + self._every
+        link = self.trail.store.last()
+        if link.number == self._anchored or self._folder is None or link.number == 0:
+            return
+        write_anchor(self._folder, link, signer.sign(link, self._clock.now()))
+        self._anchored = link.number
+        self._log.event("audit_anchor", entry=link.number, seal=link.seal)
+
+    def _tell(self, up: bool) -> None:
+        if up != self._up:
+            self._up = up
+            self._log.event("audit_chain", state="up" if up else "down")
+
+
+def audit_keeper(secrets: Secrets, anchoring: Anchoring | None, clock: Clock, log: EventLog) -> AuditKeeper | None:
+    """None: there is no durable store. Raises StoreRefused."""
+    if secrets.durable is None:
+        return None
+    trail, every = audit_trail(secrets, audit_store_of(secrets.durable)), 0.0 if anchoring is None else anchoring.every
+    tokens = token_store_of(secrets.durable)
+    return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)

@@ -1,0 +1,1 @@
+"""What people decide while the gateway runs, and the record of it."""

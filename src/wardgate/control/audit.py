@@ -1,0 +1,168 @@
+"""What is done to the gateway, and by whom, put on the audit chain.
+
+    a change that raises what users may see, or is no hurry   `require`: on the chain first, or not done
+    one that lowers it; a denial                              `keep`: on the local spool at once, chained from there
+
+So an unreachable store stops nobody from taking a model out of sight, and everybody from showing one.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+import msgspec
+
+from wardgate.domain.audit import AuditEvent, Deed, Link, SealedEntry, checked, moment, remark_hash
+
+_BATCH = 100
+
+
+class AuditUnavailable(Exception):
+    """Nothing was chained, erased or read. `meaning` is for a person; says nothing that was to be chained."""
+
+    def __init__(self, meaning: str) -> None:
+        super().__init__("the audit chain is not available")
+        self.meaning = meaning
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """What a person wrote, with the salt of its hash: erased together."""
+
+    salt: bytes
+    text: Annotated[str, msgspec.Meta(pattern=r"\A[^\0]{1,4000}\Z")]
+
+
+class Happened(msgspec.Struct, frozen=True):
+    event: AuditEvent
+    remark: Remark | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries are looked for: those that have all of what is named. Times as `domain.audit.moment`, half open."""
+
+    since: str = ""
+    until: str = ""
+    who: str = ""
+    subject: str = ""
+    what: str = ""
+    ticket: str = ""
+
+
+class AuditStore(Protocol):
+    """Blocking, thread-safe, bounded in time. All raise AuditUnavailable, also when an iterator is advanced."""
+
+    def append(self, happened: Sequence[Happened], now: float) -> list[Link]:
+        """All of them or none, one writer at a time; when it returns, they stand through kill -9 and a power cut. What
+        has been chained before gives the link that it has. Raises ValueError for what the chain does not take."""
+        ...
+
+    def entries(self, after: int = 0) -> Iterator[SealedEntry]:
+        """As they stand there, sound or not, by number; a page at a time."""
+        ...
+
+    def search(self, wanted: Wanted) -> Iterator[SealedEntry]: ...
+
+    def last(self) -> Link: ...
+
+    def close(self) -> None: ...
+
+    def remark(self, event_id: str) -> Remark | None: ...
+
+    def erase_remark(self, event_id: str) -> bool:
+        """Whether there was one. The chain keeps a hash that nobody can guess at any more."""
+        ...
+
+
+class Pending(Protocol):
+    """What is to be chained, on the local disk. All raise OSError."""
+
+    def keep(self, happened: Happened) -> None:
+        """On the disk when it returns."""
+        ...
+
+    def waiting(self, most: int) -> list[Happened]:
+        """The oldest first; what cannot be read is set aside, not given."""
+        ...
+
+    def done(self, event_id: str) -> None: ...
+
+
+class Kept(StrEnum):
+    """Where a deed is that was not to wait for the chain."""
+
+    SPOOLED = "spooled"
+    CHAINED = "chained"  # the local disk did not take it, the store did
+    LOST = "lost"
+    """Neither takes it: it was done all the same."""
+
+
+class AuditTrail:
+    """Thread-safe. `new_id` gives random UUIDs, `salt` random bytes."""
+
+    def __init__(
+        self,
+        store: AuditStore,
+        pending: Pending,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        salt: Callable[[], bytes],
+    ) -> None:
+        self.store = store
+        self._pending, self._now, self._new_id, self._salt = pending, now, new_id, salt
+        self.spooled = threading.Event()
+        """Set when there is something to chain (`chain_spooled`)."""
+
+    def require(self, deed: Deed, remark: str = "") -> Link:
+        """Before it is done. Raises AuditUnavailable: then it must not be done; ValueError for what the chain does not
+        take."""
+        happened = self._happened(deed, remark)
+        return self.store.append([happened], self._now())[0]
+
+    def keep(self, deed: Deed, remark: str = "") -> Kept:
+        """After it was done; as good as at once, whatever the store does. Raises ValueError for what the chain does
+        not take."""
+        happened = self._happened(deed, remark)
+        try:
+            self._pending.keep(happened)
+        except OSError:
+            try:
+                self.store.append([happened], self._now())
+            except AuditUnavailable:
+                return Kept.LOST
+            return Kept.CHAINED
+        self.spooled.set()
+        return Kept.SPOOLED
+
+    def check(self, deed: Deed) -> None:
+        """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""
+        self._happened(deed, "")
+
+    def chain_spooled(self) -> int:
+        """How many were chained. Raises AuditUnavailable or OSError; what was not chained comes again the next time,
+        and what was chained when a process died is known to the store."""
+        chained = 0
+        while waiting := self._pending.waiting(_BATCH):
+            self.store.append(waiting, self._now())
+            for happened in waiting:
+                self._pending.done(happened.event.id)
+            chained += len(waiting)
+        return chained
+
+    def _happened(self, deed: Deed, text: str) -> Happened:
+        remark = _remark(self._salt(), text) if text else None
+        event = AuditEvent(
+            **{name: getattr(deed, name) for name in Deed.__struct_fields__},
+            id=self._new_id(),
+            at=moment(self._now()),
+            remark=None if remark is None else remark_hash(remark.salt, remark.text),
+        )
+        return Happened(checked(event), remark)
+
+
+def _remark(salt: bytes, text: str) -> Remark:
+    """Raises ValueError, without the text."""
+    try:
+        return msgspec.convert({"salt": salt, "text": text.encode().decode()}, Remark)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        raise ValueError("not a remark that is kept: too long, or not text") from None

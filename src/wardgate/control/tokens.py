@@ -1,0 +1,151 @@
+"""Admin tokens as they are given, looked up and taken back.
+
+A look-up is in memory, in a copy that is read again every few seconds. So a token that was revoked is refused within
+that time; and while the store is away, those who could act before still can, for taking a model out of sight must not
+need a database.
+"""
+
+import hmac
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wardgate.control.audit import AuditTrail
+from wardgate.domain.admin_tokens import Role, Token, checked, digest_of, secret_of
+from wardgate.domain.audit import Action, Deed
+
+
+class TokensUnavailable(Exception):
+    """The store did not do what it was asked for. `meaning` is for a person."""
+
+    def __init__(self, meaning: str) -> None:
+        super().__init__("the store of tokens is not available")
+        self.meaning = meaning
+
+
+class TokenStore(Protocol):
+    """Blocking, thread-safe, bounded in time; all raise TokensUnavailable."""
+
+    def add(self, token: Token) -> None: ...
+
+    def all(self) -> Sequence[Token]:
+        """The oldest first."""
+        ...
+
+    def revoke(self, token_id: str, now: float) -> bool:
+        """Whether there was one that was not revoked yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BookOptions:
+    fresh: float = 2.0
+    """Seconds that what was read counts as fresh."""
+    again: float = 10.0
+    """Seconds until a store that did not answer is asked again."""
+    failures: int = 20
+    """Failed look-ups of one address within `within` that are answered as such; above it, it has to wait."""
+    within: float = 60.0
+    addresses: int = 10_000
+    """That are counted at a time."""
+
+
+class TokenBook:
+    """Thread-safe."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        options: BookOptions | None = None,
+    ) -> None:
+        self._store, self._now, self._monotonic, self._options = store, now, monotonic, options or BookOptions()
+        self._reading, self._next = threading.Lock(), 0.0
+        self._known: dict[str, Token] = {}
+        self._failed: dict[str, int] = {}
+        self._since = 0.0
+
+    def find(self, secret: str) -> Token | None:
+        """None: there is none that holds now. How long it takes says nothing of any secret: what is compared are
+        digests, which nobody can choose."""
+        digest = digest_of(secret)
+        if digest is None:
+            return None
+        self._refresh()
+        token = self._known.get(digest)
+        if token is None or not hmac.compare_digest(token.digest, digest) or not token.holds(self._now()):
+            return None
+        return token
+
+    def wait_after_failure(self, address: str) -> int | None:
+        """Counts a failed look-up. Seconds to wait, for an address that fails too often; None: not yet. One that has a
+        token that holds never waits, so nobody can lock others out."""
+        now, options = self._monotonic(), self._options
+        if now - self._since >= options.within or len(self._failed) >= options.addresses:
+            self._since, self._failed = now, {}
+        self._failed[address] = count = self._failed.get(address, 0) + 1
+        return None if count <= options.failures else max(1, round(self._since + options.within - now))
+
+    def _refresh(self) -> None:
+        if self._monotonic() < self._next or not self._reading.acquire(blocking=not self._known):
+            return
+        try:
+            if self._monotonic() < self._next:
+                return
+            try:
+                self._known = {token.digest: token for token in self._store.all()}
+                self._next = self._monotonic() + self._options.fresh
+            except TokensUnavailable:
+                self._next = self._monotonic() + self._options.again
+        finally:
+            self._reading.release()
+
+
+class TokenDesk:
+    """Giving and taking: on the audit chain first. `draw_id` gives 12 hexadecimal digits, `draw` 32 random bytes in
+    base64url."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        trail: AuditTrail,
+        now: Callable[[], float],
+        draw_id: Callable[[], str],
+        draw: Callable[[], str],
+    ) -> None:
+        self.store = store
+        self._trail, self._now, self._draw_id, self._draw = trail, now, draw_id, draw
+
+    def new(
+        self, who: str, name: str, roles: Sequence[Role], services: Sequence[str] | None, seconds: float
+    ) -> tuple[Token, str]:
+        """The token, and its secret, which is nowhere else. Raises ValueError, AuditUnavailable, TokensUnavailable."""
+        secret, now = secret_of(self._draw()), self._now()
+        token = checked(
+            Token(
+                id=self._draw_id(),
+                name=name,
+                digest=digest_of(secret) or "",
+                roles=tuple(sorted(set(roles))),
+                services=None if services is None else tuple(sorted(set(services))),
+                created=now,
+                expires=now + seconds,
+            )
+        )
+        scope = "all services" if token.services is None else ", ".join(token.services)
+        said = f"{token.name}: {', '.join(token.roles)}; {scope}; {seconds / 86400:g} days"
+        self._trail.require(Deed(who=who, what=Action.TOKEN_NEW, subject=token.id, after=said))
+        self.store.add(token)
+        return token, secret
+
+    def revoke(self, who: str, token_id: str, reason: str = "", ticket: str = "") -> bool:
+        """Whether there was one to revoke. Taking away is a lowering: it is done, then told. Raises ValueError and
+        TokensUnavailable."""
+        deed = Deed(who=who, what=Action.TOKEN_REVOKE, subject=token_id, reason=reason, ticket=ticket)
+        self._trail.check(deed)
+        revoked = self.store.revoke(token_id, self._now())
+        if revoked:
+            self._trail.keep(deed)
+        return revoked

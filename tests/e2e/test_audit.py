@@ -1,0 +1,45 @@
+"""A gateway, somebody who takes a model out of use and puts it back, and an auditor: as processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.fakes.config_tree import sound_config
+from tests.fakes.processes import ask, free_port, process, wait_until
+
+
+def wardgate(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "wardgate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
+    """And is to be found after the gateway has ended."""
+    port, admin = free_port(), free_port()
+    config = sound_config(
+        tmp_path,
+        wardgate=[
+            ("port: 8080", f"port: {port}"),
+            ("port: 8081", f"port: {admin}"),
+            ("model_hosts:", "audit: {anchor_key: anchor.pem}\nmodel_hosts:"),
+        ],
+    )
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (config.parent / "anchor.pem").write_bytes(key)
+    with process("wardgate", "serve", "--config", str(config)) as gateway:
+        wait_until(lambda: ask(f"http://127.0.0.1:{admin}/health/ready")[0] == 200)
+        for action in ("isolate", "close"):
+            done = wardgate("circuits", action, "kidney-failure", "1.0.0", "--admin", f"http://127.0.0.1:{admin}")
+            assert done.returncode == 0, done.stderr
+        gateway.terminate()
+        gateway.communicate(timeout=15)
+    assert gateway.returncode == 0
+    anchored = wardgate("audit", "anchor", "--config", config)
+    assert anchored.returncode == 0, anchored.stderr
+    verified = wardgate("audit", "verify", "--config", config)
+    assert verified.returncode == 0 and "up to entry 2" in verified.stdout, verified.stdout + verified.stderr
+    found = wardgate("audit", "search", "--subject", "kidney-failure/1.0.0", "--config", config).stdout
+    assert "local  circuit.isolate" in found and "local  circuit.close" in found
