@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,13 +49,19 @@ class Found:
         return sum(len(sink.leaks) for sink in self.sinks.values())
 
 
-async def run(
-    config: Path, extent: Extent, plan: Plan, further: Callable[[Sweep], object] = lambda sweep: None
-) -> Found:
-    """`further` searches stores that are not in the house, once the gateway has stopped.
+@dataclass(frozen=True)
+class Around:
+    """Stores that are not in the house: `disturb` does to them what may happen, and makes calls meanwhile by what it is
+    given; `search` looks through them once the gateway has stopped."""
 
-    Raises ConfigurationError, DidNotStart.
-    """
+    async def disturb(self, calls: Callable[[], Awaitable[None]]) -> None: ...
+
+    def search(self, sweep: Sweep) -> None: ...
+
+
+async def run(config: Path, extent: Extent, plan: Plan, around: Around | None = None) -> Found:
+    """Raises ConfigurationError, DidNotStart."""
+    around = around or Around()
     marks = Marks()
     sweep = Sweep(marks)
     async with house_of(config, sweep, plan) as house:
@@ -71,6 +77,7 @@ async def run(
         if extent.faults:
             await _burst(house, driver, bases)
             await _talk(house, driver, bases)
+            await around.disturb(lambda: _calls(driver, bases, _TOGETHER))
         await _broken_reloads(house, driver)
         await until_ready(house, driver.ask)
         await _calls(driver, bases, extent.calls)
@@ -85,7 +92,7 @@ async def run(
         _stores(house, sweep)
         await house.stop()
         _stores(house, sweep)
-        further(sweep)
+        around.search(sweep)
         sweep.folder("temporary files", house.folder / "tmp")
         sweep.file("standard output", house.folder / "out")
         sweep.file("standard error", house.folder / "err")
