@@ -25,7 +25,7 @@ DEMO = ROOT / "config" / "demo" / "wardgate.yaml"
 PROOF = settings().max_examples >= 1000
 FEW = ("status", "half_body", "wrong_patient", "refused")
 QUICK = Extent(40, (), (), commands=False)
-SOME = Extent(100_000) if PROOF else Extent(200, FEW)
+SOME = Extent(100_000) if PROOF else Extent(60, FEW)
 """In the proof every fault of `wardgate chaos`, and 100,000 calls."""
 OUTCOME = ("rollout:", "outcome: {label: kidney_failure, within: 730d, take: first}\nrollout:")
 
