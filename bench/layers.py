@@ -43,6 +43,7 @@ from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.domain.record_names import RecordNames
+from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
@@ -160,7 +161,7 @@ class Parts:
             catalog=lambda: self.catalog,
             handler=lambda plan: handler,
             feedback=_nobody,
-            client=Client("bench-ehr", servers, (), "bench", ZoneInfo("UTC")),
+            callers=OneClient(Client("bench-ehr", servers, (), "bench", ZoneInfo("UTC"))),
             gate=Gate() if layered else _OpenGate(),
             clock=clock,
             new_id=DecisionIds(),

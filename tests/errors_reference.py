@@ -6,6 +6,7 @@ from pathlib import Path
 from wardgate.domain.errors import Refusal, WardgateError
 from wardgate.domain.meanings import ERRORS, OUTCOMES, REASONS
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome
+from wardgate.domain.token_faults import TOKEN_FAULTS
 from wardgate.web.problems import PROBLEMS
 
 TARGET = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -26,7 +27,7 @@ notice where the service declares one; `refused`, an HTTP error with a FHIR Oper
 
 def reference() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_outcomes(), *_errors()]) + "\n"
+    return "\n".join([_HEAD, *_outcomes(), *_tokens(), *_errors()]) + "\n"
 
 
 def _outcomes() -> Iterator[str]:
@@ -42,6 +43,17 @@ def _outcomes() -> Iterator[str]:
             answered = f" {PROBLEMS[reason][0]} |" if status else ""
             yield f"| `{reason.value}` |{answered} {REASONS[reason].bedside} | {REASONS[reason].engineer} |"
         yield ""
+
+
+def _tokens() -> Iterator[str]:
+    yield (
+        "## Why a call was not authenticated\n\nThe label `result` of `wardgate_authentications_total`; `accepted` is"
+        " the other. Whoever called learns none of it: [security.md](security.md).\n"
+    )
+    yield "| result | what was found | what an engineer does |\n|---|---|---|"
+    for fault, (found, engineer) in TOKEN_FAULTS.items():
+        yield f"| `{fault.value}` | {found} | {engineer} |"
+    yield ""
 
 
 def _errors() -> Iterator[str]:

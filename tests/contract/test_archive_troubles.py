@@ -448,6 +448,17 @@ def test_what_came_before_its_partition_is_moved_into_it(postgres: PostgresServe
         assert list(archive.decisions(0, FOREVER)) == [decision(0), decision(1)]
 
 
+def test_a_store_that_was_put_back_gets_its_partitions(postgres: PostgresServer, place: PostgresPlace) -> None:
+    """From a backup that had none of them, beneath a gateway that goes on."""
+    with postgres_archive(place) as archive:
+        archive.add_decisions([decision(0)])
+        postgres.run(place.database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION gateway")
+        with pytest.raises(ArchiveUnavailable):
+            archive.add_decisions([decision(1)])
+        archive.add_decisions([decision(1)])
+        assert partitions_of(postgres, place) == {"decisions_m2026_09": 1}
+
+
 def test_a_month_that_is_over_is_dropped_whole(postgres: PostgresServer, place: PostgresPlace) -> None:
     """The month that is not yet over goes row by row; what comes late for a dropped one has its place again."""
     with postgres_archive(place) as archive:

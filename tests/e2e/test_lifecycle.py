@@ -177,9 +177,12 @@ async def _bodies(here: Running, count: int) -> AsyncIterator[bytes]:
 async def test_several_workers_reload_together_and_drain_together(tmp_path: Path) -> None:
     """All or none; a stop of the parent loses no call of any worker."""
     async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:
-        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        assert await _outcomes_load(here) == 422
+        declared = ("deadline: 10s", "deadline: 10s\noutcome: {label: kidney_failure, within: 730d}")
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"), service=declared)
         status, body = await here.send(post("/admin/v1/reload", b""), here.admin)
         assert (status, msgspec.json.decode(body)["reloaded"]) == (200, True)
+        assert await _outcomes_load(here) == 200  # the parent, who has the desk, goes by the new files as well
         assert [event["worker"] for event in sorted(here.named("reloaded"), key=lambda e: e.get("worker", 9))[:2]] == [
             1,
             2,
@@ -197,6 +200,11 @@ async def test_several_workers_reload_together_and_drain_together(tmp_path: Path
         here.server.hold.set()
         assert [status for status, _ in await asyncio.gather(*calls)] == [200] * 20
         assert await asyncio.wait_for(here.process.wait(), 15) == 0
+
+
+async def _outcomes_load(here: Running) -> int:
+    rows = post("/admin/v1/outcomes", b"patient,label,value,time\np1,kidney_failure,1,2027-01-05\n")
+    return (await here.send(rows.replace(b"application/json", b"text/csv"), here.admin))[0]
 
 
 async def test_workers_end_with_their_parent(tmp_path: Path) -> None:

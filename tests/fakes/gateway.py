@@ -21,6 +21,7 @@ from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.record_names import RecordNames
+from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow
@@ -126,7 +127,7 @@ class FakeGateway:
             catalog=lambda: self.catalog,
             handler=lambda plan: self.stack,
             feedback=FeedbackDesk(self.feedback, RecordNames(RING), self.clock, self.meter).take,
-            client=client,
+            callers=OneClient(client),
             gate=Gate(),
             clock=self.clock,
             new_id=lambda: next(self._ids),

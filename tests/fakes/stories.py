@@ -138,6 +138,7 @@ def desk_of(archive: Archive, now: float = NOW + DAY, names: RecordNames = NAMES
         CLIENTS,
         {"kidney-failure": RULE},
         {DIGEST: ReleaseNow({"egfr": words_of([15, 30, 45], "mL/min")}, "insecure_demo stands for all approvals")},
+        frozenset({"kidney-failure"}),
     )
     return RecordsDesk(archive, names, FakeClock(now).now, lambda: facts)
 

@@ -11,6 +11,7 @@ from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.hot import StorePlace
+from wardgate.domain.registrations import Replay
 from wardgate.settings import (
     Limits,
     Listen,
@@ -20,7 +21,6 @@ from wardgate.settings import (
     read_secrets,
     read_settings,
     refuse_fixed,
-    require_startable,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,7 @@ _PRODUCTION = [
         "  - name: ehr\n    issuer: https://ehr.example\n    keys: {jwks_url: https://ehr.example/jwks}\n",
     ),
     ("http://127.0.0.1:8083/fhir", "https://ehr.example/fhir"),
+    ("http://127.0.0.1:8080", "https://cds.example"),
 ]
 
 
@@ -64,7 +65,6 @@ def test_a_demo_and_its_defaults(tmp_path: Path) -> None:
     assert (client.name, client.site, client.zone) == ("ehr", "hospital_a", ZoneInfo("UTC"))
     assert client.fhir_servers == {"http://127.0.0.1:8083/fhir"}
     assert client.origins == ("http://localhost:*",)
-    require_startable(settings, _document(tmp_path))
 
 
 def test_what_the_file_says_is_taken(tmp_path: Path) -> None:
@@ -166,16 +166,63 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
     assert len(_errors(tmp_path, ("environment: test", "environment: production"), ("port: 8081", "port: 8080"))) == 3
 
 
-def test_production_is_read_but_does_not_start_yet(tmp_path: Path) -> None:
-    """`check` passes; a start says the sentence that operators look for."""
-    document = _document(tmp_path, *_PRODUCTION)
-    settings = read_settings(document)
+def test_production_registers_its_clients(tmp_path: Path) -> None:
+    """With the defaults of a registration; a demo registers nobody."""
+    (registered,) = _settings(tmp_path, *_PRODUCTION).registered
+    registration = registered.registration
 
-    with pytest.raises(ConfigurationError) as caught:
-        require_startable(settings, document)
-    assert [finding.what for finding in caught.value.findings] == [
-        "authentication is not built yet: insecure_demo: true is the only way to start"
-    ]
+    assert (registered.jwks_url, registered.jwks_file) == ("https://ehr.example/jwks", None)
+    assert (registration.client.name, registration.issuer) == ("ehr", "https://ehr.example")
+    assert registration.algorithms == {"ES384", "RS384"} and registration.replay is Replay.REJECT
+    assert (registration.leeway, registration.max_age, registration.tenant) == (60, 3600, None)
+    assert registration.jku == frozenset({"https://ehr.example/jwks"}) and not registration.audiences
+    assert _settings(tmp_path).registered == ()
+
+
+def test_what_a_registration_says_is_taken(tmp_path: Path) -> None:
+    """Keys from a file, times in seconds, addresses as they are written."""
+    (registered,) = _settings(
+        tmp_path,
+        *_PRODUCTION[:2],
+        (
+            "  - name: ehr\n",
+            "  - name: ehr\n    issuer: https://ehr.example/\n    tenant: t1\n    keys: {jwks_file: keys.json}\n"
+            "    algorithms: [RS256]\n    audiences: [sand_man]\n    replay: strict\n    leeway: 5s\n    max_age: 8m\n",
+        ),
+        *_PRODUCTION[3:],
+        ("port: 8080}", "port: 8443, tls: {cert: c, key: k, client_ca: a}}"),
+    ).registered
+    terms = registered.registration
+
+    assert (registered.jwks_url, registered.jwks_file, terms.jku) == (None, "keys.json", None)
+    assert (terms.issuer, terms.tenant, terms.audiences) == ("https://ehr.example/", "t1", frozenset({"sand_man"}))
+    assert (terms.algorithms, terms.replay) == (frozenset({"RS256"}), Replay.STRICT)
+    assert (terms.leeway, terms.max_age) == (5, 480)
+
+
+def test_clients_that_share_an_issuer_have_tenants(tmp_path: Path) -> None:
+    """Each one of its own: otherwise nobody knows whose a call is."""
+    client = (
+        "  - name: {name}\n    issuer: https://ehr.example\n    keys: {{jwks_url: https://ehr.example/jwks}}\n{tenant}"
+    )
+
+    def keys(*tenants: str) -> list[str]:
+        more = "".join(
+            client.format(name=f"c{number}", tenant=f"    tenant: {tenant}\n" if tenant else "")
+            for number, tenant in enumerate(tenants)
+        )
+        edits = [*_PRODUCTION[:2], *_PRODUCTION[3:], ("clients:\n", f"clients:\n{more}")]
+        edits.append(("  - name: ehr\n", "  - name: ehr\n    issuer: https://o\n    keys: {jwks_url: https://o}\n"))
+        config = sound_config(tmp_path, wardgate=edits)
+        try:
+            assert len(read_settings(read_yaml(config, "wardgate.yaml")).registered) == len(tenants) + 1
+        except ConfigurationError as error:
+            return [finding.key for finding in error.findings]
+        return []
+
+    assert keys("") == keys("a", "b") == keys("a") == []
+    assert keys("", "") == keys("a", "a") == ["clients.0.tenant", "clients.1.tenant"]
+    assert keys("a", "") == ["clients.1.tenant"]
 
 
 def test_insecure_demo_in_production(tmp_path: Path) -> None:
@@ -192,6 +239,23 @@ def test_insecure_demo_in_production(tmp_path: Path) -> None:
         (("    issuer: https://ehr.example\n", ""), "clients.0.issuer"),
         (("    keys: {jwks_url: https://ehr.example/jwks}\n", ""), "clients.0.keys"),
         (("{jwks_url: https://ehr.example/jwks}", "{}"), "clients.0.keys"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'http://ehr.example/jwks'}"), "clients.0.keys.jwks_url"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'https://u@ehr.example'}"), "clients.0.keys.jwks_url"),
+        (("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'file:///etc/keys'}"), "clients.0.keys.jwks_url"),
+        (
+            ("{jwks_url: https://ehr.example/jwks}", "{jwks_url: 'https://e#x', jwks_file: f}"),
+            "clients.0.keys.jwks_url",
+        ),
+        (("/jwks}", "/jwks}\n    algorithms: [HS256]"), "clients.0.algorithms.0"),
+        (("/jwks}", "/jwks}\n    algorithms: [none]"), "clients.0.algorithms.0"),
+        (("/jwks}", "/jwks}\n    algorithms: []"), "clients.0.algorithms"),
+        (("/jwks}", "/jwks}\n    replay: sometimes"), "clients.0.replay"),
+        (("/jwks}", "/jwks}\n    leeway: 10m"), "clients.0.leeway"),
+        (("/jwks}", "/jwks}\n    max_age: 2d"), "clients.0.max_age"),
+        (("/jwks}", "/jwks}\n    max_age: 1s"), "clients.0.max_age"),
+        (("public_url: https://cds.example\n", ""), "public_url"),
+        (("public_url: https://cds.example", "public_url: http://cds.example"), "public_url"),
+        (("port: 8080}", "port: 8080, tls: {cert: c}}"), "listen.tls.key"),
         (("https://ehr.example/fhir", "http://ehr.example/fhir"), "clients.0.fhir_servers.0"),
         (("https://ehr.example/fhir", "https://10.0.0.7/fhir"), "clients.0.fhir_servers.0"),
         (("https://ehr.example/fhir", "https://localhost/fhir"), "clients.0.fhir_servers.0"),

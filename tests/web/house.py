@@ -16,6 +16,7 @@ from wardgate.domain.feedback import Feedback
 from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.authentication import Callers, OneClient
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.resilience.gate import Gate
@@ -86,6 +87,7 @@ class House:
     answer: Callable[[HookCall], HookOutcome] = shown
     catalog: Catalog = field(default_factory=lambda: catalog(PATIENT_VIEW, ORDER_SIGN, CUSTOM))
     options: EdgeOptions = EdgeOptions()
+    callers: Callers = field(default_factory=lambda: OneClient(CLIENT))
     ready: bool = True
     gate: Gate = field(default_factory=Gate)
     meter: FakeMeter = field(default_factory=FakeMeter)
@@ -109,7 +111,7 @@ class House:
             catalog=lambda: self.catalog,
             handler=self.handler,
             feedback=self.take,
-            client=CLIENT,
+            callers=self.callers,
             gate=self.gate,
             clock=self.clock,
             new_id=lambda: next(ids),

@@ -127,7 +127,7 @@ async def test_feedback_is_shed_before_every_call() -> None:
         house.leave.set()
     assert house.meter.feedback == [("sepsis", "refused", "none")]
     claims = edge._current_routes().find
-    ranks = [claims(path).claim.rank for path in (f"{PATH}/feedback", SEPSIS, PATH)]  # type: ignore[union-attr]
+    ranks = [claims(path).claims["ward-ehr"].rank for path in (f"{PATH}/feedback", SEPSIS, PATH)]  # type: ignore[union-attr]
     assert ranks == [0, 1, 3]
 
 
@@ -159,7 +159,7 @@ async def test_waiting_is_part_of_the_deadline_and_bounded() -> None:
     first, second = house.calls
     assert second.budget == first.budget
     route = House().edge()._current_routes().find(PATH)
-    assert route is not None and route.claim is not None and route.claim.patience == 0.1
+    assert route is not None and route.claims["ward-ehr"].patience == 0.1
     hurried = busy(1, 1, patience=0.001).edge()
     async with asyncio.TaskGroup() as group:
         first_in = await begun(group, high(hurried))

@@ -10,6 +10,7 @@ from tests.fakes.asgi import JSON, Reply, ask
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hot import RING
 from tests.web.house import ORIGIN, PATH, House
+from wardgate.adapters.spool.frames import LARGEST
 from wardgate.domain import record_names
 from wardgate.domain.feedback import FeedbackEntry, OfferedReasons
 from wardgate.domain.record_names import RecordNames
@@ -53,6 +54,15 @@ def offered(gateway: FakeGateway) -> dict[str, str]:
     (release,) = plan.releases.values()
     coding = release.card.override_reasons[0].coding
     return {"system": coding.system, "code": coding.code, "display": coding.display or ""}
+
+
+async def test_a_flood_of_suggestions_makes_no_flood_of_names() -> None:
+    """Of one element, so that its record fits the spool: what was acknowledged there and could not be read is lost."""
+    many = [{"id": f"4f1a4c6e-8f5b-4ec8-9b0b-{number:012x}"} for number in range(30_000)]
+    gateway = await taken(element(outcome="accepted", acceptedSuggestions=many))
+    (entry,) = gateway.feedback.newest(2)
+    assert len(entry.suggestion_keys) == 100
+    assert len(msgspec.msgpack.encode(entry)) < LARGEST
 
 
 @pytest.mark.requirement("FB-1", "FB-2", "FB-3", "FB-4", "FB-9")

@@ -2,7 +2,7 @@
 
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.gateway import Gateway, build, tell_services
-from wardgate.bootstrap.parts import DecisionIds, SystemClock, draw_secret, http_client
+from wardgate.bootstrap.parts import DecisionIds, SystemClock, certificates_of, draw_secret, http_client
 from wardgate.bootstrap.serving import (
     Post,
     heed_signals,
@@ -21,6 +21,7 @@ __all__ = [
     "Read",
     "SystemClock",
     "build",
+    "certificates_of",
     "draw_secret",
     "draw_secret",
     "heed_signals",

@@ -5,15 +5,18 @@ import gc
 import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
+from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
@@ -23,6 +26,7 @@ from wardgate.bootstrap.parts import (
     SystemClock,
     Tasks,
     TraceIds,
+    certificates_of,
     hot_store,
     http_client,
     key_ring,
@@ -54,6 +58,7 @@ from wardgate.settings import Secrets, Settings, refuse_fixed
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
 from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
+from wardgate.web.tls import CertificateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,12 @@ class Gateway:
         self.http = http_client(settings.http_client)
         self._sender = span_sender(settings, configured.secrets, self.http, self._faults, self._meter, log)
         self._client = HttpModelClient(self.http, settings.model_hosts)
+        shared = None if configured.secrets.hot is None else self._hot.store
+        counters = AuthenticationCounters(self._meter)
+        self._clients = Clients(self.http, self._ring, shared, self._clock, counters, self._faults, log)
         reader = HttpFhirReader(self.http, lambda failure: self._meter.read_failed(failure.value))
         self._gatherer = Gatherer(reader, self._meter, self._clock)
+        self._certificates = certificates_of(configured.secrets)
         self._trace_ids = TraceIds()
         self._one_reload = asyncio.Lock()
         self.tasks = Tasks()
@@ -146,7 +155,7 @@ class Gateway:
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
         settings = self._now.configured.settings
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._now.configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -161,6 +170,11 @@ class Gateway:
             (self, settings.listen.host, settings.listen.port),
             (admin, settings.admin.host, settings.admin.port),
         )
+
+    @property
+    def tls(self) -> tuple[SSLContext | None, ...]:
+        """In the order of the listeners."""
+        return tuple([None if one is None else one.context for one in self._certificates])
 
     @property
     def models(self) -> Mapping[str, ProvenModel]:
@@ -232,6 +246,7 @@ class Gateway:
         for task in (*self._beside, *shadowing):
             task.cancel()
         self._models.rest()
+        self._clients.rest()
 
     async def close(self) -> None:
         """After the last call: what is left of the traces is sent, for a bounded time."""
@@ -259,6 +274,7 @@ class Gateway:
             refuse_fixed(self._now.configured.settings, configured.settings)
             following = self._now.snapshots.following(configured.catalog)
             self._next = self._generation(configured, following, self._now.known)
+            await self._clients.fetch_first(configured.settings.registered)
             await prove_first(set(self._next.models.values()) - set(self.models.values()))
         except ConfigurationError as error:
             errors = error.findings
@@ -288,11 +304,21 @@ class Gateway:
         old, self._now, self._next = self._now, self._next, None
         old.snapshots.give_way(self._now.snapshots)
         self._settle()
+        self._renew_certificates()
         self._run_beside(self._now)
         self._models.retire(old.known, self._now.known)
         self.tell()
         self._log.event("reloaded", services=len(self._now.configured.catalog.services))
         gc.collect(1)  # what reading has left behind; a full collection would hold up every call
+
+    def _renew_certificates(self) -> None:
+        """Their names are fixed, what stands in the files is not; it was sound a moment ago."""
+        for certificates in self._certificates:
+            try:
+                if certificates is not None:
+                    certificates.reload()
+            except CertificateError as error:
+                self._faults.fault("certificates", error)
 
     def drop(self) -> None:
         if self._next is not None:
@@ -342,7 +368,7 @@ class Gateway:
             catalog=lambda: catalog,
             handler=handler,
             feedback=self._desk.take,
-            client=settings.clients[0],
+            callers=self._clients.of(settings, configured.secrets),
             gate=self._gate,
             clock=clock,
             new_id=self._new_id,
@@ -356,6 +382,7 @@ class Gateway:
                 cds_hooks=settings.cds_hooks,
                 server_timing=settings.server_timing,
                 base=settings.base_path,
+                origin=settings.origin,
             ),
             tracing=tracing,
         )
@@ -379,6 +406,7 @@ class Gateway:
         if self._tasks is None:
             return
         self._models.run(generation.models.values(), self._tasks)
+        self._clients.run(generation.configured.settings.registered, self._tasks)
         if self._shadowing is not None:
             self._shadowing.cancel()  # what it had not begun is shed: shadow is the first to be
         self._shadowing = self._tasks.create_task(generation.shadow.run())

@@ -22,6 +22,7 @@ from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.recall import Recall, Trouble
 from wardgate.settings import Secrets, Settings
+from wardgate.web.tls import Certificates
 
 if TYPE_CHECKING:
     from wardgate.adapters.otel.sender import SpanSender
@@ -133,6 +134,12 @@ def hot_store(
 
     store = RedisHotStore(place, Seals(ring.keys(Purpose.STORE)), clock.now, meter.hot_event, news)
     return Hot(store, store.run, lambda: {"kind": "redis", "state": "up" if store.up else "down"})
+
+
+def certificates_of(secrets: Secrets) -> tuple[Certificates | None, Certificates | None]:
+    """Of the EHR's listener and of the admin listener. Raises CertificateError."""
+    ehr, admin = [None if tls is None else Certificates(tls.cert, tls.key, tls.client_ca) for tls in secrets.tls]
+    return ehr, admin
 
 
 def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, trouble: Trouble, faults: Faults) -> Recall:

@@ -22,12 +22,13 @@ def desk_of(archive: Archive, names: RecordNames, configured: Callable[[], Confi
     return RecordsDesk(archive, names, SystemClock.now, lambda: facts_of(configured()))
 
 
-def open_desk(configured: Configured) -> RecordsDesk:
-    """For one command, with the key and the store that the configuration names. Nobody is asked yet."""
+def open_desk(configured: Configured, current: Callable[[], Configured] | None = None) -> RecordsDesk:
+    """With the key and the store that the configuration names; nobody is asked yet. `current` gives what is in force
+    later; None: for one command, the same."""
     names = RecordNames(KeyRing(configured.secrets.pseudonym))
     assert configured.secrets.durable is not None
     archive = archive_of(configured.secrets.durable, lambda uuid: names.of(record_names.card(uuid)))
-    return desk_of(archive, names, lambda: configured)
+    return desk_of(archive, names, current or (lambda: configured))
 
 
 def facts_of(configured: Configured) -> Facts:
@@ -37,6 +38,7 @@ def facts_of(configured: Configured) -> Facts:
         {client.name: client for client in settings.clients},
         catalog.follow_ups(),
         {digest: _now(release, approvals) for digest, release in releases_of(catalog).items()},
+        frozenset([plan.id for plan in catalog.plans()]),
     )
 
 

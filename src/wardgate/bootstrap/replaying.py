@@ -210,7 +210,7 @@ async def _run(
     settings, catalog = configured.settings, configured.catalog
     handler = _spine(configured, moment, reader, http, clock)
     client = settings.clients[0]
-    routes = Routes(catalog, lambda plan: handler, client.name, "", settings.cds_hooks)
+    routes = Routes(catalog, lambda plan: handler, (client.name,), "", "", settings.cds_hooks)
     route = routes.find(f"/cds-services/{service_id}")
     if route is None or route.service is None:
         raise NoService

@@ -89,11 +89,11 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             gateway.begin(tasks)
             if post is None:
                 heed_signals(stop, tasks, gateway.reload)
-                await serve_all(gateway.listeners, started, stop)
+                await serve_all(gateway.listeners, started, stop, tls=gateway.tls)
             else:
                 heed_signals(stop)  # the parent says when to reload
                 obeying = tasks.create_task(post.obey(gateway, up, stop))
-                await serve_sockets([(gateway, post.listener)], started, stop)
+                await serve_sockets([(gateway, post.listener)], started, stop, tls=gateway.tls[:1])
                 obeying.cancel()
             gateway.rest()
     except* ListenError as group:
@@ -151,4 +151,4 @@ def share_the_interpreter() -> None:
 
 
 def url_of(listen: Listen) -> str:
-    return f"http://{listen.host}:{listen.port}"
+    return f"{'http' if listen.tls is None else 'https'}://{listen.host}:{listen.port}"

@@ -4,8 +4,6 @@ Both say the same things and are on the same access log: there the principal of 
 operating system.
 """
 
-import os
-import pwd
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from wardgate.cli.admin import Admin, CannotAsk, Refused
+from wardgate.cli.principal import principal
 from wardgate.records import tables
 from wardgate.records.archive import AffectedRow, ArchiveUnavailable, RecordRefused
 from wardgate.records.desk import (
     ALWAYS,
     MONTH,
-    TROUBLES,
     AffectedSummary,
     Loaded,
     NoTime,
@@ -105,7 +103,7 @@ def _decoded(raw: bytes, kind: type[_T]) -> _T:
 class Local:
     def __init__(self, desk: RecordsDesk) -> None:
         self._desk = desk
-        self._principal = f"os:{_user()}"
+        self._principal = principal()
 
     def trace(self, name: str, action: str = "trace") -> tuple[Story, ...]:
         with _told():
@@ -163,7 +161,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ArchiveUnavailable as error:
-        raise CannotAsk(TROUBLES[error.trouble], "`stores.durable` of wardgate.yaml says where it is.") from None
+        raise CannotAsk(error.trouble.sentence, "") from None
     except RecordRefused:
         raise CannotAsk("The store of records does not take these rows.", "") from None
     except NoTime as error:
@@ -182,10 +180,3 @@ def _telling(rows: Iterator[_T]) -> Iterator[_T]:
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK):
         yield chunk
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

@@ -5,7 +5,6 @@ before anything is printed.
 """
 
 import csv
-import getpass
 import sys
 import time
 from collections.abc import Iterable
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TextIO
 
 from wardgate.cli.check import examine, show_findings
+from wardgate.cli.principal import principal
 from wardgate.domain.errors import ConfigurationError
-from wardgate.records.archive import AccessEntry, ArchiveUnavailable
+from wardgate.records.archive import AccessEntry, ArchiveUnavailable, RecordRefused
 from wardgate.settings import read_secrets
 
 
@@ -38,16 +38,18 @@ def run(config: Path, key: Path, names: Path, out: TextIO | None = None) -> int:
             wanted = pseudonyms(lines)
     except NoCustodianKey:
         return _told(f"{key}: no X25519 private key in PEM without a password (openssl genpkey -algorithm X25519)")
-    except (OSError, UnicodeError):
+    except (OSError, UnicodeError, csv.Error):
         return _told("the key or the list of pseudonyms cannot be read")
     assert secrets.durable is not None
     archive = archive_of(secrets.durable, lambda uuid: uuid)  # adds no card
     try:
         now = time.time()  # noqa: TID251 - a command reads the clock once
-        archive.note_access(AccessEntry(now, getpass.getuser(), "custody", "pseudonyms", len(wanted)))
+        archive.note_access(AccessEntry(now, principal(), "custody", "pseudonyms", len(wanted)))
         found = {one.pseudonym: one.sealed for one in archive.identities_of(wanted)}
     except ArchiveUnavailable as error:
         return _told(error.trouble.meaning)
+    except RecordRefused:
+        return _told("the list holds what is no pseudonym")
     finally:
         archive.close()
     table = csv.writer(out, lineterminator="\n")

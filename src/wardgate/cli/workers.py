@@ -27,7 +27,9 @@ from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
+from wardgate.cli.configured import read
 from wardgate.cli.worker import BEAT, PAGE, with_secret
+from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, admin_app
@@ -133,26 +135,29 @@ class Worker:
 
 class Parent:
     def __init__(self, config: Path, configured: Configured, number: int, log: EventLog) -> None:
-        self._configured, self._log, self._meter = configured, log, WorkerMeter()
+        self._config, self._configured, self._log, self._meter = config, configured, log, WorkerMeter()
         self._stop = asyncio.Event()
         self._one_reload = asyncio.Lock()
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
         settings = configured.settings
-        log.guard.know(configured_names(configured.catalog, settings.clients, settings.attributes))
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
         self._admin = bind(settings.admin.host, settings.admin.port)
         self._digest = configured.catalog.digest
         """Of the files that answer."""
+        self._certificates = bootstrap.certificates_of(configured.secrets)[1]
+        self._know()
         secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
-        self._desk = open_desk(with_secret(secret, configured)) if configured.secrets.durable is not None else None
+        self._desk = None
+        if configured.secrets.durable is not None:
+            self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
         ports = AdminPorts(
-            lambda request: LOCAL,
+            lambda request: LOCAL if self._configured.settings.insecure_demo else None,
             self.ready,
             self.services,
             self.stores,
@@ -167,7 +172,8 @@ class Parent:
             bootstrap.heed_signals(self._stop, tasks, self.reload)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
-            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop)
+            tls = None if self._certificates is None else self._certificates.context
+            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop, tls=[tls])
             for task in beside:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
@@ -205,10 +211,24 @@ class Parent:
                     if worker.up.is_set() and worker.number not in said:  # it came up meanwhile, with the files before
                         worker.stop(signal.SIGTERM)
             await self._ask_all("drop" if errors else "swap")
+            if not errors:
+                if self._certificates is not None:
+                    self._certificates.reload()  # all workers have found it sound
+                await self._follow()
         for finding in errors:
             self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
+
+    async def _follow(self) -> None:
+        """The workers go by new files: the desk and the log, which are here, do so too."""
+        with contextlib.suppress(ConfigurationError):  # changed once more meanwhile: the next reload tells
+            self._configured = await asyncio.to_thread(read, self._config)
+            self._know()
+
+    def _know(self) -> None:
+        settings = self._configured.settings
+        self._log.guard.know(configured_names(self._configured.catalog, settings.clients, settings.attributes))
 
     async def circuits(self) -> dict[tuple[str, str], Circuit]:
         return circuits_of(await self._ask_all("circuits"))

@@ -22,6 +22,7 @@ from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.spool import SpoolEvent, SpoolState
+from wardgate.domain.token_faults import Fetched, TokenFault
 
 OTHER = "other"
 """What a value becomes that is not in its closed set."""
@@ -128,7 +129,20 @@ _CLASS = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _MODULE = r"[A-Za-z_][A-Za-z0-9_.]{0,99}"
 _PLACE = r"[A-Za-z0-9_./-]{1,160}:[0-9]{1,6}|outside"
 
-FAULT_STAGES = ("hook", "edge", "recall", "notice", "shadow", "reload", "telemetry", "durable_store", "record", "spool")
+FAULT_STAGES = (
+    "hook",
+    "edge",
+    "recall",
+    "notice",
+    "shadow",
+    "reload",
+    "telemetry",
+    "durable_store",
+    "record",
+    "spool",
+    "key_set",
+    "certificates",
+)
 """Where a failure that no table expected may be noted."""
 
 
@@ -141,7 +155,7 @@ class Attributes(TypedDict, total=False):
     # what was asked
     service_id: Annotated[str, "the CDS service", Configured(("unknown",))]
     hook: Annotated[str, "the hook", Configured()]
-    client: Annotated[str, "the EHR", Configured()]
+    client: Annotated[str, "the EHR", Configured(("unknown",))]
     decision_id: Annotated[str, "the call; the record has the same", Issued(UUID)]
     repeated: Annotated[bool, "whether the answer was given before"]
 
@@ -195,7 +209,11 @@ class Attributes(TypedDict, total=False):
     ]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
-    result: Annotated[str, "of a probe run or an export", _words("passed", "taken", "refused", "failed", Reason)]
+    result: Annotated[
+        str,
+        "of a probe run, an export, a token or a fetch of keys",
+        _words("passed", "taken", "refused", "failed", Reason, "accepted", TokenFault, Fetched),
+    ]
     event: Annotated[HotEvent | SpoolEvent, "of the hot store or of the spool"]
     kind: Annotated[
         str,

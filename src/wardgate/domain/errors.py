@@ -10,7 +10,8 @@
     │   ├── PrefetchRequired       WG106
     │   ├── TooLarge               WG107
     │   ├── MediaType              WG108
-    │   └── Overloaded             WG109
+    │   ├── Overloaded             WG109
+    │   └── Unauthenticated        WG110
     ├── ModelUnavailable           WG201  no usable reply from the endpoint; carries a `Reason`
     ├── DeadlineExceeded           WG202  the call's time is up
     ├── RecordUnavailable          WG301  the decision could not be recorded
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 
 from wardgate.domain.findings import Finding
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason
+from wardgate.domain.token_faults import TokenFault
 
 
 class WardgateError(Exception):
@@ -89,6 +91,17 @@ class MediaType(Refusal):
 class Overloaded(Refusal):
     code = "WG109"
     reason = Reason.OVERLOADED
+
+
+class Unauthenticated(Refusal):
+    """Says the same of every fault: whoever forges a token learns nothing from it."""
+
+    code = "WG110"
+    reason = Reason.UNAUTHENTICATED
+
+    def __init__(self, fault: TokenFault) -> None:
+        super().__init__("This call is not authenticated.")
+        self.fault = fault
 
 
 class ModelUnavailable(WardgateError):

@@ -22,6 +22,7 @@ from wardgate.domain.errors import (
     RecordUnavailable,
     Refusal,
     TooLarge,
+    Unauthenticated,
     UploadTimeout,
     WardgateError,
 )
@@ -225,6 +226,10 @@ REASONS: Mapping[Reason, Meaning] = {
         "The request is larger than is accepted.", "Narrow the prefetch (`_count`, codes), or raise `limits.body`."
     ),
     Reason.MEDIA_TYPE: Meaning("The request is not JSON.", "The EHR must send `Content-Type: application/json`."),
+    Reason.UNAUTHENTICATED: Meaning(
+        "The gateway could not make sure who calls.",
+        "The cause is in `wardgate_authentications_total` (below), and never in the answer to the EHR.",
+    ),
 }
 
 ERRORS: Mapping[type[WardgateError], str] = {
@@ -239,6 +244,7 @@ ERRORS: Mapping[type[WardgateError], str] = {
     TooLarge: "The body is larger than `limits.body`.",
     MediaType: "The body is not declared as JSON.",
     Overloaded: "Too much load: 503 with Retry-After.",
+    Unauthenticated: "No token, or none of a registered client's: 401, without the cause.",
     ModelUnavailable: "No usable reply from the endpoint; carries its reason.",
     DeadlineExceeded: "The call's time is up.",
     RecordUnavailable: "The decision, or the feedback, could not be put on the spool in time.",

@@ -127,6 +127,7 @@ class Reason(StrEnum):
     PREFETCH_REQUIRED = "prefetch_required"
     TOO_LARGE = "too_large"
     MEDIA_TYPE = "media_type"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
@@ -193,6 +194,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
         Reason.PREFETCH_REQUIRED,
         Reason.TOO_LARGE,
         Reason.MEDIA_TYPE,
+        Reason.UNAUTHENTICATED,
     ),
 }
 

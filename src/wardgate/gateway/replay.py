@@ -9,7 +9,7 @@ is named. A capture holds a patient's data, and belongs to whoever made it on a 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import FhirReader
 
 FORMAT = 1
+LATEST = 253_402_300_800  # the year 10000: no calendar goes on
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ class Capture(msgspec.Struct, frozen=True):
     wardgate: str  # the version that made it
     service_id: str
     decision_id: str
-    now: float
+    now: Annotated[float, msgspec.Meta(ge=0, lt=LATEST)]
     epoch: int
     rollout: Rollout
     request: bytes

@@ -39,6 +39,11 @@ class Trouble(StrEnum):
         """What a person is told, and how to mend it."""
         return _MEANINGS[self]
 
+    @property
+    def sentence(self) -> str:
+        """The same, to stand alone."""
+        return f"{self.meaning[0].upper()}{self.meaning[1:]}."
+
 
 _MEANINGS = {
     Trouble.DOWN: "the durable store does not answer: see that it runs, where stores.durable says",

@@ -13,7 +13,7 @@ from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
 from wardgate.domain.times import parse_full_instant
-from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch, Trouble
+from wardgate.records.archive import AccessEntry, AffectedRow, Archive, BatchResult, OutcomeBatch
 from wardgate.records.figures import CardFigures, OutcomeFigures, feedback_figures, outcome_figures
 from wardgate.records.joined import Joined, joined
 from wardgate.records.outcomes import Form, Ground, OutcomeReader, ground_of
@@ -23,14 +23,6 @@ MONTH = 30 * 86400.0
 ALWAYS = float("inf")
 """For `span_of`."""
 
-TROUBLES: Mapping[Trouble, str] = {
-    Trouble.DOWN: "The store of records does not answer.",
-    Trouble.LATE: "The store of records did not answer in time.",
-    Trouble.FULL: "The store of records is full.",
-    Trouble.NEWER: "A later version of wardgate has written to the store of records.",
-    Trouble.FOREIGN: "The store of records is damaged, or is none.",
-}
-
 NOTHING = "nothing"
 """The subject of a look that found nothing."""
 _NAMED_STORIES = 20
@@ -38,11 +30,13 @@ _NAMED_STORIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the configuration at hand says: `releases` by digest, `rules` by service, `clients` by name."""
+    """What the configuration at hand says: `releases` by digest, `rules` by service, `clients` by name, and the ids of
+    its services."""
 
     clients: Mapping[str, Client]
     rules: Mapping[str, FollowUp]
     releases: Mapping[str, ReleaseNow]
+    services: frozenset[str]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -144,17 +138,24 @@ class RecordsDesk:
     def export(self, span: Span, principal: str, service_id: str = "") -> Iterator[Joined]:
         """Every decision with what came home to it, oldest first. On the access log at its beginning, and at its end
         with its number."""
-        self._note(principal, "export", service_id or "all services", 0)
-        return self._exported(span, principal, service_id)
+        subject = self._service(service_id)
+        self._note(principal, "export", subject, 0)
+        return self._exported(span, principal, service_id, subject)
 
-    def _exported(self, span: Span, principal: str, service_id: str) -> Iterator[Joined]:
+    def _exported(self, span: Span, principal: str, service_id: str, subject: str) -> Iterator[Joined]:
         rows = 0
         try:
             for each in self._joined(span, service_id):
                 rows += 1
                 yield each
         finally:
-            self._note(principal, "export", service_id or "all services", rows)
+            self._note(principal, "export", subject, rows)
+
+    def _service(self, service_id: str) -> str:
+        """As the access log may have it: what is asked for may be anything, also a patient's name (law 4)."""
+        if not service_id:
+            return "all services"
+        return service_id if service_id in self._facts().services else "a service that is not configured"
 
     # figures, which show nobody
 

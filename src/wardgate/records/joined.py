@@ -23,8 +23,9 @@ class Joined(msgspec.Struct, frozen=True):
 
     @property
     def last(self) -> FeedbackEntry | None:
-        """What counts of several reports: the newest by the client's own clock."""
-        return max(self.reports, key=lambda report: (report.at, report.received), default=None)
+        """What counts of several reports: the newest by the client's own clock, which may run ahead, but nobody has
+        acted after the report of it came in."""
+        return max(self.reports, key=lambda report: (min(report.at, report.received), report.received), default=None)
 
 
 def joined(

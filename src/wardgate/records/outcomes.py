@@ -179,8 +179,15 @@ class OutcomeReader:
                 yield number, _Bad("", "is no JSON object")
 
     def _csv(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:
-        texts = (line.decode("utf-8", "surrogateescape") for line in self._hashed(lines))
-        reader = csv.reader(texts, strict=True)
+        whole = True
+
+        def texts() -> Iterator[str]:
+            nonlocal whole
+            for line in self._hashed(lines):
+                whole = line.endswith((b"\n", b'"'))
+                yield line.decode("utf-8", "surrogateescape")
+
+        reader = csv.reader(texts(), strict=True)
         places: list[tuple[str, int]] | None = None
         while True:
             try:
@@ -195,6 +202,8 @@ class OutcomeReader:
             if places is None:
                 places = _places(cells)
                 width = len(cells)
+            elif cells and not whole:  # half of an id is another patient's
+                yield reader.line_num, _Bad("", "has no end: the file was cut off there, or wants a line break")
             elif cells:
                 yield reader.line_num, _of_cells(cells, places, width)
 

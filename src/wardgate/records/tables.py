@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -53,7 +53,7 @@ def _taken(text: io.StringIO) -> bytes:
     return taken
 
 
-def chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def chunks(pieces: Iterable[bytes]) -> Generator[bytes]:
     """Fewer and larger ones: each costs a stream a turn."""
     held: list[bytes] = []
     size = 0

@@ -8,22 +8,22 @@ from wardgate.settings.reading import (
     read_settings,
     refuse_fixed,
     require_shared,
-    require_startable,
 )
-from wardgate.settings.told import Limits, Listen, Secrets, Settings
+from wardgate.settings.told import Limits, Listen, Registered, Secrets, Settings, Tls
 
 __all__ = [
     "ClientFile",
     "File",
     "Limits",
     "Listen",
+    "Registered",
     "Secrets",
     "Settings",
+    "Tls",
     "is_loopback",
     "read_secrets",
     "read_settings",
     "refuse_fixed",
     "require_shared",
-    "require_startable",
     "seen_unsafe",
 ]

@@ -12,9 +12,11 @@ from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.context.paths import compile_path
 from wardgate.domain.documents import Wrong, duration_of
 from wardgate.domain.hot import StorePlace
+from wardgate.domain.registrations import Registration, Replay
 from wardgate.domain.units import parse_size
 from wardgate.records.archive import Kind
 from wardgate.settings.durable import NAME, durable_place
+from wardgate.settings.told import Listen, Registered, Tls
 
 
 class _Wire(BaseModel):
@@ -78,6 +80,13 @@ def _url(value: object) -> object:
         if parts.query or parts.fragment or "?" in value or "#" in value or parts.username is not None:
             raise Wrong("a URL with a query, a fragment or a user", "write scheme, host, port and path alone")
         return value.rstrip("/")
+    return value
+
+
+def _key_url(value: object) -> object:
+    """As it is written: a token's `jku` is compared with it whole."""
+    if isinstance(value, str) and (_url_parts(value).username is not None or "#" in value):
+        raise Wrong("a URL with a fragment or a user", "write scheme, host, port, path and query alone")
     return value
 
 
@@ -184,6 +193,7 @@ _HOT_REMEDY = "write memory, or redis://user:${NAME}@host:6379/0 (rediss:// with
 
 _Text = Annotated[str, BeforeValidator(_text)]
 _Url = Annotated[str, BeforeValidator(_url)]
+_KeyUrl = Annotated[str, BeforeValidator(_key_url)]
 _Variable = Annotated[str, BeforeValidator(_variable)]
 _Flag = Annotated[bool, Strict()]
 _Port = Annotated[int, Strict(), Field(ge=0, le=65535)]
@@ -192,10 +202,25 @@ _Duration = Annotated[float, BeforeValidator(duration_of)]
 _Kept = Annotated[float, BeforeValidator(duration_of), AfterValidator(_at_least_a_day)]
 
 
+class _Tls(_Wire):
+    cert: _Text
+    """A PEM file: the certificate, and those between it and its root. Read again at a reload."""
+    key: _Text
+    """A PEM file with its private key, without a password."""
+    client_ca: _Text | None = None
+    """A PEM file: whoever connects needs a certificate that one of these has signed (mutual TLS)."""
+
+
 class _Listen(_Wire):
     host: _Text = "127.0.0.1"
     port: _Port
     """0 takes a free one."""
+    tls: _Tls | None = None
+    """Without it, TLS ends in a proxy in front (docs/security.md)."""
+
+    def listen(self) -> Listen:
+        tls = None if self.tls is None else Tls(self.tls.cert, self.tls.key, self.tls.client_ca)
+        return Listen(self.host, self.port, tls)
 
 
 class _Admin(_Wire):
@@ -217,15 +242,23 @@ class _Discovery(_Wire):
 
 
 class _Keys(_Wire):
-    jwks_url: _Url | None = None
+    jwks_url: _KeyUrl | None = None
+    """The one address that is ever fetched for this client; https, or http on loopback."""
     jwks_file: _Text | None = None
+    """Read at start and at a reload."""
+    jku: tuple[_KeyUrl, ...] = ()
+    """Addresses that its tokens may name besides jwks_url; they are never fetched. With jwks_file and none here, a
+    token may name any."""
 
 
 class ClientFile(_Wire):
     name: _Text
     """An EHR's name in records and metrics."""
     issuer: _Text | None = None
-    """Required without insecure_demo, as `keys`."""
+    """The `iss` of its tokens, letter by letter. Required without insecure_demo, as `keys`."""
+    tenant: _Text | None = None
+    """The `tenant` of its tokens, where a vendor signs for many organisations: clients that share an issuer have one
+    each. Without it, a token's is not looked at."""
     keys: _Keys | None = None
     """jwks_url or jwks_file."""
     algorithms: Annotated[tuple[Literal["ES384", "RS384", "ES256", "RS256"], ...], Field(min_length=1)] = (
@@ -236,6 +269,10 @@ class ClientFile(_Wire):
     """Accepted besides the URL that was called under public_url."""
     replay: Literal["strict", "reject", "allow"] = "reject"
     """strict refuses when the shared cache is down; allow is for a test client that reuses its token."""
+    leeway: Annotated[float, BeforeValidator(duration_of), Field(ge=0, le=300)] = 60.0
+    """By how much its clock may differ from ours; 5m at most."""
+    max_age: Annotated[float, BeforeValidator(duration_of), Field(ge=60, le=86400)] = 3600.0
+    """How long after its `iat` a token counts, whatever its `exp`: 1m to 1d. So long its `jti` is remembered."""
     fhir_servers: tuple[_Url, ...] = ()
     """FHIR bases, compared whole; no token goes anywhere else."""
     origins: tuple[Annotated[str, BeforeValidator(_origin)], ...] = ()
@@ -252,6 +289,24 @@ class ClientFile(_Wire):
     def client(self) -> Client:
         zone, servers = ZoneInfo(self.timezone), frozenset(self.fhir_servers)
         return Client(self.name, servers, self.origins, self.site, zone, self.system_actions)
+
+    def registered(self) -> Registered | None:
+        """None where it is not authenticated."""
+        if self.issuer is None or self.keys is None:
+            return None
+        named = (*self.keys.jku, self.keys.jwks_url)
+        registration = Registration(
+            self.client(),
+            self.issuer,
+            self.tenant,
+            frozenset(self.algorithms),
+            frozenset(self.audiences),
+            frozenset(filter(None, named)) or None,
+            Replay(self.replay),
+            self.leeway,
+            self.max_age,
+        )
+        return Registered(registration, self.keys.jwks_url, self.keys.jwks_file)
 
 
 class _Attribute(_Wire):
@@ -367,7 +422,8 @@ class File(_Wire):
     """From this file's folder; every other relative path starts at the file that names it."""
     admin: _Admin = _Admin()
     insecure_demo: _Flag = False
-    """No authentication: one client, loopback, never in production; stands for all approvals."""
+    """No authentication: one client, loopback, never in production; stands for all approvals. Otherwise each client
+    needs `issuer` and `keys`, and the gateway a `public_url`."""
     discovery: _Discovery = _Discovery()
     clients: Annotated[tuple[ClientFile, ...], Field(min_length=1)]
     attributes: _Attributes = _Attributes()

@@ -21,7 +21,7 @@ from wardgate.settings import durable
 from wardgate.settings.addresses import is_loopback, is_private
 from wardgate.settings.durable import NAME
 from wardgate.settings.file import ClientFile, File, store_place
-from wardgate.settings.told import Limits, Listen, Secrets, Settings, Telemetry
+from wardgate.settings.told import Limits, Registered, Secrets, Settings, Telemetry, Tls
 
 
 def read_settings(document: Document) -> Settings:
@@ -34,21 +34,25 @@ def read_settings(document: Document) -> Settings:
     findings = [
         *_demo_problems(document, file),
         *_client_problems(document, file),
+        *_issuer_problems(document, file),
         *_listener_problems(document, file),
         *_telemetry_problems(document, file),
     ]
     if findings:
         raise ConfigurationError(findings)
     key = file.pseudonym_key
+    base = "" if file.public_url is None else urlsplit(file.public_url).path.rstrip("/")
     return Settings(
         environment=file.environment,
         insecure_demo=file.insecure_demo,
-        listen=Listen(file.listen.host, file.listen.port),
-        admin=Listen(file.admin.listen.host, file.admin.listen.port),
+        listen=file.listen.listen(),
+        admin=file.admin.listen.listen(),
         public_url=file.public_url,
-        base_path="" if file.public_url is None else urlsplit(file.public_url).path.rstrip("/"),
+        base_path=base,
+        origin="" if file.public_url is None else file.public_url.removesuffix(base),
         cds_hooks=file.discovery.cds_hooks,
         clients=tuple(client.client() for client in file.clients),
+        registered=() if file.insecure_demo else _registered(file.clients),
         attributes=file.attributes.specs(),
         model_hosts=frozenset(file.model_hosts),
         limits=Limits(
@@ -72,12 +76,8 @@ def read_settings(document: Document) -> Settings:
     )
 
 
-def require_startable(settings: Settings, document: Document) -> None:
-    """What `check` lets pass, and a start does not. Raises ConfigurationError."""
-    if not settings.insecure_demo:
-        what = "authentication is not built yet: insecure_demo: true is the only way to start"
-        remedy = "set `insecure_demo: true` and an environment other than production, on loopback with one client"
-        raise ConfigurationError([document.finding(("insecure_demo",), what, remedy)])
+def _registered(clients: Sequence[ClientFile]) -> tuple[Registered, ...]:
+    return tuple(registered for client in clients if (registered := client.registered()) is not None)
 
 
 def require_shared(settings: Settings, document: Document) -> None:
@@ -140,9 +140,42 @@ def read_secrets(
             what, remedy = "the environment holds no text for this header", "set the variable that it names"
             findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     custodian = _custodian(settings, document, folder, findings)
+    key_sets = _key_sets(settings, document, folder, findings)
+    tls = _tls(settings, document, folder, findings)
     if findings:
         raise ConfigurationError(findings)
-    return Secrets((folder / settings.spool).resolve(), tuple(secrets), hot, kept, custodian, headers)
+    spool = (folder / settings.spool).resolve()
+    return Secrets(spool, tuple(secrets), hot, kept, custodian, headers, key_sets, tls)
+
+
+def _key_sets(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for number, registered in enumerate(settings.registered):
+        if registered.jwks_file is None:
+            continue
+        try:
+            found[registered.registration.client.name] = (folder / registered.jwks_file).read_bytes()
+        except OSError:
+            place: Place = ("clients", number, "keys", "jwks_file")
+            what, remedy = "the client's key set cannot be read", "name a JSON Web Key Set, from this file's folder"
+            findings.append(document.finding(place, what, remedy))
+    return found
+
+
+def _tls(
+    settings: Settings, document: Document, folder: Path, findings: list[Finding]
+) -> tuple[Tls | None, Tls | None]:
+    places: tuple[Place, Place] = (("listen", "tls"), ("admin", "listen", "tls"))
+    found = []
+    for place, listen in zip(places, (settings.listen, settings.admin), strict=True):
+        tls = None if listen.tls is None else listen.tls.below(folder)
+        found.append(tls)
+        files = {} if tls is None else {"cert": tls.cert, "key": tls.key, "client_ca": tls.client_ca}
+        for name, file in files.items():
+            if file is not None and not os.access(file, os.R_OK):
+                what, remedy = "the file cannot be read", "name a PEM file that can, from this file's folder"
+                findings.append(document.finding((*place, name), what, remedy))
+    return found[0], found[1]
 
 
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:
@@ -257,6 +290,33 @@ def _credential_problems(document: Document, client: ClientFile, place: Place) -
     elif (client.keys.jwks_url is None) == (client.keys.jwks_file is None):
         what = "keys come from one place"
         findings.append(document.finding((*place, "keys"), what, "give jwks_url or jwks_file"))
+    elif client.keys.jwks_url is not None and not _is_safe(client.keys.jwks_url):
+        what = "plain http: whoever is on the way could put a key of hers there"
+        findings.append(document.finding((*place, "keys", "jwks_url"), what, "write https (http on loopback only)"))
+    return findings
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def _issuer_problems(document: Document, file: File) -> list[Finding]:
+    """A token must be of one client, and it must be known under which URL it was called."""
+    if file.insecure_demo:
+        return []
+    findings = []
+    for number, client in enumerate(file.clients):
+        others = [one for one in file.clients if one is not client and one.issuer == client.issuer is not None]
+        if others and (client.tenant is None or any(one.tenant == client.tenant for one in others)):
+            what = "clients that share an issuer are told apart by `tenant`"
+            place: Place = ("clients", number, "tenant")
+            findings.append(document.finding(place, what, "give each of them one of its own"))
+    if file.public_url is None:
+        what = "`public_url` is required where calls are authenticated: tokens name it as their audience"
+        findings.append(document.finding(("public_url",), what, "add the URL under which EHRs reach the gateway"))
+    elif file.environment == "production" and urlsplit(file.public_url).scheme != "https":
+        findings.append(document.finding(("public_url",), "plain http in production", "write https"))
     return findings
 
 

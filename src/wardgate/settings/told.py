@@ -8,13 +8,38 @@ from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.durable import DurablePlace
 from wardgate.domain.hot import StorePlace
+from wardgate.domain.registrations import Registration
 from wardgate.records.archive import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files, as the file names them."""
+
+    cert: str
+    key: str
+    client_ca: str | None = None
+
+    def below(self, folder: Path) -> "Tls":
+        """By their whole paths; `folder` is the file's."""
+        ca = None if self.client_ca is None else str((folder / self.client_ca).resolve())
+        return Tls(str((folder / self.cert).resolve()), str((folder / self.key).resolve()), ca)
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
     host: str
     port: int
+    tls: Tls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A client that is authenticated, and where its keys are: at one address, or in a file as the file names it."""
+
+    registration: Registration
+    jwks_url: str | None
+    jwks_file: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +79,12 @@ class Settings:
     public_url: str | None
     base_path: str
     """The path of `public_url` without trailing slash; "" where there is none."""
+    origin: str
+    """What stands before that path; "" where there is no `public_url`."""
     cds_hooks: str
     clients: tuple[Client, ...]
+    registered: tuple[Registered, ...]
+    """The clients, as they are authenticated; empty under insecure_demo."""
     attributes: tuple[AttributeSpec, ...]
     model_hosts: frozenset[str]
     limits: Limits
@@ -92,3 +121,7 @@ class Secrets:
     custodian: bytes | None = None
     """The custodian's public key, which is no secret."""
     otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_sets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What stands in the clients' `jwks_file`, by the name of the client: public keys."""
+    tls: tuple[Tls | None, Tls | None] = (None, None)
+    """Of the EHR's listener and of the admin listener, by whole paths."""

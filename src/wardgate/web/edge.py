@@ -1,6 +1,6 @@
 """The EHR's listener: raw ASGI, from the head of a request to the last byte of its answer.
 
-    route, CORS → admit → read → parse → the service's hook stack, or the desk that takes feedback → answer
+    route, CORS → admit → read → authenticate → parse → the service's hook stack, or the desk of feedback → answer
 
 Whatever ends the way early is a `Refusal`, answered at once with its status and an OperationOutcome.
 """
@@ -18,12 +18,12 @@ from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog
+from wardgate.gateway.authentication import Callers
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
 from wardgate.gateway.tracing import Tracing
-from wardgate.resilience.admission import Claim
 from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
@@ -62,6 +62,8 @@ class EdgeOptions:
     """Whether an answer says how long each stage took, and how it ended (`telemetry.server_timing`)."""
     base: str = ""
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
+    origin: str = ""
+    """What stands before that path in `public_url`: with it, the URLs that clients call."""
 
 
 class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -75,12 +77,13 @@ _encode = msgspec.json.Encoder().encode
 class _Exchange:
     """One request on its way; `place` and `service` are known from the route on."""
 
-    __slots__ = ("body_read", "headers", "method", "path", "place", "receive", "service", "started")
+    __slots__ = ("body_read", "fields", "headers", "method", "path", "place", "receive", "service", "started")
 
     def __init__(self, scope: Scope, receive: Receive, started: float) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: Headers = dict(scope["headers"])
+        self.fields: list[Header] = scope["headers"]
+        self.headers: Headers = dict(self.fields)
         self.receive = receive
         self.started = started
         self.place: Place | None = None
@@ -92,7 +95,7 @@ class Edge:
     """An ASGI application.
 
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
-    the catalog is another object. `client` is whose every call is; `gate` lets calls and feedback in. `ready` turns
+    the catalog is another object. `callers` says whose a call is; `gate` lets calls and feedback in. `ready` turns
     false while draining. Calls that a stack has answered were counted in it; `meter` here counts those that never
     reached one. `feedback` takes what is reported of cards; it may raise a Refusal.
     """
@@ -103,7 +106,7 @@ class Edge:
         catalog: Callable[[], Catalog],
         handler: HandlerFor,
         feedback: Callable[[Sequence[Feedback]], Awaitable[None]],
-        client: Client,
+        callers: Callers,
         gate: Gate,
         clock: Clock,
         new_id: Callable[[], str],
@@ -116,8 +119,8 @@ class Edge:
         self._catalog = catalog
         self._handler = handler
         self._feedback = feedback
-        self._client = client
-        self._origins = Origins(client.origins)
+        self._callers = callers
+        self._origins = Origins(origin for client in callers.clients for origin in client.origins)
         self._gate = gate
         self._unfinished = Unfinished()
         self._clock = clock
@@ -144,7 +147,10 @@ class Edge:
         if not self._gate.crowded or method != b"POST" or not self._ready():
             return None
         route = self._current_routes().find(target.partition(b"?")[0].decode("latin-1"))
-        if route is None or route.claim is None or not self._gate.turns_away(route.claim):
+        if route is None or not route.claims:
+            return None
+        authorization = next((value for name, value in headers if name == b"authorization"), None)
+        if not self._gate.turns_away(route.claims[self._callers.group(authorization)]):
             return None
         self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
         origin = next((value for name, value in headers if name == b"origin"), None)
@@ -174,12 +180,16 @@ class Edge:
         exchange.place, exchange.service = route.place, route.service
         if exchange.method not in ALLOWED[route.place]:
             raise MethodNotAllowed("This method is not allowed here.", ALLOWED[route.place])
-        if route.service is not None and route.claim is not None:
-            return await self._admitted(exchange, route.service, route.claim)
-        return self._fixed(route, routes)
+        if route.service is not None:
+            return await self._admitted(exchange, route, route.service)
+        if route.place is Place.DISCOVERY:
+            await self._caller(exchange, route)
+            return Response(200, routes.discovery, (JSON,))
+        return self._health(route.place)
 
-    async def _admitted(self, exchange: _Exchange, service: Service, claim: Claim) -> Response:
+    async def _admitted(self, exchange: _Exchange, route: Route, service: Service) -> Response:
         """Where no place can be had, that is said before anything is read; a place is taken once all is read."""
+        claim = route.claims[self._callers.group(exchange.headers.get(b"authorization"))]
         if self._gate.turns_away(claim):
             return self._shed(exchange)
         body = await self._read(exchange)
@@ -187,21 +197,26 @@ class Edge:
         if not await self._gate.enter(claim):
             return self._shed(exchange)
         try:
+            client = await self._caller(exchange, route)
             if exchange.place is Place.SERVICE:
-                return await self._invoke(body, service, read, exchange)
-            return await self._take(body, service)
+                return await self._invoke(body, service, client, read, exchange)
+            return await self._take(body, service, client)
         finally:
             self._gate.leave()
+
+    async def _caller(self, exchange: _Exchange, route: Route) -> Client:
+        """Its time is the call's own: the deadline runs. Of the header, all that were sent: which of two was meant, a
+        proxy and we might see differently."""
+        authorization = [value for name, value in exchange.fields if name == b"authorization"]
+        return await self._callers.caller(authorization, route.urls, route.patience)
 
     def _shed(self, exchange: _Exchange) -> Response:
         self._count(exchange, Reason.OVERLOADED)
         return OVERLOADED
 
-    def _fixed(self, route: Route, routes: Routes) -> Response:
-        if route.place is Place.DISCOVERY:
-            return Response(200, routes.discovery, (JSON,))
-        if route.place is Place.LIVE or self._ready():
-            return _LIVE if route.place is Place.LIVE else _READY
+    def _health(self, place: Place) -> Response:
+        if place is Place.LIVE or self._ready():
+            return _LIVE if place is Place.LIVE else _READY
         return _DRAINING
 
     async def _read(self, exchange: _Exchange) -> bytes:
@@ -211,18 +226,20 @@ class Edge:
         exchange.body_read = True
         return body
 
-    async def _take(self, body: bytes, service: Service) -> Response:
+    async def _take(self, body: bytes, service: Service, client: Client) -> Response:
         """All elements or none: what is refused can be sent again as it is mended."""
         reports: list[Feedback] = []
-        for report in service.feedback.read(body, self._client, self._options.max_depth):
+        for report in service.feedback.read(body, client, self._options.max_depth):
             reports.append(report)
             if len(reports) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         await self._feedback(reports)
         return _TAKEN
 
-    async def _invoke(self, body: bytes, service: Service, read: float, exchange: _Exchange) -> Response:
-        request = parse(body, service.wire, self._client, self._options.max_depth)
+    async def _invoke(
+        self, body: bytes, service: Service, client: Client, read: float, exchange: _Exchange
+    ) -> Response:
+        request = parse(body, service.wire, client, self._options.max_depth)
         offer = service.offers[request.hook]
         plan = offer.plan
         budget = Budget.of(read, plan.deadline)
@@ -278,7 +295,8 @@ class Edge:
         return self._routes
 
     def _compile(self, catalog: Catalog) -> Routes:
-        return Routes(catalog, self._handler, self._client.name, self._options.base, self._options.cds_hooks)
+        options = self._options
+        return Routes(catalog, self._handler, self._callers.groups, options.base, options.origin, options.cds_hooks)
 
     def _count(self, exchange: _Exchange, reason: Reason) -> None:
         self._count_at(exchange.place, exchange.service, reason, self._clock.monotonic() - exchange.started)

@@ -82,6 +82,8 @@ _ELEMENT_TYPES = {
 }
 _OUTCOMES = {outcome.value: outcome for outcome in FeedbackOutcome}
 _EPIC_TITLES = tuple(f"com.epic.cdshooks.feedback.overrideReason.{name}" for name in ("reasonTitle", "reasonDisplay"))
+_MOST_SUGGESTIONS = 100
+"""Of one element; no card has so many, and each costs time in the loop and room in a record."""
 _NOTHING = (b"", b"null", b'""')
 
 
@@ -115,7 +117,7 @@ class FeedbackReader:
         if at is None:
             what = f"{place}.outcomeTimestamp must be a date and time, such as 2026-11-21T09:00:00Z."
             raise BadRequest(what, f"{place}.outcomeTimestamp")
-        accepted = (issued_id(suggestion.id) for suggestion in wire.accepted_suggestions or ())
+        accepted = (issued_id(suggestion.id) for suggestion in (wire.accepted_suggestions or ())[:_MOST_SUGGESTIONS])
         report = Feedback(
             self.service_id,
             client.name,

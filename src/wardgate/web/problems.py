@@ -6,13 +6,14 @@ never its value; only sentences that wardgate wrote are sent.
 
 import msgspec
 
-from wardgate.domain.errors import MethodNotAllowed, Overloaded, Refusal
+from wardgate.domain.errors import MethodNotAllowed, Overloaded, Refusal, Unauthenticated
 from wardgate.domain.outcomes import Reason
 from wardgate.web.asgi import JSON, Header, Response
 
 PROBLEMS: dict[Reason, tuple[int, str]] = {  # HTTP status, FHIR issue-type
     Reason.BAD_REQUEST: (400, "invalid"),
     Reason.PATIENT_MISMATCH: (400, "conflict"),
+    Reason.UNAUTHENTICATED: (401, "login"),
     Reason.NOT_FOUND: (404, "not-found"),
     Reason.METHOD_NOT_ALLOWED: (405, "not-supported"),
     Reason.UPLOAD_TIMEOUT: (408, "timeout"),
@@ -43,6 +44,8 @@ def refusal_response(refusal: Refusal) -> Response:
     headers: tuple[Header, ...] = (JSON,)
     if isinstance(refusal, MethodNotAllowed):
         headers = (JSON, (b"allow", ", ".join(refusal.allowed).encode()))
+    if isinstance(refusal, Unauthenticated):
+        headers = (JSON, (b"www-authenticate", b"Bearer"))
     if isinstance(refusal, Overloaded):
         headers = (JSON, (b"retry-after", b"1"))
     return Response(status, _outcome(code, refusal.what, refusal.element), headers)

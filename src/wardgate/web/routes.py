@@ -4,8 +4,8 @@ With the route goes the claim of its calls on a place: by risk tier, feedback la
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from wardgate.domain.feedback import OfferedReasons
@@ -69,28 +69,41 @@ class Service:
 class Route:
     place: Place
     service: Service | None = None
-    claim: Claim | None = None
-    """None: never shed."""
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """By the group of callers; empty: never shed."""
+    urls: frozenset[str] = frozenset()
+    """What a token may name as its audience (CDS Hooks 2.0.1, "Trusting CDS Clients"); of feedback also the service's
+    own, since clients send either."""
+    patience: float = 0.1
+    """Seconds that a call may wait for the keys of its client."""
 
 
 class Routes:
     """The routes of one catalog, and its discovery document."""
 
-    def __init__(self, catalog: Catalog, handler: HandlerFor, client: str, base: str, cds_hooks: str) -> None:
+    def __init__(
+        self, catalog: Catalog, handler: HandlerFor, groups: Sequence[str], base: str, origin: str, cds_hooks: str
+    ) -> None:
+        """`groups` are those of callers; `base` is the path before `/cds-services`, `origin` what stands before it in
+        the URL that clients call."""
         self.catalog = catalog
         self.discovery = discovery_document(catalog, cds_hooks)
         self._services = f"{base}/cds-services"
         self._routes = {
-            self._services: Route(Place.DISCOVERY),
+            self._services: Route(Place.DISCOVERY, urls=frozenset({f"{origin}{self._services}"})),
             "/health/live": Route(Place.LIVE),
             "/health/ready": Route(Place.READY),
         }
         used = {RANKS[plan.risk_tier] for plan in catalog.plans()}
-        feedback = Claim(0, client, len(used), _PATIENCE)
+        feedback = {group: Claim(0, group, len(used), _PATIENCE) for group in groups}
         for service_id, plans in catalog.services.items():
             service, path = _service(service_id, plans, handler), f"{self._services}/{service_id}"
-            self._routes[path] = Route(Place.SERVICE, service, _claim(plans, client, used))
-            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service, feedback)
+            claims = {group: _claim(plans, group, used) for group in groups}
+            url = f"{origin}{path}"
+            waits = _SHARE * min(plan.deadline for plan in plans.values())
+            self._routes[path] = Route(Place.SERVICE, service, claims, frozenset({url}), waits)
+            urls = frozenset({url, f"{url}/feedback"})
+            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service, feedback, urls)
 
     def find(self, path: str) -> Route | None:
         return self._routes.get(path) or self._routes.get(_tidy(path))
@@ -100,11 +113,11 @@ class Routes:
         return f"{_tidy(path)}/".startswith(f"{self._services}/")
 
 
-def _claim(plans: Mapping[str, ServicePlan], client: str, used: Set[int]) -> Claim:
+def _claim(plans: Mapping[str, ServicePlan], group: str, used: Set[int]) -> Claim:
     """Made from the path alone, hence by the highest tier and the shortest deadline that are offered under the id."""
     rank = max(RANKS[plan.risk_tier] for plan in plans.values())
     patience = min(_PATIENCE, _SHARE * min(plan.deadline for plan in plans.values()))
-    return Claim(rank, client, sum(other > rank for other in used), patience)
+    return Claim(rank, group, sum(other > rank for other in used), patience)
 
 
 def _service(service_id: str, plans: Mapping[str, ServicePlan], handler: HandlerFor) -> Service:

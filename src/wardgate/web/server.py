@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,8 +59,10 @@ async def serve_all(
     started: Callable[[], None],
     stop: asyncio.Event,
     options: ServerOptions | None = None,
+    tls: Sequence[ssl.SSLContext | None] = (),
 ) -> None:
-    """Serves each (application, host, port) until `stop`; `started` is called once all of them stand.
+    """Serves each (application, host, port) until `stop`; `started` is called once all of them stand. `tls` is in the
+    order of the listeners; those without speak plain HTTP.
 
     Every port is bound before the first one answers. Raises ListenError.
     """
@@ -72,7 +75,7 @@ async def serve_all(
         for _, sock in bound:
             sock.close()
         raise
-    await serve_sockets(bound, started, stop, options)
+    await serve_sockets(bound, started, stop, options, tls)
 
 
 async def serve_sockets(
@@ -80,10 +83,12 @@ async def serve_sockets(
     started: Callable[[], None],
     stop: asyncio.Event,
     options: ServerOptions | None = None,
+    tls: Sequence[ssl.SSLContext | None] = (),
 ) -> None:
     """Like `serve_all`, on sockets from `bind`. Ends at most drain + close seconds after `stop`, and a moment."""
     options = options or ServerOptions()
-    servers = [_Server(app, options) for app, _ in listeners]
+    contexts = [*tls, *[None] * (len(listeners) - len(tls))]
+    servers = [_Server(app, options, context) for (app, _), context in zip(listeners, contexts, strict=True)]
     async with asyncio.TaskGroup() as group:
         for server, (_, sock) in zip(servers, listeners, strict=True):
             group.create_task(server.serve(sockets=[sock, *(sock.dup() for _ in range(_ACCEPTS - 1))]))
@@ -107,7 +112,7 @@ async def _drain(servers: Sequence["_Server"], seconds: float) -> None:
 class _Server(uvicorn.Server):
     """Leaves signals alone, since several share the loop, and says when it stands."""
 
-    def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
+    def __init__(self, app: ASGIApp, options: ServerOptions, tls: ssl.SSLContext | None) -> None:
         from wardgate.web.connection import bounded_connection  # needs httptools: not before that is known to be there
 
         super().__init__(
@@ -127,6 +132,7 @@ class _Server(uvicorn.Server):
                 backlog=_BACKLOG,
                 timeout_keep_alive=options.keep_alive,
                 timeout_graceful_shutdown=options.close,
+                ssl_context_factory=None if tls is None else lambda config, default: tls,
             )
         )
         self.up = asyncio.Event()

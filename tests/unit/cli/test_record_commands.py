@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from tests.fakes.config_tree import sound_config
@@ -204,6 +205,15 @@ def test_captures_are_private_and_overwrite_nothing(tmp_path: Path) -> None:
         prepare(tmp_path / "no" / "c.json", tmp_path)
     with pytest.raises(NoCapture):
         prepare(tmp_path / "new.json", None)
+
+
+@pytest.mark.parametrize("now", [-1.0, 1e12, 1e300])
+def test_a_capture_of_no_time_is_none(tmp_path: Path, now: float, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its clock was edited to where no calendar goes."""
+    file = tmp_path / "c.json"
+    write(file, msgspec.structs.replace(CAPTURE, now=now))
+    assert run(["replay", "--capture", str(file), "--config", str(sound_config(tmp_path))]) == 1
+    assert "is no capture" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"format":9}', b"[" * 10_000])

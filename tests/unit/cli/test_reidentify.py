@@ -1,6 +1,8 @@
 """`wardgate reidentify`."""
 
 import io
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,30 @@ def test_the_custodian_is_told_whom_pseudonyms_stand_for(tmp_path: Path, capsys:
         assert capsys.readouterr().err.partition(" cannot be told")[0] == unknown
     assert [(entry.action, entry.rows) for entry in archive.accesses(0, 4e9)] == [("custody", 1), ("custody", 2)]
     archive.close()
+
+
+def test_the_access_log_knows_the_custodian_by_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by an environment variable, which says whatever its user likes."""
+    private, public = key_pair()
+    config, key, names = sound_config(tmp_path), tmp_path / "key.pem", tmp_path / "names"
+    key.write_bytes(private)
+    archive = _kept(config, public)
+    names.write_text("patient:1:a\n", encoding="utf-8")
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    assert reidentify.run(config, key, names, io.StringIO()) == 0
+    (look,) = archive.accesses(0, 4e9)
+    assert look.principal == f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+    archive.close()
+
+
+def test_a_list_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a traceback."""
+    private, _ = key_pair()
+    key, names = tmp_path / "key.pem", tmp_path / "names"
+    key.write_bytes(private)
+    names.write_text("x" * 200_000, encoding="utf-8")
+    assert reidentify.run(sound_config(tmp_path), key, names, io.StringIO()) == 1
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_without_the_access_log_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from wardgate.domain.context.record import Dropped
 from wardgate.domain.guard import Guard, configured_names
 from wardgate.domain.outcomes import Outcome, Reason
 from wardgate.domain.spool import SpoolState
+from wardgate.domain.token_faults import Fetched, TokenFault
 from wardgate.gateway.proof import Proof
 from wardgate.records.archive import Kind, Trouble
 from wardgate.resilience.breaker import State
@@ -163,7 +164,7 @@ def test_every_stage_that_a_fault_is_noted_under_is_listed() -> None:
         ("state", {*State, *Trouble, *SpoolState}),
         ("proof", {*Proof}),
         ("kind", {*Kind, Sqlite.kind, Postgres.kind}),
-        ("result", {*Taken, *Reason, "passed"}),
+        ("result", {*Taken, *Reason, *TokenFault, *Fetched, "passed", "accepted"}),
         ("cause", {*Dropped, *HttpFailure, *ReadFailure, *Loss, "foreign_action"}),
         ("environment", set(get_args(File.model_fields["environment"].annotation))),
     ],

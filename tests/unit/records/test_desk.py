@@ -77,6 +77,16 @@ def test_looks_are_logged_with_their_rows(archive: SqlArchive) -> None:
     ]
 
 
+def test_the_access_log_repeats_no_name_that_was_asked_for(archive: SqlArchive) -> None:
+    """A service that is asked for may be anything, also a patient (law 4)."""
+    desk = desk_of(archive)
+    assert not list(desk.export(ALL, "auditor", "Esther.Vogel"))
+    desk.affected(desk.digests("Esther@Vogel"), ALL, "auditor")
+    desk.trace("Esther Vogel", "auditor")
+    noted = list(archive.accesses(0, NOW + 9 * DAY))
+    assert len(noted) == 4 and "Esther" not in str(noted)
+
+
 def test_who_cannot_be_logged_sees_nothing(archive: SqlArchive) -> None:
     """Before the first row; figures show nobody, and need no log."""
     unlogged: Any = NoLog(archive)

@@ -57,6 +57,14 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
     assert (figures.accepted, figures.overridden) == (1, 0)
 
 
+def test_a_clock_that_runs_ahead_has_not_the_last_word_for_ever(tmp_path: Path) -> None:
+    """Nobody has acted after the report of it came in: what is said later counts."""
+    card = decision(1)
+    ahead = overridden(card, "wrong", "disagree", 7000 * DAY, received=card.at + 10)
+    (figures,) = desk_of(filled(tmp_path, [card], [report(card, 60), ahead])).feedback_figures("kidney-failure", ALL)
+    assert (figures.accepted, figures.overridden) == (1, 0)
+
+
 def test_feedback_may_come_before_its_card(tmp_path: Path) -> None:
     """From another replica's spool; it is joined by the card's name, not by the order."""
     card = decision(1)

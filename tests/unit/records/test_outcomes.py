@@ -41,7 +41,7 @@ def bad(text: str, form: Form = Form.CSV, ground: Ground = GROUND) -> list[BadRo
     ],
 )
 def test_both_forms_say_the_same(text: str, form: Form) -> None:
-    """Columns in any order, others beside them, with or without an end of the last line."""
+    """Columns in any order, others beside them, a last line that is whole without its end."""
     assert rows(text, form) == [OutcomeRow(P1, "kidney_failure", 1.0, 1_799_136_000.0)]
 
 
@@ -81,6 +81,15 @@ def test_a_bad_row_is_named_by_place_alone(row: str, column: str) -> None:
 def test_a_bad_line_of_json_is_no_traceback(row: str) -> None:
     """It is named like any other."""
     assert [told.line for told in bad(row, Form.NDJSON)] == [1]
+
+
+@pytest.mark.parametrize("cut", ["p1", "p", "p12\r", '"p1'])
+def test_a_file_that_was_cut_off_is_not_loaded(cut: str) -> None:
+    """Half of an id is another patient's. What is quoted has an end of its own."""
+    head = "label,value,time,patient\nkidney_failure,1,2027-01-05,p7\n"
+    (told,) = bad(f"{head}kidney_failure,1,2027-01-05,{cut}")
+    assert (told.line, told.column) == (3, "")
+    assert len(rows(f'{head}kidney_failure,1,2027-01-05,"p1"')) == 2
 
 
 def test_all_bad_rows_are_told_up_to_a_hundred() -> None:

@@ -1,5 +1,7 @@
 """Records over the admin API: who may ask, what is answered, and that no error repeats what was sent."""
 
+import asyncio
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ from tests.fakes.stories import (
     overridden,
     report,
 )
-from wardgate.records.archive import ArchiveUnavailable, Trouble
+from wardgate.records.archive import AccessEntry, ArchiveUnavailable, Trouble
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin import LOCAL, AdminPorts, Principal, Role, admin_app
 from wardgate.web.admin import records as routes
+from wardgate.web.asgi import Message
 
 CARDS = [decision(number) for number in range(1, 4)]
 CSV = {"content-type": "text/csv; charset=utf-8"}
@@ -34,14 +37,17 @@ def desk(tmp_path: Path) -> RecordsDesk:
 
 
 class Broken:
-    """A desk whose store is down."""
+    """A desk whose store is in trouble."""
+
+    def __init__(self, trouble: Trouble = Trouble.DOWN) -> None:
+        self._trouble = trouble
 
     def now(self) -> float:
         return NOW
 
     def __getattr__(self, name: str) -> Any:
         def fail(*args: object, **named: object) -> None:
-            raise ArchiveUnavailable(Trouble.DOWN)
+            raise ArchiveUnavailable(self._trouble)
 
         return fail
 
@@ -110,6 +116,35 @@ async def test_decisions_leave_with_what_came_home(desk: RecordsDesk) -> None:
     assert [b'"user_action":' in line for line in reply.body.splitlines()] == [True, True, False]
 
 
+async def test_an_export_that_is_broken_off_is_noted_beside_the_loop(tmp_path: Path) -> None:
+    """Its end is a write to a store that may hang, and the loop is that of the hook calls (law 1)."""
+    archive = filled(tmp_path, [decision(number) for number in range(400)])
+    noted: list[tuple[int, bool]] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(archive, name)
+
+        def note_access(self, entry: AccessEntry) -> None:
+            noted.append((entry.rows, threading.current_thread() is threading.main_thread()))
+            archive.note_access(entry)
+
+    gone = asyncio.Event()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            gone.set()
+            await asyncio.sleep(5)  # until the response is cancelled
+
+    watched: Any = Watched()
+    await _app(desk_of(watched), LOCAL)(scope("GET", "/admin/v1/decisions?since=2020-01-01", {}), receive, send)
+    assert [inside for _, inside in noted] == [False, False] and 0 < noted[1][0] < 400
+
+
 async def test_outcomes_come_in_once(desk: RecordsDesk) -> None:
     """As CSV, and then they are in the story; the same post again changes nothing."""
     first = await asked(desk, "outcomes?client=ward-ehr&source=registry", ROWS, CSV)
@@ -174,6 +209,22 @@ async def test_a_post_that_does_not_end_is_given_up(
     assert (await asked(desk, "outcomes?service=kidney-failure")).json()["releases"][0]["total"]["known"] == 0
 
 
+async def test_slow_posts_do_not_take_all_threads_and_connections(
+    desk: RecordsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes beside them is told to come again, and who only looks is answered."""
+    monkeypatch.setattr(routes, "PATIENCE", 1.0)
+    path, headers = "/admin/v1/outcomes?client=ward-ehr", {**CSV, "transfer-encoding": "chunked"}
+    slow = [Exchange([ROWS[:40]], complete=False) for _ in range(50)]
+    async with asyncio.TaskGroup() as posts:
+        for each in slow:
+            posts.create_task(_app(desk, LOCAL)(scope("POST", path, headers), each.receive, each.send))
+        async with asyncio.timeout(0.9):
+            assert (await asked(desk, f"trace/{CARDS[0].decision_id}")).status == 200
+    assert sorted(each.reply().status for each in slow) == [408] * routes.LOADS + [503] * (50 - routes.LOADS)
+    assert (await asked(desk, "outcomes?client=ward-ehr", ROWS, CSV)).status == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [f"trace/{CARDS[0].decision_id}", f"affected?release={DIGEST}", "decisions", "feedback?service=a"],
@@ -184,6 +235,15 @@ async def test_a_store_that_is_down_is_said(path: str) -> None:
     for desk in (broken, None):
         reply = await asked(desk, path)
         assert (reply.status, reply.headers["content-type"]) == (503, "application/problem+json")
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+async def test_every_trouble_of_the_store_is_said(trouble: Trouble) -> None:
+    """With its own sentence; a store that lets nobody in was a 500."""
+    broken: Any = Broken(trouble)
+    reply = await asked(broken, "decisions")
+    assert reply.status == 503
+    assert reply.json()["detail"].lower() == f"{trouble.meaning}.".lower()
 
 
 @pytest.mark.parametrize(

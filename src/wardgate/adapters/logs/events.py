@@ -20,6 +20,7 @@ Event = Literal[
     "error",
     "fault",
     "hot_store",
+    "key_set",
     "library",
     "listening",
     "proof",

@@ -106,7 +106,7 @@ class SpanSender:
             answer = answer_of(await self._post(body, self._options.timeout))
             self._tell(answer)
             if answer.taken is Taken.TAKEN:
-                self._lose(Loss.REJECTED, answer.rejected)
+                self._lose(Loss.REJECTED, self._rejected(answer))
                 self._parts, self._count = [], 0
                 return
             if answer.taken is Taken.REFUSED:
@@ -122,10 +122,14 @@ class SpanSender:
 
     def _tell(self, answer: Answer) -> None:
         up = answer.taken is Taken.TAKEN
-        self._told(answer.taken, self._count - answer.rejected if up else 0)
+        self._told(answer.taken, self._count - self._rejected(answer) if up else 0)
         if up is not self._up:
             self._up = up
             self._news(up)
+
+    def _rejected(self, answer: Answer) -> int:
+        """A collector may say anything; it cannot have thrown away more than it was sent."""
+        return min(answer.rejected, self._count)
 
     def _lose(self, why: Loss, count: int) -> None:
         if count:

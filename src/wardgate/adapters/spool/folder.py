@@ -11,7 +11,7 @@ STORES.SPOOL/             0700
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class SpoolFolder:
             self.path.mkdir(exist_ok=True, mode=0o700)
             lock = _locked(self.path)
             known = [number for number, _ in _segments(self.path)]
-            self.position = _position(self.path)
+            self.position = _credible(_position(self.path), known, self.segment)
         except OSError as error:
             what = os.strerror(error.errno or 0).lower()
             raise SpoolUnusable(f"{self.path} cannot be used ({what}): name a folder that can be written") from None
@@ -105,6 +105,15 @@ def _position(folder: Path) -> tuple[int, int]:
         return int(number), int(offset)
     except (FileNotFoundError, ValueError):
         return 0, 0
+
+
+def _credible(position: tuple[int, int], known: Sequence[int], segment: Callable[[int], Path]) -> tuple[int, int]:
+    """Segments are removed before a position beyond them is kept, so one that has some before it, or lies outside of
+    its own, is none: it would have records removed that no store has."""
+    number, offset = position
+    if any(each < number for each in known) or offset < 0:
+        return 0, 0
+    return position if number not in known or offset <= segment(number).stat().st_size else (0, 0)
 
 
 def _segments(folder: Path) -> Iterator[tuple[int, Path]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wardgate.adapters.spool.frames import Entry
+from wardgate.adapters.spool.frames import LARGEST, Entry
 from wardgate.adapters.spool.writer import Slip, SpoolWriter, Tell
 from wardgate.domain.errors import RecordUnavailable
 from wardgate.domain.records import DecisionRecord, withheld
@@ -69,7 +69,7 @@ class SpoolSink:
         return Slip(kind, payload, self._monotonic(), future)
 
     def _put(self, slip: Slip) -> bool:
-        if self._writer.put(slip):
+        if len(slip.payload) <= LARGEST and self._writer.put(slip):  # a larger one would be found damaged
             return True
         self._told(SpoolEvent.LOST, 1)
         return False

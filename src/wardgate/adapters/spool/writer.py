@@ -69,6 +69,11 @@ def create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
+def _taken_away(descriptor: int) -> bool:
+    """Whether somebody has removed the file: what is written there, nobody would ever read."""
+    return os.fstat(descriptor).st_nlink == 0
+
+
 class SpoolWriter:
     """`put` is for one thread, that of the callers; `end` and `removed` for that of the drainer."""
 
@@ -204,7 +209,7 @@ class SpoolWriter:
         """Raises OSError. What is written in part is cut off again, or left behind as a torn tail."""
         if self.size + len(data) > self._options.limit or self._disk_full():
             return SpoolState.FULL
-        if self._descriptor is None or self._length >= self._segment:
+        if self._descriptor is None or self._length >= self._segment or _taken_away(self._descriptor):
             self._begin_segment()
         descriptor = self._descriptor
         assert descriptor is not None

@@ -70,6 +70,7 @@ class Postgres:
         )
 
     def open(self) -> None:
+        self._made.clear()  # where it opens once more, it may be another one, put back from a backup
         with translated(), self._transaction(self._options.bulk_limit, self._options.limit) as connection:
             connection.execute(_LOCK, {"number": _MIGRATING})
             bring_forward(connection)

@@ -5,8 +5,8 @@ The desk is blocking, so everything here runs in a thread. What it raises become
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -14,11 +14,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
-from wardgate.records.desk import ALWAYS, MONTH, TROUBLES, Loaded, NoTime, RecordsDesk, Span, span_of
+from wardgate.records.desk import ALWAYS, MONTH, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
 from wardgate.web.admin.access import Principal, Role, WhoCalls, needs
@@ -27,6 +28,8 @@ from wardgate.web.admin.problems import Problem
 NDJSON = "application/x-ndjson"
 MOST_BYTES = 256 * 1024 * 1024
 """Of one post of outcomes: some three million rows."""
+LOADS = 2
+"""Posts of outcomes at a time. Each holds a thread and a connection of the store until its last row is here."""
 PATIENCE = 30.0
 """Seconds for the next bytes of a post."""
 _ROWS_A_TURN = 100
@@ -39,6 +42,8 @@ _Name = Annotated[str | None, Query(max_length=200)]
 def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1")
     viewer, ingest = Depends(needs(who_calls, Role.VIEWER)), Depends(needs(who_calls, Role.INGEST))
+
+    loading = 0
 
     def open_desk() -> RecordsDesk:
         if desk is None:
@@ -128,14 +133,21 @@ def records_routes(who_calls: WhoCalls, desk: RecordsDesk | None) -> APIRouter:
         skip_bad: bool = False,
     ) -> Response:
         """Outcomes as CSV or NDJSON: all rows or none, and each post once."""
+        nonlocal loading
         form = _form(request)
         at = open_desk()
+        if loading >= LOADS:
+            raise Problem(503, f"{LOADS} posts of outcomes are under way: send it again when one has ended.")
         chunks = _Chunks(request.stream(), asyncio.get_running_loop())
 
         def ask() -> Loaded:
             return at.load_outcomes(_paced(lines_of(chunks)), form, at.ground(source, client, fhir_server), skip_bad)
 
-        return _json(await run_in_threadpool(_told, ask))
+        loading += 1
+        try:
+            return _json(await run_in_threadpool(_told, ask))
+        finally:
+            loading -= 1
 
     return router
 
@@ -200,7 +212,7 @@ def _troubles() -> Iterator[None]:
     try:
         yield
     except ArchiveUnavailable as error:
-        raise Problem(503, TROUBLES[error.trouble]) from None
+        raise Problem(503, error.trouble.sentence) from None
     except RecordRefused:
         raise Problem(422, "The store of records does not take these rows.") from None
     except BadRows as error:
@@ -218,7 +230,23 @@ async def _stream(pieces: Iterator[bytes], content_type: str) -> Response:
     breaks the stream off."""
     left = tables.chunks(pieces)
     first = await run_in_threadpool(_told, lambda: next(left, b""))
-    return StreamingResponse(chain([first], left), media_type=content_type)
+    return _Stream(first, left, content_type)
+
+
+class _Stream(StreamingResponse):
+    """What its pieces do at their end, which may be to write to a store that hangs, they do in a thread, also where the
+    client hangs up before: in the loop, every hook call would wait for it (law 1)."""
+
+    def __init__(self, first: bytes, left: Generator[bytes], content_type: str) -> None:
+        super().__init__(chain([first], left), media_type=content_type)
+        self._left = left
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with suppress(Exception):  # the end could not be noted; the beginning was
+                await run_in_threadpool(self._left.close)
 
 
 def _json(document: Any) -> Response:

@@ -154,6 +154,15 @@ async def test_spans_that_the_collector_threw_away_are_counted() -> None:
         assert here.told == [(Taken.TAKEN, 1)]
 
 
+async def test_a_collector_cannot_throw_away_more_than_it_was_sent() -> None:
+    """A count of taken spans below nothing is no count: it broke the sender, and at the end the process's stop."""
+    async with sending() as here:
+        here.receiver.rejects = 10**15
+        here.sender.offer(CALL)
+        await until(lambda: here.lost == {Loss.REJECTED: 2})
+        assert here.told == [(Taken.TAKEN, 0)]
+
+
 async def test_the_end_sends_what_is_left() -> None:
     """Everything that was offered before."""
     async with sending(SenderOptions(every=60)) as here:

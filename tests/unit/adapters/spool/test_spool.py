@@ -3,14 +3,16 @@
 import asyncio
 import errno
 import os
+import shutil
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.fakes.spool import ROOMY, HungDisk, Spooled, kept, record, segments, size, spooled, until
 from wardgate.adapters.spool.folder import SpoolFolder, SpoolUnusable
-from wardgate.adapters.spool.frames import framed
+from wardgate.adapters.spool.frames import LARGEST, framed
 from wardgate.adapters.spool.writer import SpoolOptions, create
 from wardgate.domain.errors import RecordUnavailable
 from wardgate.domain.feedback import FeedbackEntry
@@ -110,6 +112,28 @@ async def test_a_disk_that_cannot_be_opened_is_a_failure(tmp_path: Path) -> None
         broken = False
         await spool.sink.append(record(2), SECONDS, SECONDS)
     assert list(kept(tmp_path)) == [record(2).decision_id]
+
+
+async def test_a_segment_that_was_taken_away_is_not_written_to_any_longer(tmp_path: Path) -> None:
+    """What is written there, nobody would ever read: the next record has a new one; without a folder, none is taken."""
+    async with spooled(tmp_path) as spool:
+        await spool.sink.append(record(1), SECONDS, SECONDS)
+        segments(tmp_path)[0].unlink()
+        await spool.sink.append(record(2), SECONDS, SECONDS)
+        assert list(kept(tmp_path)) == [record(2).decision_id]
+        shutil.rmtree(tmp_path / "worker-0")
+        with pytest.raises(RecordUnavailable):
+            await spool.sink.append(record(3), SECONDS, SECONDS)
+        assert spool.writer.state is SpoolState.FAILED
+
+
+async def test_what_could_not_be_read_again_is_not_acknowledged(tmp_path: Path) -> None:
+    """An entry that is longer than the reader takes; its card is withheld."""
+    async with spooled(tmp_path) as spool:
+        huge = msgspec.structs.replace(record(1), dropped={"x" * LARGEST: 1})
+        with pytest.raises(RecordUnavailable):
+            await spool.sink.append(huge, SECONDS, SECONDS)
+        assert spool.events == {SpoolEvent.LOST: 1} and not segments(tmp_path)
 
 
 async def test_a_hung_disk_costs_each_call_its_wait_at_most(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Key sets and signatures, by PyJWT."""
