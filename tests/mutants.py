@@ -26,6 +26,8 @@ SUSPECTS = {
     "wardgate.resilience.retry": "tests/unit/resilience/test_retry.py",
     "wardgate.resilience.coalesce": "tests/unit/resilience/test_coalesce.py",
     "wardgate.gateway.proof": "tests/unit/gateway/test_proof.py",
+    "wardgate.domain.registrations": "tests/unit/domain/test_registrations.py",
+    "wardgate.gateway.token_replays": "tests/unit/gateway/test_token_replays.py",
 }
 """Module and the tests that must find its mutants."""
 
@@ -47,6 +49,7 @@ EQUAL: dict[str, str] = {
     "self._passed = 0  ·  left out": _SET_ANEW,
     "self._passed = 0  ·  1": _SET_ANEW,
     "self._most = options.burst * _WHOLE if self._share else 0  ·  1": "a thousandth of a retry is none",
+    "entries: int = 200_000  ·  200001": "an id more or less",
     f"{_LATER}  ·  never": _SPARES,
     f"{_LATER}  ·  Gt": _SPARES,
 }

@@ -24,6 +24,7 @@ from tests.fakes.tokens import (
 )
 from tests.web.doors import PAGE, Doors, clients
 from wardgate.domain.token_faults import TokenFault
+from wardgate.resilience.admission import AdmissionOptions, Claim
 
 FEEDBACK = f"{PATH}/feedback"
 REPORT = (
@@ -210,3 +211,21 @@ async def test_queues_by_issuer() -> None:
     assert caller.group(b"Bearer " + token()) == ISSUER
     assert set(caller.groups) == {"unknown", ISSUER, "https://other.example"}
     assert Doors(clients()[:1]).authenticator.group(b"Bearer " + token()) == "unknown"
+
+
+async def test_nothing_is_parsed_for_a_stranger() -> None:
+    """What is wrong with a body is told to clients alone; what it must not be is told to all, before it is read."""
+    doors = Doors()
+    assert (await doors.ask([], sent=b"{}")).status == 401
+    assert (await doors.ask(bearer(token()), sent=b"{}")).status == 400
+    assert (await doors.ask([], sent=b"x" * 3 * 1024 * 1024)).status == 413
+    assert (await doors.ask([], path="/cds-services/none")).status == 404
+
+
+async def test_under_load_nobody_looks_at_a_token() -> None:
+    """503 comes before 401: to check signatures is what is dear."""
+    doors = Doors()
+    doors.house.gate.adapt(AdmissionOptions(1, 0))
+    await doors.house.gate.enter(Claim(9))
+    assert (await doors.ask(bearer(token()))).status == 503
+    assert not doors.results

@@ -222,9 +222,11 @@ class Parent:
 
     async def _follow(self) -> None:
         """The workers go by new files: the desk and the log, which are here, do so too."""
-        with contextlib.suppress(ConfigurationError):  # changed once more meanwhile: the next reload tells
-            self._configured = await asyncio.to_thread(read, self._config)
-            self._know()
+        with contextlib.suppress(ConfigurationError):
+            configured = await asyncio.to_thread(read, self._config)
+            if configured.catalog.digest == self._digest:  # else changed once more: the next reload brings it
+                self._configured = configured
+                self._know()
 
     def _know(self) -> None:
         settings = self._configured.settings

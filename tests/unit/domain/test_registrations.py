@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.tokens import NOW, URL, registration, token
 from wardgate.domain.errors import Unauthenticated
-from wardgate.domain.registrations import Registration
+from wardgate.domain.registrations import Registration, Registry
 from wardgate.domain.token_faults import TokenFault
 from wardgate.domain.tokens import Token, read_token
 
@@ -90,3 +90,33 @@ def test_a_token_is_what_the_rules_are_about() -> None:
     checked = {"audiences", "expires", "issued", "not_before", "algorithm", "jku"}
     elsewhere = {"issuer", "tenant", "key_id", "id", "signed", "signature"}
     assert set(Token.__struct_fields__) == checked | elsewhere
+
+
+@pytest.mark.requirement("SEC-7", "SEC-8")
+def test_algorithms_are_on_the_list() -> None:
+    """ES384 and RS384 unless said otherwise."""
+    assert admitted(algorithm="RS384") == NOW + 360
+    assert admitted(algorithm="RS256") is TokenFault.ALGORITHM
+    assert admitted(algorithm="RS256", terms=registration(algorithms=frozenset({"RS256"}))) == NOW + 360
+
+
+def test_the_registry_finds_whose_a_token_says_it_is() -> None:
+    """By issuer and, where one signs for many, by tenant; a registration without one takes whatever tenant comes."""
+    one, north, south = (
+        registration("one", "https://one.example"),
+        registration("north", "https://many.example", tenant="n"),
+        registration("south", "https://many.example", tenant="s"),
+    )
+    registry = Registry([one, north, south])
+
+    def found(issuer: str, tenant: str | None) -> Registration | TokenFault:
+        try:
+            return registry.find(msgspec.structs.replace(SOUND, issuer=issuer, tenant=tenant))
+        except Unauthenticated as refused:
+            return refused.fault
+
+    assert found("https://one.example", None) is found("https://one.example", "n") is one
+    assert found("https://many.example", "n") is north and found("https://many.example", "s") is south
+    assert found("https://many.example", None) is found("https://many.example", "w") is TokenFault.TENANT
+    assert found("https://other.example", "n") is TokenFault.ISSUER
+    assert registry.knows("https://one.example") and not registry.knows("https://other.example")

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.forgeries import FORGERIES
 from tests.fakes.tokens import b64, claims, compact, ec_signer, header, token
 from wardgate.domain.errors import Unauthenticated
 from wardgate.domain.token_faults import TOKEN_FAULTS, TokenFault
 from wardgate.domain.tokens import LONGEST, claimed_issuer, read_token
+from wardgate.gateway.authentication import bearer
 
 KEY = ec_signer()
+UNREADABLE = {TokenFault.MISSING, TokenFault.SCHEME, TokenFault.MALFORMED, TokenFault.HEADER}
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -85,3 +88,41 @@ def test_what_it_claims_to_be() -> None:
     assert claimed_issuer(token()) == claims()["iss"]
     for text in (b"", b".", b"a.b.c", b"e30.e30.e30", b"x" * 2 * LONGEST, compact(KEY, header(KEY), b'{"iss":1}')):
         assert claimed_issuer(text) is None
+
+
+@pytest.mark.parametrize("name", [name for name, (_, fault) in FORGERIES.items() if fault in UNREADABLE])
+def test_what_is_no_token(name: str) -> None:
+    """Of the forgeries, those that are not even read."""
+    make, fault = FORGERIES[name]
+    with pytest.raises(Unauthenticated) as caught:
+        read_token(bearer(make()))
+    assert caught.value.fault is fault
+
+
+def test_borders() -> None:
+    """The most audiences, the last times, and a second more."""
+    many = [f"https://{number}.example" for number in range(16)]
+    assert read_token(token(aud=many)).audiences == tuple(many)
+    assert read_token(token(exp=999_999_999_999)).expires == 999_999_999_999
+    for changes in ({"aud": [*many, "x"]}, {"exp": 10**12}, {"exp": -(10**12)}, {"iat": 10**12}):
+        with pytest.raises(Unauthenticated):
+            read_token(token(**changes))
+    assert LONGEST == 16384
+    with pytest.raises(AttributeError):
+        read_token(token()).issuer = "another"  # type: ignore[misc]
+
+
+def test_segments_of_no_length_that_base64_has() -> None:
+    """A digit left over, in any of them."""
+    head, said, signature = token().split(b".")
+    for parts in ([b"A", b"A", b"A"], [b"A", said, signature], [head, b"A", signature], [head, said, b"A"]):
+        with pytest.raises(Unauthenticated):
+            read_token(b".".join(parts))
+
+
+def test_nan_is_no_json_wherever_it_stands() -> None:
+    """Also in a claim that nobody reads: another reader of this token would refuse it."""
+    for name in ("NaN", "Infinity", "-Infinity"):
+        raw = json.dumps(claims(x=1)).replace('"x": 1', f'"x": {name}').encode()
+        with pytest.raises(Unauthenticated):
+            read_token(compact(KEY, header(KEY), raw))
