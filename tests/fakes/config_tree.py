@@ -157,13 +157,13 @@ def sound_config(folder: Path, **edits: Edit | Sequence[Edit]) -> Path:
 
 
 def _edited(text: str, edits: Edit | Sequence[Edit]) -> str:
-    for old, new in _listed(edits):
+    for old, new in listed(edits):
         assert text.count(old) == 1, f"stands {text.count(old)} times: {old}"
         text = text.replace(old, new)
     return text
 
 
-def _listed(edits: Edit | Sequence[Edit]) -> list[Edit]:
+def listed(edits: Edit | Sequence[Edit]) -> list[Edit]:
     match edits:
         case (str(old), str(new)):
             return [(old, new)]

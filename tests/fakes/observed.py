@@ -3,7 +3,7 @@ sockets; and all that its telemetry says, as bytes."""
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tests.fakes.asgi import JSON, Reply, ask
-from tests.fakes.config_tree import Edit, sound_config
+from tests.fakes.config_tree import Edit, listed, sound_config
 from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.fakes.raw_server import RawServer, http_answer, raw_server
@@ -59,7 +59,7 @@ class Observed:
 
 
 @asynccontextmanager
-async def observed(folder: Path, keep: float = 1.0, **edits: Edit) -> AsyncIterator[Observed]:
+async def observed(folder: Path, keep: float = 1.0, **edits: Edit | Sequence[Edit]) -> AsyncIterator[Observed]:
     """Its model has proven itself. The file's edits as in `sound_config`."""
     nothing = http_answer("404 Not Found", b"{}")
     async with oip_server() as model, otlp_receiver() as collector, raw_server(nothing) as fhir:
@@ -73,7 +73,7 @@ async def observed(folder: Path, keep: float = 1.0, **edits: Edit) -> AsyncItera
             "service": [("deadline: 500ms", "deadline: 5s")],
         }
         for name, edit in edits.items():
-            places.setdefault(name, []).append(edit)
+            places.setdefault(name, []).extend(listed(edit))
         config, out = sound_config(folder, **places), io.StringIO()
         log = EventLog(out)
         loop = asyncio.get_running_loop()

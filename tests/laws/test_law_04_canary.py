@@ -2,7 +2,7 @@
 search for what was planted in all that it says, keeps and sends. And the same with a gateway that leaks."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tests.fakes.postgres_server import USER, PostgresServer
 from tests.fakes.redis_server import ADMIN, PASSWORD, RedisServer
 from tests.fakes.redis_server import USER as REDIS_USER
 from wardgate.cli.canary.house import Plan
-from wardgate.cli.canary.run import FAULTS, Extent, Found, run
+from wardgate.cli.canary.run import FAULTS, Around, Extent, Found, run
 from wardgate.lab.canary.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,13 +25,13 @@ DEMO = ROOT / "config" / "demo" / "wardgate.yaml"
 PROOF = settings().max_examples >= 1000
 FEW = ("status", "half_body", "wrong_patient", "refused")
 QUICK = Extent(40, (), (), commands=False)
-SOME = Extent(100_000) if PROOF else Extent(200, FEW)
+SOME = Extent(100_000) if PROOF else Extent(60, FEW)
 """In the proof every fault of `wardgate chaos`, and 100,000 calls."""
 OUTCOME = ("rollout:", "outcome: {label: kidney_failure, within: 730d, take: first}\nrollout:")
 
 
-@dataclass
-class Stores:
+@dataclass(frozen=True)
+class Stores(Around):
     """A Redis and a PostgreSQL, and how all that is in them is searched."""
 
     redis: RedisServer
@@ -43,6 +43,17 @@ class Stores:
         durable = f"postgresql://{USER}:${{TEST_POSTGRES}}@127.0.0.1:{self.postgres.port}/{self.database}"
         environment = {"TEST_REDIS": PASSWORD, "TEST_POSTGRES": POSTGRES_PASSWORD, "PYTHONPATH": str(ROOT)}
         return Plan(module, {"hot": hot, "durable": durable}, environment)
+
+    async def disturb(self, calls: Callable[[], Awaitable[None]]) -> None:
+        """Each of them hangs, and goes, and comes back, while calls come in: drivers like to say what they were at."""
+        for server in (self.redis, self.postgres):
+            server.hang()
+            await calls()
+            server.wake()
+            await asyncio.to_thread(server.kill)
+            await calls()
+            await asyncio.to_thread(server.start)
+            await calls()
 
     def search(self, sweep: Sweep) -> None:
         self._search_redis(sweep)
@@ -86,8 +97,7 @@ def stores(servers: tuple[RedisServer, PostgresServer]) -> Callable[[], Stores]:
 
 
 def driven(config: Path, extent: Extent, plan: Plan, at: Stores | None = None) -> Found:
-    nothing = (lambda sweep: None) if at is None else at.search
-    return asyncio.run(run(config, extent, plan, nothing))
+    return asyncio.run(run(config, extent, plan, at))
 
 
 def test_nothing_of_a_patient_is_anywhere(stores: Callable[[], Stores]) -> None:

@@ -7,10 +7,11 @@ import gzip
 import logging
 import zlib
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from struct import pack
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,9 @@ from tests.fakes.asgi import ask
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.observed import PATH, Observed, observed
 from tests.fakes.raw_server import http_answer
+from tests.fakes.tokens import ISSUER, Signer, claims, compact, ec_signer, header, key_set
 from wardgate.adapters.otel.spans import Spans
+from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain.attributes import Sink
 from wardgate.domain.guard import Guard
 from wardgate.domain.outcomes import Mode
@@ -242,6 +245,47 @@ async def test_nor_in_any_mode(tmp_path: Path, mode: Mode) -> None:
     assert leaks == []
 
 
+async def test_nor_of_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With authentication: sound tokens with claims of somebody's, forged ones, and what is none."""
+    marks, signer = Marks(), ec_signer()
+    monkeypatch.setenv("TEST_KEY", "k" * 32)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "keys.json").write_bytes(key_set(signer))
+    keys = f"    issuer: {ISSUER}\n    keys: {{jwks_file: keys.json}}\n"
+    edits = [("insecure_demo: true", "pseudonym_key: {env: TEST_KEY}"), ("  - name: ehr\n", f"  - name: ehr\n{keys}")]
+    async with observed(tmp_path, wardgate=edits, service=("mode: active", "mode: silent")) as here:
+        answered = []
+        for number, scheme in enumerate(_credentials(marks, signer)):
+            headers = {**marks.headers(), "authorization": scheme}
+            reply = await here.post(marks.plant(kidney_call(number)), headers=headers)
+            answered.append(reply.status)
+            if reply.status != 200:
+                assert search("error body", reply.everything().encode(), marks) == []
+        leaks = [leak for sink, said in (await here.said()).items() for leak in search(sink, said, marks)]
+        assert leaks == [] and answered[0] == 200 and set(answered) == {200, 401} and answered.count(401) > 8
+        wire = b"".join(head for head, _ in here.model.raw.requests)
+        assert search("the model's head", wire, marks) == [] and b"uthorization" not in wire
+
+
+def _credentials(marks: Marks, signer: Signer) -> Iterator[str]:
+    """A sound one, and others."""
+    now = int(SystemClock.now())
+
+    def made(head: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> str:
+        own = {name: marks.text(name) for name in ("sub", "jti", "tenant", "patient", "name", "scope")}
+        body = {"aud": f"http://127.0.0.1:8080{PATH}", "iat": now, "exp": now + 200, **own, **changes}
+        return compact(signer, header(signer, **head), claims(1, **body)).decode()
+
+    yield f"Bearer {made()}"
+    yield from (
+        f"Bearer {made(exp=1)}",
+        f"Bearer {made(iss=marks.text('iss'))}",
+        f"Bearer {made(aud=marks.text('aud'))}",
+    )
+    yield from (f"Bearer {made({name: marks.text(name)})}" for name in ("alg", "kid", "jku", "typ", "crit", "x5u"))
+    yield from (f"Bearer {made()[:-9]}", f"Basic {made()}", f"Bearer {marks.text('token')}", marks.text("scheme"))
+
+
 def _leaking(outcome: HookOutcome, *rest: Any) -> Any:
     told: Any = _attributes_of(outcome, *rest)
     return {**told, "site_id": outcome.call.request.patient_id, "patient": outcome.call.request.patient_id}
@@ -329,6 +373,7 @@ def test_the_search_sees_a_mark_however_it_is_written() -> None:
     for form in forms:
         assert search("sink", b"before " + form + b" after", marks), form
     assert search("sink", b"{'reason': 'input_missing', 'latency_ms': 12.5}", marks) == []
+    assert search("sink", f"'latency_ms': {number:.3f}".encode(), marks) == []  # as one of 100,000 is, by chance
 
 
 def test_each_run_has_marks_of_its_own() -> None:

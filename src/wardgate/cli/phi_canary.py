@@ -4,6 +4,7 @@ Exit 0: nowhere; 1: it does; 2: it cannot be run.
 """
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -19,17 +20,24 @@ _SHOWN = 10
 
 def run(config: Path, calls: int) -> int:
     try:
-        found = asyncio.run(drive(config, Extent(calls), Plan()))
+        found = asyncio.run(_driven(config, calls))
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
         return 2
     except DidNotStart as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     _show(found)
     return 1 if found.leaks else 0
+
+
+async def _driven(config: Path, calls: int) -> Found:
+    task = asyncio.current_task()
+    if task is not None:  # SIGTERM leaves no folder and no process behind either
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await drive(config, Extent(calls), Plan())
 
 
 def _show(found: Found) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 from wardgate.cli.canary.charts import base_of
 from wardgate.cli.canary.house import House, Plan, house_of, until_ready
 from wardgate.lab.asgi import Reply
-from wardgate.lab.canary.drive import Base, Driver, read_from_the_fhir_server, whole
+from wardgate.lab.canary.drive import Base, Driver
 from wardgate.lab.canary.marks import Marks
 from wardgate.lab.canary.sweep import Sink, Sweep
+from wardgate.lab.canary.ways import every_way, read_from_the_fhir_server, whole
 from wardgate.lab.chaos.kinds import EXCHANGES, Kind
 from wardgate.lab.chaos.kinds.connections import Hang, NotAccepted, Refused
 from wardgate.lab.chaos.proxy import Fault
@@ -37,7 +38,7 @@ class Extent:
 
 @dataclass
 class Found:
-    """`answered`: calls by HTTP status; `proven` says whether every model was when the calls began."""
+    """`answered`: calls by HTTP status; 0: no answer."""
 
     sinks: dict[str, Sink] = field(default_factory=dict)
     answered: dict[int, int] = field(default_factory=dict)
@@ -49,13 +50,19 @@ class Found:
         return sum(len(sink.leaks) for sink in self.sinks.values())
 
 
-async def run(
-    config: Path, extent: Extent, plan: Plan, further: Callable[[Sweep], object] = lambda sweep: None
-) -> Found:
-    """`further` searches stores that are not in the house, once the gateway has stopped.
+@dataclass(frozen=True)
+class Around:
+    """Stores that are not in the house: `disturb` does to them what may happen, and makes calls meanwhile by what it is
+    given; `search` looks through them once the gateway has stopped."""
 
-    Raises ConfigurationError, DidNotStart.
-    """
+    async def disturb(self, calls: Callable[[], Awaitable[None]]) -> None: ...
+
+    def search(self, sweep: Sweep) -> None: ...
+
+
+async def run(config: Path, extent: Extent, plan: Plan, around: Around | None = None) -> Found:
+    """Raises ConfigurationError, DidNotStart."""
+    around = around or Around()
     marks = Marks()
     sweep = Sweep(marks)
     async with house_of(config, sweep, plan) as house:
@@ -63,7 +70,7 @@ async def run(
         await until_ready(house, driver.ask)
         bases = [base_of(plan, datetime.now(UTC)) for plan in house.catalog.plans()]  # noqa: TID251 - a chart of today
         for base in bases:
-            await driver.every_way(base)
+            await every_way(driver, base)
         for mode in extent.modes:
             await _mode(house, driver, bases, mode)
         for name in extent.faults:
@@ -71,11 +78,12 @@ async def run(
         if extent.faults:
             await _burst(house, driver, bases)
             await _talk(house, driver, bases)
+            await around.disturb(lambda: _calls(driver, bases, _TOGETHER))
         await _broken_reloads(house, driver)
         await until_ready(house, driver.ask)
         await _calls(driver, bases, extent.calls)
         for base in bases:
-            await driver.every_way(base)
+            await every_way(driver, base)
         if extent.commands:
             await _commands(house, driver)
         _status, metrics = await driver.ask(house.metrics)
@@ -85,7 +93,7 @@ async def run(
         _stores(house, sweep)
         await house.stop()
         _stores(house, sweep)
-        further(sweep)
+        around.search(sweep)
         sweep.folder("temporary files", house.folder / "tmp")
         sweep.file("standard output", house.folder / "out")
         sweep.file("standard error", house.folder / "err")
@@ -98,7 +106,7 @@ def _driver(house: House, marks: Marks, sweep: Sweep) -> Driver:
         for resource in resources:
             house.store.change(resource["resourceType"], resource["id"], resource)
 
-    return Driver(house.gateway, house.admin, house.fhir, marks, sweep, publish, lambda: (house.store.reset(), None)[1])
+    return Driver(house.gateway, house.admin, house.fhir, marks, sweep, publish, house.store.reset)
 
 
 async def _mode(house: House, driver: Driver, bases: Sequence[Base], mode: str) -> None:
@@ -106,7 +114,7 @@ async def _mode(house: House, driver: Driver, bases: Sequence[Base], mode: str) 
     await driver.ask("/admin/v1/reload", b"")
     await until_ready(house, driver.ask)
     for base in bases:
-        await driver.usual(base)
+        await whole(driver, driver.planted(base), base)
         await read_from_the_fhir_server(driver, driver.planted(base), base)
 
 
@@ -125,7 +133,7 @@ async def _burst(house: House, driver: Driver, bases: Sequence[Base]) -> None:
     for proxy in house.proxies["model"]:
         proxy.begin(Fault(Hang()))
     calls = [bases[number % len(bases)] for number in range(house.places + _TOGETHER)]
-    await asyncio.gather(*[driver.usual(base) for base in calls])
+    await asyncio.gather(*[whole(driver, driver.planted(base), base) for base in calls])
     for proxy in house.proxies["model"]:
         proxy.end()
 
@@ -150,7 +158,7 @@ async def _talk(house: House, driver: Driver, bases: Sequence[Base]) -> None:
         ):
             for stand_in in house.models.values():
                 stand_in.says = says
-            await driver.usual(base)
+            await whole(driver, driver.planted(base), base)
             for stand_in in house.models.values():
                 stand_in.says = None
             house.fhir_says = says
@@ -181,7 +189,7 @@ async def _calls(driver: Driver, bases: Sequence[Base], calls: int) -> None:
 
     async def caller() -> None:
         for number in left:
-            await driver.usual(bases[number % len(bases)])
+            await whole(driver, driver.planted(bases[number % len(bases)]), bases[number % len(bases)])
 
     await asyncio.gather(*[caller() for _ in range(_TOGETHER)])
 

@@ -1,7 +1,9 @@
 """What is planted, and where each mark went."""
 
+import json
 import re
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from random import Random
@@ -80,11 +82,18 @@ class Marks:
         """Those in which a client or a proxy sends what is somebody's."""
         named = ("user-agent", "referer", "cookie", "x-forwarded-for", "x-request-id", "x-patient", "from", "forwarded")
         marked = {name: self.text(name) for name in named}
-        marked["authorization"] = f"Bearer {self.text('authorization')}"
+        marked["authorization"] = f"Bearer {self.token()}"
         marked["tracestate"] = f"ehr={self.text('tracestate')},{self.text('tracestate')}=1"
         marked["baggage"] = f"patient={self.text('baggage')}"
         marked["traceparent"] = f"00-{self.digits:>032}-{self.digits:>016}-01"
         return marked
+
+    def token(self) -> str:
+        """In the form of a JWT (RFC 7519), signed by nobody."""
+        head = {"alg": "ES384", "typ": "JWT", "kid": self.text("kid"), "jku": f"https://{self.text('jku')}.example"}
+        claims = {name: self.text(name) for name in ("iss", "sub", "aud", "jti", "tenant", "patient", "name")}
+        parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (head, claims)]
+        return ".".join([*parts, self.text("signature")])
 
     def plant(self, request: Any, where: str = "") -> Any:
         """A copy of a request, a resource, or whatever is JSON."""
