@@ -25,6 +25,7 @@ from tests.fakes.certificates import self_signed
 from tests.fakes.postgres_server import PostgresServer
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
+from wardgate.adapters.sql.schema import HEAD
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tables import METADATA, VERSION_TABLE
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
@@ -64,7 +65,7 @@ def test_a_store_of_a_later_version_is_left_alone(bare: Store) -> None:
     archive = bare.another()
     assert trouble(lambda: archive.add_decisions([decision(1)])) is Trouble.NEWER
     assert trouble(lambda: list(archive.decisions(0, FOREVER))) is Trouble.NEWER
-    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
+    tables(bare, f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
     assert list(archive.decisions(0, FOREVER)) == [decision(0)]
 
 

@@ -14,6 +14,10 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._monotonic
 
+    def jump(self, seconds: float) -> None:
+        """The wall clock alone, as when somebody sets it."""
+        self._now += seconds
+
     def advance(self, seconds: float) -> None:
         self._now += seconds
         self._monotonic += seconds

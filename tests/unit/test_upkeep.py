@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from alembic.script import ScriptDirectory
 from prometheus_client import generate_latest
 
 from tests.fakes.archive_rows import FOREVER, START, decision
@@ -16,6 +17,7 @@ from tests.fakes.clock import FakeClock
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.sql import schema
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tables import VERSION_TABLE
@@ -103,6 +105,27 @@ async def test_a_store_that_goes_and_comes_is_told_once_each(scene: Scene) -> No
     await eventually(lambda: scene.upkeep.health()["state"] == "up")
     assert "wardgate_durable_store_up 1.0" in scene.metrics
     assert [event["state"] for event in scene.events] == ["denied", "up"]
+
+
+async def test_a_clock_that_jumps_makes_nothing_old(scene: Scene) -> None:
+    """Nothing is purged until it is right again, which is told once; a summer's hour and a slow clock are no jump."""
+    scene.archive.add_decisions([decision(n) for n in range(100)])
+    await scene.upkeep.begin()
+    await eventually(lambda: scene.there() == 50)
+    scene.clock.jump(10 * 365 * 86400)
+    scene.clock.advance(3600)
+    await eventually(lambda: scene.events[-1] == {"event": "purge_held"})
+    scene.clock.advance(60)
+    await asyncio.sleep(0.2)
+    assert scene.there() == 50 and len([event for event in scene.events if event["event"] == "purge_held"]) == 1
+    scene.clock.jump(-10 * 365 * 86400 + 3600)
+    scene.clock.advance(60)
+    await eventually(lambda: scene.there() == 0)
+
+
+async def test_the_version_that_needs_nothing_is_the_newest() -> None:
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [schema.HEAD]
 
 
 async def test_a_purge_that_is_held_up_comes_again(scene: Scene) -> None:

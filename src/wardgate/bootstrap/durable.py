@@ -42,6 +42,9 @@ class UpkeepOptions:
     """Seconds between two purges; the first comes a look after the start."""
     again: float = 300.0
     """Seconds until a purge that could not have a table comes again."""
+    drift: float = 86400.0
+    """Seconds that the wall clock may go astray from the monotonic one since the start; beyond, nothing is purged: a
+    clock that jumped ahead would make everything old."""
     breath: float = 0.2
     """Seconds between two batches of a purge, for everybody else."""
 
@@ -65,6 +68,8 @@ class Upkeep:
         self._meter, self._log, self._options = meter, log, options or UpkeepOptions()
         self._stop, self._looked = threading.Event(), threading.Event()
         self._state, self._due = "", 0.0
+        self._began = clock.now() - clock.monotonic()
+        self._astray = False
         self._refused: Trouble | None = None
         self._thread = threading.Thread(target=self._run, name="durable-store", daemon=True)
 
@@ -113,6 +118,13 @@ class Upkeep:
             self._log.event("durable_store", kind=self._store.kind, state=state)
 
     def _purge(self) -> None:
+        astray = abs(self._clock.now() - self._clock.monotonic() - self._began) > self._options.drift
+        if astray and not self._astray:
+            self._log.event("purge_held")
+        self._astray = astray
+        if astray:
+            self._due = self._clock.monotonic() + self._options.again
+            return
         self._due = self._clock.monotonic() + self._options.purge
         removed: dict[Kind, int] = {}
 

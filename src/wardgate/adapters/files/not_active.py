@@ -22,14 +22,7 @@ def _is(*values: Any) -> Asks:
 
 
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
-    "wardgate": (
-        (
-            "insecure_demo",
-            _is(False, None),
-            "tokens of the admin listener are not built: without `insecure_demo: true` it answers health alone",
-        ),
-        ("snapshot.lease", _given, "rollouts are those of the files"),
-    ),
+    "wardgate": (("snapshot.lease", _given, "rollouts are those of the files"),),
     "service": (
         ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
         ("rollout.challenger.cohort", _given, "the champion answers all calls, and the challenger runs in shadow"),

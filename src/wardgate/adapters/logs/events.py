@@ -26,6 +26,7 @@ Event = Literal[
     "library",
     "listening",
     "proof",
+    "purge_held",
     "purged",
     "reload_refused",
     "reloaded",
