@@ -76,10 +76,20 @@ class Driver:
         return status
 
     async def ask(
-        self, target: str, body: bytes | None = None, content_type: str = "application/json", method: str = ""
+        self,
+        target: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        method: str = "",
+        token: str = "",
     ) -> tuple[int, bytes]:
-        """On the admin listener; status and body of the answer."""
+        """On the admin listener; status and body of the answer. Whoever brings no token is `local` under insecure_demo,
+        so only a question with a `token` bears one."""
         headers = {"content-type": content_type, **self.marks.headers()}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        else:
+            del headers["authorization"]
         way = method or ("GET" if body is None else "POST")
         status, head, answer = await self._exchange(self.admin, way, target, body or b"", headers)
         self.sweep.hear("admin answers", head + answer)

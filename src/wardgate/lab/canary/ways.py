@@ -197,6 +197,8 @@ async def questions(at: Driver, request: Request, base: Base) -> None:
     await at.ask(f"/admin/v1/circuits/{mark('service')}/{mark('release')}/isolate", b"{}")
     await at.ask(f"/admin/v1/{mark('path')}?{mark('query')}={mark('query')}")
     await at.ask("/admin/v1/reload", mark("body").encode(), mark("type"), "PATCH")
+    for token in (f"wgt_{mark('token')}", at.marks.token()):
+        await at.ask(f"/admin/v1/trace/{at.marks.uuid('name')}", token=token)
     for path in ("/health/services", "/health/stores", "/health/ready", "/admin/v1/circuits"):
         await at.ask(f"{path}?patient={mark('query')}")
 
