@@ -30,8 +30,10 @@ model-servers: setup
 demo: setup
 	$(BIN)/wardgate demo
 
+# Tests of one process at a time share the cores; then, alone, those that start servers and look at the clock.
 test: setup system-packages model-servers
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/web tests/cases tests/fuzz tests/corpus
+	$(BIN)/python -m pytest -q --durations 15 tests/contract tests/laws tests/e2e
 
 # Real requests, feedback and patients of your own: make test-corpus CORPUS=DIR, or WARDGATE_CORPUS=DIR for all of the
 # tests. How the folder is laid out: tests/corpus/test_gateway_corpus.py.
