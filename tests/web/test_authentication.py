@@ -129,7 +129,9 @@ async def test_the_scheme_in_any_case(scheme: bytes) -> None:
 
 @pytest.mark.requirement("SEC-9")
 @pytest.mark.parametrize(
-    "extra", [{"jku": JWKS_URL}, {"x5t": "AAAA"}, {"jwk": ec_signer().jwk()}, {"typ": "jwt"}], ids=str
+    "extra",
+    [{"jku": JWKS_URL}, {"x5t": "AAAA"}, {"jwk": ec_signer().jwk()}, {"typ": "jwt"}],
+    ids=["jku", "x5t", "jwk", "typ"],
 )
 async def test_what_sound_headers_may_hold(extra: dict[str, Any]) -> None:
     """The registered `jku`; and what is ignored, since keys come from the registration alone."""

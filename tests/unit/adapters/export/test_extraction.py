@@ -221,7 +221,7 @@ def damaged(path: Path, raw: bytes) -> Path:
     return path
 
 
-SOUND = gzip.compress(json.dumps({"resourceType": "Bundle"}).encode() * 50)
+SOUND = gzip.compress(json.dumps({"resourceType": "Bundle"}).encode() * 50, mtime=0)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,6 @@ def test_a_key_is_for_one_algorithm() -> None:
         RSA.jwk(n=b64(b"\xff" * 2049).decode()),
         rsa_signer("weak", 1024).jwk(),
     ],
-    ids=str,
 )
 def test_what_is_no_key(jwk: Any) -> None:
     """A set with nothing else is refused, and one with something else goes without it: a secret, another curve, a
