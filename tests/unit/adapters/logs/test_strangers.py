@@ -33,7 +33,7 @@ def test_a_librarys_line_is_who_and_how_bad(capfd: pytest.CaptureFixture[str]) -
     """Whatever logger, whatever arguments; an exception by its class."""
     here = Listening()
     with strangers_hushed(here.log):
-        logging.getLogger("uvicorn.error").error("cannot answer %s", MARIA)
+        logging.getLogger("sqlalchemy.engine").error("cannot answer %s", MARIA)
         logging.getLogger("aiohttp.client").warning(MARIA)
         logging.getLogger().critical(MARIA)
         logging.getLogger("aiohttp.client").info(MARIA)
@@ -43,7 +43,7 @@ def test_a_librarys_line_is_who_and_how_bad(capfd: pytest.CaptureFixture[str]) -
             logging.getLogger("redis").exception(MARIA, stack_info=True)
     told = [(line["logger"], line["level"], line.get("error_class")) for line in here.lines()]
     assert told == [
-        ("uvicorn.error", "error", None),
+        ("sqlalchemy.engine", "error", None),
         ("aiohttp.client", "warning", None),
         ("root", "critical", None),
         ("redis", "error", "ValueError"),
