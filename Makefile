@@ -30,10 +30,11 @@ model-servers: setup
 demo: setup
 	$(BIN)/wardgate demo
 
-# Tests of one process at a time share the cores; then, alone, those that start servers and look at the clock.
+# What looks at the clock, or starts many servers, has the cores to itself; the rest shares them.
+ALONE := tests/e2e $(addprefix tests/laws/,test_law_01_never_waits.py test_law_02_only_the_pinned_model.py test_law_04_canary.py test_law_05_recorded.py test_law_07_shadow_costs_nothing.py) $(addprefix tests/contract/,test_hot_store.py test_http_client.py test_audit_store.py)
 test: setup system-packages model-servers
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/web tests/cases tests/fuzz tests/corpus
-	$(BIN)/python -m pytest -q --durations 15 tests/contract tests/laws tests/e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest -q --durations 15 $(ALONE)
 
 # Real requests, feedback and patients of your own: make test-corpus CORPUS=DIR, or WARDGATE_CORPUS=DIR for all of the
 # tests. How the folder is laid out: tests/corpus/test_gateway_corpus.py.
