@@ -29,7 +29,7 @@ from wardgate.bootstrap import SystemClock
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
-from wardgate.gateway.call import Memory
+from wardgate.gateway.call import HookCall, Memory
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.recording import Recorder
 
@@ -43,8 +43,8 @@ async def _outcome() -> HookOutcome:
     seen: list[HookOutcome] = []
     inner = gateway.stack
 
-    async def noting(call: object) -> HookOutcome:
-        seen.append(await inner(call))  # type: ignore[arg-type]
+    async def noting(call: HookCall) -> HookOutcome:
+        seen.append(await inner(call))
         return seen[-1]
 
     gateway.stack = noting

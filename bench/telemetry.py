@@ -145,7 +145,7 @@ async def _outcome(gateway: bootstrap.Gateway) -> HookOutcome:
             await ask(gateway.listeners[0][0], sample.body(len(taken)))
         for task in probing:
             task.cancel()
-    Telemetry.ended = ended  # type: ignore[method-assign]
+    Telemetry.ended = ended  # type: ignore[method-assign]  # as it was
     await gateway.close()
     return taken[-1]
 
