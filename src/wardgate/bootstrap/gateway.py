@@ -48,7 +48,7 @@ from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
-from wardgate.gateway.probes import ProvenModel
+from wardgate.gateway.probes import ProvenModel, in_vain
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack
@@ -397,6 +397,7 @@ class Gateway:
                 origin=settings.origin,
             ),
             tracing=tracing,
+            in_vain=lambda plan, coming: in_vain(plan, snapshots.current(), models, coming),
         )
         return Generation(configured, snapshots, models, shadow, edge)
 

@@ -14,14 +14,16 @@ replaced process could pass.
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wardgate.domain.errors import ModelUnavailable
+from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, ProbePlan
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.inference.probes import agrees, probe_inputs
 from wardgate.domain.outcomes import Reason
+from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.ports import NEW_CONNECTION, Clock, Meter, ModelClient
 from wardgate.gateway.proof import Evidence, Proof
@@ -93,9 +95,11 @@ class ProvenModel:
         options: ProbeOptions | None = None,
         told: Callable[[Proof], None] = lambda proof: None,
         isolated: Callable[[], bool] = lambda: False,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """`told` hears of each change of the proof, for the log and the gauge. `isolated`: whether somebody has taken
-        the endpoint out of use, which is then the reason that calls are told, proven or not."""
+        the endpoint out of use, which is then the reason that calls are told, proven or not. `room`: for
+        how many more calls the endpoint has a place, where that is bounded."""
         self.name = name
         self.version = version
         self._endpoint = endpoint
@@ -106,6 +110,7 @@ class ProvenModel:
         self._meter = meter
         self._options = options or ProbeOptions()
         self._isolated = isolated
+        self._room = room
         self.evidence = Evidence(told)
         self._owed = 0
         """The newest connection that was met: rounds come over this one or a newer one."""
@@ -116,6 +121,10 @@ class ProvenModel:
     @property
     def proof(self) -> Proof:
         return self.evidence.proof
+
+    def has_room(self, calls: int) -> bool:
+        """Whether one more call would have a place at the endpoint, behind so many that are on their way to it."""
+        return self._room is None or self._room() > calls
 
     @property
     def trouble(self) -> Reason | None:
@@ -286,3 +295,10 @@ class ProvenModel:
     async def _answer(self, inputs: ModelInputs, patience: float, oldest: int) -> ModelReply:
         async with asyncio.timeout(patience):
             return await self._client.infer(self._endpoint, inputs, patience, oldest)
+
+
+def in_vain(plan: ServicePlan, snapshot: Snapshot, models: Mapping[str, ProvenModel], coming: int) -> bool:
+    """Whether one more call of this service would have an empty answer, behind so many that are coming: its model has
+    no place, and neither a ladder nor a notice stands in for it. `models` by the digest of their release."""
+    release = plan.releases[snapshot.rollouts[plan.id].champion]
+    return not release.ladder and plan.notice_every is None and not models[release.digest].has_room(coming)
