@@ -47,8 +47,9 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.in_vain import in_vain
 from wardgate.gateway.notices import Notices
-from wardgate.gateway.probes import ProvenModel, in_vain
+from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
 from wardgate.gateway.shadow import Shadow
 from wardgate.gateway.stacks import HookHandler, hook_stack

@@ -14,16 +14,14 @@ replaced process could pass.
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wardgate.domain.errors import ModelUnavailable
-from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, ProbePlan
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.inference.probes import agrees, probe_inputs
 from wardgate.domain.outcomes import Reason
-from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.model_call import ModelRequest
 from wardgate.gateway.ports import NEW_CONNECTION, Clock, Meter, ModelClient
 from wardgate.gateway.proof import Evidence, Proof
@@ -295,10 +293,3 @@ class ProvenModel:
     async def _answer(self, inputs: ModelInputs, patience: float, oldest: int) -> ModelReply:
         async with asyncio.timeout(patience):
             return await self._client.infer(self._endpoint, inputs, patience, oldest)
-
-
-def in_vain(plan: ServicePlan, snapshot: Snapshot, models: Mapping[str, ProvenModel], coming: int) -> bool:
-    """Whether one more call of this service would have an empty answer, behind so many that are coming: its model has
-    no place, and neither a ladder nor a notice stands in for it. `models` by the digest of their release."""
-    release = plan.releases[snapshot.rollouts[plan.id].champion]
-    return not release.ladder and plan.notice_every is None and not models[release.digest].has_room(coming)
