@@ -1,6 +1,6 @@
 """Whether a call that waits for a place could gain anything by it.
 
-A model that has no place is told to the flow at once, and what stands in for it is worth waiting for: a score of before,
+That its model has no place, the flow is told at once, and what stands in for it is worth waiting for: an earlier score,
 a rule, a notice. Where nothing does, the answer is empty, and who has to wait even for that is better turned away.
 """
 

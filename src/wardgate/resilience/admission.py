@@ -34,10 +34,12 @@ class AdmissionOptions:
     """Share of its patience that is left to a rank that has others above it."""
     each: float = 0.0
     """Seconds from one place that becomes free to the next, as measured; 0: not known, and no reason to expect long."""
+    shared: bool = False
+    """Whether a rank that has others above it was let in lately: the highest is not what there is too much of."""
 
-    def now(self, places: int, each: float) -> "AdmissionOptions":
+    def now(self, places: int, each: float, shared: bool) -> "AdmissionOptions":
         """With so many places. The fewer there are, the sooner a lower rank learns that those above have them all."""
-        return replace(self, concurrency=places, each=each, below=_BELOW * places / self.concurrency)
+        return replace(self, concurrency=places, each=each, shared=shared, below=_BELOW * places / self.concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Admission:
         self.waiting = 0
         self.left = 0
         """Calls that have left their places so far."""
+        self.below = 0
+        """Calls that were let in so far though they have ranks above."""
         self._queues: dict[int, OrderedDict[str, deque[Ticket]]] = {}  # rank → group, next in turn first → oldest first
 
     @property
@@ -152,6 +156,7 @@ class Admission:
     def _admit(self, ticket: Ticket) -> None:
         ticket.state = State.ADMITTED
         self.busy += 1
+        self.below += ticket.claim.above > 0
 
     def _free(self, claim: Claim) -> bool:
         """Also where somebody waits: those are of a lower rank, behind the headroom, or nobody would wait."""
@@ -164,8 +169,10 @@ class Admission:
     def _room(self, claim: Claim) -> int:
         """How long the queue may be with this claim at its end."""
         options = self.options
-        if not claim.patience or not options.each:
-            return options.queue if claim.patience else 0
+        if not claim.patience:
+            return 0
+        if not options.each or (options.shared and not claim.above):
+            return options.queue
         first = max(0, self.busy - self._places(claim))  # they have to leave before anybody is let in
         return max(0, min(options.queue, ceil(self.patience(claim) * _USEFUL / options.each) - first))
 

@@ -29,16 +29,16 @@ class Gate:
     async def keep_time(self, brake: Brake | None = None) -> None:
         """Until cancelled: as many places as the event loop has time for, and a queue as long as it is of use."""
         brake, turnover, loop, machine = brake or Brake(), Turnover(), asyncio.get_running_loop(), self.machine
-        every, left, looked = brake.options.every, machine.left, loop.time()
+        every, left, below, looked = brake.options.every, machine.left, machine.below, loop.time()
         while True:
             due = loop.time() + every
             await asyncio.sleep(every)
             now = loop.time()
-            turnover.look(now - looked, machine.busy, machine.left - left)
-            left, looked = machine.left, now
+            turnover.look(now - looked, machine.busy, machine.left - left, machine.below - below)
+            left, below, looked = machine.left, machine.below, now
             lag = max(now - due, self._pace.lag(now))
             places = brake.places(lag, machine.busy, self._allowed.concurrency)
-            options = self._allowed.now(places, turnover.each(machine.busy))
+            options = self._allowed.now(places, turnover.each(machine.busy), turnover.shared)
             if options != machine.options:
                 self._set(options)
 

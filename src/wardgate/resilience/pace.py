@@ -49,18 +49,27 @@ class Brake:
 
 class Turnover:
     """The pure machine: how soon places are handed on. By Little's law from how long they are held: the places that
-    were in use, over the calls that left them. It forgets in `memory` seconds."""
+    were in use, over the calls that left them. And whether those of lower ranks get
+    any. It forgets in `memory` seconds."""
 
     def __init__(self, memory: float = 0.1) -> None:
         self._memory = memory
         self._held = 0.0  # seconds of places
         self._left = 0.0  # calls
+        self._unshared = memory  # seconds
 
-    def look(self, seconds: float, busy: int, left: int) -> None:
-        """Since the last look so many seconds have passed, and so many calls have left; so many are inside."""
+    def look(self, seconds: float, busy: int, left: int, below: int) -> None:
+        """Since the last look so many seconds have passed, and so many calls have left; so many are inside. `below`: of
+        how many lower ranks were let in meanwhile."""
         kept = exp(-seconds / self._memory)
         self._held = self._held * kept + busy * seconds
         self._left = self._left * kept + left
+        self._unshared = 0.0 if below else self._unshared + seconds
+
+    @property
+    def shared(self) -> bool:
+        """Whether any of a lower rank was let in lately."""
+        return self._unshared < self._memory
 
     def each(self, busy: int) -> float:
         """Seconds from one place that becomes free to the next while so many are in use; 0: nobody has left lately."""

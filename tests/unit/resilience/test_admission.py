@@ -20,6 +20,7 @@ OPTIONS = st.builds(
     headroom=st.sampled_from([0.0, 0.1, 0.25]),
     below=st.sampled_from([0.1, 0.5, 1.0]),
     each=st.sampled_from([0.0, 0.005, 0.02, 0.1]),
+    shared=st.booleans(),
 )
 STEPS = st.lists(
     st.one_of(
@@ -49,6 +50,8 @@ class House:
         options = self.machine.options
         if not claim.patience:
             return 0
+        if options.shared and not claim.above:
+            return options.queue
         useful = 0.065 * (options.below if claim.above else 1)
         too_many = max(0, len(self.inside) - self.places(claim))
         return options.queue if not options.each else min(options.queue, ceil(useful / options.each) - too_many)
@@ -300,7 +303,7 @@ async def test_a_call_that_is_cancelled_before_its_turn_gives_its_place_back() -
 
 def test_lower_ranks_have_less_patience_while_places_are_few() -> None:
     """The highest keeps all of it: only when its own would be too long a wait do those below make room."""
-    machine = Admission(AdmissionOptions(concurrency=100, queue=64).now(20, each=0.001))
+    machine = Admission(AdmissionOptions(concurrency=100, queue=64).now(20, each=0.001, shared=True))
     low, high = Claim(1, above=1), Claim(2)
     assert (machine.patience(low), machine.patience(high)) == (0.1 * 0.5 * 0.2, 0.1)
     tickets = [Ticket(low) for _ in range(40)]
