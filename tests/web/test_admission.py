@@ -138,11 +138,12 @@ async def test_nobody_waits_for_a_model_that_has_no_place() -> None:
         assert edge.turn_away(b"POST", f"{PATH}/feedback".encode(), []) is None
         full = False
         assert edge.turn_away(b"POST", PATH.encode(), []) is None
-        third = await begun(group, high(edge))
+        waiting = [await begun(group, high(edge)) for _ in range(4)]
         asked.clear()
-        assert edge.turn_away(b"POST", PATH.encode(), []) is None and asked == [1]
+        assert edge.turn_away(b"POST", PATH.encode(), []) is None
+        assert asked == [2], "more are not inside at a time, so more cannot meet at the model"
         house.leave.set()
-    assert [task.result().status for task in (first, second, third)] == [200] * 3
+    assert [task.result().status for task in (first, second, *waiting)] == [200] * 6
 
 
 async def test_feedback_is_shed_before_every_call() -> None:

@@ -50,6 +50,10 @@ class Gate:
         self._seen[0] = machine.busy
 
     @property
+    def places(self) -> int:
+        return self.machine.options.concurrency
+
+    @property
     def crowded(self) -> bool:
         """Where not, `turns_away` need not be asked."""
         return self.machine.crowded or self._pace.pressed

@@ -219,8 +219,8 @@ class Edge:
         """Of a call that would wait only to be told that its model has no place, nobody asks to wait."""
         claims = route.claims
         if self._gate.crowded and route.service is not None:
-            offers = route.service.offers.values()
-            if all(self._in_vain(offer.plan, route.service.coming) for offer in offers):
+            coming = min(route.service.coming, self._gate.places)  # at a time
+            if all(self._in_vain(offer.plan, coming) for offer in route.service.offers.values()):
                 claims = route.hurried
         return claims[self._callers.group(authorization)]
 
