@@ -50,5 +50,5 @@ def sandboxed(command: list[str], config: Path, data: Path, environment: Mapping
 def _user(setpriv: str) -> list[str]:
     """The image's, where this one may become it and it may read this interpreter; else this one."""
     user = [f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
-    tried = subprocess.run([setpriv, *user, sys.executable, "-c", "import wardgate"], capture_output=True)
+    tried = subprocess.run([setpriv, *user, sys.executable, "-c", "import wardgate.bootstrap"], capture_output=True)
     return user if tried.returncode == 0 else []

@@ -94,7 +94,13 @@ def told(found: Sequence[Found], known: Reviewed) -> list[str]:
 
 
 def main() -> int:
-    files = committed(ROOT)
+    try:
+        files = committed(ROOT)
+    except (OSError, subprocess.CalledProcessError):
+        print(
+            "secrets: NOT LOOKED FOR: git does not say which files there are: check out the repository, not an archive"
+        )
+        return 1
     lines = told(scan(ROOT, files), reviewed())
     print("\n".join(lines) if lines else f"secrets: none in {len(files)} files")
     if lines:
