@@ -15,7 +15,7 @@ import yaml
 
 from tests.fakes import sandbox
 from tests.fakes.config_tree import sound_config
-from tests.fakes.processes import free_port, wait_until
+from tests.fakes.processes import ask, free_port, wait_until
 from tests.fakes.sandbox import UID, sandboxed
 from wardgate.cli.check import examine
 from wardgate.settings import read_settings
@@ -94,10 +94,11 @@ def test_the_gateway_runs_with_a_read_only_root_and_nothing_else(tmp_path: Path)
             return subprocess.run(_command("HEALTHCHECK"), env=environment, capture_output=True).returncode == 0
 
         assert not healthy()
-        wait_until(lambda: healthy() or gateway.poll() is not None)
+        wait_until(lambda: gateway.poll() is not None or ask(environment["WARDGATE_HEALTH"])[0] == 200, 60)
         assert gateway.poll() is None, gateway.communicate()
         status = Path(f"/proc/{gateway.pid}/status").read_text(encoding="utf-8")
         assert re.search(r"CapEff:\s+0+\n", status) and re.search(r"CapBnd:\s+0+\n", status)
+        assert healthy()
         assert re.search(r"NoNewPrivs:\s+1\n", status)
         assert (data / "wardgate.db").stat().st_mode & 0o077 == 0 and (data / "spool").is_dir()
         gateway.terminate()
