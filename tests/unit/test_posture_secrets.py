@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import types
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +31,7 @@ from wardgate.cli.configured import read as read_config
 from wardgate.domain.admin_tokens import secret_of
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.hooks.request import FhirAccess
+from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.domain.tokens import read_token
 from wardgate.settings import File
 
@@ -54,11 +55,13 @@ class Secrets:
         key = Ed25519PrivateKey.generate()
         self.pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self.raw = key.private_bytes_raw()
+        ring = KeyRing([b64decode(self.environment["WARDGATE_TEST_KEY"])])
+        self.derived = [key for purpose in Purpose for key in ring.keys(purpose)]
 
     def forms(self) -> set[str]:
         """Beginnings, since a message may be cut; as text, quoted, in hexadecimal digits and base64, as bytes print."""
         texts = [*self.environment.values(), self.pem.decode().splitlines()[1]]
-        raw = [self.raw, *(text.encode() for text in texts)]
+        raw = [self.raw, *(key.secret for key in self.derived), *(text.encode() for text in texts)]
         forms = {*texts, *(quote(text, safe="") for text in texts), *(one.hex() for one in raw)}
         forms |= {b64encode(one).decode() for one in raw} | {repr(one)[2:-1] for one in raw}
         return {form[:16] for form in forms}
@@ -148,13 +151,13 @@ async def test_nothing_that_a_gateway_holds_prints_a_secret(tmp_path: Path, secr
     configured = configured_of(examine(config), config.parent)
     gateway = Gateway(configured, EventLog(io.StringIO()), asyncio.Event(), lambda: read_config(config))
     try:
-        objects = list(_held([gateway, configured, AnchorSigner(secrets.pem)]))
+        objects = list(_held([gateway, configured, secrets.derived, AnchorSigner(secrets.pem)]))
         leaks = {type(held).__qualname__ for held in objects if secrets.found_in(_spoken(held))}
         kinds = {type(held).__name__ for held in objects}
     finally:
         await gateway.close()
     assert leaks == set()
-    assert {"Secrets", "StorePlace", "PostgresPlace", "Settings", "KeyedFingerprints", "Seals", "AnchorSigner"} <= kinds
+    assert {"Secrets", "StorePlace", "PostgresPlace", "Settings", "PurposeKey", "Seals", "AnchorSigner"} <= kinds
     assert len(objects) > 1_000
 
 
