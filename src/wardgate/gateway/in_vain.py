@@ -6,12 +6,21 @@ a rule, a notice. Where nothing does, the answer is empty, and who has to wait e
 
 from collections.abc import Mapping
 
-from wardgate.domain.flags import Snapshot
-from wardgate.domain.plans import ServicePlan
+from wardgate.domain.plans import ReleasePlan, ServicePlan
+from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.probes import ProvenModel
 
 
 def in_vain(plan: ServicePlan, snapshot: Snapshot, models: Mapping[str, ProvenModel], coming: int) -> bool:
-    """For one more call of this service, behind so many that are coming. `models` by the digest of their release."""
-    release = plan.releases[snapshot.rollouts[plan.id].champion]
-    return not release.ladder and plan.notice_every is None and not models[release.digest].has_room(coming)
+    """For one more call of this service, behind so many that are coming, whichever release it would get. `models` by
+    the digest of their release."""
+    if plan.notice_every is not None:
+        return False
+    rollout = snapshot.rollouts[plan.id]
+    challenger = rollout.challenger
+    digests = (rollout.champion,) if challenger is None else (rollout.champion, challenger.release)
+    return all(_silent(plan.releases[digest], models[digest], coming) for digest in digests)
+
+
+def _silent(release: ReleasePlan, model: ProvenModel, coming: int) -> bool:
+    return not release.ladder and not model.has_room(coming)

@@ -8,8 +8,8 @@ from tests.fakes.gateway import DEMO
 from tests.fakes.meter import FakeMeter
 from tests.fakes.model import FakeModel, model_ask
 from wardgate.adapters.files.catalog import load
-from wardgate.domain.flags import Snapshot
 from wardgate.domain.plans import ReleasePlan, ServicePlan
+from wardgate.domain.rollout.rollouts import Challenger, Cohort, Snapshot
 from wardgate.gateway.in_vain import in_vain
 from wardgate.gateway.probes import ProvenModel
 
@@ -49,3 +49,14 @@ def test_it_is_of_use_where_something_stands_in_for_the_model() -> None:
     """A rule, or the notice that nothing was computed: both are worth waiting for (law 6)."""
     assert not vain(WARD, 0, 0)
     assert not vain(msgspec.structs.replace(KIDNEY, notice_every=600.0), 0, 0)
+
+
+@pytest.mark.parametrize(("room", "expected"), [(0, True), (1, False)])
+def test_a_challenger_may_have_a_place_where_the_champion_has_none(room: int, expected: bool) -> None:
+    """Which of the two a call would get is not known before it is read."""
+    (release,) = KIDNEY.releases.values()
+    other = msgspec.structs.replace(release, digest="sha256:other")
+    plan = msgspec.structs.replace(KIDNEY, releases={each.digest: each for each in (release, other)})
+    rollout = msgspec.structs.replace(SNAPSHOT.rollouts[plan.id], challenger=Challenger(other.digest, Cohort()))
+    models = {release.digest: model_of(release, 0), other.digest: model_of(other, room)}
+    assert in_vain(plan, Snapshot(1, {plan.id: rollout}), models, 0) is expected
