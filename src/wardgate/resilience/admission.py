@@ -4,9 +4,9 @@ Whoever finds no place waits, the highest rank first and the groups of a rank in
 takes the place of the lowest rank's newest, or is turned away itself. Places are held for work only: a call that
 still receives its body holds none, so slow uploads cannot fill the house.
 
-The queue is as long as it is of use: nobody is let into it who, as places are handed on just now, would wait for most
-of its patience. So a call that cannot be served learns it when it comes, and not when its patience is over. How many
-places there are, and how soon they are handed on, `pace` says.
+The queue is as long as it is of use: nobody is let into it who, as places are handed on just now, would wait for more
+than half of its patience. So a call that cannot be served learns it when it comes, and not when its patience is over.
+How many places there are, and how soon they are handed on, `pace` says.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from math import ceil
 
-_USEFUL = 0.65
+_USEFUL = 0.5
 """Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean."""
 _BELOW = 0.5
 """Of that of a rank that has others above it, at most: those go first, whenever they come."""
