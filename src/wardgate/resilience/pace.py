@@ -22,9 +22,9 @@ class BrakeOptions:
     every: float = 0.01
     """Seconds between two looks at it."""
     fall: float = 0.8
-    """What is left of the places that are in use when it is later than that."""
-    rise: float = 0.04
-    """Share of all places that comes back at each look when it is not."""
+    """What is left of the places that are in use when it is later than that, and what was taken before has been left."""
+    rise: float = 0.08
+    """By which share of them they grow at each look when it is not: a small step where few are left."""
     least: int = 16
     """Places that are never taken away."""
 
@@ -39,10 +39,10 @@ class Brake:
     def places(self, lag: float, busy: int, concurrency: int) -> int:
         """How many there are from now on, of the `concurrency` that are allowed."""
         options, places = self.options, concurrency if self._places is None else self._places
-        if lag > options.lag:
-            places = max(min(places, busy) * options.fall, options.least)
-        else:
-            places += concurrency * options.rise
+        if lag <= options.lag:
+            places *= 1 + options.rise
+        elif busy <= places:
+            places = max(busy * options.fall, options.least)
         self._places = min(places, concurrency)
         return int(self._places)
 
