@@ -22,7 +22,7 @@ class BrakeOptions:
     every: float = 0.01
     """Seconds between two looks at it."""
     fall: float = 0.8
-    """What is left of the places that are in use when it is later than that, and what was taken before has been left."""
+    """What is left of the places that are in use when it is later than that, and nothing taken is still in use."""
     rise: float = 0.08
     """By which share of them they grow at each look when it is not: a small step where few are left."""
     least: int = 16
@@ -30,7 +30,7 @@ class BrakeOptions:
 
 
 class Brake:
-    """The pure machine: additive increase, multiplicative decrease."""
+    """The pure machine: a share more where there is time, a share less where there is none."""
 
     def __init__(self, options: BrakeOptions | None = None) -> None:
         self.options = options or BrakeOptions()
