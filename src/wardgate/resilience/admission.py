@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from math import ceil
 
-_USEFUL = 0.5
-"""Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean."""
+_USEFUL, _USEFUL_LATELY = 0.5, 0.2
+"""Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean.
+The less where calls are turned away anyway: there a longer queue serves nobody more, and a dip makes all of it late."""
 _BELOW = 0.5
 """Of that of a rank that has others above it, at most: those go first, whenever they come."""
 
@@ -32,14 +33,17 @@ class AdmissionOptions:
 
     below: float = 1.0
     """Share of its patience that is left to a rank that has others above it."""
+    useful: float = _USEFUL
     each: float = 0.0
     """Seconds from one place that becomes free to the next, as measured; 0: not known, and no reason to expect long."""
     shared: bool = False
     """Whether a rank that has others above it was let in lately: the highest is not what there is too much of."""
 
-    def now(self, places: int, each: float, shared: bool) -> "AdmissionOptions":
-        """With so many places. The fewer there are, the sooner a lower rank learns that those above have them all."""
-        return replace(self, concurrency=places, each=each, shared=shared, below=_BELOW * places / self.concurrency)
+    def now(self, places: int, each: float, shared: bool, sheds: bool) -> "AdmissionOptions":
+        """With so many places. The fewer there are, the sooner a lower rank learns that those above have them all.
+        `sheds`: whether calls were turned away lately."""
+        below, useful = _BELOW * places / self.concurrency, _USEFUL_LATELY if sheds else _USEFUL
+        return replace(self, concurrency=places, each=each, shared=shared, below=below, useful=useful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class Admission:
         shed = []
         while self.waiting:
             ticket = self._longest(min(self._queues))[-1]
-            if self.waiting <= self._room(ticket.claim):
+            if self.waiting <= self._room(ticket.claim, _USEFUL):
                 break
             self.give_up(ticket)
             shed.append(ticket)
@@ -166,15 +170,16 @@ class Admission:
         concurrency = self.options.concurrency
         return max(1, concurrency - claim.above * int(concurrency * self.options.headroom))
 
-    def _room(self, claim: Claim) -> int:
-        """How long the queue may be with this claim at its end."""
+    def _room(self, claim: Claim, useful: float | None = None) -> int:
+        """How long the queue may be with this claim at its end, which comes now, or has come in time."""
         options = self.options
+        useful = options.useful if useful is None else useful
         if not claim.patience:
             return 0
         if not options.each or (options.shared and not claim.above):
             return options.queue
         first = max(0, self.busy - self._places(claim))  # they have to leave before anybody is let in
-        return max(0, min(options.queue, ceil(self.patience(claim) * _USEFUL / options.each) - first))
+        return max(0, min(options.queue, ceil(self.patience(claim) * useful / options.each) - first))
 
     def _victims(self, claim: Claim) -> deque[Ticket] | None:
         """The queue whose newest makes room: the longest of a lower rank; within the rank, that of a group that waits

@@ -19,6 +19,7 @@ class Gate:
         self.machine = Admission(options)
         self._allowed = self.machine.options
         self._pace = Pace()
+        self._shed = 0
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
@@ -34,11 +35,11 @@ class Gate:
             due = loop.time() + every
             await asyncio.sleep(every)
             now = loop.time()
-            turnover.look(now - looked, machine.busy, machine.left - left, machine.below - below)
-            left, below, looked = machine.left, machine.below, now
+            turnover.look(now - looked, machine.busy, machine.left - left, machine.below - below, self._shed)
+            left, below, looked, self._shed = machine.left, machine.below, now, 0
             lag = max(now - due, self._pace.lag(now))
             places = brake.places(lag, machine.busy, self._allowed.concurrency)
-            options = self._allowed.now(places, turnover.each(machine.busy), turnover.shared)
+            options = self._allowed.now(places, turnover.each(machine.busy), turnover.shared, turnover.sheds)
             if options != machine.options:
                 self._set(options)
 
@@ -64,7 +65,11 @@ class Gate:
         return self.machine.waiting > 0
 
     def turns_away(self, claim: Claim) -> bool:
-        return self._postpones(claim) or self.machine.would_shed(claim)
+        if self._postpones(claim):
+            return True
+        shed = self.machine.would_shed(claim)
+        self._shed += shed and claim.patience > 0
+        return shed
 
     async def enter(self, claim: Claim) -> bool:
         """True: with a place, which `leave` gives back, and it is this call's turn. False: turned away, at once or when
@@ -78,6 +83,7 @@ class Gate:
         if ticket.state is State.WAITING:
             await self._wait(ticket)
         if ticket.state is State.SHED:
+            self._shed += claim.patience > 0
             return False
         self._seen[0] = self.machine.busy
         if not self._begins():

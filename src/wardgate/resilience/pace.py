@@ -56,20 +56,26 @@ class Turnover:
         self._memory = memory
         self._held = 0.0  # seconds of places
         self._left = 0.0  # calls
-        self._unshared = memory  # seconds
+        self._unshared = self._served = memory  # seconds
 
-    def look(self, seconds: float, busy: int, left: int, below: int) -> None:
-        """Since the last look so many seconds have passed, and so many calls have left; so many are inside. `below`: of
-        how many lower ranks were let in meanwhile."""
+    def look(self, seconds: float, busy: int, left: int, below: int, shed: int) -> None:
+        """Since the last look so many seconds have passed, and so many calls have left; so many are inside. Meanwhile
+        so many of lower ranks were let in, and so many of all were turned away."""
         kept = exp(-seconds / self._memory)
         self._held = self._held * kept + busy * seconds
         self._left = self._left * kept + left
         self._unshared = 0.0 if below else self._unshared + seconds
+        self._served = 0.0 if shed else self._served + seconds
 
     @property
     def shared(self) -> bool:
         """Whether any of a lower rank was let in lately."""
         return self._unshared < self._memory
+
+    @property
+    def sheds(self) -> bool:
+        """Whether any was turned away lately."""
+        return self._served < self._memory
 
     def each(self, busy: int) -> float:
         """Seconds from one place that becomes free to the next while so many are in use; 0: nobody has left lately."""

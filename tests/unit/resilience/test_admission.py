@@ -21,6 +21,7 @@ OPTIONS = st.builds(
     below=st.sampled_from([0.1, 0.5, 1.0]),
     each=st.sampled_from([0.0, 0.005, 0.02, 0.1]),
     shared=st.booleans(),
+    useful=st.sampled_from([0.2, 0.5]),
 )
 STEPS = st.lists(
     st.one_of(
@@ -45,14 +46,14 @@ class House:
         options = self.machine.options
         return max(1, options.concurrency - claim.above * int(options.concurrency * options.headroom))
 
-    def room(self, claim: Claim) -> int:
+    def room(self, claim: Claim, useful: float | None = None) -> int:
         """Whoever is last has its place when all before it have had theirs."""
         options = self.machine.options
         if not claim.patience:
             return 0
         if options.shared and not claim.above:
             return options.queue
-        useful = 0.05 * (options.below if claim.above else 1)
+        useful = 0.1 * (useful or options.useful) * (options.below if claim.above else 1)
         too_many = max(0, len(self.inside) - self.places(claim))
         return options.queue if not options.each else min(options.queue, ceil(useful / options.each) - too_many)
 
@@ -88,12 +89,12 @@ class House:
         self.machine.options = options
         self._admitted(self.machine.settle())
         for ticket in self.machine.trim():
-            assert len(self.waiting) > self.room(ticket.claim)
+            assert len(self.waiting) > self.room(ticket.claim, 0.5)
             assert ticket.claim.rank == min(other.claim.rank for other in self.waiting), "the lowest rank goes first"
             assert ticket.state is State.SHED
             self.waiting.remove(ticket)
         lowest = min((ticket.claim for ticket in self.waiting), key=lambda claim: claim.rank, default=None)
-        assert lowest is None or len(self.waiting) <= self.room(lowest), "somebody waits in vain"
+        assert lowest is None or len(self.waiting) <= self.room(lowest, 0.5), "somebody waits in vain"
 
     def _admitted(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
@@ -303,7 +304,7 @@ async def test_a_call_that_is_cancelled_before_its_turn_gives_its_place_back() -
 
 def test_lower_ranks_have_less_patience_while_places_are_few() -> None:
     """The highest keeps all of it: only when its own would be too long a wait do those below make room."""
-    machine = Admission(AdmissionOptions(concurrency=100, queue=64).now(20, each=0.0011, shared=True))
+    machine = Admission(AdmissionOptions(concurrency=100, queue=64).now(20, each=0.0011, shared=True, sheds=False))
     low, high = Claim(1, above=1), Claim(2)
     assert (machine.patience(low), machine.patience(high)) == (0.1 * 0.5 * 0.2, 0.1)
     tickets = [Ticket(low) for _ in range(40)]

@@ -79,7 +79,7 @@ def test_places_are_handed_on_as_fast_as_they_are_left(busy: int, held: float, e
     turnover, carried = Turnover(), 0.0
     for _ in range(int(1 / every)):
         carried += busy * every / held
-        turnover.look(every, busy, int(carried), 0)
+        turnover.look(every, busy, int(carried), 0, 0)
         carried -= int(carried)
     if busy / held > 100:  # ten in the time of its memory
         assert turnover.each(busy) == pytest.approx(held / busy, rel=0.25)
@@ -89,22 +89,23 @@ def test_places_are_handed_on_as_fast_as_they_are_left(busy: int, held: float, e
 def test_what_was_long_ago_says_nothing_of_now() -> None:
     """A burst after a quiet night is not judged by the last call of the evening; nor by that nobody has left yet."""
     turnover = Turnover()
-    turnover.look(0.01, 200, 0, 0)
+    turnover.look(0.01, 200, 0, 0, 0)
     assert turnover.each(200) == 0.0
-    turnover.look(0.01, 1, 3, 0)
+    turnover.look(0.01, 1, 3, 0, 0)
     assert turnover.each(1) > 0.5
     for _ in range(100):
-        turnover.look(0.01, 0, 0, 0)
+        turnover.look(0.01, 0, 0, 0, 0)
     assert turnover.each(200) == 0.0
 
 
-def test_lower_ranks_have_had_their_share_for_a_moment() -> None:
-    """A tenth of a second after the last of them was let in, the highest alone is what there is too much of."""
+def test_what_happened_a_moment_ago_still_counts() -> None:
+    """A tenth of a second after the last of a lower rank was let in, the highest alone is what there is too much of;
+    so long after the last one was turned away, there is no overload."""
     turnover = Turnover()
-    assert not turnover.shared
-    turnover.look(0.01, 8, 1, 1)
+    assert not turnover.shared and not turnover.sheds
+    turnover.look(0.01, 8, 1, 1, 1)
     for _ in range(9):
-        turnover.look(0.01, 8, 1, 0)
-        assert turnover.shared
-    turnover.look(0.02, 8, 1, 0)
-    assert not turnover.shared
+        turnover.look(0.01, 8, 1, 0, 0)
+        assert turnover.shared and turnover.sheds
+    turnover.look(0.02, 8, 1, 0, 0)
+    assert not turnover.shared and not turnover.sheds
