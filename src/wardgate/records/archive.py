@@ -186,6 +186,10 @@ class Archive(Protocol):
         """The release digests under which this release ever decided: one for each service, and each edit."""
         ...
 
+    def ever_decided(self, release_digest: str) -> bool:
+        """Whether there ever was a decision under this digest; also after it was purged."""
+        ...
+
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:
         """Streams, oldest first; visible cards only."""
         ...

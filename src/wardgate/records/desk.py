@@ -121,9 +121,12 @@ class RecordsDesk:
         return found
 
     def digests(self, release: str) -> tuple[str, ...]:
-        """Of a digest itself, or of `model@version`."""
+        """Of a digest itself, or of `model@version`; none of what never decided: anything may be asked for, also the
+        hash of a patient's name, and the access log has only digests of wardgate's own (law 4)."""
         model, at, version = release.rpartition("@")
-        return tuple(self._archive.digests_of(model, version)) if at else (release,)
+        if at:
+            return tuple(self._archive.digests_of(model, version))
+        return (release,) if self._archive.ever_decided(release) else ()
 
     def affected(
         self, digests: Sequence[str], span: Span, principal: str

@@ -152,6 +152,11 @@ class SqlArchive:
         with self._reading() as connection:
             return list(connection.execute(asked.order_by(RELEASES.c.digest)).scalars())
 
+    def ever_decided(self, release_digest: str) -> bool:
+        asked = select(RELEASES.c.digest).where(RELEASES.c.digest == release_digest)
+        with self._reading() as connection:
+            return connection.execute(asked).first() is not None
+
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:
         shown = (DECISIONS.c.visible, DECISIONS.c.release_digest == release_digest)
         for page in self._pages(select(DECISIONS.c.record), _BY_TIME, since, until, shown):
