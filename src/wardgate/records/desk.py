@@ -158,7 +158,11 @@ class RecordsDesk:
         """As the access log may have it: what is asked for may be anything, also a patient's name (law 4)."""
         if not service_id:
             return "all services"
-        return service_id if service_id in self._facts().services else "a service that is not configured"
+        return service_id if self.knows(service_id) else "a service that is not configured"
+
+    def knows(self, service_id: str) -> bool:
+        """Whether it is one of the configuration's."""
+        return service_id in self._facts().services
 
     # figures, which show nobody
 
