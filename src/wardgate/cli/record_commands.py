@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
+from wardgate.cli.times import span_to
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -93,7 +94,7 @@ def _affected(commands: Commands) -> None:
     affected.add_argument(
         "--release", required=True, type=_release, metavar="RELEASE", help="a digest, or MODEL@VERSION"
     )
-    _span(affected, "the beginning")
+    span_to(affected, "the beginning", "now")
     affected.add_argument("--csv", type=Path, metavar="FILE", help="write all of them there")
     affected.add_argument("--json", action="store_true", help="print all of them as NDJSON, the summary first")
     _reach(affected)
@@ -110,7 +111,7 @@ def _export(commands: Commands) -> None:
     export.add_argument("what", choices=("decisions",))
     export.add_argument("file", type=Path, metavar="FILE", help="a new .ndjson; - for standard output")
     export.add_argument("--service", default="", metavar="ID", help="of this service alone")
-    _span(export, "30 days before")
+    span_to(export, "30 days before", "now")
     _reach(export)
 
 
@@ -164,8 +165,3 @@ def _reidentify(commands: Commands) -> None:
 def _reach(command: argparse.ArgumentParser) -> None:
     command.add_argument("--admin", metavar="URL", help="the gateway's admin listener; default: the running demo's")
     command.add_argument("--config", type=Path, metavar="FILE", help="read its store itself, without the gateway")
-
-
-def _span(command: argparse.ArgumentParser, usual: str) -> None:
-    command.add_argument("--from", dest="since", metavar="TIME", help=f"a date or time, UTC's (default: {usual})")
-    command.add_argument("--to", dest="until", metavar="TIME", help="up to, and without, it (default: now)")

@@ -47,25 +47,28 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class NoTime(Exception):
-    """`name` is that of the argument that is no time."""
+    """What was named is no span of time; `what` says why, and how to name one."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-        self.what = f"{name} is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z."
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 def span_of(since: str | None, until: str | None, now: float, usual: float) -> Span:
     """Dates and times without an offset are UTC's. Without `until` to now; without `since` the `usual` seconds before
     that. Raises NoTime."""
     end = now if until is None else _instant(until, "until")
-    return Span(max(end - usual, 0.0) if since is None else _instant(since, "since"), end)
+    begin = max(end - usual, 0.0) if since is None else _instant(since, "since")
+    if since is not None and begin >= end:
+        named = "now" if until is None else "`until` (--to)"
+        raise NoTime(f"`since` (--from) is not before {named}: there is no time between the two.")
+    return Span(begin, end)
 
 
 def _instant(text: str, name: str) -> float:
     at = parse_full_instant(text, UTC)
     if at is None:
-        raise NoTime(name)
+        raise NoTime(f"`{name}` is no date or time: write 2026-03-01, or 2026-03-01T08:00:00Z.")
     return at
 
 

@@ -81,8 +81,29 @@ def test_the_affected_on_screen_and_in_a_file(store: Store, tmp_path: Path, caps
     assert run([*command, "--csv", str(csv)]) == 1
     assert run([*command, "--to", "2026-01-01"]) == 0
     assert "cards      0 shown" in capsys.readouterr().out
-    assert run([*command, "--from", "yesterday"]) == 1
-    assert "since is no date" in capsys.readouterr().err
+    assert run([*command, "--from", "2026-02-01", "--to", "2026-01-01"]) == 1
+    assert "`since` (--from) is not before `until` (--to)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["affected", "--release", "kidney-failure@1.0.0"],
+        ["export", "decisions", "never.ndjson"],
+        ["audit", "search"],
+    ],
+    ids=["affected", "export", "audit"],
+)
+def test_what_is_no_time_is_said_before_anybody_is_asked(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the name of the argument as it was typed, with one that would do; also where a gateway would be asked."""
+    for flag in ("--from", "--to"):
+        with pytest.raises(SystemExit):
+            run([*command, flag, "yesterday"])
+        told = capsys.readouterr().err
+        assert f"argument {flag}: no date or time: write 2026-03-01, or 2026-03-01T08:00:00Z" in told
+    assert not Path("never.ndjson").exists()
 
 
 def test_an_export_is_whole_or_not_there(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,8 +115,10 @@ def test_an_export_is_whole_or_not_there(store: Store, tmp_path: Path, capsys: p
     before = file.read_bytes()
     assert run([*command, "--config", str(store.config)]) == 1
     assert file.read_bytes() == before
-    assert run(["export", "decisions", str(tmp_path / "e.ndjson"), "--from", "x", "--config", str(store.config)]) == 1
+    command[2] = str(tmp_path / "e.ndjson")
+    assert run([*command[:3], "--from", "2999-01-01", "--config", str(store.config)]) == 1
     assert not (tmp_path / "e.ndjson").exists()
+    assert "is not before now" in capsys.readouterr().err
 
 
 def test_outcomes_are_loaded_once(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
