@@ -35,10 +35,8 @@ def run(
         for row in error.rows:
             print(f"{file}:{row.line}: {f'{row.column} ' if row.column else ''}{row.what}", file=sys.stderr)
         more = error.count - len(error.rows)
-        print(
-            f"{f'… and {more:,} more. ' if more else ''}Nothing was loaded; --skip-bad leaves them out.",
-            file=sys.stderr,
-        )
+        rest = "." if skip_bad else "; --skip-bad leaves out what can be."
+        print(f"{f'… and {more:,} more. ' if more else ''}Nothing was loaded{rest}", file=sys.stderr)
         return 1
     except CannotAsk as error:
         print(f"{error.what}\n{error.remedy}".rstrip(), file=sys.stderr)

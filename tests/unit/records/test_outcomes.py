@@ -106,6 +106,27 @@ def test_a_csv_names_its_columns(head: str) -> None:
         rows(head)
 
 
+@pytest.mark.parametrize("head", ["patient,Patient ,label,value,time", "patient,label,value,time,time,label"])
+def test_a_column_that_is_named_twice_is_not_guessed_at(head: str) -> None:
+    """Half of the rows would be about the wrong patient; columns of others may stand there as often as they like."""
+    with pytest.raises(NoHeader, match="more than once"):
+        rows(f"{head}\n")
+    assert len(rows("x,patient,x,label,value,time\n1,p1,2,death,1,2027-01-05\n")) == 1
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize("closing", ['"', '",x', "", 'p9",death,1,2027-01-05,"'])
+def test_an_open_quote_loses_no_row_unseen(closing: str, skip_bad: bool) -> None:
+    """Where it is closed further down, as another quote or at the end of a cell that nobody looks at, or never: the
+    lines between would be one cell. Nothing is loaded, and the line in which it was opened is named."""
+    line = "p1,death,1,2027-01-05,note\n"
+    text = f'patient,label,value,time,remark\n{line}p2,death,1,2027-01-05,"note\n{line}{line}{closing}\n{line}'
+    with pytest.raises(BadRows) as error:
+        rows(text, skip_bad=skip_bad)
+    (told,) = error.value.rows
+    assert (told.line, told.column, "takes in the lines up to" in told.what) == (3, "", True)
+
+
 def test_whose_ids_they_are_must_be_known() -> None:
     """Ids of two servers mean two patients (law 11): nothing is guessed where there are several."""
     nobody = Ground(CLIENTS, GROUND.labels, "registry")

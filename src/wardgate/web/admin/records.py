@@ -223,10 +223,7 @@ def _troubles() -> Iterator[None]:
     except BadRows as error:
         more = {"bad": error.count, "rows": [{"line": r.line, "column": r.column, "what": r.what} for r in error.rows]}
         raise Problem(422, "Nothing was loaded: some rows cannot be read.", more) from None
-    except NoHeader:
-        what = "The first line must name the columns: label, value, time, and patient or encounter."
-        raise Problem(422, what) from None
-    except Unnamed as error:
+    except (NoHeader, Unnamed) as error:
         raise Problem(422, error.what) from None
 
 
