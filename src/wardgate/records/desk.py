@@ -193,7 +193,7 @@ class RecordsDesk:
         reader = OutcomeReader(ground, self._names, skip_bad)
 
         def batch() -> OutcomeBatch:
-            return OutcomeBatch(reader.digest, ground.source, self.now())
+            return OutcomeBatch(reader.digest, ground.source, self.now(), reader.earlier_digests)
 
         result = self._archive.add_outcomes(reader.rows(lines, form), batch)
         return Loaded(reader.read, reader.skipped, reader.digest, result)

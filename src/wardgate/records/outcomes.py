@@ -7,7 +7,6 @@ declares it, so that no text from outside is ever kept.
 """
 
 import csv
-import hmac
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -137,8 +136,8 @@ class OutcomeReader:
         self._names = names
         self._skip_bad = skip_bad
         self._labels = {label: label for label in ground.labels}
-        self._hash: hmac.HMAC = names.hash()
-        self._hash.update(repr((ground.source, ground.client, ground.fhir_server, skip_bad)).encode())
+        self._hashes = names.hashes()
+        self._hash(repr((ground.source, ground.client, ground.fhir_server, skip_bad)).encode())
         self.bad: list[BadRow] = []
         self.skipped = 0
         self.read = 0
@@ -146,7 +145,12 @@ class OutcomeReader:
     @property
     def digest(self) -> str:
         """Keyed, of the bytes that were read and whose ids they were said to hold: by it a file counts once."""
-        return self._hash.hexdigest()
+        return self._hashes[0].hexdigest()
+
+    @property
+    def earlier_digests(self) -> tuple[str, ...]:
+        """The same under the previous keys of the ring."""
+        return tuple([each.hexdigest() for each in self._hashes[1:]])
 
     def rows(self, lines: Iterable[bytes], form: Form) -> Iterator[OutcomeRow]:
         """`lines` with their ends. Raises BadRows at the end, and NoHeader."""
@@ -171,9 +175,13 @@ class OutcomeReader:
         if len(self.bad) < _NAMED_ROWS or bad.lasting:
             self.bad.append(BadRow(line, bad.column, bad.what))
 
+    def _hash(self, piece: bytes) -> None:
+        for each in self._hashes:
+            each.update(piece)
+
     def _hashed(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
-            self._hash.update(line)
+            self._hash(line)
             yield line
 
     def _ndjson(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:

@@ -153,6 +153,9 @@ def test_a_row_is_found_under_every_key_of_the_ring() -> None:
     whose = patient("ward-ehr", FHIR, "p1")
     assert [row.subject for row in made] == [now.of(whose), before.of(whose)]
     assert reader.read == 1
+    earlier = OutcomeReader(GROUND, before)
+    list(earlier.rows(lines_of([(HEAD + "p1,death,1,2027-01-05\n").encode()]), Form.CSV))
+    assert reader.earlier_digests == (earlier.digest,), "so a file that was loaded before a rotation is known after it"
 
 
 def load(archive: SqlArchive, text: str, skip_bad: bool = False) -> tuple[int, int, int, bool]:
@@ -169,6 +172,9 @@ def test_a_file_counts_once_and_a_correction_replaces(tmp_path: Path) -> None:
     assert load(archive, first) == (1, 0, 0, False)
     assert load(archive, first) == (0, 0, 0, True)
     assert load(archive, HEAD + f"p1,kidney_failure,0,{_day(800)}\n") == (0, 1, 0, False)
+    assert load(archive, first) == (0, 0, 0, True)
+    assert load(archive, first + "\n") == (0, 1, 0, False), "an empty line makes it another file"
+    assert load(archive, HEAD + f"p1,kidney_failure,0,{_day(801)}\n") == (0, 1, 0, False)
     (story,) = desk_of(archive).trace(decision(1).decision_id, "auditor")
     assert story.outcome == 0.0
 
