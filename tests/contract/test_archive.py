@@ -221,6 +221,14 @@ def test_feedback_is_joined_to_what_its_client_was_shown(archive: SqlArchive) ->
     assert list(archive.feedback(0, FOREVER, service_id="another")) == []
 
 
+def test_feedback_is_joined_across_a_change_of_key(archive: SqlArchive) -> None:
+    """The card was recorded under the previous key, and is reported under the current one."""
+    after = report(0, card_key="card:00000002:x", earlier_keys=("card:00000001:x", card_key(card_uuid(0))))
+    archive.add_feedback([after])
+    archive.add_decisions([decision(0)])
+    assert list(archive.feedback(0, FOREVER)) == [(after, decision(0))]
+
+
 # --- opening --------------------------------------------------------------------------------------------------------
 
 
