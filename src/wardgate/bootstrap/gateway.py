@@ -109,7 +109,7 @@ class Gateway:
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         # of several workers, the parent has the admin listener, and so the chain
         secrets = configured.secrets
-        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log, self._meter)
         self._spool = Spool(
             configured.secrets.spool,
             worker,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, NewType, TypedDict, get_args, get_type_hints
 
+from wardgate.domain.audit import Kept as AuditKept
 from wardgate.domain.cards.spec import OverrideClass
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.errors import WardgateError
@@ -215,7 +216,7 @@ class Attributes(TypedDict, total=False):
         "of a probe run, an export, a token or a fetch of keys",
         _words("passed", "taken", "refused", "failed", Reason, "accepted", TokenFault, Fetched),
     ]
-    event: Annotated[HotEvent | SpoolEvent, "of the hot store or of the spool"]
+    event: Annotated[HotEvent | SpoolEvent | AuditKept, "of the hot store, of the spool or of the audit's"]
     kind: Annotated[
         str,
         "of a store, or of records",
