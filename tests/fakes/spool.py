@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from wardgate.adapters.spool.drainer import Drainer, DrainerOptions, Takes
+from wardgate.adapters.spool.flusher import Sync
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, entries
 from wardgate.adapters.spool.reader import SpoolReader
@@ -51,6 +52,7 @@ class Spooled:
         worker: int = 0,
         draining: DrainerOptions = QUICK,
         running: bool = True,
+        sync: Sync = os.fdatasync,
     ) -> None:
         self.events: Counter[SpoolEvent] = Counter()
         self.faults: list[BaseException] = []
@@ -58,7 +60,9 @@ class Spooled:
         self.folder = SpoolFolder(root, worker)
         self.adopted = self.folder.adopt()
         tell = teller(asyncio.get_running_loop(), self.waits.append, time.monotonic)
-        self.writer = SpoolWriter(self.folder, tell, options, opened)
+        self.writer = SpoolWriter(
+            self.folder, tell, options, opened, told=self._told, fault=self.faults.append, sync=sync
+        )
         self.sink = SpoolSink(self.writer, self._told, time.monotonic)
         self.reader = SpoolReader(self.folder, self.writer.end)
         self.drainer = None
@@ -92,8 +96,9 @@ async def spooled(
     opened: Open = create,
     worker: int = 0,
     draining: DrainerOptions = QUICK,
+    sync: Sync = os.fdatasync,
 ) -> AsyncIterator[Spooled]:
-    spool = Spooled(root, archive, options, opened, worker, draining)
+    spool = Spooled(root, archive, options, opened, worker, draining, sync=sync)
     try:
         yield spool
     finally:

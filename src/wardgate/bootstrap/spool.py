@@ -31,7 +31,9 @@ class Spool:
         self._folder = SpoolFolder(root, worker)
         self._folder.adopt()
         tell = teller(asyncio.get_running_loop(), meter.waited, monotonic)
-        self._writer = SpoolWriter(self._folder, tell, SpoolOptions(limit=limit), monotonic=monotonic)
+        self._writer = SpoolWriter(
+            self._folder, tell, SpoolOptions(limit=limit), monotonic=monotonic, told=meter.event, fault=fault
+        )
         self.sink = SpoolSink(self._writer, meter.event, monotonic)
         self._drainer: Drainer | None = None
         if archive is not None:
