@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from wardgate.adapters.spool.drainer import Drainer, DrainerOptions, Takes
+from wardgate.adapters.spool.delivery import Takes
+from wardgate.adapters.spool.drainer import Drainer, DrainerOptions
 from wardgate.adapters.spool.flusher import Sync
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, entries
@@ -57,6 +58,7 @@ class Spooled:
         self.events: Counter[SpoolEvent] = Counter()
         self.faults: list[BaseException] = []
         self.waits: list[float] = []
+        self.unread: list[tuple[int, OSError, bool]] = []
         self.folder = SpoolFolder(root, worker)
         self.adopted = self.folder.adopt()
         tell = teller(asyncio.get_running_loop(), self.waits.append, time.monotonic)
@@ -68,7 +70,15 @@ class Spooled:
         self.drainer = None
         if archive is not None:
             self.drainer = Drainer(
-                self.folder, self.reader, self.writer.removed, archive, self._told, self.faults.append, draining
+                self.folder,
+                self.reader,
+                self.writer.removed,
+                archive,
+                self._told,
+                self.faults.append,
+                draining,
+                unreadable=lambda *told: self.unread.append(told),
+                leave=self.writer.leave,
             )
         if running:
             self.start()

@@ -118,6 +118,7 @@ class Gateway:
             SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
+            log,
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)

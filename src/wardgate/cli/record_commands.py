@@ -1,4 +1,4 @@
-"""Arguments to the commands about records: replay, trace, affected, export, outcomes, purge, reidentify."""
+"""Arguments to the commands about records: replay, trace, affected, export, outcomes, purge, requeue, reidentify."""
 
 import argparse
 import re
@@ -12,7 +12,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_to(commands: Commands) -> None:
-    for add in (_replay, _trace, _affected, _export, _outcomes, _purge, _reidentify):
+    for add in (_replay, _trace, _affected, _export, _outcomes, _purge, _records, _reidentify):
         add(commands)
 
 
@@ -26,6 +26,10 @@ def run(options: argparse.Namespace) -> int:
         from wardgate.cli import purge
 
         return purge.run(file_of(options.config), options.dry_run)
+    if options.command == "records":
+        from wardgate.cli import requeue
+
+        return requeue.run(file_of(options.config), options.dry_run)
     if options.command == "reidentify":
         from wardgate.cli import reidentify
 
@@ -142,6 +146,20 @@ def _purge(commands: Commands) -> None:
     )
     purge.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
     purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
+
+
+def _records(commands: Commands) -> None:
+    records = commands.add_parser(
+        "records",
+        help="try again what could not be delivered to the store",
+        description="Give to the durable store what was set aside on the way there: entries that it refused, segments "
+        "of the spool that could not be read. What is still refused stays. On the machine whose spool it is, as the "
+        "gateway's user; the gateway may run.",
+        epilog="Exit: 0 nothing is left; 1 some is, or the store cannot be asked. See docs/records.md.",
+    )
+    records.add_argument("what", choices=("requeue",))
+    records.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
+    records.add_argument("--dry-run", action="store_true", help="say what there is, and give nothing to anybody")
 
 
 def _reidentify(commands: Commands) -> None:

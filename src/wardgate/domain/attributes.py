@@ -187,6 +187,7 @@ class Attributes(TypedDict, total=False):
     error_code: Annotated[str, "the error (docs/errors.md)", Words(tuple(sorted(_codes(WardgateError))))]
     error_class: Annotated[ClassName, "the class of an exception", Code(_CLASS)]
     where: Annotated[str, "its place in wardgate's code", Code(_PLACE)]
+    errno: Annotated[str, "the operating system's name of an error", Code(r"E[A-Z0-9]{1,19}")]
 
     # in what time
     latency_ms: Annotated[float, "from the last byte of the request to the outcome", Measured(0, _DAY_MS, "ms")]
@@ -206,8 +207,21 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store or the spool",
-        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
+        "of a circuit, a store, the spool or a segment of it",
+        _words(
+            "closed",
+            "open",
+            "half_open",
+            "isolated",
+            "down",
+            "late",
+            "denied",
+            "newer",
+            "foreign",
+            "unreadable",
+            "set_aside",
+            SpoolState,
+        ),
     ]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
@@ -223,6 +237,7 @@ class Attributes(TypedDict, total=False):
         Words(("sqlite", "postgresql", "decisions", "feedback", "outcomes", "access", "custody")),
     ]
     rows: Annotated[int, "how many records", Measured(0, 1_000_000_000_000)]
+    segment: Annotated[int, "the number of a segment of the spool", Measured(0, 10_000_000_000)]
     entry: Annotated[int, "an entry of the audit chain", Measured(0, 1_000_000_000_000)]
     seal: Annotated[str, "its seal", Issued(r"[0-9a-f]{64}")]
     cause: Annotated[

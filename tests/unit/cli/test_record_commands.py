@@ -16,6 +16,7 @@ from tests.fakes.config_tree import sound_config
 from tests.fakes.processes import free_port
 from tests.fakes.stories import decision, decision_id
 from tests.unit.gateway.test_replay import CAPTURE
+from wardgate.adapters.spool.quarantine import frame_of
 from wardgate.bootstrap.durable import archive_of
 from wardgate.cli.app import run
 from wardgate.cli.captures import NoCapture, configured_from, prepare, read, write
@@ -256,3 +257,23 @@ def test_a_capture_of_a_later_form_is_told(tmp_path: Path, capsys: pytest.Captur
     write(file, later)
     assert run(["replay", "--capture", str(file), "--config", str(sound_config(tmp_path))]) == 1
     assert f"this version reads {FORMAT}" in capsys.readouterr().err
+
+
+def test_what_was_set_aside_is_given_to_the_store_again(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line for each file; its card is found afterwards. What cannot be read is said, with exit 1."""
+    command, folder = ["records", "requeue", "--config", str(store.config)], store.config.parent / "var/spool/worker-0"
+    folder.mkdir(parents=True)
+    late = msgspec.structs.replace(ONE, decision_id=decision_id(7), card_uuids=decision(7).card_uuids)
+    (folder / "quarantine").write_bytes(frame_of(late))
+    assert run([*command, "--dry-run"]) == 1
+    assert re.fullmatch(r"worker-0/quarantine +1 entry\n", capsys.readouterr().out)
+    (folder / "0000000002.unreadable").mkdir()
+    assert run(command) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"^worker-0/quarantine +1 delivered$", told, re.MULTILINE)
+    assert re.search(r"^worker-0/0000000002.unreadable +cannot be read .is a directory., and stays", told, re.MULTILINE)
+    assert run(["trace", late.card_uuids[0], "--config", str(store.config)]) == 0
+    (folder / "0000000002.unreadable").rmdir()
+    capsys.readouterr()
+    assert run(command) == 0
+    assert capsys.readouterr().out == "Nothing is set aside.\n"

@@ -32,6 +32,7 @@ Event = Literal[
     "reload_refused",
     "reloaded",
     "service",
+    "spool_segment",
     "stopped",
     "store_refused",
     "traces",
