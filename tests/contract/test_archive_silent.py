@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ class SilentServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.place = PostgresPlace("127.0.0.1", "wardgate", "gateway", self._listener.getsockname()[1], "word")
         self._taken: list[socket.socket] = []
+        self._closing, self._lock = False, threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -53,7 +55,11 @@ class SilentServer:
                 taken, _ = self._listener.accept()
             except OSError:
                 return
-            self._taken.append(taken)
+            with self._lock:
+                if self._closing:
+                    taken.close()
+                    return
+                self._taken.append(taken)
             threading.Thread(target=self._speak, args=(taken,), daemon=True).start()
 
     def _speak(self, taken: socket.socket) -> None:
@@ -66,8 +72,12 @@ class SilentServer:
             return
 
     def close(self) -> None:
-        for each in (self._listener, *self._taken):
-            each.close()
+        with self._lock:
+            self._closing = True
+            for each in (self._listener, *self._taken):
+                with suppress(OSError):  # whoever waits for it on either side is woken
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
 
 
 @pytest.fixture
@@ -118,6 +128,8 @@ async def test_no_call_waits_for_it_and_nothing_is_lost(silent: SilentServer, tm
     assert not await asyncio.to_thread(spool.close, 0.5)
     assert time.monotonic() - began < 3
     assert len(kept(tmp_path)) == number
+    silent.close()
+    assert not spool.drainer.close(30)
     archive.close()
     following = FakeArchive()
     async with spooled(tmp_path, following):
