@@ -20,7 +20,7 @@ from wardgate.domain.context.record import Dropped
 from wardgate.domain.errors import WardgateError
 from wardgate.domain.features.vector import Mark
 from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
-from wardgate.domain.hot import HotEvent
+from wardgate.domain.hot import HotEvent, HotState, Refusal
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.spool import SpoolEvent, SpoolState
 from wardgate.domain.token_faults import Fetched, TokenFault
@@ -218,6 +218,7 @@ class Attributes(TypedDict, total=False):
             "denied",
             "newer",
             "foreign",
+            HotState,
             "unreadable",
             "set_aside",
             SpoolState,
@@ -255,6 +256,7 @@ class Attributes(TypedDict, total=False):
             "status",
             "not_json",
             "off_server",
+            Refusal,
             Loss,
         ),
     ]
