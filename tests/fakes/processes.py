@@ -1,7 +1,9 @@
 """Real processes for end-to-end tests: started, waited for, and gone when the test is."""
 
+import contextlib
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -16,11 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_PORTS = range(15_000, 32_000)
+"""Below those that systems give to clients: no connection takes one before its server listens."""
+
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that nobody has; by chance, so that test runs side by side do not meet."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
