@@ -56,6 +56,12 @@ def process(*arguments: str, cwd: Path | None = None) -> Iterator["subprocess.Po
             raise
 
 
+def wardgate(*arguments: str, seconds: float) -> "subprocess.CompletedProcess[str]":
+    """A command that ends by itself."""
+    command = [sys.executable, "-m", "wardgate", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+
+
 def line_from(running: "subprocess.Popen[str]", pattern: str, seconds: float = 20.0) -> str:
     """The first group of the first line on standard output that matches; AssertionError with stderr otherwise."""
     assert running.stdout is not None and running.stderr is not None
