@@ -56,10 +56,10 @@ def process(*arguments: str, cwd: Path | None = None) -> Iterator["subprocess.Po
             raise
 
 
-def wardgate(*arguments: str, seconds: float) -> "subprocess.CompletedProcess[str]":
+def wardgate(*arguments: object, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
     """A command that ends by itself."""
-    command = [sys.executable, "-m", "wardgate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    command = [sys.executable, "-m", "wardgate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def line_from(running: "subprocess.Popen[str]", pattern: str, seconds: float = 20.0) -> str:
