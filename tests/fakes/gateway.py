@@ -17,10 +17,10 @@ from tests.fakes.model import FakeModel, model_ask, told_to_be
 from tests.fakes.records import FakeFeedbackSink, FakeRecordSink, recorder_of
 from wardgate.adapters.files.catalog import load
 from wardgate.domain.clients import Client
-from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer

@@ -18,7 +18,7 @@ from tests.fakes.oip_server import OipServer, oip_server
 from wardgate.bootstrap import Configured
 from wardgate.bootstrap.replaying import Moment, capture, moment_of, replay
 from wardgate.cli.configured import read
-from wardgate.domain.flags import Snapshot
+from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.replay import Capture
 
 SERVICE = "kidney-failure"
@@ -121,5 +121,5 @@ async def test_the_moment_is_the_recorded_one(tmp_path: Path) -> None:
         now = time.time()  # noqa: TID251
         moment = Moment("0b7e1b5a-93c7-4b0e-8d52-5a1f6b0f2a11", now, Snapshot(7, configured.catalog.rollouts))
         captured = await asyncio.to_thread(_captured, configured, _as_it_is, moment)
-    assert (captured.epoch, captured.now, captured.rollout.champion) == (7, now, "1.0.0")
+    assert (captured.epoch, captured.now, captured.versions[captured.rollout.champion]) == (7, now, "1.0.0")
     assert captured.steps["assign"]["epoch"] == 7

@@ -22,8 +22,8 @@ from wardgate.domain.cards.render import render, render_notice, system_actions
 from wardgate.domain.cards.spec import ActionSpec, SuggestionSpec, SystemActionSpec
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
-from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Outcome, Reason, Step
+from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.proof import Proof
 

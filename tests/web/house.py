@@ -13,9 +13,9 @@ from wardgate.domain.cards.card import Card, Source
 from wardgate.domain.clients import Client
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.feedback import Feedback
-from wardgate.domain.flags import Assignment
 from wardgate.domain.outcomes import Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.authentication import Callers, OneClient
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome

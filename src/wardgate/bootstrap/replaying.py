@@ -26,12 +26,12 @@ from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, http_client, recall_of
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import Refusal
-from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
 from wardgate.domain.records import DecisionRecord
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer
@@ -133,6 +133,7 @@ def capture(
             moment.now,
             moment.snapshot.epoch,
             moment.snapshot.rollouts[service_id],
+            _versions(configured.catalog, service_id),
             body,
             tuple(reads.reads),
             tuple(asked.asked),
@@ -159,9 +160,10 @@ def replay(configured: Configured, captured: Capture) -> Replayed:
     async def run() -> Replayed:
         reads, asked = PlayedReads(captured.reads), PlayedHttp(captured.asked)
         catalog = configured.catalog
-        if captured.service_id not in catalog.services or not _known(catalog, captured):
+        rollout = _rollout(catalog, captured)
+        if rollout is None:
             raise NoService
-        rollouts = {**catalog.rollouts, captured.service_id: captured.rollout}
+        rollouts = {**catalog.rollouts, captured.service_id: rollout}
         moment = Moment(captured.decision_id, captured.now, Snapshot(captured.epoch, rollouts))
         clock = _Standing(captured.now)
         outcome, answer = await _run(configured, captured.service_id, captured.request, moment, reads, asked, clock)
@@ -191,10 +193,17 @@ def fingerprints(configured: Configured, captured: Capture, recorded: Prints) ->
     return checked
 
 
-def _known(catalog: Catalog, captured: Capture) -> bool:
-    """Whether the release that answered is there by its version; with which content, the digest says."""
-    plans = catalog.services[captured.service_id].values()
-    return all(captured.rollout.champion in plan.releases for plan in plans)
+def _versions(catalog: Catalog, service_id: str) -> dict[str, str]:
+    plans = catalog.services.get(service_id, {}).values()
+    return {digest: release.version for plan in plans for digest, release in plan.releases.items()}
+
+
+def _rollout(catalog: Catalog, captured: Capture) -> Rollout | None:
+    """As it was, with the release that is there under the champion's version now; None where there is none. Whether its
+    content is the same, the digest says."""
+    there = {version: digest for digest, version in _versions(catalog, captured.service_id).items()}
+    digest = there.get(captured.versions.get(captured.rollout.champion, ""))
+    return None if digest is None else msgspec.structs.replace(captured.rollout, champion=digest)
 
 
 async def _run(

@@ -65,8 +65,9 @@ def _release(examination: Examination, service: str, version: str | None) -> Rel
     by_hook = catalog.services.get(service)
     if by_hook is None:
         raise CannotProbe(f"There is no service {service!r}.", f"There is: {', '.join(sorted(catalog.services))}.")
-    releases = {each: release for plan in by_hook.values() for each, release in plan.releases.items()}
-    release = releases.get(version or catalog.rollouts[service].champion)
+    releases = {release.version: release for plan in by_hook.values() for release in plan.releases.values()}
+    champion = next(iter(by_hook.values())).releases[catalog.rollouts[service].champion]
+    release = champion if version is None else releases.get(version)
     if release is None:
         raise CannotProbe(
             f"The rollout of {service} names no release {version!r}.", f"It names: {', '.join(sorted(releases))}."

@@ -33,6 +33,19 @@ class Action(StrEnum):
     TOKEN_REVOKE = "token.revoke"
     REMARK_ERASE = "remark.erase"
     ADMIN_CALL = "admin.call"  # a route that the principal has no role for
+    ROLLOUT_CHANGE = "rollout.change"
+    KILL = "kill"
+    KILL_LIFT = "kill.lift"
+    ROLLBACK = "rollback"
+    PUT_BACK = "put_back"
+    DRILL = "drill"
+    SNAPSHOT_CONFIRM = "snapshot.confirm"  # a person has looked at a store that is older than it was
+    RELEASE_SUBMIT = "release.submit"
+    RELEASE_APPROVE = "release.approve"
+    RELEASE_WITHDRAW = "release.withdraw"  # an approval, by whoever gave it
+    RELEASE_RETIRE = "release.retire"
+    GATE_EXCEPTION = "gate.exception"
+    GOVERNANCE_APPROVE = "governance.approve"
 
 
 class Result(StrEnum):

@@ -11,11 +11,11 @@ from wardgate.domain.decisions.ladder import Ladder
 from wardgate.domain.decisions.rules import Rules
 from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.features.compile import Extractor
-from wardgate.domain.flags import Rollout
 from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.hooks import ContextField
 from wardgate.domain.inference.calibration import Calibration
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
+from wardgate.domain.rollout.rollouts import Rollout
 
 
 class ReleasePlan(msgspec.Struct, frozen=True):
@@ -51,12 +51,19 @@ class ServicePlan(msgspec.Struct, frozen=True):
     deadline: float  # seconds
     risk_tier: str
     names_sites: bool
-    releases: Mapping[str, ReleasePlan]  # by version: the champion and whatever else the rollout names
+    releases: Mapping[str, ReleasePlan]  # by digest: the champion and whatever else the rollout names
     context: tuple[ContextField, ...] = ()  # of a hook outside the library, where the service declares it
     context_fields: tuple[str, ...] = ()  # whose resources a feature of one of these releases reads
     suppression: Suppression | None = None  # None: a repeated card is shown again
     notice_every: float | None = None  # seconds; None: that there is no card means nothing
     follow_up: FollowUp | None = None  # None: no outcome is joined to its decisions
+
+    def version(self, version: str) -> ReleasePlan:
+        """The release of this version; raises KeyError where none has it."""
+        for release in self.releases.values():
+            if release.version == version:
+                return release
+        raise KeyError(version)
 
 
 class Catalog(msgspec.Struct, frozen=True):

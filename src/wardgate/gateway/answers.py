@@ -5,8 +5,9 @@ import msgspec
 from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
-from wardgate.domain.flags import Assignment, Rollout, Snapshot
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
+from wardgate.domain.rollout.assignment import Assignment
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 
@@ -31,7 +32,6 @@ _PASSING = frozenset({Reason.HIDDEN_SNAPSHOT, Reason.RECORD_UNAVAILABLE})
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
     decision_id: str
-    digest: str
     rollout: Rollout
     assignment: Assignment
     reason: Reason
@@ -54,7 +54,6 @@ def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
     card = next(iter(outcome.cards), None)
     answer = _Answer(
         outcome.call.decision_id,
-        release.digest,
         snapshot.rollouts[outcome.call.plan.id],
         assignment,
         outcome.reason,
@@ -77,7 +76,7 @@ def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot) -> HookOutcome |
     release = call.plan.releases.get(assignment.release)
     if assignment.epoch != snapshot.epoch or answer.rollout != snapshot.rollouts[call.plan.id]:
         return None
-    if release is None or release.digest != answer.digest:
+    if release is None:
         return None
     shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and answer.card is not None
     return HookOutcome(

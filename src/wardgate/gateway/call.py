@@ -6,10 +6,10 @@ from enum import StrEnum
 import msgspec
 
 from wardgate.domain.decisions.suppression import Repetition
-from wardgate.domain.flags import Assignment
 from wardgate.domain.hooks import HookRequest
 from wardgate.domain.outcomes import Stage
 from wardgate.domain.plans import ServicePlan
+from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
 from wardgate.gateway.trace import Trace

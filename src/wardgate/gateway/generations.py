@@ -2,9 +2,9 @@
 
 import msgspec
 
-from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 
 _ORDER = list(Mode)  # lowest visibility first
 

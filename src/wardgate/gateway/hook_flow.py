@@ -23,11 +23,12 @@ from wardgate.domain.decisions.ladder import fall_back
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.flags import Assignment, Snapshot, assign
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.plans import ReleasePlan
+from wardgate.domain.rollout.assignment import Assignment, assign
+from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
@@ -98,7 +99,7 @@ class HookFlow:
         self, call: HookCall, release: ReleasePlan, record: PatientRecord, caller: Caller, epoch: int
     ) -> HookOutcome:
         """What a release would have answered; nobody sees it."""
-        assignment = Assignment(epoch, release.version, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
+        assignment = Assignment(epoch, release.digest, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
         vector = self._extract(call, release, record)
         prediction, decision = await self._decide(call, release, vector, record.wrong_patient, caller, live=False)
         rendered, _ = self._render(call, assignment, release, decision, vector, prediction)

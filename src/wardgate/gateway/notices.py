@@ -14,8 +14,8 @@ from wardgate.domain.context.caller import CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.flags import Assignment, assign
 from wardgate.domain.outcomes import Mode, Step
+from wardgate.domain.rollout.assignment import Assignment, assign
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Snapshots

@@ -10,10 +10,10 @@ from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.errors import Refusal
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.flags import Assignment
 from wardgate.domain.inference.prediction import Prediction
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
+from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.call import HookCall
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wardgate.domain.feedback import FeedbackEntry
-from wardgate.domain.flags import Snapshot
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Readiness
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Reason, Stage
 from wardgate.domain.records import DecisionRecord
+from wardgate.domain.rollout.rollouts import Snapshot
 
 
 class Clock(Protocol):

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from wardgate.domain.flags import Rollout
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.records import DecisionRecord
+from wardgate.domain.rollout.assignment import Assignment
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import FhirReader
 
-FORMAT = 1
+FORMAT = 2
 LATEST = 253_402_300_800  # the year 10000: no calendar goes on
 
 
@@ -59,6 +60,8 @@ class Capture(msgspec.Struct, frozen=True):
     now: Annotated[float, msgspec.Meta(ge=0, lt=LATEST)]
     epoch: int
     rollout: Rollout
+    versions: Mapping[str, str]
+    """Of the releases that the rollout names, by digest: one that has been edited since is still to be compared."""
     request: bytes
     reads: tuple[Read, ...]
     asked: tuple[Asked, ...]
@@ -90,7 +93,7 @@ def steps_of(outcome: HookOutcome) -> dict[str, Any]:
         RELEASE: release and {"digest": release.digest, "version": release.version},
         "gather": record and {"dropped": dict(record.dropped), "wrong_patient": record.wrong_patient},
         "locate": outcome.caller,
-        "assign": outcome.assignment,
+        "assign": _assigned(outcome),
         "extract": outcome.vector and dict(outcome.vector.values),
         "predict": prediction,
         "decide": outcome.decision or {"reason": outcome.reason},
@@ -98,6 +101,13 @@ def steps_of(outcome: HookOutcome) -> dict[str, Any]:
     }
     reached = {name: made for name, made in steps.items() if made is not None}
     return msgspec.json.decode(msgspec.json.encode(reached))  # type: ignore[no-any-return]  # as a file gives it back
+
+
+def _assigned(outcome: HookOutcome) -> Assignment | None:
+    """With the version in the digest's place: whether the content is another, `release` says."""
+    if outcome.assignment is None or outcome.release is None:
+        return outcome.assignment
+    return msgspec.structs.replace(outcome.assignment, release=outcome.release.version)
 
 
 class Replayed(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from wardgate.domain.context.caller import CompiledAttribute, locate
 from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.errors import Refusal
 from wardgate.domain.outcomes import OUTCOME_OF, Mode, Reason
+from wardgate.domain.plans import ReleasePlan
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall, Memory
 from wardgate.gateway.hook_flow import HookFlow
@@ -38,7 +39,7 @@ class ShadowOptions:
 @dataclass(frozen=True, slots=True)
 class _Run:
     call: HookCall
-    version: str
+    release: str  # by digest
     record: PatientRecord | None  # None: what the EHR has sent
     epoch: int
 
@@ -82,9 +83,9 @@ class Shadow:
             return
         if outcome.reason is not Reason.SHADOW and (outcome.record is None or outcome.record.let_go):
             return  # refused, or cut off before there was a chart; or nobody was in shadow while there was
-        versions = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
-        for version in (each for each in versions if each in call.plan.releases):
-            self._put(_Run(call, version, outcome.record, snapshot.epoch))
+        releases = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
+        for release in (each for each in releases if each in call.plan.releases):
+            self._put(_Run(call, release, outcome.record, snapshot.epoch))
 
     def _put(self, run: _Run) -> None:
         if self._busy():
@@ -119,7 +120,7 @@ class Shadow:
 
     async def _ask(self, run: _Run) -> None:
         plan = run.call.plan
-        release = plan.releases[run.version]
+        release = plan.releases[run.release]
         now = self._clock.monotonic()
         call = msgspec.structs.replace(
             run.call,
@@ -135,13 +136,13 @@ class Shadow:
                 caller = locate(call.request, record, self._attributes)
                 outcome = await self._flow.in_shadow(call, release, record, caller, run.epoch)
         except TimeoutError:
-            self._ended(release.model, run, Reason.DEADLINE)
+            self._ended(release, run, Reason.DEADLINE)
             return
         except Refusal as refusal:
-            self._ended(release.model, run, refusal.reason)
+            self._ended(release, run, refusal.reason)
             return
         self._sink.note(self._recorder.shadow(outcome, run.call.decision_id))
-        self._ended(release.model, run, outcome.reason)
+        self._ended(release, run, outcome.reason)
 
-    def _ended(self, model: str, run: _Run, reason: Reason) -> None:
-        self._meter.shadow_ended(run.call.plan.id, model, run.version, OUTCOME_OF[reason], reason)
+    def _ended(self, release: ReleasePlan, run: _Run, reason: Reason) -> None:
+        self._meter.shadow_ended(release.service_id, release.model, release.version, OUTCOME_OF[reason], reason)

@@ -87,7 +87,7 @@ def test_answers_are_written_only_on_request(here: Path, model: str) -> None:
 def _digest() -> str:
     catalog = examine(_CONFIG).catalog
     assert catalog is not None
-    return catalog.plans()[0].releases["1.0.0"].digest
+    return catalog.plans()[0].version("1.0.0").digest
 
 
 def test_contributions_are_compared_and_written_too(here: Path, model: str) -> None:

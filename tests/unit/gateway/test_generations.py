@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.domain.flags import Cohort, Rollout
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
+from wardgate.domain.rollout.rollouts import Cohort, Rollout
 from wardgate.gateway.generations import FileSnapshots
 
 MODES: list[Mode] = [mode for mode in Mode if mode is not Mode.NONE]

@@ -13,8 +13,9 @@ from tests.fakes.meter import FakeMeter
 from tests.fakes.records import FakeRecordSink, recorder_of
 from tests.web.house import CARD
 from wardgate.domain.errors import ModelUnavailable, PrefetchRequired
-from wardgate.domain.flags import Assignment, Rollout, Snapshot
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Step
+from wardgate.domain.rollout.assignment import Assignment
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.hook_flow import HookFlow

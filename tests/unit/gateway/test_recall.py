@@ -15,10 +15,10 @@ from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import FlakyStore, memory
 from tests.fakes.model import FakeModel, told_to_be
 from wardgate.domain.errors import DeadlineExceeded
-from wardgate.domain.flags import Rollout, Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Mode, Reason
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.proof import Proof
 
 NOW = 1_795_251_600.0

@@ -50,7 +50,7 @@ async def test_a_shown_card(tmp_path: Path) -> None:
     house = gateway(tmp_path)
     sent = body()
     record = await recorded(house, sent)
-    release = house.catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"]
+    release = house.catalog.services["kidney-failure"]["patient-view"].version("1.0.0")
     server = None
     assert (record.patient, record.encounter, record.user) == (
         NAMES.of(record_names.patient("ehr", server, "p1")),

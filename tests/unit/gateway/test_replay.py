@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from wardgate.domain.flags import Rollout
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.gateway.replay import (
     FORMAT,
     STAGES,
@@ -30,7 +30,7 @@ STEPS: dict[str, Any] = {
 }
 ANSWER = b'{"cards":[{"summary":"a","uuid":"1"}]}'
 CAPTURE = Capture(
-    FORMAT, "0.1", "kidney-failure", "d", 0.0, 1, Rollout("1.0.0", Mode.ACTIVE), b"{}", (), (), STEPS, ANSWER, True
+    FORMAT, "0.1", "kidney-failure", "d", 0.0, 1, Rollout("1.0.0", Mode.ACTIVE), {}, b"{}", (), (), STEPS, ANSWER, True
 )
 
 

@@ -15,10 +15,10 @@ from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import memory
 from tests.fakes.model import FakeModel
 from wardgate.domain.errors import ModelUnavailable
-from wardgate.domain.flags import Snapshot
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply, Oip
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.domain.outcomes import Mode, Reason
+from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.shadow import ShadowOptions
 

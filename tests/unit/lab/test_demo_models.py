@@ -36,8 +36,8 @@ def test_both_releases_of_the_second_service_can_be_the_champion(tmp_path: Path)
         shutil.copytree(DEMO.parent, folder)
         service = folder / "services" / "deterioration.yaml"
         service.write_text(service.read_text().replace('champion: "1.0.0"', f'champion: "{version}"'))
-        found[version] = load(folder / "wardgate.yaml").catalog.services["deterioration"]["patient-view"].releases
-    first, second = found["1.0.0"]["1.0.0"], found["1.1.0"]["1.1.0"]
+        found[version] = load(folder / "wardgate.yaml").catalog.services["deterioration"]["patient-view"]
+    first, second = (found[version].version(version) for version in ("1.0.0", "1.1.0"))
     protocols = first.endpoint.protocol, second.endpoint.protocol
     assert [each.model_version for each in protocols if isinstance(each, Oip)] == ["1", "2"]
     assert first.digest != second.digest and list(second.rule_cards) == ["news2"]

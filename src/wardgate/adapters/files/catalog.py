@@ -21,9 +21,9 @@ from wardgate.adapters.files.yaml_documents import read_yaml_as_far_as_possible
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
-from wardgate.domain.flags import Cohort, Rollout
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.rollout.rollouts import Cohort, Rollout
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -161,15 +161,22 @@ def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], d
     by_id: dict[str, dict[str, ServicePlan]] = {}
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan
-    return Catalog(by_id, {service.wire.id: _rollout(service.wire) for service in services}, digest)
+    rollouts = {service.wire.id: _rollout(service.wire, by_id[service.wire.id]) for service in services}
+    return Catalog(by_id, rollouts, digest)
 
 
-def _rollout(service: Service) -> Rollout:
-    entry = service.rollout
+def _rollout(service: Service, by_hook: Mapping[str, ServicePlan]) -> Rollout:
+    """With the digests of the releases, which all files of an id give alike."""
+    entry, plan = service.rollout, next(iter(by_hook.values()))
     cohort = None if entry.cohort is None else _cohort(entry.cohort)
     challengers = () if entry.challenger is None else (entry.challenger.release,)
-    shadows = tuple(dict.fromkeys((*challengers, *entry.shadow)))
-    return Rollout(entry.champion, Mode(entry.mode), cohort, tuple(each for each in shadows if each != entry.champion))
+    others = dict.fromkeys(each for each in (*challengers, *entry.shadow) if each != entry.champion)
+    return Rollout(
+        plan.version(entry.champion).digest,
+        Mode(entry.mode),
+        cohort,
+        shadows=tuple(plan.version(each).digest for each in others),
+    )
 
 
 def _cohort(entry: CohortEntry) -> Cohort:

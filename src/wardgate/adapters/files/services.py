@@ -109,8 +109,9 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     for version in _readable(parts.model, versions):
         plan = _Compiler(library, parts, parts.model.releases[version], prefetch).plan()
         if plan is not None:
-            releases[version] = plan
-    if _errors(library) > before or any(version not in releases for version in versions):
+            releases[plan.digest] = plan
+    found = {release.version for release in releases.values()}
+    if _errors(library) > before or any(version not in found for version in versions):
         return None
     cohort_names_sites = wire.rollout.cohort is not None and bool(wire.rollout.cohort.sites)
     return ServicePlan(

@@ -28,14 +28,14 @@ def test_a_sound_card_file_with_all_of_it(tmp_path: Path) -> None:
     """Suggestions and system actions as the standard writes them, for a client that takes both: nothing to say."""
     sound = acting_config(tmp_path, client="    system_actions: true\n    profile: epic\n", extra=SYSTEM)
     assert found(sound) == []
-    card = load(sound).catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"].card
+    card = load(sound).catalog.services["kidney-failure"]["patient-view"].version("1.0.0").card
     assert card.actions is not None and len(card.actions.suggestions) == len(card.actions.system_actions) == 1
 
 
 def test_a_change_of_a_suggestion_is_another_release(tmp_path: Path) -> None:
     """Law 2: what is proposed to a clinician is part of the digest."""
     digests = {
-        load(acting_config(tmp_path / str(number), *edit)).catalog.plans()[0].releases["1.0.0"].digest
+        load(acting_config(tmp_path / str(number), *edit)).catalog.plans()[0].version("1.0.0").digest
         for number, edit in enumerate(
             [(), (("Draft a referral", "Draft a letter"),), (("status: draft", "status: active"),)]
         )

@@ -8,11 +8,11 @@ from tests.fakes.config_tree import FILES, sound_config
 from wardgate.adapters.files.catalog import load, survey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
 from wardgate.domain.errors import ConfigurationError
-from wardgate.domain.flags import Cohort, Rollout
 from wardgate.domain.inference.calibration import Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import OutputSpec, Shape
 from wardgate.domain.outcomes import Mode, Reason
 from wardgate.domain.plans import ReleasePlan, ServicePlan
+from wardgate.domain.rollout.rollouts import Cohort, Rollout
 
 ROOT = Path(__file__).parents[4]
 
@@ -22,7 +22,7 @@ def _plan(config: Path) -> ServicePlan:
 
 
 def _release(config: Path) -> ReleasePlan:
-    return _plan(config).releases["1.0.0"]
+    return _plan(config).version("1.0.0")
 
 
 def test_a_service_becomes_a_plan(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
     start, end = service.index("deadline:"), service.index("rollout:")
     (tmp_path / FILES["service"][0]).write_text(service[:start] + service[end:])
     plan = _plan(config)
-    rules = plan.releases["1.0.0"].rules
+    rules = plan.version("1.0.0").rules
 
     assert (plan.deadline, rules.population, rules.defer, rules.show_unknown) == (0.5, None, (), Show.NONE)
     assert rules.threshold == Threshold() and not plan.names_sites
@@ -126,7 +126,8 @@ def test_rollouts_begin_as_the_files_say(tmp_path: Path) -> None:
     catalog = load(sound_config(tmp_path, service=service)).catalog
 
     cohort = Cohort(sites=frozenset({"hospital_a"}), roles=frozenset({"practitioner"}))
-    assert catalog.rollouts == {"kidney-failure": Rollout("1.0.0", Mode.CANARY, cohort)}
+    digest = catalog.services["kidney-failure"]["patient-view"].version("1.0.0").digest
+    assert catalog.rollouts == {"kidney-failure": Rollout(digest, Mode.CANARY, cohort)}
 
 
 def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> None:
@@ -137,8 +138,8 @@ def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> Non
         first.with_name(f"{version}.yaml").write_text(first.read_text().replace('"1.0.0"', f'"{version}"'))
     releases = _plan(config).releases
 
-    assert list(releases) == ["1.0.0", "1.1.0"]
-    assert releases["1.0.0"].digest != releases["1.1.0"].digest
+    assert [release.version for release in releases.values()] == ["1.0.0", "1.1.0"]
+    assert list(releases) == [release.digest for release in releases.values()]
 
 
 def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_the_example_of_the_documentation_passes() -> None:
 
     assert result.catalog is not None
     assert all(finding.what.startswith("not active yet: ") for finding in result.findings)
-    release = result.catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"]
+    release = result.catalog.services["kidney-failure"]["patient-view"].version("1.0.0")
     assert release.probes.probes[0].outputs["score"] == pytest.approx(0.04732493, abs=1e-8)
 
 

@@ -12,7 +12,7 @@ from wardgate.adapters.files.digest import release_digest
 
 
 def _digest(config: Path) -> str:
-    return load(config).catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"].digest
+    return load(config).catalog.services["kidney-failure"]["patient-view"].version("1.0.0").digest
 
 
 def test_it_is_sha256_over_canonical_json() -> None:
@@ -86,8 +86,8 @@ def test_all_hooks_of_an_id_share_one_digest(tmp_path: Path) -> None:
         first = tmp_path / name / FILES["service"][0]
         first.with_name(name).write_text(first.read_text().replace("hook: patient-view", "hook: order-sign"))
         by_hook = load(config).catalog.services["kidney-failure"]
-        assert by_hook["patient-view"].releases["1.0.0"].digest == by_hook["order-sign"].releases["1.0.0"].digest
-        digests.append(by_hook["order-sign"].releases["1.0.0"].digest)
+        assert by_hook["patient-view"].version("1.0.0").digest == by_hook["order-sign"].version("1.0.0").digest
+        digests.append(by_hook["order-sign"].version("1.0.0").digest)
 
     assert digests[0] == digests[1] != _digest(sound_config(tmp_path / "one"))
 

@@ -50,7 +50,7 @@ def _endpoint(folder: Path, release: list[Edit]) -> Endpoint:
     result = survey(sound_config(folder, release=release))
     assert result.catalog is not None, result.findings
     (plan,) = result.catalog.plans()
-    return plan.releases["1.0.0"].endpoint
+    return plan.version("1.0.0").endpoint
 
 
 def test_oip_pins_name_and_version(tmp_path: Path) -> None:
@@ -197,5 +197,5 @@ def test_the_examples_of_the_docs_are_what_is_sent(tmp_path: Path, text: str, se
     result = survey(config)
     assert result.catalog is not None and result.findings == (), result.findings
     (plan,) = result.catalog.plans()
-    body = wire_of(plan.releases["1.0.0"].endpoint).body((70.0, 1.0, 30.0, 300.0))
+    body = wire_of(plan.version("1.0.0").endpoint).body((70.0, 1.0, 30.0, 300.0))
     assert json.dumps(json.loads(body)) == json.dumps(json.loads(sent)), "also 30.0 is not 30"

@@ -54,7 +54,7 @@ def by_the_chart(
 
 @pytest.fixture(scope="module")
 def release() -> ReleasePlan:
-    return load(DEMO).catalog.services["deterioration"]["patient-view"].releases["1.0.0"]
+    return load(DEMO).catalog.services["deterioration"]["patient-view"].version("1.0.0")
 
 
 def decided(release: ReleasePlan, **values: float | bool | None) -> Decision:

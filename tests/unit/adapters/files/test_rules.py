@@ -22,7 +22,7 @@ def _found(folder: Path, *rule: Edit, service: Edit = NAMED) -> list[Finding]:
 
 def _release(folder: Path, *rule: Edit, service: Edit = NAMED) -> ReleasePlan:
     catalog = load(sound_config(folder, service=service, rule=list(rule))).catalog
-    return catalog.services["kidney-failure"]["patient-view"].releases["1.0.0"]
+    return catalog.services["kidney-failure"]["patient-view"].version("1.0.0")
 
 
 def test_a_rule_is_a_rung_with_a_card_of_its_own(tmp_path: Path) -> None:
@@ -157,5 +157,5 @@ def test_all_of_a_rule_is_covered_by_the_digest(tmp_path: Path, name: str, old: 
 def test_the_shipped_rules_are_one() -> None:
     """NEWS2 of the demo and of the example are the same file; the demo's service stands on it."""
     assert (DEMO.parent / "rules/news2.yaml").read_text() == (DEMO.parents[1] / "rules/news2.yaml").read_text()
-    releases = load(DEMO).catalog.services["deterioration"]["patient-view"].releases
-    assert [rung.name for rung in releases["1.0.0"].ladder if isinstance(rung, RuleRung)] == ["news2"]
+    release = load(DEMO).catalog.services["deterioration"]["patient-view"].version("1.0.0")
+    assert [rung.name for rung in release.ladder if isinstance(rung, RuleRung)] == ["news2"]

@@ -3,8 +3,9 @@
 import pytest
 
 from wardgate.domain.context.caller import Caller
-from wardgate.domain.flags import Cohort, Rollout, Snapshot, assign
 from wardgate.domain.outcomes import Arm, Mode, Reason
+from wardgate.domain.rollout.assignment import assign
+from wardgate.domain.rollout.rollouts import Cohort, Rollout, Snapshot
 
 WARD = Caller(site="hospital_a", unit="ward_7", specialty=None, role="practitioner")
 NOWHERE = Caller(site=None, unit=None, specialty=None, role=None)

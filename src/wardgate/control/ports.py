@@ -1,0 +1,154 @@
+"""What the control plane needs from the world: places that hold what was decided, and word from the replicas.
+
+All of these block, are thread-safe and bounded in time, and raise StoreUnavailable, which says nothing but what is
+wrong with the store.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from wardgate.domain.rollout.rollouts import Ceiling
+
+
+class StoreUnavailable(Exception):
+    """Nothing was written or read. `meaning` is for a person."""
+
+    def __init__(self, meaning: str) -> None:
+        super().__init__("a store of the control plane is not available")
+        self.meaning = meaning
+
+
+class KeptSnapshot(msgspec.Struct, frozen=True):
+    """A snapshot as stores hold it: canonical JSON, and a MAC over epoch and JSON under a key of the deployment."""
+
+    epoch: int
+    document: bytes
+    mac: str
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Who made a snapshot of the one before it, and why."""
+
+    at: float  # epoch seconds
+    by: str
+    what: str  # of `domain.audit.Action`
+    subject: str
+    reason: str = ""
+    ticket: str = ""
+
+
+class SnapshotStore(Protocol):
+    """The durable one. Append-only: all snapshots there ever were are its history."""
+
+    def newest(self) -> KeptSnapshot | None: ...
+
+    def at(self, epoch: int) -> KeptSnapshot | None: ...
+
+    def append(self, kept: KeptSnapshot, change: Change) -> bool:
+        """Whether it is there now, through a power cut. False: there is one of this epoch, or a later one, already;
+        then somebody else was first, and nothing was written."""
+        ...
+
+    def history(self, subject: str | None = None, limit: int = 100) -> Sequence[tuple[int, Change]]:
+        """Epochs with their changes, the newest first."""
+        ...
+
+
+class HotCopy(Protocol):
+    """Where replicas see at once what was decided: Redis, or nothing. Also for a lowering while the durable store is
+    away."""
+
+    def put(self, kept: KeptSnapshot) -> None:
+        """And tells all replicas that there is news."""
+        ...
+
+    def get(self) -> KeptSnapshot | None: ...
+
+    def lower(self, sealed: bytes, ceiling_id: str) -> None:
+        """A sealed ceiling, beside the snapshot; and tells all replicas."""
+        ...
+
+    def lowered(self) -> Sequence[bytes]: ...
+
+
+class LocalCopy(Protocol):
+    """This replica's own file: what it saw last, so that a restart shows no more than that."""
+
+    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling]) -> None: ...
+
+    def load(self) -> tuple[KeptSnapshot, Sequence[Ceiling]] | None:
+        """None: there is none yet, or it is damaged or forged (which is told)."""
+        ...
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """One process that answers calls, as the durable store knows it."""
+
+    id: str
+    name: str  # for a person: host and worker
+    began: float  # epoch seconds
+    seen: float  # by the store's clock
+    epoch: int  # of the snapshot by which it answers now
+    drained: int  # every call of an older snapshot than this epoch has ended
+    config: str  # digest of its files
+    releases: tuple[str, ...]  # digests that it could show
+    hidden: str = ""  # why it shows nothing; empty: it does
+
+
+class Replicas(Protocol):
+    def beat(self, replica: Replica) -> None:
+        """There it is, and this is where it stands."""
+        ...
+
+    def leave(self, replica_id: str) -> None:
+        """It ended in order."""
+        ...
+
+    def all(self) -> Sequence[Replica]: ...
+
+    def now(self) -> float:
+        """The store's clock, by which `seen` goes."""
+        ...
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The files of a release, whole: what its digest covers. `files` maps a place, seen from the folder of
+    `wardgate.yaml` with its default paths, to the bytes that stood there."""
+
+    digest: str
+    service: str
+    model: str
+    version: str
+    files: Mapping[str, bytes]
+
+
+class ReleaseState(StrEnum):
+    SUBMITTED = "submitted"
+    RETIRED = "retired"
+
+
+class ReleaseEntry(msgspec.Struct, frozen=True):
+    digest: str
+    service: str
+    model: str
+    version: str
+    submitted_at: float
+    submitted_by: str
+    state: ReleaseState = ReleaseState.SUBMITTED
+
+
+class ReleaseStore(Protocol):
+    """Content that was submitted for approval, by digest. Never changed; kept when a release is retired."""
+
+    def put(self, content: Content, entry: ReleaseEntry) -> bool:
+        """False: there is that digest already."""
+        ...
+
+    def content(self, digest: str) -> Content | None: ...
+
+    def entries(self, service: str | None = None) -> Iterator[ReleaseEntry]: ...
+
+    def retire(self, digest: str) -> bool: ...

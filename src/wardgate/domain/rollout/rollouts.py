@@ -1,0 +1,98 @@
+"""What is decided about a service at run time. Releases go by their digests: an approval belongs to one, and so does
+everything that a rollback brings back."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from wardgate.domain.outcomes import Mode
+
+
+class By(StrEnum):
+    """Whose bucket a percentage goes by."""
+
+    PATIENT = "patient"
+    ENCOUNTER = "encounter"
+
+
+class Cohort(msgspec.Struct, frozen=True):
+    """Who belongs; an empty set does not restrict, nor does `percent` None (above 0, to 100)."""
+
+    sites: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    hooks: frozenset[str] = frozenset()
+    percent: float | None = None
+    by: By = By.PATIENT
+
+
+class Challenger(msgspec.Struct, frozen=True):
+    """In mode active, its cohort gets this release in the champion's place."""
+
+    release: str
+    cohort: Cohort
+
+
+class Expiry(msgspec.Struct, frozen=True):
+    """From `at` (epoch seconds) on the mode is `mode`, where that is lower than the one in force."""
+
+    at: float
+    mode: Mode = Mode.OFF
+
+
+class Rollout(msgspec.Struct, frozen=True):
+    """Of one service. `release`s are digests. `shadows` are asked after the response. `preview` holds the pseudonyms of
+    users who see a silent card. `salt` is random, drawn once and kept: buckets outlive every key. `file` is the digest
+    of the file's own `rollout` that this one began with, or took up since."""
+
+    champion: str
+    mode: Mode
+    cohort: Cohort | None = None
+    challenger: Challenger | None = None
+    shadows: tuple[str, ...] = ()
+    preview: frozenset[str] = frozenset()
+    expiry: Expiry | None = None
+    salt: str = ""
+    file: str = ""
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """All that a call may need, the champion first, each once."""
+        challenger = () if self.challenger is None else (self.challenger.release,)
+        return tuple(dict.fromkeys((self.champion, *challenger, *self.shadows)))
+
+
+class Scope(StrEnum):
+    """What a ceiling is held over."""
+
+    ALL = "all"
+    SERVICE = "service"
+    SITE = "site"
+    RELEASE = "release"  # by digest
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """No more visibility than `mode` for what it is held over, whatever a rollout says. A kill switch is one of mode
+    off. It can be set without the durable store, and only ever lifted through it."""
+
+    id: str  # UUID
+    scope: Scope
+    name: str = ""  # of the service, the site or the release; empty for all
+    mode: Mode = Mode.OFF
+    set_at: float = 0.0  # epoch seconds
+    set_by: str = ""
+    reason: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything that decides visibility, read once a call and swapped whole. `lifted` are the ids of ceilings that are
+    over, so that a copy of one that turns up late changes nothing. `hidden`: this replica must not show anything, since
+    it cannot tell whether this is the newest."""
+
+    epoch: int
+    rollouts: Mapping[str, Rollout]  # by service id
+    ceilings: tuple[Ceiling, ...] = ()
+    lifted: frozenset[str] = frozenset()
+    isolated: frozenset[tuple[str, str]] = frozenset()  # (service id, version): circuits kept out of use by hand
+    hidden: bool = False
