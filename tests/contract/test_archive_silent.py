@@ -14,7 +14,8 @@ import pytest
 
 from tests.fakes.archive import FakeArchive
 from tests.fakes.archive_rows import card_key
-from tests.fakes.spool import Spooled, kept, record, spooled, until
+from tests.fakes.spool import Spooled, kept, record, spooled
+from tests.fakes.waiting import until
 from wardgate.adapters.spool.drainer import DrainerOptions
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions

@@ -293,16 +293,16 @@ async def test_a_redis_that_refuses_writes_is_not_up(
             for command in ill:
                 assert redis.command(*command).startswith(b"+OK")
             store.write(b"b", b"1", 60)
-            await eventually(lambda: store.state is HotState.REFUSES_WRITES)
+            await until(lambda: store.state is HotState.REFUSES_WRITES)
             assert store.refusal is why and told.events[HotEvent.REFUSED] == 1
             assert await store.read([b"a"]) == [b"1"]
             assert await store.claim(b"c", 60) is None and told.events[HotEvent.REFUSED] == 2
             async with connected(redis.place) as (another, _, _):
-                await eventually(lambda: another.state is HotState.REFUSES_WRITES)
+                await until(lambda: another.state is HotState.REFUSES_WRITES)
         finally:
             for command in well:
                 redis.command(*command)
-        await eventually(lambda: store.state is HotState.UP)
+        await until(lambda: store.state is HotState.UP)
         assert told.states == [HotState.UP, HotState.REFUSES_WRITES, HotState.UP]
 
 
@@ -314,11 +314,11 @@ async def test_a_redis_that_lets_nobody_in_is_not_only_down(redis: RedisServer, 
     redis.command(*ill[change])
     try:
         async with connected(place, wait=False) as (store, told, _):
-            await eventually(lambda: store.state is HotState.NO_ACCESS)
+            await until(lambda: store.state is HotState.NO_ACCESS)
             assert told.states == [HotState.NO_ACCESS] and await store.read([b"a"]) is None
             if change != "password":
                 redis.command("ACL", "SETUSER", USER, "on", "+mget")
-                await eventually(lambda: store.state is HotState.UP)
+                await until(lambda: store.state is HotState.UP)
     finally:
         redis.command("ACL", "SETUSER", USER, "on", "+mget")
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from tests.fakes.archive import FakeArchive
-from tests.fakes.spool import QUICK, Spooled, record, segments, spooled, until
+from tests.fakes.spool import QUICK, Spooled, record, segments, spooled
+from tests.fakes.waiting import until
 from wardgate.adapters.spool.frames import Entry, Found, entries, framed
 from wardgate.adapters.spool.quarantine import QUARANTINE, appended, frame_of
 from wardgate.adapters.spool.requeue import Requeued, counted, requeue
