@@ -12,12 +12,13 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.redis_server import PASSWORD, RIGHTS, USER, RedisServer
+from tests.fakes.waiting import until
 from wardgate.adapters.memory.hot import MemoryHotOptions, MemoryHotStore
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.line import PREFIX
 from wardgate.adapters.redis.options import RedisHotOptions
 from wardgate.adapters.redis.seals import Seals
-from wardgate.domain.hot import HotEvent, StorePlace
+from wardgate.domain.hot import HotEvent, HotState, Refusal, StorePlace
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore
@@ -32,7 +33,11 @@ class Told:
     """What a store has told of itself."""
 
     events: Counter[HotEvent] = field(default_factory=Counter)
-    news: list[bool] = field(default_factory=list)
+    states: list[HotState] = field(default_factory=list)
+
+    @property
+    def news(self) -> list[bool]:
+        return [state is HotState.UP for state in self.states]
 
     def __call__(self, event: HotEvent, count: int) -> None:
         self.events[event] += count
@@ -66,27 +71,19 @@ async def connected(
     place: StorePlace, options: RedisHotOptions = PATIENT, seals: Seals = SEALS, wait: bool = True
 ) -> AsyncIterator[tuple[RedisHotStore, Told, FakeClock]]:
     told, clock = Told(), FakeClock()
-    store = RedisHotStore(place, seals, clock.now, told, told.news.append, options)
+    store = RedisHotStore(place, seals, clock.now, told, told.states.append, options)
     task = asyncio.get_running_loop().create_task(store.run())
     try:
         if wait:
-            await eventually(lambda: store.up)
+            await until(lambda: store.up)
         yield store, told, clock
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while not condition():
-        assert loop.time() < until, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
-
-
 async def written(store: RedisHotStore) -> None:
-    await eventually(lambda: store.unwritten == 0)
+    await until(lambda: store.unwritten == 0)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -265,6 +262,67 @@ async def test_an_evicted_value_is_a_miss(redis: RedisServer) -> None:
         assert told.events[HotEvent.DROPPED] == 1 and told.events[HotEvent.DOWN] == 0
 
 
+@pytest.mark.parametrize(
+    ("ill", "well", "why"),
+    [
+        (
+            [("CONFIG", "SET", "maxmemory", "1mb"), ("CONFIG", "SET", "maxmemory-policy", "noeviction")],
+            [("CONFIG", "SET", "maxmemory", "0")],
+            Refusal.MEMORY,
+        ),
+        ([("ACL", "SETUSER", USER, "-set")], [("ACL", "SETUSER", USER, "+set")], Refusal.RIGHT),
+        ([("REPLICAOF", "127.0.0.1", "1")], [("REPLICAOF", "NO", "ONE")], Refusal.READ_ONLY),
+        (
+            [("CONFIG", "SET", "min-replicas-to-write", "1")],
+            [("CONFIG", "SET", "min-replicas-to-write", "0")],
+            Refusal.REPLICAS,
+        ),
+    ],
+    ids=["memory", "right", "replica", "replicas"],
+)
+async def test_a_redis_that_refuses_writes_is_not_up(
+    redis: RedisServer, ill: list[tuple[str, ...]], well: list[tuple[str, ...]], why: Refusal
+) -> None:
+    """It is said why, at the first write or before anybody writes; what it has, it gives; and it is up again by itself
+    when it takes writes again, also where nobody writes."""
+    async with connected(redis.place) as (store, told, _):
+        store.write(b"a", b"1", 60)
+        await written(store)
+        assert store.state is HotState.UP and store.refusal is None
+        try:
+            for command in ill:
+                assert redis.command(*command).startswith(b"+OK")
+            store.write(b"b", b"1", 60)
+            await until(lambda: store.state is HotState.REFUSES_WRITES)
+            assert store.refusal is why and told.events[HotEvent.REFUSED] == 1
+            assert await store.read([b"a"]) == [b"1"]
+            assert await store.claim(b"c", 60) is None and told.events[HotEvent.REFUSED] == 2
+            async with connected(redis.place) as (another, _, _):
+                await until(lambda: another.state is HotState.REFUSES_WRITES)
+        finally:
+            for command in well:
+                redis.command(*command)
+        await until(lambda: store.state is HotState.UP)
+        assert told.states == [HotState.UP, HotState.REFUSES_WRITES, HotState.UP]
+
+
+@pytest.mark.parametrize("change", ["password", "read", "off"])
+async def test_a_redis_that_lets_nobody_in_is_not_only_down(redis: RedisServer, change: str) -> None:
+    """A wrong password, a user who may not read, one who is switched off: somebody has to mend it."""
+    place = replace(redis.place, password="wrong") if change == "password" else redis.place
+    ill = {"password": ("PING",), "read": ("ACL", "SETUSER", USER, "-mget"), "off": ("ACL", "SETUSER", USER, "off")}
+    redis.command(*ill[change])
+    try:
+        async with connected(place, wait=False) as (store, told, _):
+            await until(lambda: store.state is HotState.NO_ACCESS)
+            assert told.states == [HotState.NO_ACCESS] and await store.read([b"a"]) is None
+            if change != "password":
+                redis.command("ACL", "SETUSER", USER, "on", "+mget")
+                await until(lambda: store.state is HotState.UP)
+    finally:
+        redis.command("ACL", "SETUSER", USER, "on", "+mget")
+
+
 async def test_what_somebody_else_wrote_is_a_miss(redis: RedisServer) -> None:
     """Garbage, another type, a value of another key, a changed bit, a prolonged life, a seal of another secret, and
     something huge: no error and no value."""
@@ -322,7 +380,7 @@ async def test_a_hanging_redis_costs_some_calls_ten_milliseconds(redis: RedisSer
         finally:
             redis.wake()
         assert each < options.wait / 10
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert await asyncio.wait_for(store.read([b"late"]), 5) == [b"1"]
         await written(store)
 
@@ -353,10 +411,10 @@ async def test_a_hiccup_is_forgiven_once_in_a_while(redis: RedisServer) -> None:
                 assert await store.read([b"a"]) is None and not store.up
             finally:
                 redis.wake()
-            await eventually(lambda: store.up or len(told.news) > 1)
+            await until(lambda: store.up or len(told.news) > 1)
             assert told.news == news
         assert await store.read([b"a"]) is None
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert told.news == [True, False, True] and await store.read([b"a"]) == [None]
 
 
@@ -365,10 +423,10 @@ async def test_a_hang_is_noticed_without_a_call(redis: RedisServer) -> None:
     async with connected(redis.place, RedisHotOptions(connect=0.2, pause=0.1)) as (store, told, _):
         redis.hang()
         try:
-            await eventually(lambda: not store.up)
+            await until(lambda: not store.up)
         finally:
             redis.wake()
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert told.events[HotEvent.DOWN] == 0
 
 
@@ -393,11 +451,11 @@ async def test_killed_and_restarted_under_load(redis: RedisServer) -> None:
         for _ in range(3):
             await asyncio.sleep(0.1)
             redis.kill()
-            await eventually(lambda: not store.up)
+            await until(lambda: not store.up)
             before = answers
-            await eventually(lambda before=before: answers > before + 100)  # type: ignore[misc]
+            await until(lambda before=before: answers > before + 100)  # type: ignore[misc]
             redis.start()
-            await eventually(lambda: store.up)
+            await until(lambda: store.up)
         stop = True
         await written(store)
         assert await store.read([b"k0"]) == [b"k0"]
@@ -475,7 +533,7 @@ async def test_tls_and_its_certificate() -> None:
             await written(store)
             assert await store.read([b"a"]) == [b"1"]
         async with connected(replace(server.place, ca=None), wait=False) as (store, told, _):
-            await eventually(lambda: told.news == [False])
+            await until(lambda: told.news == [False])
             assert not store.up and await store.read([b"a"]) is None
 
 
@@ -483,7 +541,7 @@ async def test_tls_and_its_certificate() -> None:
 async def test_a_stranger_is_let_down_quietly(redis: RedisServer, user: str | None, password: str | None) -> None:
     """A wrong word, an unknown user, or none: the store is down, and says nothing more."""
     async with connected(replace(redis.place, user=user, password=password), wait=False) as (store, told, _):
-        await eventually(lambda: told.news == [False])
+        await until(lambda: told.news == [False])
         assert not store.up and await store.read([b"a"]) is None
 
 
@@ -503,7 +561,7 @@ async def test_something_else_than_redis(answer: bytes) -> None:
     async with listener:
         place = StorePlace("127.0.0.1", listener.sockets[0].getsockname()[1])
         async with connected(place, RedisHotOptions(pause=0.1), wait=False) as (store, _, _):
-            await eventually(lambda: len(asked) > 4)
+            await until(lambda: len(asked) > 4)
             assert asked[4] - asked[0] > 0.2
             assert not store.up and await store.read([b"a"]) is None
 

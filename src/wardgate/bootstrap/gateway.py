@@ -110,7 +110,7 @@ class Gateway:
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         # of several workers, the parent has the admin listener, and so the chain
         secrets = configured.secrets
-        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log, self._meter)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -119,6 +119,7 @@ class Gateway:
             SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
+            log,
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
