@@ -194,6 +194,13 @@ LOWERINGS: dict[str, Callable[[Snapshot], Snapshot]] = {
     "off": _rollout(lambda each: replace(each, mode=Mode.OFF)),
     "off, with another champion": _rollout(lambda each: replace(each, mode=Mode.OFF, champion="z")),
     "a narrower cohort": _rollout(lambda each: replace(each, cohort=_narrowed(each.cohort))),
+    "silent, with another cohort": _rollout(
+        lambda each: (
+            replace(each, mode=lower(each.mode, Mode.SILENT), cohort=Cohort(), expiry=None)
+            if each.expiry is None
+            else each
+        )
+    ),
     "a percentage in a cohort without": _rollout(
         lambda each: replace(
             each,
