@@ -43,6 +43,8 @@ from wardgate.domain.guard import configured_names
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.previews import with_previews
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
@@ -140,7 +142,7 @@ class Gateway:
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
-        self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
+        self._now = self._generation(configured, FileSnapshots(self._decided(configured)), ())
         self._next: Generation | None = None
         self._settle()
         self._meter.runs(settings.environment)
@@ -286,7 +288,7 @@ class Gateway:
         try:
             configured = await _beside_the_calls(self._read)
             refuse_fixed(self._now.configured.settings, configured.settings)
-            following = self._now.snapshots.following(configured.catalog)
+            following = self._now.snapshots.following(self._decided(configured))
             self._next = self._generation(configured, following, self._now.known)
             await self._clients.fetch_first(configured.settings.registered)
             await prove_first(set(self._next.models.values()) - set(self.models.values()))
@@ -355,7 +357,7 @@ class Gateway:
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, lambda digest: models[digest].trouble, faults)
-        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall, self._names)
         custody = None if self._durable is None else self._durable.custody
         shown = None if custody is None else custody.note
         recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
@@ -371,7 +373,7 @@ class Gateway:
             faults,
             lambda: self._gate.pressed,
         )
-        notices = Notices(snapshots, attributes, recall)
+        notices = Notices(snapshots, attributes, recall, self._names)
         tracing = self._tracing(settings.telemetry.keep)
         stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing)
 
@@ -402,6 +404,11 @@ class Gateway:
             in_vain=lambda plan, coming: in_vain(plan, snapshots.current(), models, coming),
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _decided(self, configured: Configured) -> Mapping[str, Rollout]:
+        """By the files."""
+        catalog, clients = configured.catalog, configured.settings.clients
+        return with_previews(catalog.rollouts, catalog.previews, clients, self._names)
 
     def _tracing(self, keep: float) -> Tracing | None:
         if self._sender is None:

@@ -70,7 +70,7 @@ REASONS: Mapping[Reason, Meaning] = {
         "Give the client a `site`, or declare `attributes.site`, in wardgate.yaml.",
     ),
     Reason.HIDDEN_SNAPSHOT: Meaning(
-        "Visibility was lowered while the call was under way.",
+        "Visibility was lowered while the call was under way, or this replica cannot tell whether it knows the newest.",
         "Nothing: the newest rollout is obeyed to the last moment.",
     ),
     Reason.RECORD_UNAVAILABLE: Meaning(
@@ -136,6 +136,11 @@ REASONS: Mapping[Reason, Meaning] = {
     Reason.DEADLINE: Meaning(
         "The answer was not ready within the service's deadline.",
         "Which part was slow? FHIR reads that a prefetch would spare, or the model's own time.",
+    ),
+    Reason.RELEASE_ABSENT: Meaning(
+        "The release of the model that should answer is not in place yet.",
+        "This replica has no files of the release that the rollout names. Give all replicas the same configuration, and"
+        " compare their release digests in health; until then the other replicas answer, or the notice does.",
     ),
     Reason.PROBE_PENDING: Meaning(
         "The endpoint has not yet proved that it runs the pinned model.",

@@ -18,6 +18,7 @@ from wardgate.domain.records import (
     RecommendationType,
     age_step,
 )
+from wardgate.domain.rollout.rollouts import By
 from wardgate.gateway.call import HookCall, Traces
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Fingerprints
@@ -52,8 +53,8 @@ class Recorder:
         return self._record(outcome, EventType.SHADOW, of)
 
     def left(self, outcome: HookOutcome, record: DecisionRecord) -> None:
-        """The record stands, so its card leaves."""
-        if self._shown is None or record.patient is None:
+        """The record stands, so its card leaves. Nobody is treated by a preview."""
+        if self._shown is None or record.patient is None or outcome.preview:
             return
         request = outcome.call.request
         whose = record_names.patient(request.client.name, request.fhir_server, request.patient_id)
@@ -118,6 +119,8 @@ class Recorder:
             latency_ms=round((self._clock.monotonic() - call.started) * 1000, 3),
             cache_age_s=_cache_age(outcome),
             repeats=outcome.repeats,
+            bucket=assignment.bucket if assignment is not None else None,
+            bucket_by=assignment.bucket_by if assignment is not None else By.PATIENT,
         )
 
     def _traces(self, call: HookCall) -> Traces:
@@ -167,7 +170,7 @@ def _error_codes(outcome: HookOutcome, inputs: Iterable[InputFact]) -> tuple[Err
     return tuple(codes)
 
 
-_NOT_THE_MODEL = frozenset({Reason.CONTEXT_UNAVAILABLE, Reason.INTERNAL, Reason.DEADLINE})
+_NOT_THE_MODEL = frozenset({Reason.CONTEXT_UNAVAILABLE, Reason.INTERNAL, Reason.DEADLINE, Reason.RELEASE_ABSENT})
 _MODEL_FAILED = frozenset(
     [reason for reason in Reason if OUTCOME_OF[reason] is Outcome.UNAVAILABLE and reason not in _NOT_THE_MODEL]
 )
