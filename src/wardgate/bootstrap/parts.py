@@ -38,6 +38,15 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
 
+def sleepless() -> float:
+    """Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a
+    machine that wakes up has not heard of."""
+    return time.clock_gettime(_SLEEPLESS)
+
+
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class DecisionIds:
     """Random UUIDs (RFC 9562, version 4), their bytes drawn from the system in batches: a draw is a system call."""
 

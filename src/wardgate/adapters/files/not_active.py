@@ -22,7 +22,7 @@ def _is(*values: Any) -> Asks:
 
 
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
-    "wardgate": (("snapshot.lease", _given, "rollouts are those of the files"),),
+    "wardgate": (),
     "service": (
         ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
         ("rollout.challenger.cohort", _given, "the champion answers all calls, and the challenger runs in shadow"),
