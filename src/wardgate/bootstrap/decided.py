@@ -21,8 +21,10 @@ from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
 from wardgate.domain.audit import Action
 from wardgate.domain.plans import Catalog
+from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
-from wardgate.domain.rollout.rollouts import Snapshot
+from wardgate.domain.rollout.previews import with_previews
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
 from wardgate.gateway.visibility import Visibility
@@ -32,9 +34,15 @@ _FIRST = 5.0
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-def files_of(configured: Configured) -> Files:
-    catalog = configured.catalog
-    return Files(catalog.rollouts, known_releases(catalog), configured.settings.insecure_demo)
+def files_of(configured: Configured, names: RecordNames) -> Files:
+    rollouts = rollouts_of(configured, names)
+    return Files(rollouts, known_releases(configured.catalog), configured.settings.insecure_demo)
+
+
+def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Rollout]:
+    """By the files."""
+    catalog, clients = configured.catalog, configured.settings.clients
+    return with_previews(catalog.rollouts, catalog.previews, clients, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +66,10 @@ class Decided:
         log: EventLog,
         meter: SnapshotMeter,
         faults: Faults,
+        names: RecordNames,
         changed: Callable[[], None],
     ) -> None:
-        self._stores, self._place, self._configured, self._log = stores, place, configured, log
+        self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
@@ -73,7 +82,7 @@ class Decided:
             FileLocalCopy(place.folder / "snapshot", stores.sealer, sleepless),
             SystemClock(),
             sleepless,
-            lambda: files_of(self._configured()),
+            lambda: files_of(self._configured(), names),
             self._stands,
             self.in_flight.drained,
             self._told,
@@ -94,7 +103,7 @@ class Decided:
     async def take_up(self, configured: Configured) -> KeptSnapshot | None:
         """What its files say, before it answers; None: nothing new, or only once the store is back."""
         try:
-            return await asyncio.to_thread(self.refresher.take_up, files_of(configured))
+            return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
         except StoreUnavailable:
             return None
 

@@ -20,7 +20,7 @@ from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.control import control_stores
-from wardgate.bootstrap.decided import Decided, Place
+from wardgate.bootstrap.decided import Decided, Place, rollouts_of
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.health import health, tell_services
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
@@ -136,6 +136,7 @@ class Gateway:
                 log,
                 SnapshotMeter(self._meter),
                 self._faults,
+                self._names,
                 self._obey,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
@@ -157,9 +158,7 @@ class Gateway:
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
         self._by_hand: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
-        catalog = configured.catalog
-        snapshots = FileSnapshots(catalog) if self._decided is None else self._decided.of(catalog)
-        self._now = self._generation(configured, snapshots, ())
+        self._now = self._generation(configured, self._snapshots(configured, None), ())
         self._next: Generation | None = None
         self._settle()
         self._meter.runs(settings.environment)
@@ -332,7 +331,7 @@ class Gateway:
         try:
             configured = await _beside_the_calls(self._read)
             refuse_fixed(self._now.configured.settings, configured.settings)
-            following = self._now.snapshots.following(configured.catalog)
+            following = self._snapshots(configured, self._now.snapshots)
             self._next = self._generation(configured, following, self._now.known)
             self._now.snapshots.expect(following)
             await self._clients.fetch_first(configured.settings.registered)
@@ -405,7 +404,7 @@ class Gateway:
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, lambda digest: models[digest].trouble, faults)
-        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall, self._names)
         custody = None if self._durable is None else self._durable.custody
         shown = None if custody is None else custody.note
         recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
@@ -421,7 +420,7 @@ class Gateway:
             faults,
             lambda: self._gate.pressed,
         )
-        notices = Notices(snapshots, attributes, recall)
+        notices = Notices(snapshots, attributes, recall, self._names)
         tracing = self._tracing(settings.telemetry.keep)
         in_flight = None if self._decided is None else self._decided.in_flight
         stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing, in_flight)
@@ -452,6 +451,13 @@ class Gateway:
             tracing=tracing,
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _snapshots(self, configured: Configured, before: GenerationSnapshots | None) -> GenerationSnapshots:
+        """For a generation that may follow the one before."""
+        if self._decided is not None:
+            return self._decided.of(configured.catalog)
+        rollouts = rollouts_of(configured, self._names)
+        return before.following(rollouts) if isinstance(before, FileSnapshots) else FileSnapshots(rollouts)
 
     def _tracing(self, keep: float) -> Tracing | None:
         if self._sender is None:

@@ -18,6 +18,7 @@ from wardgate.domain.attributes import ResourceAttributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.recall import Recall, Trouble
@@ -161,6 +162,7 @@ def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, trouble: Tro
         trouble,
         faults,
         asyncio.get_running_loop().call_soon,
+        RecordNames(ring),
     )
 
 

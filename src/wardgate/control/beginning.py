@@ -13,9 +13,9 @@ import msgspec
 import rfc8785
 
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.assignment import lower
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
-
-_ORDER = [Mode.OFF, Mode.SHADOW, Mode.SILENT, Mode.CANARY, Mode.ACTIVE]
+from wardgate.domain.rollout.visibility import raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,21 @@ class Beginning:
 
 
 def beginning(before: Snapshot | None, files: Files, salt: Callable[[], str]) -> Beginning:
-    """`salt` draws a random one for each service that has none."""
+    """`salt` draws a random one for each service that begins."""
     decided = {} if before is None else dict(before.rollouts)
     begun, taken, waiting = [], [], []
     for name, rollout in files.rollouts.items():
-        wanted = _of_file(rollout, files.insecure_demo)
         now = decided.get(name)
+        wanted = _of_file(rollout, files.insecure_demo, now)
         if now is None:
-            decided[name] = msgspec.structs.replace(wanted, salt=wanted.salt or salt())
+            decided[name] = msgspec.structs.replace(wanted, salt=salt())
             begun.append(name)
             continue
         unserved = files.insecure_demo and not files.known[name].issuperset(now.releases)
         if wanted.file == now.file and not unserved:
             continue
         if files.insecure_demo or not _may_show_more(now, wanted):
-            decided[name] = msgspec.structs.replace(wanted, salt=now.salt or salt())
+            decided[name] = wanted
             taken.append(name)
         else:
             waiting.append(name)
@@ -72,14 +72,12 @@ def digest_of_file(rollout: Rollout) -> str:
     return f"sha256:{sha256(rfc8785.dumps(said)).hexdigest()}"
 
 
-def _of_file(rollout: Rollout, insecure_demo: bool) -> Rollout:
-    mode = rollout.mode if insecure_demo else min(rollout.mode, Mode.SILENT, key=_ORDER.index)
-    return msgspec.structs.replace(rollout, mode=mode, file=rollout.file or digest_of_file(rollout))
+def _of_file(rollout: Rollout, insecure_demo: bool, now: Rollout | None) -> Rollout:
+    """With the salt that was drawn once, so that nobody changes sides by an edit."""
+    mode = rollout.mode if insecure_demo else lower(rollout.mode, Mode.SILENT)
+    salt = rollout.salt if now is None else now.salt
+    return msgspec.structs.replace(rollout, mode=mode, salt=salt, file=rollout.file or digest_of_file(rollout))
 
 
 def _may_show_more(now: Rollout, wanted: Rollout) -> bool:
-    """In doubt it may: then a person decides."""
-    same = msgspec.structs.replace(wanted, mode=now.mode, shadows=now.shadows, salt=now.salt, file=now.file)
-    if wanted.mode in (Mode.OFF, Mode.SHADOW) and _ORDER.index(wanted.mode) <= _ORDER.index(now.mode):
-        return False
-    return same != now or _ORDER.index(wanted.mode) > _ORDER.index(now.mode)
+    return bool(raises(Snapshot(1, {"": now}), Snapshot(2, {"": wanted})))

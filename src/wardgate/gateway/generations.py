@@ -9,10 +9,9 @@ import msgspec
 
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
+from wardgate.domain.rollout.assignment import RANK, lower
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.ports import Snapshots
-
-_ORDER = list(Mode)  # lowest visibility first
 
 
 class CatalogSnapshots:
@@ -32,10 +31,6 @@ class CatalogSnapshots:
         if newest is not self._of:
             self._told, self._of = self._fitted(newest, self._told.rollouts), newest
         return self._told
-
-    def following(self, catalog: Catalog) -> "CatalogSnapshots":
-        """For the catalog that may take this one's place."""
-        return CatalogSnapshots(self._decided, catalog)
 
     def expect(self, successor: "GenerationSnapshots | None") -> None:
         """It may take this one's place soon; None: it does not after all."""
@@ -58,8 +53,7 @@ class CatalogSnapshots:
         if decided is None or decided.champion not in known:
             if decided and before and expected is not None and decided.champion in expected._known.get(name, ()):
                 return lowered(before, decided)
-            mode = min((decided or own).mode, Mode.SILENT, key=_ORDER.index)
-            return Rollout(own.champion, mode, shadows=own.shadows)
+            return Rollout(own.champion, lower((decided or own).mode, Mode.SILENT), shadows=own.shadows)
         if known.issuperset(decided.releases):
             return decided
         challenger = decided.challenger
@@ -89,8 +83,8 @@ class FileSnapshots:
     """Meets `gateway.ports.Snapshots` for the calls of one catalog. They end on its releases, the only ones that they
     know; but what a later catalog has lowered or removed is hidden from them too."""
 
-    def __init__(self, catalog: Catalog, epoch: int = 1) -> None:
-        self._own = self._told = Snapshot(epoch, catalog.rollouts)
+    def __init__(self, rollouts: Mapping[str, Rollout], epoch: int = 1) -> None:
+        self._own = self._told = Snapshot(epoch, rollouts)
         self._successor: FileSnapshots | None = None
 
     def current(self) -> Snapshot:
@@ -103,9 +97,9 @@ class FileSnapshots:
             self._told = Snapshot(newest.epoch, rollouts)
         return self._told
 
-    def following(self, catalog: Catalog) -> "FileSnapshots":
+    def following(self, rollouts: Mapping[str, Rollout]) -> "FileSnapshots":
         """For the catalog that may take this one's place."""
-        return FileSnapshots(catalog, self._own.epoch + 1)
+        return FileSnapshots(rollouts, self._own.epoch + 1)
 
     def expect(self, successor: "GenerationSnapshots | None") -> None:
         """Nothing is decided of it before it is there."""
@@ -120,9 +114,12 @@ GenerationSnapshots = FileSnapshots | CatalogSnapshots
 
 
 def lowered(rollout: Rollout, newest: Rollout | None) -> Rollout:
-    """With its own releases, and the lower of both modes; off where there is no newest one."""
+    """With its own releases, and the lower of both modes; a challenger and preview users only where both have them. Off
+    where there is no newest one."""
     if newest is None:
         return msgspec.structs.replace(rollout, mode=Mode.OFF)
-    if _ORDER.index(newest.mode) > _ORDER.index(rollout.mode):
-        return rollout
-    return msgspec.structs.replace(rollout, mode=newest.mode, cohort=newest.cohort)
+    challenger = rollout.challenger if rollout.challenger == newest.challenger else None
+    kept = msgspec.structs.replace(rollout, challenger=challenger, preview=rollout.preview & newest.preview)
+    if RANK[newest.mode] > RANK[rollout.mode]:
+        return kept
+    return msgspec.structs.replace(kept, mode=newest.mode, cohort=newest.cohort)

@@ -23,11 +23,6 @@ def _is(*values: Any) -> Asks:
 
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
     "wardgate": (),
-    "service": (
-        ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
-        ("rollout.challenger.cohort", _given, "the champion answers all calls, and the challenger runs in shadow"),
-        ("rollout.preview", _given, "nobody sees a silent card"),
-    ),
     "features": (
         ("features.*.max_missing", _given, "missing values are not watched"),
         ("features.*.cohort", _given, "there are no rollups"),

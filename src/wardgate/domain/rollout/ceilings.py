@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
-
-_RANK = {mode: place for place, mode in enumerate((Mode.NONE, *[mode for mode in Mode if mode is not Mode.NONE]))}
 
 
 def unfolded(snapshot: Snapshot, side: Iterable[Ceiling]) -> tuple[Ceiling, ...]:
@@ -35,4 +33,4 @@ def with_ceilings(snapshot: Snapshot, side: Iterable[Ceiling]) -> Snapshot:
 
 
 def is_lower(one: Ceiling, other: Ceiling) -> bool:
-    return _RANK[one.mode] < _RANK[other.mode]
+    return RANK[one.mode] < RANK[other.mode]
