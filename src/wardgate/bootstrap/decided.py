@@ -224,10 +224,11 @@ class _Told:
         self._log.event("local_copy", standing=state)
 
     def begun(self, begun: Beginning) -> None:
+        waiting = [service for service in begun.waiting if service not in self.waiting]
         self.waiting = begun.waiting
-        for state, services in (("taken", begun.taken), ("waiting", begun.waiting)):
+        for standing, services in (("taken", begun.taken), ("waiting", waiting)):
             for service in services:
-                self._log.event("rollout_file", service_id=service, standing=state)
+                self._log.event("rollout_file", service_id=service, standing=standing)
 
     def fault(self, error: BaseException) -> None:
         self._fault("rollout", error)
