@@ -28,8 +28,9 @@ from tests.fakes.gateway_process import ended, start_gateway
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import oip_server
 from tests.fakes.processes import free_port
-from tests.fakes.spool import HungDisk, Spooled, kept, segments, spooled, until
-from tests.unit.gateway.test_shadow import BODY
+from tests.fakes.spool import HungDisk, Spooled, kept, segments, spooled
+from tests.fakes.two_releases import BODY
+from tests.fakes.waiting import until
 from wardgate.adapters.spool.frames import Gap, entries
 from wardgate.adapters.spool.writer import SpoolOptions, create
 from wardgate.adapters.sql.archive import SqlArchive
