@@ -8,7 +8,7 @@ import msgspec
 
 from wardgate.adapters.files.actions import prove_for_clients
 from wardgate.adapters.files.digest import config_digest
-from wardgate.adapters.files.library import Ground, Library, ground_of, inside, misnamed, shown, yaml_files
+from wardgate.adapters.files.library import Ground, Library, ground_of, shown
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.services import compile_service, parts_of
@@ -87,7 +87,7 @@ def _read_governance(ground: Ground, library: Library) -> None:
 
 def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
     folder = ground.path("services")
-    paths = yaml_files(folder)
+    paths = library.yaml_files(folder)
     if not paths and ground.readable:
         what = f"there is no service in {shown(folder)}"
         library.found(ground.document, ("paths", "services"), what, "put a file such as kidney-failure.yaml there")
@@ -98,25 +98,25 @@ def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
 def _read_models(ground: Ground, library: Library) -> dict[str, Model]:
     """Each folder, also one that no service names: a broken service file must not hide what is wrong there."""
     folder = ground.path("models")
-    names = [path.name for path in inside(folder) if path.is_dir()]
+    names = [path.name for path in library.files.inside(folder) if library.files.is_folder(path)]
     return {name: read_model(ground, library, name) for name in names if not name.startswith(".")}
 
 
 def _read_cards_and_rules(ground: Ground, library: Library) -> None:
     """As far as they can be judged alone."""
-    for path in yaml_files(ground.path("cards")):
+    for path in library.yaml_files(ground.path("cards")):
         card = library.yaml(path, CardFile)
         if card is not None:
             prove_for_clients(library, ground, card)
-    for path in yaml_files(ground.path("rules")):
+    for path in library.yaml_files(ground.path("rules")):
         library.yaml(path, Rule)
 
 
 def _tell_misnamed(ground: Ground, library: Library) -> None:
     models = ground.path("models")
     folders = [ground.path(kind) for kind in ("services", "cards", "rules")]
-    folders += [path / inner for path in inside(models) for inner in (".", "releases", "features")]
-    for path in (path for folder in folders for path in misnamed(folder)):
+    folders += [path / inner for path in library.files.inside(models) for inner in (".", "releases", "features")]
+    for path in (path for folder in folders for path in library.misnamed(folder)):
         what, remedy = "the file is not read", f"rename it to {path.stem}.yaml, or remove it"
         library.findings.append(Finding(shown(path), 0, "", what, remedy, warning=True))
 
