@@ -23,6 +23,7 @@ from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.domain.releases import Review
 from wardgate.domain.rollout.rollouts import Cohort, Rollout
 
 
@@ -50,8 +51,9 @@ def load(config: Path) -> Loaded:
     return Loaded(found.document, found.catalog, found.findings)
 
 
-def survey(config: Path) -> Survey:
-    """Never raises for what files hold; errors and warnings come in the order in which the files are read."""
+def survey(config: Path, today: str = "") -> Survey:
+    """Never raises for what files hold; errors and warnings come in the order in which the files are read. `today`, as
+    2027-05-01: reviews that should have been by then are told."""
     library, name = Library(), os.path.normpath(config)
     document = None
     try:
@@ -67,13 +69,14 @@ def survey(config: Path) -> Survey:
     models = _read_models(ground, library)
     _read_cards_and_rules(ground, library)
     _tell_misnamed(ground, library)
-    plans = _compile(ground, library, services, models)
+    plans = compile_all(ground, library, services, models)
+    _tell_reviews(library, plans, models, today)
     findings = tuple(dict.fromkeys(library.findings))
     sound = all(finding.warning for finding in findings)
     if document is None or not sound:
         return Survey(document, None, findings)
     digest = config_digest([document, *library.documents], ground.folder)
-    return Survey(document, _catalog(services, plans, digest), findings)
+    return Survey(document, catalog_of(services, plans, digest), findings)
 
 
 def _read_governance(ground: Ground, library: Library) -> None:
@@ -121,7 +124,15 @@ def _tell_misnamed(ground: Ground, library: Library) -> None:
         library.findings.append(Finding(shown(path), 0, "", what, remedy, warning=True))
 
 
-def _compile(
+def _tell_reviews(library: Library, plans: Sequence[ServicePlan], models: Mapping[str, Model], today: str) -> None:
+    for release in dict.fromkeys((each.model, each.version) for plan in plans for each in plan.releases.values()):
+        sheet = models[release[0]].releases[release[1]].sheet
+        if sheet.wire.dossier().review(today) is Review.EXPIRED:
+            what, remedy = "the review of this release is overdue", "review it, and set the next date in a new version"
+            library.found(sheet.document, ("review_by",), what, remedy, warning=True)
+
+
+def compile_all(
     ground: Ground, library: Library, services: Sequence[Sheet[Service]], models: Mapping[str, Model]
 ) -> list[ServicePlan]:
     _prove_families(library, services)
@@ -157,7 +168,7 @@ def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> Non
             library.found(document, ("outcome",), what, "state the same outcome in both: it goes by id")
 
 
-def _catalog(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:
+def catalog_of(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:
     by_id: dict[str, dict[str, ServicePlan]] = {}
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan

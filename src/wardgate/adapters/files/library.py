@@ -18,7 +18,7 @@ from wardgate.domain.findings import Finding
 W = TypeVar("W", bound=BaseModel)
 Read = Callable[[Path, str], tuple[Document, Sequence[Finding]]]
 
-_FOLDERS = {
+DEFAULT_PATHS = {
     "services": "services",
     "models": "models",
     "rules": "rules",
@@ -80,7 +80,7 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
         takers=tuple(_taker(client) for client in clients if isinstance(client, dict))
         if isinstance(clients, list)
         else (),
-        paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+        paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in DEFAULT_PATHS.items()},
         cds_hooks="2.0"
         if readable and isinstance(discovery, dict) and discovery.get("cds_hooks", "2.0") == "2.0"
         else "3.0",

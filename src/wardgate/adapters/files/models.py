@@ -163,6 +163,7 @@ def _read_release(ground: Ground, library: Library, path: Path, model: str, sche
     _prove_names(library, sheet, path, model)
     prove_endpoint(ground, library, sheet)
     _prove_evidence(library, sheet, path.parent)
+    _prove_limitations(library, sheet)
     _prove_range(library, sheet)
     probes = _read_probes(library, sheet, path.parent)
     schema = _schema_of(library, sheet, schemas)
@@ -201,6 +202,13 @@ def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> No
             what = f"{shown(path)} is not the file that was recorded"
             remedy = f"put the recorded file back, or record this one: {digest}"
             library.found(sheet.document, (*at, "sha256"), what, remedy)
+
+
+def _prove_limitations(library: Library, sheet: Sheet[Release]) -> None:
+    for number in sheet.wire.dossier().unanswered:
+        what = "nobody has answered this limitation"
+        remedy = "name the exclusion that watches over it (`check`), or say why none has to (`accepted`)"
+        library.found(sheet.document, ("limitations", number), what, remedy, warning=True)
 
 
 def _prove_range(library: Library, sheet: Sheet[Release]) -> None:

@@ -251,6 +251,7 @@ class _Compiler:
             rule_cards=rule_cards,
             basis=None if kept_for is None else basis_of(release.schema.schema, wire.endpoint.inputs.order, rules),
             kept_for=kept_for or 0.0,
+            dossier=wire.dossier(),
         )
 
     def _scope(self, outputs: bool = False) -> Scope:
