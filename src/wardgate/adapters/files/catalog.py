@@ -67,7 +67,7 @@ def survey(config: Path, today: str = "") -> Survey:
     _read_governance(ground, library)
     services = _read_services(ground, library)
     models = _read_models(ground, library)
-    _read_cards_and_rules(ground, library)
+    read_cards_and_rules(ground, library)
     _tell_misnamed(ground, library)
     plans = compile_all(ground, library, services, models)
     _tell_reviews(library, plans, models, today)
@@ -105,7 +105,7 @@ def _read_models(ground: Ground, library: Library) -> dict[str, Model]:
     return {name: read_model(ground, library, name) for name in names if not name.startswith(".")}
 
 
-def _read_cards_and_rules(ground: Ground, library: Library) -> None:
+def read_cards_and_rules(ground: Ground, library: Library) -> None:
     """As far as they can be judged alone."""
     for path in library.yaml_files(ground.path("cards")):
         card = library.yaml(path, CardFile)

@@ -233,7 +233,7 @@ def test_a_name_that_no_file_can_have_is_only_not_there(tmp_path: Path) -> None:
     long = "x" * 300
     edits = [
         ("file: probes.json", f"file: {long}.json"),
-        ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
+        ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
     ]
     config = sound_config(tmp_path, release=edits)
     keys = {finding.key for finding in survey(config).findings if long in finding.what}
@@ -245,7 +245,7 @@ def test_evidence_that_has_no_end_is_not_read(tmp_path: Path) -> None:
     """Regression: `check` never came back from a device."""
     digest = "0" * 64
     for path in ("/dev/zero", "."):
-        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {path}, sha256: "{digest}"}}]\n')
+        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {path}, sha256: "{digest}"}}]\n')
         found = survey(sound_config(tmp_path, release=edit)).findings
         assert [finding.key for finding in found if "cannot be read" in finding.what] == ["evidence.0.path"]
 
@@ -258,3 +258,26 @@ def test_one_file_read_as_two_kinds_is_wrong_as_one_of_them(tmp_path: Path) -> N
     found = [finding for finding in survey(config).findings if not finding.warning]
     assert {finding.file for finding in found} >= {str(tmp_path / "cards" / "kidney-failure.yaml")}
     assert len(set(found)) == len(found)
+
+
+def test_a_review_that_is_overdue_is_told(tmp_path: Path) -> None:
+    """A warning: policy decides what follows from it."""
+    config = sound_config(tmp_path, release=("score_range: [0, 1]", "score_range: [0, 1]\nreview_by: 2027-05-01"))
+    overdue = survey(config, "2027-05-02")
+    assert [(finding.key, finding.warning) for finding in overdue.findings] == [("review_by", True)]
+    assert overdue.catalog is not None
+    assert not survey(config, "2027-05-01").findings and not survey(config).findings
+
+
+def test_a_limitation_that_nobody_has_answered_is_told(tmp_path: Path) -> None:
+    text = "  - {text: Not validated in transplant recipients., check: transplant}"
+    for answer, keys in ((".}", ["limitations.0"]), ("., accepted: They are seen elsewhere.}", [])):
+        edit = (text, text.split(".,")[0] + answer)
+        assert [finding.key for finding in survey(sound_config(tmp_path, release=edit)).findings] == keys
+
+
+def test_a_limitation_has_one_answer(tmp_path: Path) -> None:
+    edit = ("check: transplant}", "check: transplant, accepted: It is rare.}")
+    assert [finding.what for finding in survey(sound_config(tmp_path, release=edit)).findings] == [
+        "two answers to one limitation"
+    ]
