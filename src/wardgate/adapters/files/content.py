@@ -19,14 +19,12 @@ from wardgate.adapters.files.places import DISK, Held
 from wardgate.adapters.files.wire import Sheet, sheet
 from wardgate.adapters.files.wire_service import Service
 from wardgate.adapters.files.yaml_documents import read_yaml_as_far_as_possible
-from wardgate.control.ports import Content
+from wardgate.control.ports import MAX_CONTENT, Content
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog, ReleasePlan
 
-MAX_BYTES = 32 * 1024 * 1024
-"""Of all files of a release together: what a store keeps for ever."""
 MAX_FILES = 200
 _CONFIG = "wardgate.yaml"
 
@@ -175,14 +173,14 @@ class _Gathering:
             return place in self._files
         try:
             with DISK.open(real) as file:
-                content = file.read(MAX_BYTES - self._size + 1)
+                content = file.read(MAX_CONTENT - self._size + 1)
         except (OSError, ValueError):
             what = "the file cannot be read"
             raise ConfigurationError([Finding(str(real), 0, "", what, "check its permissions")]) from None
         self._size += len(content)
         self._real[place], self._files[place] = real, content
-        if self._size > MAX_BYTES or len(self._files) > MAX_FILES:
-            what = f"the files of a release are more than {MAX_BYTES // 2**20} MiB, or more than {MAX_FILES}"
+        if self._size > MAX_CONTENT or len(self._files) > MAX_FILES:
+            what = f"the files of a release are more than {MAX_CONTENT // 2**20} MiB, or more than {MAX_FILES}"
             remedy = "keep a digest of what is large (a manifest of a data set) in place of the thing itself"
             raise ConfigurationError([Finding(str(real), 0, "", what, remedy)])
         return True

@@ -185,7 +185,7 @@ def test_what_is_wrong_is_told_at_the_file_itself(tmp_path: Path) -> None:
 def test_more_than_a_store_keeps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = sound_config(tmp_path)
     _add_evidence(config, b"x" * 5000)
-    monkeypatch.setattr(module, "MAX_BYTES", 6000)
+    monkeypatch.setattr(module, "MAX_CONTENT", 6000)
     with pytest.raises(ConfigurationError) as error:
         taken(config)
     assert "MiB" in error.value.findings[0].what
