@@ -147,7 +147,7 @@ def compile_all(
 
 
 def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> None:
-    """Files may share an id, with different hooks, one model, one rollout and one rule of outcomes."""
+    """Files may share an id, with different hooks, one model, card, set of rules, rollout and rule of outcomes."""
     first: dict[str, Sheet[Service]] = {}
     hooks: dict[tuple[str, str], str] = {}
     for service in services:
@@ -163,9 +163,19 @@ def _prove_families(library: Library, services: Sequence[Sheet[Service]]) -> Non
         if wire.rollout != other.wire.rollout and not (service.lacks("rollout") or other.lacks("rollout")):
             what = f"{other.document.file} has this id with another rollout"
             library.found(document, ("rollout",), what, "state the same rollout in both: it goes by id")
+        if wire.card != other.wire.card and not (service.lacks("card") or other.lacks("card")):
+            what = f"{other.document.file} has this id with another card"
+            library.found(document, ("card",), what, "use one card, or another id: a release has one digest")
+        if _rules(wire) != _rules(other.wire):
+            what = f"{other.document.file} has this id with other rules in its fallback"
+            library.found(document, ("fallback",), what, "name the same rules in both: a release has one digest")
         if wire.outcome != other.wire.outcome:
             what = f"{other.document.file} has this id with another outcome"
             library.found(document, ("outcome",), what, "state the same outcome in both: it goes by id")
+
+
+def _rules(service: Service) -> set[str]:
+    return {step.rule for step in service.fallback if step.rule is not None}
 
 
 def catalog_of(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:

@@ -158,10 +158,7 @@ class _Gathering:
             self._take("models", f"{model}/features/{version}.yaml")
 
     def _data(self, path: Path) -> Mapping[str, Any]:
-        try:
-            document, _ = read_yaml_as_far_as_possible(path, str(path))
-        except ConfigurationError as error:
-            raise ConfigurationError(error.findings) from None
+        document, _ = read_yaml_as_far_as_possible(path, str(path))
         data: Mapping[str, Any] = document.data
         return data
 

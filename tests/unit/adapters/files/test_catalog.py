@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.config_tree import FILES, sound_config
+from tests.fakes.config_tree import FILES, Edit, sound_config
 from wardgate.adapters.files.catalog import load, survey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
 from wardgate.domain.errors import ConfigurationError
@@ -281,3 +281,23 @@ def test_a_limitation_has_one_answer(tmp_path: Path) -> None:
     assert [finding.what for finding in survey(sound_config(tmp_path, release=edit)).findings] == [
         "two answers to one limitation"
     ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "key"),
+    [
+        (("card: kidney-failure", "card: other"), "card"),
+        (("deadline:", "fallback: [{rule: ckd-stage}]\ndeadline:"), "fallback"),
+    ],
+)
+def test_files_of_one_id_have_one_card_and_one_set_of_rules(tmp_path: Path, edit: Edit, key: str) -> None:
+    """Or a release would have a digest for each hook, and a rollout names one."""
+    config = sound_config(tmp_path)
+    service, card = (tmp_path / FILES[name][0] for name in ("service", "card"))
+    card.with_name("other.yaml").write_text(card.read_text())
+    second = service.read_text().replace("hook: patient-view", "hook: encounter-start")
+    assert second.count(edit[0]) == 1
+    service.with_name("second.yaml").write_text(second)
+    assert survey(config).catalog is not None
+    service.with_name("second.yaml").write_text(second.replace(*edit))
+    assert key in [finding.key for finding in survey(config).findings]
