@@ -145,6 +145,7 @@ class ReleaseEntry(msgspec.Struct, frozen=True):
     service: str
     model: str
     version: str
+    file: str  # digest of the release file alone, which never changes under its version
     submitted_at: float  # epoch seconds
     submitted_by: str
     retires_at: float | None = None  # from when on it may be retired; None: nobody has announced it

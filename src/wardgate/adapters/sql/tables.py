@@ -188,6 +188,7 @@ RELEASE_CONTENTS = Table(
     Column("service", NAME, nullable=False),
     Column("model", NAME, nullable=False),
     Column("version", NAME, nullable=False),
+    Column("file", NAME, nullable=False),  # digest of the release file alone
     Column("submitted_at", Double, nullable=False),
     Column("submitted_by", NAME, nullable=False),
     Column("retires_at", Double),

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("service", _NAME, nullable=False),
         sa.Column("model", _NAME, nullable=False),
         sa.Column("version", _NAME, nullable=False),
+        sa.Column("file", _NAME, nullable=False),
         sa.Column("submitted_at", sa.Double, nullable=False),
         sa.Column("submitted_by", _NAME, nullable=False),
         sa.Column("retires_at", sa.Double),
