@@ -75,6 +75,7 @@ class Catalog(msgspec.Struct, frozen=True):
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
     digest: str = ""  # "sha256:..." over all files
+    previews: Mapping[str, tuple[str, ...]] = {}  # by service id: users who see silent cards, as `Practitioner/id`
 
     def follow_ups(self) -> dict[str, FollowUp]:
         """By service id: files of one id state the same."""
