@@ -16,6 +16,7 @@ from wardgate.domain.governance import BUILT_IN, Policy
 from wardgate.domain.hooks import ContextField
 from wardgate.domain.inference.calibration import Calibration
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
+from wardgate.domain.releases import Dossier
 from wardgate.domain.rollout.rollouts import Rollout
 
 
@@ -38,6 +39,7 @@ class ReleasePlan(msgspec.Struct, frozen=True):
     rule_cards: Mapping[str, CardPlan] = {}  # by the name of a rule of the ladder
     basis: Basis | None = None  # of its cached scores; None: none is kept
     kept_for: float = 0.0  # seconds that a score is worth keeping
+    dossier: Dossier = Dossier()
 
 
 class ServicePlan(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.config_tree import FILES, sound_config
+from tests.fakes.config_tree import FILES, Edit, sound_config
 from wardgate.adapters.files.catalog import load, survey
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
@@ -278,7 +278,7 @@ def test_a_name_that_no_file_can_have_is_only_not_there(tmp_path: Path) -> None:
     long = "x" * 300
     edits = [
         ("file: probes.json", f"file: {long}.json"),
-        ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
+        ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
     ]
     config = sound_config(tmp_path, release=edits)
     keys = {finding.key for finding in survey(config).findings if long in finding.what}
@@ -290,7 +290,7 @@ def test_evidence_that_has_no_end_is_not_read(tmp_path: Path) -> None:
     """Regression: `check` never came back from a device."""
     digest = "0" * 64
     for path in ("/dev/zero", "."):
-        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {path}, sha256: "{digest}"}}]\n')
+        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {path}, sha256: "{digest}"}}]\n')
         found = survey(sound_config(tmp_path, release=edit)).findings
         assert [finding.key for finding in found if "cannot be read" in finding.what] == ["evidence.0.path"]
 
@@ -303,3 +303,46 @@ def test_one_file_read_as_two_kinds_is_wrong_as_one_of_them(tmp_path: Path) -> N
     found = [finding for finding in survey(config).findings if not finding.warning]
     assert {finding.file for finding in found} >= {str(tmp_path / "cards" / "kidney-failure.yaml")}
     assert len(set(found)) == len(found)
+
+
+def test_a_review_that_is_overdue_is_told(tmp_path: Path) -> None:
+    """A warning: policy decides what follows from it."""
+    config = sound_config(tmp_path, release=("score_range: [0, 1]", "score_range: [0, 1]\nreview_by: 2027-05-01"))
+    overdue = survey(config, "2027-05-02")
+    assert [(finding.key, finding.warning) for finding in overdue.findings] == [("review_by", True)]
+    assert overdue.catalog is not None
+    assert not survey(config, "2027-05-01").findings and not survey(config).findings
+
+
+def test_a_limitation_that_nobody_has_answered_is_told(tmp_path: Path) -> None:
+    text = "  - {text: Not validated in transplant recipients., check: transplant}"
+    for answer, keys in ((".}", ["limitations.0"]), ("., accepted: They are seen elsewhere.}", [])):
+        edit = (text, text.split(".,")[0] + answer)
+        assert [finding.key for finding in survey(sound_config(tmp_path, release=edit)).findings] == keys
+
+
+def test_a_limitation_has_one_answer(tmp_path: Path) -> None:
+    edit = ("check: transplant}", "check: transplant, accepted: It is rare.}")
+    assert [finding.what for finding in survey(sound_config(tmp_path, release=edit)).findings] == [
+        "two answers to one limitation"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "key"),
+    [
+        (("card: kidney-failure", "card: other"), "card"),
+        (("deadline:", "fallback: [{rule: ckd-stage}]\ndeadline:"), "fallback"),
+    ],
+)
+def test_files_of_one_id_have_one_card_and_one_set_of_rules(tmp_path: Path, edit: Edit, key: str) -> None:
+    """Or a release would have a digest for each hook, and a rollout names one."""
+    config = sound_config(tmp_path)
+    service, card = (tmp_path / FILES[name][0] for name in ("service", "card"))
+    card.with_name("other.yaml").write_text(card.read_text())
+    second = service.read_text().replace("hook: patient-view", "hook: encounter-start")
+    assert second.count(edit[0]) == 1
+    service.with_name("second.yaml").write_text(second)
+    assert survey(config).catalog is not None
+    service.with_name("second.yaml").write_text(second.replace(*edit))
+    assert key in [finding.key for finding in survey(config).findings]
