@@ -25,7 +25,7 @@ def content(number: int, service: str = "kidney-failure", files: dict[str, bytes
 
 
 def entry(of: Content, number: int = 0) -> ReleaseEntry:
-    return ReleaseEntry(of.digest, of.service, of.model, of.version, NOW + number, "os:ada")
+    return ReleaseEntry(of.digest, of.service, of.model, of.version, "sha256:f", NOW + number, "os:ada")
 
 
 @pytest.fixture

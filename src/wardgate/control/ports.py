@@ -58,11 +58,11 @@ class SnapshotStore(Protocol):
 
 
 class HotCopy(Protocol):
-    """Where replicas see at once what was decided: Redis, or nothing. Also for a lowering while the durable store is
-    away."""
+    """Where replicas see at once what was decided: Redis, or this process's memory. Also for a lowering while the
+    durable store is away."""
 
     def put(self, kept: KeptSnapshot) -> None:
-        """And tells all replicas that there is news."""
+        """And tells all replicas that there is news. Nothing where it has a sound one of a later epoch."""
         ...
 
     def get(self) -> KeptSnapshot | None: ...
@@ -72,6 +72,10 @@ class HotCopy(Protocol):
         ...
 
     def lowered(self) -> Sequence[bytes]: ...
+
+    def forget(self, ceiling_ids: Sequence[str]) -> None:
+        """Ceilings that the durable store holds by now, or has lifted."""
+        ...
 
 
 class LocalCopy(Protocol):
@@ -96,11 +100,12 @@ class Replica(msgspec.Struct, frozen=True):
     config: str  # digest of its files
     releases: tuple[str, ...]  # digests that it could show
     hidden: str = ""  # why it shows nothing; empty: it does
+    highest: int = 0  # epoch that it has ever seen: what stands in a store that was put back from a backup may be older
 
 
 class Replicas(Protocol):
     def beat(self, replica: Replica) -> None:
-        """There it is, and this is where it stands."""
+        """There it is, and this is where it stands; `seen` is the store's to say."""
         ...
 
     def leave(self, replica_id: str) -> None:
@@ -140,6 +145,7 @@ class ReleaseEntry(msgspec.Struct, frozen=True):
     service: str
     model: str
     version: str
+    file: str  # digest of the release file alone, which never changes under its version
     submitted_at: float  # epoch seconds
     submitted_by: str
     retires_at: float | None = None  # from when on it may be retired; None: nobody has announced it

@@ -40,6 +40,7 @@ class ReleasePlan(msgspec.Struct, frozen=True):
     basis: Basis | None = None  # of its cached scores; None: none is kept
     kept_for: float = 0.0  # seconds that a score is worth keeping
     dossier: Dossier = Dossier()
+    file: str = ""  # "sha256:..." of the release file alone, which never changes under its version
 
 
 class ServicePlan(msgspec.Struct, frozen=True):

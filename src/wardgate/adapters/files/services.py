@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel
 
 from wardgate.adapters.files.actions import prove_actions, tell
-from wardgate.adapters.files.digest import release_digest
+from wardgate.adapters.files.digest import digest_of, release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model, ReadRelease, Schema
@@ -252,6 +252,7 @@ class _Compiler:
             basis=None if kept_for is None else basis_of(release.schema.schema, wire.endpoint.inputs.order, rules),
             kept_for=kept_for or 0.0,
             dossier=wire.dossier(),
+            file=digest_of(release.sheet.document.data),
         )
 
     def _scope(self, outputs: bool = False) -> Scope:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TEXT
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("service", _NAME, nullable=False),
         sa.Column("model", _NAME, nullable=False),
         sa.Column("version", _NAME, nullable=False),
+        sa.Column("file", _NAME, nullable=False),
         sa.Column("submitted_at", sa.Double, nullable=False),
         sa.Column("submitted_by", _NAME, nullable=False),
         sa.Column("retires_at", sa.Double),
