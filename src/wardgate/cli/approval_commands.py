@@ -63,8 +63,8 @@ def _approve(commands: Commands) -> None:
         "approve",
         help="approve a release for a mode, or the policy itself; take it back",
         description="Approve a release, by its digest, for a mode and what is beneath; or, as `approve governance`, "
-        "the policy of governance.yaml, which holds once two people have. On the audit chain, by whoever has the token in "
-        "WARDGATE_TOKEN. See docs/governance.md.",
+        "the policy of governance.yaml, which holds once two people have. On the audit chain, by whoever has the token "
+        "in WARDGATE_TOKEN. See docs/governance.md.",
         epilog="Exit: 0 it is on the chain, 1 not.",
     )
     approve.add_argument("service", metavar="SERVICE", help=f"the id of a service; or {_POLICY}")
