@@ -1,6 +1,7 @@
 """The desk of approvals: what it takes, and what it refuses with which words. The ways around it: law 2."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,9 +17,9 @@ from tests.fakes.approving import (
     SERVICE,
     TECHNICAL,
     Approving,
-    Person,
     person,
 )
+from tests.fakes.audit import MemoryChain
 from wardgate.control.approvals import LONGEST, ApprovalRefused, Cause
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import highest, person_of, subject_of
@@ -33,7 +34,7 @@ ASKING = msgspec.structs.replace(MIRA, remark="Few patients at night: the ward i
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Approving]:
-    made = Approving(tmp_path)
+    made = Approving(tmp_path, store=MemoryChain())
     yield made
     made.close()
 
@@ -144,7 +145,7 @@ def test_exceptions_that_are_refused(ground: Approving) -> None:
     author, by nobody who approves."""
     refused(ground, Cause.REMARK, lambda: allow(ground, MIRA))
     for until in (-1.0, LONGEST + DAY, 0.0):
-        refused(ground, Cause.TIME, lambda until=until: allow(ground, until=until))
+        refused(ground, Cause.TIME, partial(allow, ground, until=until))
     refused(ground, Cause.NOTHING, lambda: allow(ground, figure=Figure.NIGHTS))
     errors = (SERVICE, DIGEST, Mode.CANARY, Figure.ERRORS, ground.now + DAY)
     refused(ground, Cause.NOT_ALLOWED, lambda: ground.desk.allow(ASKING, *errors))

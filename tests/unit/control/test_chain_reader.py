@@ -1,58 +1,21 @@
 """The chain read on, and proved: what was seen stays as it was."""
 
-from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from time import perf_counter
 
 import pytest
 
-from tests.fakes.audit import NOW, chain_of, event
-from wardgate.control.audit import AuditUnavailable, Happened, Remark, Wanted
+from tests.fakes.audit import MemoryChain, chain_of
+from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.approvals import subject_of
-from wardgate.domain.audit import START, Action, Link, SealedEntry, seal
+from wardgate.domain.audit import Action, SealedEntry
 
 SUBJECT = subject_of("kidney-failure", "sha256:" + "1" * 64)
 
 
-class Chain:
-    """In memory, with a switch; the entries can be changed by hand. Meets `control.audit.AuditStore`."""
-
-    def __init__(self, *entries: SealedEntry) -> None:
-        self.list, self.down_at, self.read = list(entries), -1, 0
-
-    def entries(self, after: int = 0) -> Iterator[SealedEntry]:
-        for entry in (each for each in self.list if each.number > after):
-            if entry.number == self.down_at:
-                raise AuditUnavailable("it is away")
-            self.read += 1
-            yield entry
-
-    def add(self, **changes: object) -> None:
-        last = self.list[-1].link if self.list else START
-        self.list.append(seal(event(last.number + 1, **changes), last, NOW))
-
-    def approve(self, who: str) -> None:
-        self.add(
-            who=who, what=Action.RELEASE_APPROVE, subject=SUBJECT, before=None, after="canary as approver-clinical"
-        )
-
-    def append(self, happened: Sequence[Happened], now: float) -> list[Link]:
-        raise NotImplementedError
-
-    def search(self, wanted: Wanted) -> Iterator[SealedEntry]:
-        raise NotImplementedError
-
-    def last(self) -> Link:
-        raise NotImplementedError
-
-    def close(self) -> None: ...
-
-    def remark(self, event_id: str) -> Remark | None:
-        raise NotImplementedError
-
-    def erase_remark(self, event_id: str) -> bool:
-        raise NotImplementedError
+def approve(chain: MemoryChain, who: str) -> None:
+    chain.add(who=who, what=Action.RELEASE_APPROVE, subject=SUBJECT, before=None, after="canary as approver-clinical")
 
 
 def people(reader: ChainReader) -> list[str]:
@@ -60,24 +23,24 @@ def people(reader: ChainReader) -> list[str]:
 
 
 def test_only_what_is_new_is_read() -> None:
-    chain = Chain(*chain_of(50))
-    chain.approve("mira/0")
+    chain = MemoryChain(*chain_of(50))
+    approve(chain, "mira/0")
     reader = ChainReader(chain)
     assert people(reader) == ["mira"] and chain.read == 51
     before = reader.read()
-    chain.approve("jon/0")
+    approve(chain, "jon/0")
     assert people(reader) == ["mira", "jon"] and chain.read == 51 + 1 + 2
     assert [each.person for each in before.approvals(SUBJECT)] == ["mira"], "what somebody has does not change"
 
 
 def test_an_empty_chain_says_nothing() -> None:
-    assert people(ChainReader(Chain())) == []
+    assert people(ChainReader(MemoryChain())) == []
 
 
 @pytest.mark.parametrize("number", [1, 20, 41])
 def test_a_flipped_letter_is_seen(number: int) -> None:
-    chain = Chain(*chain_of(40))
-    chain.approve("mira/0")
+    chain = MemoryChain(*chain_of(40))
+    approve(chain, "mira/0")
     entry = chain.list[number - 1]
     chain.list[number - 1] = SealedEntry(entry.number, entry.seal, entry.text.replace("v", "w", 1))
     with pytest.raises(ChainBroken) as broken:
@@ -91,7 +54,7 @@ def resealed(entry: SealedEntry, old: str, new: str) -> SealedEntry:
 
 
 def test_an_entry_with_a_seal_of_its_own_is_seen_by_the_next_one() -> None:
-    chain = Chain(*chain_of(3))
+    chain = MemoryChain(*chain_of(3))
     chain.list[1] = resealed(chain.list[1], "alert_rate", "all_is_well")
     with pytest.raises(ChainBroken):
         ChainReader(chain).read()
@@ -99,8 +62,8 @@ def test_an_entry_with_a_seal_of_its_own_is_seen_by_the_next_one() -> None:
 
 def test_a_key_that_stands_twice_is_no_approval() -> None:
     """Readers may differ on which of them counts."""
-    chain = Chain()
-    chain.approve("mira/0")
+    chain = MemoryChain()
+    approve(chain, "mira/0")
     twice = '"to":"active as approver-clinical","to":"canary as approver-clinical"'
     chain.list[0] = resealed(chain.list[0], '"to":"canary as approver-clinical"', twice)
     with pytest.raises(ChainBroken):
@@ -109,7 +72,7 @@ def test_a_key_that_stands_twice_is_no_approval() -> None:
 
 @pytest.mark.parametrize("taken", [slice(0, 1), slice(2, 3), slice(1, 3)])
 def test_what_is_missing_is_seen(taken: slice) -> None:
-    chain = Chain(*chain_of(5))
+    chain = MemoryChain(*chain_of(5))
     del chain.list[taken]
     with pytest.raises(ChainBroken):
         ChainReader(chain).read()
@@ -117,7 +80,7 @@ def test_what_is_missing_is_seen(taken: slice) -> None:
 
 def test_an_end_that_was_seen_and_is_gone_is_never_forgotten() -> None:
     """Nor is one that was written anew."""
-    chain = Chain(*chain_of(5))
+    chain = MemoryChain(*chain_of(5))
     reader = ChainReader(chain)
     reader.read()
     last = chain.list.pop()
@@ -132,7 +95,7 @@ def test_an_end_that_was_seen_and_is_gone_is_never_forgotten() -> None:
 
 
 def test_an_anchor_shows_what_a_new_process_has_not_seen() -> None:
-    chain = Chain(*chain_of(5))
+    chain = MemoryChain(*chain_of(5))
     anchored = {4: chain.list[3].seal}
     assert people(ChainReader(chain, lambda: anchored)) == []
     for seen in ({4: "0" * 64}, {6: "0" * 64}):
@@ -141,11 +104,11 @@ def test_an_anchor_shows_what_a_new_process_has_not_seen() -> None:
 
 
 def test_a_store_that_goes_away_half_way_changes_nothing() -> None:
-    chain = Chain(*chain_of(5))
+    chain = MemoryChain(*chain_of(5))
     reader = ChainReader(chain)
     reader.read()
-    chain.approve("mira/0")
-    chain.approve("jon/0")
+    approve(chain, "mira/0")
+    approve(chain, "jon/0")
     chain.down_at = 7
     with pytest.raises(AuditUnavailable):
         reader.read()
@@ -155,7 +118,7 @@ def test_a_store_that_goes_away_half_way_changes_nothing() -> None:
 
 def test_a_long_chain_is_read_fast_and_then_at_once() -> None:
     """20,000 entries within 2 s on a busy machine, for 100,000 in 2 s on a free one; then what is new in no time."""
-    chain = Chain(*chain_of(2000))
+    chain = MemoryChain(*chain_of(2000))
     link = chain.list[-1].link
     for number in range(2001, 20_001):  # sealed by hand: `seal` takes longer than reading
         text = chain.list[0].text.replace('"number":1,', f'"number":{number},').replace("0" * 64, link.seal)
