@@ -18,7 +18,7 @@ from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed
 from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.record_names import RecordNames, card
-from wardgate.domain.records import DecisionRecord
+from wardgate.domain.records import DecisionRecord, EventType
 
 DAY = 86400.0
 SERVICE = "kidney-failure"
@@ -91,7 +91,7 @@ def weeks_in_shadow(digest: str, now: float, days: int, each: int = 48, **change
             number,
             **{
                 "at": now - 3600 - number * step,
-                "event_type": "shadow",
+                "event_type": EventType.SHADOW,
                 "of": f"{number:08x}-0000-4000-8000-00000000000f",
                 "mode": "shadow",
                 "arm": "shadow",
