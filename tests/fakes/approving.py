@@ -1,4 +1,4 @@
-"""People who approve, on a real chain: a desk, gates, and figures that a test sets."""
+"""People who approve, on a real chain or one in memory: a desk, gates, and figures that a test sets."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ import msgspec
 
 from tests.fakes.audit import AuditGround
 from wardgate.control.approvals import ApprovalDesk
+from wardgate.control.audit import AuditStore
 from wardgate.control.chain_reader import ChainReader
 from wardgate.control.gates import Gates, ReleaseFacts
 from wardgate.domain.admin_tokens import Role
@@ -55,8 +56,8 @@ MIRA, JON = person("mira/0a0a0a0a0a0a", CLINICAL), person("jon/0b0b0b0b0b0b", TE
 class Approving:
     """Submitted by `os:sam`, with all figures as they should be; under `policy`, which two people have approved."""
 
-    def __init__(self, folder: Path, policy: Policy | None = POLICY) -> None:
-        self.ground = AuditGround(folder)
+    def __init__(self, folder: Path, policy: Policy | None = POLICY, store: AuditStore | None = None) -> None:
+        self.ground = AuditGround(folder, store)
         self.now = 1_790_000_000.5
         self.tier, self.figures = "high", {Figure.SHADOW_DAYS: 20.0, Figure.ERRORS: 0.0}
         self.seen: list[tuple[str, ...]] = []

@@ -7,6 +7,7 @@ import msgspec
 
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
+from wardgate.control.ports import StoreUnavailable
 from wardgate.domain.approvals import Ledger, subject_of
 from wardgate.domain.gates import GateLine, Reading, Said, Verdict, approval_lines, gate
 from wardgate.domain.governance import MEASURES, Figure, Source, asked_for, higher_tier
@@ -75,14 +76,13 @@ class Gates:
         """
         if self._open():
             return ()
-        facts = self._facts(service, digest)
-        if facts is None:
-            return (_no_release,)
         try:
-            ledger = self._reader.read()
-        except (ChainBroken, AuditUnavailable) as error:
-            return (_no_chain(error),)
-        asked = asked_for(ledger.charter.policy, self._tier(facts, beside), step, standing)
+            facts = self._facts(service, digest)
+            if facts is None:
+                return (_no_release,)
+            asked = asked_for((ledger := self._reader.read()).charter.policy, self._tier(facts, beside), step, standing)
+        except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
+            return (_no_answer(error),)
         readings = self._readings(facts, asked.evidence, ledger, who)
         return gate(asked, step, self._said(ledger, service, digest), readings)
 
@@ -92,17 +92,21 @@ class Gates:
 
     def approved(self, service: str, release: str, mode: Mode) -> bool:
         """Whether the approvals hold that it needs in that mode; evidence is not asked."""
+        return all(line.holds for line in self.approvals_of(service, release, mode))
+
+    def approvals_of(self, service: str, digest: str, mode: Mode) -> tuple[GateLine, ...]:
+        """As `gates_of`, without evidence."""
         if self._open():
-            return True
-        facts = self._facts(service, release)
-        if facts is None:
-            return False
+            return ()
         try:
+            facts = self._facts(service, digest)
+            if facts is None:
+                return (_no_release,)
             ledger = self._reader.read()
-        except (ChainBroken, AuditUnavailable):
-            return False
+        except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
+            return (_no_answer(error),)
         asked = asked_for(ledger.charter.policy, facts.tier, mode)
-        return all(line.holds for line in approval_lines(asked, mode, self._said(ledger, service, release)))
+        return tuple(approval_lines(asked, mode, self._said(ledger, service, digest)))
 
     def _tier(self, facts: ReleaseFacts, beside: str) -> str:
         other = self._facts(facts.service, beside) if beside and beside != facts.digest else facts
@@ -144,9 +148,13 @@ class Gates:
         return Reading(None, "nobody can tell from here") if proves is None else Reading(float(proves))
 
 
-_no_release = GateLine("release", "a known one", "nobody knows it", Verdict.UNKNOWN, "wardgate release list")
+_no_release = GateLine(
+    "release", "a known one", "none", Verdict.UNKNOWN, "neither files nor store give one that can be compiled"
+)
 
 
-def _no_chain(error: ChainBroken | AuditUnavailable) -> GateLine:
+def _no_answer(error: ChainBroken | AuditUnavailable | StoreUnavailable) -> GateLine:
+    if isinstance(error, StoreUnavailable):
+        return GateLine("releases", "there", "not", Verdict.UNKNOWN, error.meaning)
     verdict = Verdict.FAIL if isinstance(error, ChainBroken) else Verdict.UNKNOWN
     return GateLine("audit chain", "sound and there", "not", verdict, error.meaning)

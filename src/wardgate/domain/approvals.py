@@ -29,6 +29,7 @@ READ = frozenset(
         Action.RELEASE_SUBMIT,
         Action.RELEASE_APPROVE,
         Action.RELEASE_WITHDRAW,
+        Action.RELEASE_RETIRING,
         Action.RELEASE_RETIRE,
         Action.GATE_EXCEPTION,
         Action.GOVERNANCE_APPROVE,
@@ -40,7 +41,7 @@ READ = frozenset(
 _STEPS, _ROLES = "|".join(STEPS), "|".join(APPROVERS)
 _APPROVED = re.compile(rf"({_STEPS}) as ({_ROLES})")
 _WITHDRAWN = re.compile(rf"({_STEPS}) as ({_ROLES}) by (\S+)")
-_EXCEPTED = re.compile(rf"({_STEPS}) without ({'|'.join(Figure)}) until ([0-9T:.Z-]{24})")
+_EXCEPTED = re.compile(rf"({_STEPS}) without ({'|'.join(Figure)}) until ([0-9T:.Z-]{{24}})")
 _POLICY = "governance"
 
 
@@ -147,7 +148,9 @@ class Ledger:
                 self._approve(entry)
             case Action.RELEASE_WITHDRAW:
                 self._withdraw(entry)
-            case Action.RELEASE_RETIRE:
+            case Action.RELEASE_RETIRING if entry.after == "stays":
+                self._retired.discard(entry.subject)
+            case Action.RELEASE_RETIRING | Action.RELEASE_RETIRE:
                 self._retired.add(entry.subject)
             case Action.GATE_EXCEPTION:
                 self._except(entry)
@@ -161,6 +164,7 @@ class Ledger:
         return tuple(dict.fromkeys(self._submitted.get(subject, ())))
 
     def retired(self, subject: str) -> bool:
+        """Also where that is announced: nothing is raised to it any more."""
         return subject in self._retired
 
     def approvals(self, subject: str) -> tuple[Approval, ...]:

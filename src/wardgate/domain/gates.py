@@ -70,7 +70,7 @@ def approval_lines(asked: Asked, mode: Mode, said: Said) -> list[GateLine]:
     """One for each role and the mode that it is for; before them whether there is something to approve."""
     lines = []
     if said.retired:
-        lines.append(GateLine("retired", "a release in use", "a retired one", Verdict.FAIL, "submit it anew"))
+        lines.append(GateLine("retired", "no", "yes, or announced", Verdict.FAIL, "take another release"))
     if not asked.seats:
         return lines
     if not said.authors:

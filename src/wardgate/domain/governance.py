@@ -6,7 +6,7 @@ Steps add up: a release that goes to canary needs what shadow, silent and canary
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import rfc8785
@@ -22,6 +22,9 @@ EYES = 2
 """People who approve an edit of the policy itself, before it counts."""
 _LONGEST = 4000
 """Letters of a policy, so that it has a place on the audit chain."""
+
+
+_A_DAY = 86400.0
 
 
 class Figure(StrEnum):
@@ -131,7 +134,7 @@ class Need(msgspec.Struct, frozen=True, order=True):
     number: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1
 
 
-class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of one step. `four_eyes`: nobody approves what she brought in. `exception`: its evidence may be excepted."""
 
     approvals: tuple[Need, ...] = ()
@@ -143,11 +146,11 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 Tier = Mapping[Mode, Demand]
 
 
-class Policy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A step that a tier leaves out demands nothing of its own; a tier that is left out is that of the default."""
 
     tiers: Mapping[str, Tier] = {}
-    put_back_within: Annotated[float, msgspec.Meta(gt=0)] = 86400.0  # seconds
+    put_back_within: Annotated[float, msgspec.Meta(gt=0)] = _A_DAY  # seconds
 
     def tier(self, name: str) -> Tier:
         """Of an unknown one, the strictest."""
@@ -220,11 +223,21 @@ def _seats(demands: Iterable[tuple[Mode, Demand]]) -> tuple[Seat, ...]:
 
 
 def text_of(policy: Policy) -> str:
-    """Canonical JSON (RFC 8785). Raises ValueError for one that is too long for the audit chain."""
-    text = rfc8785.dumps(msgspec.to_builtins(policy, order="deterministic")).decode()
+    """Canonical JSON (RFC 8785), what is as it is by default left out, so that a default which is added later changes
+    no digest. Raises ValueError for one that is too long for the audit chain."""
+    tiers = {
+        name: {step.value: _without_defaults(demand) for step, demand in tier.items()}
+        for name, tier in policy.tiers.items()
+    }
+    rest = {} if policy.put_back_within == _A_DAY else {"put_back_within": policy.put_back_within}
+    text = rfc8785.dumps({"tiers": tiers, **rest}).decode()
     if len(text) > _LONGEST:
         raise ValueError(f"the policy has {len(text)} letters; the audit chain takes {_LONGEST}")
     return text
+
+
+def _without_defaults(demand: Demand) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(demand).items() if value}
 
 
 def digest_of(policy: Policy) -> str:

@@ -14,13 +14,14 @@ from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.services import compile_service, parts_of
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import CardFile
-from wardgate.adapters.files.wire_governance import Governance
+from wardgate.adapters.files.wire_governance import Governance, compiled
 from wardgate.adapters.files.wire_rule import Rule
 from wardgate.adapters.files.wire_service import CohortEntry, Service
 from wardgate.adapters.files.yaml_documents import read_yaml_as_far_as_possible
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
+from wardgate.domain.governance import BUILT_IN, Policy
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.releases import Review
@@ -64,7 +65,7 @@ def survey(config: Path, today: str = "") -> Survey:
         if not os.path.isfile(config):
             return Survey(None, None, error.findings)
     ground = ground_of(document or Document(name, {}, {}), config, readable=document is not None)
-    _read_governance(ground, library)
+    policy = _read_governance(ground, library)
     services = _read_services(ground, library)
     models = _read_models(ground, library)
     read_cards_and_rules(ground, library)
@@ -76,16 +77,18 @@ def survey(config: Path, today: str = "") -> Survey:
     if document is None or not sound:
         return Survey(document, None, findings)
     digest = config_digest([document, *library.documents], ground.folder)
-    return Survey(document, catalog_of(services, plans, digest), findings)
+    return Survey(document, catalog_of(services, plans, digest, policy), findings)
 
 
-def _read_governance(ground: Ground, library: Library) -> None:
+def _read_governance(ground: Ground, library: Library) -> Policy:
+    """The strict default where there is no file, or where it is wrong, which is told."""
     path = ground.path("governance")
     named = isinstance(ground.document.data.get("paths"), dict) and "governance" in ground.document.data["paths"]
     if named or os.path.exists(path):
         sheet = library.yaml(path, Governance)
         if sheet is not None:
-            library.findings += not_active(sheet.document, "governance")
+            return compiled(library, sheet)
+    return BUILT_IN
 
 
 def _read_services(ground: Ground, library: Library) -> list[Sheet[Service]]:
@@ -178,13 +181,15 @@ def _rules(service: Service) -> set[str]:
     return {step.rule for step in service.fallback if step.rule is not None}
 
 
-def catalog_of(services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str) -> Catalog:
+def catalog_of(
+    services: Sequence[Sheet[Service]], plans: Sequence[ServicePlan], digest: str, policy: Policy = BUILT_IN
+) -> Catalog:
     by_id: dict[str, dict[str, ServicePlan]] = {}
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan
     rollouts = {service.wire.id: _rollout(service.wire, by_id[service.wire.id]) for service in services}
     previews = {service.wire.id: service.wire.rollout.preview for service in services}
-    return Catalog(by_id, rollouts, digest, previews)
+    return Catalog(by_id, rollouts, digest, previews, policy)
 
 
 def _rollout(service: Service, by_hook: Mapping[str, ServicePlan]) -> Rollout:

@@ -6,8 +6,10 @@ import pytest
 
 from tests.fakes.config_tree import FILES, Edit, sound_config
 from wardgate.adapters.files.catalog import load, survey
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
 from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.governance import BUILT_IN, Demand, Figure, Need, Policy
 from wardgate.domain.inference.calibration import Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import OutputSpec, Shape
 from wardgate.domain.outcomes import Mode, Reason
@@ -201,21 +203,64 @@ def test_the_demo_passes_without_a_warning() -> None:
     assert result.findings == () and result.catalog is not None
 
 
-def test_a_governance_file_is_validated(tmp_path: Path) -> None:
-    """Beside wardgate.yaml or where paths.governance says; its gates are not active yet."""
+def test_a_governance_file_is_compiled(tmp_path: Path) -> None:
+    """Beside wardgate.yaml or where paths.governance says; without one, the strict default holds."""
     config = sound_config(tmp_path)
-    file = config.with_name("governance.yaml")
-    file.write_text(
-        "tiers:\n  high:\n    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}}\n"
+    assert load(config).catalog.policy == BUILT_IN
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n"
+        "  high:\n"
+        "    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}}\n"
+        "    active: {approvals: [{role: approver-clinical, number: 2}], four_eyes: true, exception: true}\n"
+        "put_back_within: 2h\n"
     )
-    assert [finding.what for finding in survey(config).findings] == [f"not active yet: {file}:tiers"]
+    loaded = load(config)
+    assert loaded.warnings == ()
+    assert loaded.catalog.policy == Policy(
+        {
+            "high": {
+                Mode.SILENT: Demand((Need(Role.APPROVER_TECHNICAL),), evidence={Figure.SHADOW_DAYS: 7}),
+                Mode.ACTIVE: Demand((Need(Role.APPROVER_CLINICAL, 2),), True, exception=True),
+            }
+        },
+        7200,
+    )
 
-    file.write_text("tiers:\n  huge:\n    silent: {approvals: [{role: x, number: 0}]}\n    silnt: {}\n")
+
+def test_tiers_and_steps_are_those_that_there_are(tmp_path: Path) -> None:
+    config = sound_config(tmp_path)
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n  huge:\n    silent: {approvals: [{role: approver-clinical, number: 0}]}\n    silnt: {}\n"
+    )
     assert {(finding.line, finding.key) for finding in survey(config).findings} == {
         (2, "tiers.huge"),
         (3, "tiers.huge.silent.approvals.0.number"),
         (4, "tiers.huge.silnt"),
     }
+
+
+def test_what_a_governance_file_cannot_demand_is_told(tmp_path: Path) -> None:
+    """With what was probably meant."""
+    config = sound_config(tmp_path)
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n"
+        "  high:\n"
+        "    canary: {evidence: {shadow_dys: 7, errors: 2}, approvals: [{role: clinical}]}\n"
+        "  low:\n"
+        "    canary: {approvals: [{role: approver-privacy}, {role: approver-privacy}]}\n"
+        "  medium: {}\n"
+    )
+    told = {(finding.line, finding.key): finding for finding in survey(config).findings}
+    assert set(told) == {
+        (3, "tiers.high.canary.evidence.shadow_dys"),
+        (3, "tiers.high.canary.evidence.errors"),
+        (3, "tiers.high.canary.approvals.0.role"),
+        (5, "tiers.low.canary.approvals"),
+        (6, "tiers.medium"),
+    }
+    assert told[3, "tiers.high.canary.evidence.shadow_dys"].remedy == "did you mean `shadow_days`?"
+    assert told[3, "tiers.high.canary.approvals.0.role"].remedy == "did you mean `approver-clinical`?"
+    assert told[6, "tiers.medium"].warning and told[3, "tiers.high.canary.evidence.errors"].what.endswith("above 1")
 
 
 def test_paths_start_at_the_folder_of_wardgate_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
