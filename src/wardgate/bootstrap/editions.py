@@ -6,7 +6,7 @@ needs no store for that.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.files.content import ContentRefused, compile_content
@@ -14,7 +14,7 @@ from wardgate.adapters.files.digest import digest_of
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.bootstrap.configured import Configured
-from wardgate.control.ports import ReleaseEntry, StoreUnavailable
+from wardgate.control.ports import ReleaseEntry, ReleaseStore, StoreUnavailable
 from wardgate.control.releases import changed_files
 from wardgate.domain.documents import Document
 from wardgate.domain.editions import Lack, Pending, assemble, pending, wanted
@@ -60,9 +60,7 @@ class Editions:
     @property
     def kept(self) -> Mapping[str, frozenset[str]]:
         """By service, the digests that can answer although no file gives them."""
-        found: dict[str, set[str]] = {}
-        for entry in self._entries:
-            found.setdefault(entry.service, set()).add(entry.digest)
+        found = _by_service(self._entries)
         for digest, catalog in list(self._given.items()):
             for service in catalog.services:
                 found.setdefault(service, set()).add(digest)
@@ -135,6 +133,18 @@ class Editions:
         for finding in sorted(findings - self._told, key=lambda finding: finding.key):
             self._log.finding("warning" if finding.warning else "error", finding)
         self._told = findings
+
+
+def kept_in(store: ReleaseStore) -> Callable[[], Mapping[str, frozenset[str]]]:
+    """`Editions.kept` for a process that answers no calls. Blocking; raises StoreUnavailable."""
+    return lambda: {service: frozenset(digests) for service, digests in _by_service(store.entries()).items()}
+
+
+def _by_service(entries: Iterable[ReleaseEntry]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        found.setdefault(entry.service, set()).add(entry.digest)
+    return found
 
 
 def _of_lack(lack: Lack) -> Finding:
