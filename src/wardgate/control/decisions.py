@@ -11,14 +11,15 @@ _MOST = 2000
 
 
 class StoredDecisions:
-    """Meets `control.releases.Decisions`. What this deployment did not write is told as StoreUnavailable."""
+    """Meets `control.releases.Decisions`. What this deployment did not write is told as StoreUnavailable. `sealer`
+    None: there is no key, so nothing that stands there can be believed. `files`: where rollouts begin."""
 
-    def __init__(self, store: SnapshotStore, sealer: Sealer) -> None:
-        self._store, self._sealer = store, sealer
+    def __init__(self, store: SnapshotStore, sealer: Sealer | None, files: Mapping[str, Rollout]) -> None:
+        self._store, self._sealer, self._files = store, sealer, files
 
     def rollouts(self) -> Mapping[str, Rollout]:
         kept = self._store.newest()
-        return {} if kept is None else self._opened(kept).rollouts
+        return self._files if kept is None else {**self._files, **self._opened(kept).rollouts}
 
     def champions(self, service: str, since: float) -> Mapping[str, float]:
         ended: dict[str, float] = {}
@@ -34,6 +35,8 @@ class StoredDecisions:
         return ended
 
     def _opened(self, kept: KeptSnapshot) -> Snapshot:
+        if self._sealer is None:
+            raise StoreUnavailable("what was decided cannot be read without `pseudonym_key`, which authenticates it")
         try:
             return self._sealer.open(kept)
         except Unsound:

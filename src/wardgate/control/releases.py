@@ -9,6 +9,7 @@ Nothing of this changes what anybody sees: that a rollout names a release is dec
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -123,7 +124,7 @@ class ReleaseDesk:
             told += [f"The rollout of {service} names it as {role}." for role in _roles(rollout, entry.digest)]
         way_back = self._options.way_back
         until = self._decisions.champions(entry.service, now - way_back).get(entry.digest)
-        if until is not None and not told:
+        if until is not None and not told and until != inf:
             days = f"{moment(until)[:10]}, and is a way back until {moment(until + way_back)[:10]}"
             told.append(f"It was the champion of {entry.service} until {days}.")
         return told
