@@ -8,7 +8,7 @@ AGREEMENT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wardgate/agreement-$(shell c
 STAMP := $(VENV)/.setup-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup system-packages model-servers demo test test-corpus test-agreement check lint types contracts unit proof bench lock clean
+.PHONY: setup system-packages model-servers demo test test-corpus test-agreement check lint types contracts secrets advisories sbom unit proof bench lock clean
 
 setup: $(STAMP)
 
@@ -63,8 +63,20 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports --no-cache
 
+# What looks like a secret in files that git has or would take, and nobody has reviewed.
+secrets: setup
+	@$(BIN)/python -m tests.supply_chain.secret_scan
+
+# Known vulnerabilities of what is locked. Without a database in reach it says so, and fails nothing.
+advisories: setup
+	@$(BIN)/python -m tests.supply_chain.advisories
+
+# The bill of materials of what runs, CycloneDX, with licences.
+sbom: setup
+	@$(BIN)/python -m tests.supply_chain.sbom build/sbom.cdx.json
+
 # The tests come last, so that their closing line is the last word.
-check: lint types contracts test
+check: lint types contracts secrets advisories test
 
 # FUZZ says how many mutated bodies are sent; a million take some ten minutes on an idle machine.
 FUZZ ?= 1000000

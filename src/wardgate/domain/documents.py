@@ -27,6 +27,10 @@ class Document(msgspec.Struct, frozen=True):
     data: Any
     lines: Mapping[Place, tuple[int, int]]
 
+    def __repr__(self) -> str:
+        """Nothing of the data: a password may stand there."""
+        return f"Document({self.file!r})"
+
     def line(self, place: Place) -> int:
         """The line of this place or, where it is not written, of the nearest one around it."""
         for length in range(len(place), 0, -1):

@@ -336,9 +336,9 @@ class _Feed(_Wire):
 
 
 class _Stores(_Wire):
-    hot: Annotated[str, BeforeValidator(_hot_store)] = "memory"
+    hot: Annotated[str, BeforeValidator(_hot_store), Field(repr=False)] = "memory"
     """memory, or redis:// (rediss:// with TLS) for several replicas: docs/stores.md."""
-    durable: Annotated[str, BeforeValidator(_durable_store)] = "sqlite:///var/wardgate.db"
+    durable: Annotated[str, BeforeValidator(_durable_store), Field(repr=False)] = "sqlite:///var/wardgate.db"
     """sqlite:/// and a path, or postgresql:// for several replicas: docs/stores.md."""
     spool: _Text = "var/spool"
     """A folder of the local disk: decision records on their way to the durable store (docs/records.md)."""
