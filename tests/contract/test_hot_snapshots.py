@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.fakes.redis_server import RedisServer
-from tests.fakes.rollouts import OTHERS, SEALER, ceiling, kept, snapshot
+from tests.fakes.snapshots import OTHERS, SEALER, ceiling, kept, snapshot
 from wardgate.adapters.memory.snapshots import MemorySnapshots
 from wardgate.adapters.redis.snapshots import NEWS, SNAPSHOT, RedisSnapshotOptions, RedisSnapshots
 from wardgate.control.ports import HotCopy, KeptSnapshot, StoreUnavailable

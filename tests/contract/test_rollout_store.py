@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.contract.conftest import PATIENT_POSTGRES, PATIENT_SQLITE, Store
-from tests.fakes.rollouts import CHANGE, SEALER, everything, kept, replica, snapshot
+from tests.fakes.snapshots import CHANGE, SEALER, everything, kept, replica, snapshot
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
@@ -191,7 +191,7 @@ def test_replicas_that_beat_at_once_do_not_lose_each_other(store: Store) -> None
 
 WRITING = """
 import sys
-from tests.fakes.rollouts import CHANGE, kept
+from tests.fakes.snapshots import CHANGE, kept
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite

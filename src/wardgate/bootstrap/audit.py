@@ -13,6 +13,7 @@ from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
+from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
@@ -38,6 +39,11 @@ def audit_store_of(place: DurablePlace) -> SqlAuditStore:
 def token_store_of(place: DurablePlace) -> SqlTokenStore:
     """Asks nobody yet."""
     return SqlTokenStore(database_of(place))
+
+
+def release_store_of(place: DurablePlace) -> SqlReleaseStore:
+    """Asks nobody yet."""
+    return SqlReleaseStore(database_of(place))
 
 
 def token_desk(store: SqlTokenStore, trail: AuditTrail) -> TokenDesk:

@@ -101,9 +101,8 @@ def opened(config: Path) -> Iterator[Open]:
     """Raises ConfigurationError, StoreRefused, CannotTell."""
     from wardgate.adapters.sql.snapshots import SqlSnapshotStore
     from wardgate.bootstrap.approving import governed
-    from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, token_store_of
+    from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of, token_store_of
     from wardgate.bootstrap.durable import archive_of
-    from wardgate.bootstrap.releases import release_store_of
 
     examination = examine(config)
     configured = configured_of(examination, config.parent)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from wardgate.domain.rollout.rollouts import Ceiling
+from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 
 class StoreUnavailable(Exception):
@@ -78,13 +78,24 @@ class HotCopy(Protocol):
         ...
 
 
+class LocalSeen(msgspec.Struct, frozen=True):
+    """What a replica's own file says. `age`: seconds since that was last known to be the newest; None: nobody knows."""
+
+    snapshot: Snapshot
+    ceilings: tuple[Ceiling, ...]
+    age: float | None
+
+
 class LocalCopy(Protocol):
-    """This replica's own file: what it saw last, so that a restart shows no more than that."""
+    """This replica's own file: what it saw last, so that a restart shows no more than that. For one thread."""
 
-    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling]) -> None: ...
+    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling], fresh: float) -> None:
+        """`ceilings` are those that no snapshot holds yet; `fresh`: when this was last known to be the newest, on the
+        copy's clock. Raises OSError."""
+        ...
 
-    def load(self) -> tuple[KeptSnapshot, Sequence[Ceiling]] | None:
-        """None: there is none yet, or it is damaged or forged (which is told)."""
+    def load(self) -> LocalSeen | None:
+        """None: there is none yet. Raises ValueError where it is damaged or forged, and OSError."""
         ...
 
 

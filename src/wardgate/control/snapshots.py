@@ -23,7 +23,7 @@ LARGEST = 4 * 1024**2
 T = TypeVar("T")
 
 
-class Unsound(Exception):
+class Unsound(ValueError):
     """What a store gave back is not what this deployment wrote. Says nothing of what it was."""
 
 

@@ -76,6 +76,7 @@ class Catalog(msgspec.Struct, frozen=True):
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
     digest: str = ""  # "sha256:..." over all files
+    previews: Mapping[str, tuple[str, ...]] = {}  # by service id: users who see silent cards, as `Practitioner/id`
     policy: Policy = BUILT_IN
     """Of governance.yaml. Which one holds is on the audit chain (`domain.approvals.Charter`)."""
 

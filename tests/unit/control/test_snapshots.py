@@ -6,7 +6,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.rollouts import OTHERS, SEALER, ceiling, everything, kept, snapshot
+from tests.fakes.snapshots import OTHERS, SEALER, ceiling, everything, kept, snapshot
 from wardgate.control.snapshots import LARGEST, Sealer, Unsound, document_of, snapshot_of
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.pseudonyms import KeyRing, Purpose

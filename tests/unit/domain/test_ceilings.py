@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.rollouts import ceiling, snapshot
+from tests.fakes.snapshots import ceiling, snapshot
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.rollouts import Ceiling
@@ -36,7 +36,7 @@ def test_whatever_the_order_the_lowest_of_each_holds(
     random.shuffle(shuffled)
     effective = with_ceilings(whole, side)
     assert set(effective.ceilings) == set(with_ceilings(whole, shuffled).ceilings)
-    order = list(Mode)
+    order = [Mode.NONE, *[mode for mode in Mode if mode is not Mode.NONE]]
     for name in {each.id for each in (*own, *side)} - over:
         lowest = min((each.mode for each in (*own, *side) if each.id == name), key=order.index)
         assert [each.mode for each in effective.ceilings if each.id == name] == [lowest]

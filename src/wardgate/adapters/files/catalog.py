@@ -25,7 +25,7 @@ from wardgate.domain.governance import BUILT_IN, Policy
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.releases import Review
-from wardgate.domain.rollout.rollouts import Cohort, Rollout
+from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Rollout
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -188,22 +188,26 @@ def catalog_of(
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan
     rollouts = {service.wire.id: _rollout(service.wire, by_id[service.wire.id]) for service in services}
-    return Catalog(by_id, rollouts, digest, policy)
+    previews = {service.wire.id: service.wire.rollout.preview for service in services}
+    return Catalog(by_id, rollouts, digest, previews, policy)
 
 
 def _rollout(service: Service, by_hook: Mapping[str, ServicePlan]) -> Rollout:
     """With the digests of the releases, which all files of an id give alike."""
     entry, plan = service.rollout, next(iter(by_hook.values()))
     cohort = None if entry.cohort is None else _cohort(entry.cohort)
-    challengers = () if entry.challenger is None else (entry.challenger.release,)
-    others = dict.fromkeys(each for each in (*challengers, *entry.shadow) if each != entry.champion)
+    challenger = None
+    if entry.challenger is not None:
+        challenger = Challenger(plan.version(entry.challenger.release).digest, _cohort(entry.challenger.cohort))
     return Rollout(
         plan.version(entry.champion).digest,
         Mode(entry.mode),
         cohort,
-        shadows=tuple(plan.version(each).digest for each in others),
+        challenger,
+        shadows=tuple(plan.version(each).digest for each in dict.fromkeys(entry.shadow) if each != entry.champion),
+        salt=service.id,  # a file draws no random one; what it does must be the same in every replica
     )
 
 
 def _cohort(entry: CohortEntry) -> Cohort:
-    return Cohort(entry.sites, entry.units, entry.roles, entry.hooks, entry.percent)
+    return Cohort(entry.sites, entry.units, entry.roles, entry.hooks, entry.percent, By(entry.by))

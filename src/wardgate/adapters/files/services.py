@@ -12,7 +12,6 @@ from wardgate.adapters.files.digest import digest_of, release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model, ReadRelease, Schema
-from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.proofs import (
     prove_bands,
     prove_context,
@@ -65,7 +64,6 @@ def parts_of(
 ) -> Parts:
     """Tells what does not exist; what cannot be read has been told."""
     document, wire = service.document, service.wire
-    library.findings += not_active(document, "service")
     prove_service(ground, library, service)
     if model is None:
         path = shown(ground.path("models") / wire.model)
@@ -112,7 +110,6 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     found = {release.version for release in releases.values()}
     if _errors(library) > before or any(version not in found for version in versions):
         return None
-    cohort_names_sites = wire.rollout.cohort is not None and bool(wire.rollout.cohort.sites)
     return ServicePlan(
         id=wire.id,
         hook=wire.hook,
@@ -122,7 +119,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         prefetch=_as_read(prefetch, releases.values()),
         deadline=wire.deadline,
         risk_tier=wire.risk_tier,
-        names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
+        names_sites=wire.threshold is not None and bool(wire.threshold.sites),
         releases=releases,
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),

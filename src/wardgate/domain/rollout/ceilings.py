@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
-
-_ORDER = list(Mode)  # lowest visibility first
 
 
 def unfolded(snapshot: Snapshot, side: Iterable[Ceiling]) -> tuple[Ceiling, ...]:
@@ -19,7 +17,7 @@ def unfolded(snapshot: Snapshot, side: Iterable[Ceiling]) -> tuple[Ceiling, ...]
         if ceiling.id in snapshot.lifted:
             continue
         before = found.get(ceiling.id) or known.get(ceiling.id)
-        if before is None or _lower(ceiling, before):
+        if before is None or is_lower(ceiling, before):
             found[ceiling.id] = ceiling
     return tuple([found[name] for name in sorted(found)])
 
@@ -34,5 +32,5 @@ def with_ceilings(snapshot: Snapshot, side: Iterable[Ceiling]) -> Snapshot:
     return msgspec.structs.replace(snapshot, ceilings=(*kept, *added))
 
 
-def _lower(one: Ceiling, other: Ceiling) -> bool:
-    return _ORDER.index(one.mode) < _ORDER.index(other.mode)
+def is_lower(one: Ceiling, other: Ceiling) -> bool:
+    return RANK[one.mode] < RANK[other.mode]

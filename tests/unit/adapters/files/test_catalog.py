@@ -14,7 +14,7 @@ from wardgate.domain.inference.calibration import Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import OutputSpec, Shape
 from wardgate.domain.outcomes import Mode, Reason
 from wardgate.domain.plans import ReleasePlan, ServicePlan
-from wardgate.domain.rollout.rollouts import Cohort, Rollout
+from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Rollout
 
 ROOT = Path(__file__).parents[4]
 
@@ -129,7 +129,7 @@ def test_rollouts_begin_as_the_files_say(tmp_path: Path) -> None:
 
     cohort = Cohort(sites=frozenset({"hospital_a"}), roles=frozenset({"practitioner"}))
     digest = catalog.services["kidney-failure"]["patient-view"].version("1.0.0").digest
-    assert catalog.rollouts == {"kidney-failure": Rollout(digest, Mode.CANARY, cohort)}
+    assert catalog.rollouts == {"kidney-failure": Rollout(digest, Mode.CANARY, cohort, salt="kidney-failure")}
 
 
 def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> None:
@@ -144,6 +144,26 @@ def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> Non
     assert list(releases) == [release.digest for release in releases.values()]
 
 
+def test_a_rollout_is_read_whole(tmp_path: Path) -> None:
+    """Percentages with the service's id as their salt, so that every replica and every restart draws alike; users of
+    previews as they are named, until they have a client."""
+    rollout = 'cohort: {percent: 12.25, by: encounter}, challenger: {release: "1.1.0", cohort: {roles: [nurse]}}'
+    config = sound_config(tmp_path, service=("mode: active", f"mode: active, {rollout}, preview: [Practitioner/7]"))
+    release = tmp_path / FILES["release"][0]
+    release.with_name("1.1.0.yaml").write_text(release.read_text().replace('version: "1.0.0"', 'version: "1.1.0"'))
+    catalog = load(config).catalog
+
+    plan = catalog.services["kidney-failure"]["patient-view"]
+    assert catalog.rollouts["kidney-failure"] == Rollout(
+        plan.version("1.0.0").digest,
+        Mode.ACTIVE,
+        Cohort(percent=12.25, by=By.ENCOUNTER),
+        Challenger(plan.version("1.1.0").digest, Cohort(roles=frozenset({"nurse"}))),
+        salt="kidney-failure",
+    )
+    assert catalog.previews == {"kidney-failure": ("Practitioner/7",)}
+
+
 def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
     """With the errors alone; warnings go with a sound catalog."""
     with pytest.raises(ConfigurationError) as caught:
@@ -154,17 +174,10 @@ def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
 
 def test_steps_that_are_not_built_are_told_once_for_each_key(tmp_path: Path) -> None:
     """By file and key, and calls run as if the step were absent."""
-    edits = (
-        (
-            'rollout: {champion: "1.0.0", mode: active}',
-            'rollout: {champion: "1.0.0", mode: silent, preview: [Practitioner/1]}',
-        ),
-        ("deadline: 500ms", "fallback: [{cached: {max_age: 12h}}, none]\nsuppress: {same: [patient], for: 24h}"),
-    )
-    loaded = load(sound_config(tmp_path, service=edits))
-    file = tmp_path / FILES["service"][0]
+    loaded = load(sound_config(tmp_path, features=("  - name: egfr\n", "  - name: egfr\n    max_missing: 0.1\n")))
+    file = tmp_path / FILES["features"][0]
 
-    assert [warning.what for warning in loaded.warnings] == [f"not active yet: {file}:rollout.preview"]
+    assert [warning.what for warning in loaded.warnings][:1] == [f"not active yet: {file}:features.0.max_missing"]
 
 
 @pytest.mark.parametrize("ladder", ["fallback: [none]", "fallback: []", "absence_means: nothing"])
