@@ -148,14 +148,15 @@ def _by_service(entries: Iterable[ReleaseEntry]) -> dict[str, set[str]]:
 
 
 def _of_lack(lack: Lack) -> Finding:
-    what = f"release {short(lack.digest)} was decided on, and cannot answer: {lack.why}"
-    remedy = f"`wardgate release list {lack.service_id}` shows what is kept; put its files back, or change the rollout"
+    what = f"release {short(lack.digest)} was decided on, and cannot answer: {lack.why} (wardgate release list)"
+    remedy = "put its files back and submit them, or change the rollout"
     return Finding("", 0, lack.service_id, what, remedy, warning=not lack.hides)
 
 
 def _of_pending(waiting: Pending) -> Finding:
-    what = f"the files of {waiting} wait: {short(waiting.decided)} was decided on, and goes on"
-    remedy = f"`wardgate release diff {waiting.service_id}` shows what differs, `wardgate release new` submits it"
+    goes_on = f"{short(waiting.decided)} was decided on, and goes on"
+    what = f"the files of {waiting} wait: {goes_on} (wardgate release diff {waiting.service_id})"
+    remedy = f"`wardgate release new {waiting.service_id}` submits them"
     return Finding("", 0, waiting.service_id, what, remedy, warning=True)
 
 
