@@ -90,10 +90,10 @@ def run(arguments: Sequence[str]) -> int:
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)
-        case "release":
-            return release_commands.run(options)
         case "gate" | "approve" | "exception":
             return approval_commands.run(options)
+        case "release":
+            return release_commands.run(options)
         case _:
             from wardgate.cli import call
 
