@@ -13,6 +13,7 @@ from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unp
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.adapters.files.whole import whole_file
 from wardgate.cli.check import examine, show_findings
+from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.control.audit import AuditUnavailable, Remark, Wanted
 from wardgate.domain.audit import Action, Anchor, Deed, Fault, Found, SealedEntry, Verdict, Verifier, body_of, moment
@@ -256,9 +257,3 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
     parts = [said["number"], said["at"], said["who"], said["what"], said["subject"], result, change]
     parts += [said.get("reason"), said.get("ticket"), *more, f'"{text}"' if text else ""]
     return "  ".join(str(part) for part in parts if part)
-
-
-def now() -> float:
-    import time
-
-    return time.time()  # noqa: TID251 - a command reads the clock

@@ -13,6 +13,8 @@ import msgspec
 
 from wardgate.adapters.files.catalog import survey
 from wardgate.adapters.files.library import untold
+from wardgate.cli.clock import today
+from wardgate.cli.governance_view import demands_of
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -40,7 +42,7 @@ class Examination(msgspec.Struct, frozen=True):
 
 def examine(config: Path) -> Examination:
     """Reads every file once; what is wrong in `wardgate.yaml` does not hide what is wrong in the others."""
-    found = survey(config)
+    found = survey(config, today())
     if found.document is None:
         return Examination(None, None, found.findings)
     try:
@@ -179,6 +181,8 @@ def summary(config: str, examination: Examination) -> str:
     releases = _releases(examination.catalog)
     services = len(examination.catalog.services)
     lines = [f"{sound}: {_count(services, 'service')}, {_count(len(releases), 'release')}", *releases]
+    if examination.settings is not None:
+        lines += demands_of(examination.catalog, examination.settings.insecure_demo)
     return "\n".join(lines) + "\n"
 
 

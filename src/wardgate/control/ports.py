@@ -4,7 +4,7 @@ All of these block, are thread-safe and bounded in time, and raise StoreUnavaila
 wrong with the store.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -130,6 +130,10 @@ class Replicas(Protocol):
         ...
 
 
+MAX_CONTENT = 32 * 1024 * 1024
+"""Bytes of all files of a release together: what a store keeps for ever."""
+
+
 class Content(msgspec.Struct, frozen=True):
     """The files of a release, whole: what its digest covers. `files` maps a place, seen from the folder of
     `wardgate.yaml` with its default paths, to the bytes that stood there."""
@@ -143,6 +147,7 @@ class Content(msgspec.Struct, frozen=True):
 
 class ReleaseState(StrEnum):
     SUBMITTED = "submitted"
+    RETIRING = "retiring"  # announced: nothing may be raised to it any more
     RETIRED = "retired"
 
 
@@ -151,20 +156,36 @@ class ReleaseEntry(msgspec.Struct, frozen=True):
     service: str
     model: str
     version: str
-    submitted_at: float
+    file: str  # digest of the release file alone, which never changes under its version
+    submitted_at: float  # epoch seconds
     submitted_by: str
-    state: ReleaseState = ReleaseState.SUBMITTED
+    retires_at: float | None = None  # from when on it may be retired; None: nobody has announced it
+    retired_at: float | None = None
+
+    @property
+    def state(self) -> ReleaseState:
+        if self.retired_at is not None:
+            return ReleaseState.RETIRED
+        return ReleaseState.SUBMITTED if self.retires_at is None else ReleaseState.RETIRING
 
 
 class ReleaseStore(Protocol):
     """Content that was submitted for approval, by digest. Never changed; kept when a release is retired."""
 
     def put(self, content: Content, entry: ReleaseEntry) -> bool:
-        """False: there is that digest already."""
+        """False: there is that digest already, and it stays as it is."""
         ...
 
     def content(self, digest: str) -> Content | None: ...
 
-    def entries(self, service: str | None = None) -> Iterator[ReleaseEntry]: ...
+    def entries(self, service: str | None = None) -> Sequence[ReleaseEntry]:
+        """The oldest first."""
+        ...
 
-    def retire(self, digest: str) -> bool: ...
+    def announce(self, digest: str, retires_at: float | None) -> bool:
+        """None takes it back. False: there is no such release, or it is retired."""
+        ...
+
+    def retire(self, digest: str, now: float) -> bool:
+        """For good. False: there is no such release, or it is retired already."""
+        ...

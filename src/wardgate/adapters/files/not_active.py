@@ -27,7 +27,6 @@ NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
         ("features.*.max_missing", _given, "missing values are not watched"),
         ("features.*.cohort", _given, "there are no rollups"),
     ),
-    "governance": (("tiers", _given, "insecure_demo stands for all approvals"),),
 }
 """By kind of file: key, what counts as asking for it, and what happens instead."""
 

@@ -1,6 +1,5 @@
 """One service file with its model, card and rules: proved against each other and compiled."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TypeVar
@@ -9,7 +8,7 @@ import msgspec
 from pydantic import BaseModel
 
 from wardgate.adapters.files.actions import prove_actions, tell
-from wardgate.adapters.files.digest import release_digest
+from wardgate.adapters.files.digest import digest_of, release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model, ReadRelease, Schema
@@ -89,7 +88,7 @@ def _named(
     ground: Ground, library: Library, service: Sheet[Service], kind: str, name: str, place: Place, wire: type[W]
 ) -> Sheet[W] | None:
     path = ground.path(kind) / f"{name}.yaml"
-    if not os.path.isfile(path):
+    if not library.files.is_file(path):
         library.found(service.document, place, f"{shown(path)} does not exist", "create it, or mend the name")
         return None
     return library.yaml(path, wire)
@@ -249,6 +248,8 @@ class _Compiler:
             rule_cards=rule_cards,
             basis=None if kept_for is None else basis_of(release.schema.schema, wire.endpoint.inputs.order, rules),
             kept_for=kept_for or 0.0,
+            dossier=wire.dossier(),
+            file=digest_of(release.sheet.document.data),
         )
 
     def _scope(self, outputs: bool = False) -> Scope:

@@ -181,6 +181,22 @@ TOKENS = Table(
     Column("revoked", Double),
 )
 
+RELEASE_CONTENTS = Table(
+    "release_contents",
+    METADATA,
+    Column("digest", NAME, primary_key=True),
+    Column("service", NAME, nullable=False),
+    Column("model", NAME, nullable=False),
+    Column("version", NAME, nullable=False),
+    Column("file", NAME, nullable=False),  # digest of the release file alone
+    Column("submitted_at", Double, nullable=False),
+    Column("submitted_by", NAME, nullable=False),
+    Column("retires_at", Double),
+    Column("retired_at", Double),
+    Column("content", LargeBinary, nullable=False),  # its files, compressed
+    Index("release_contents_service", "service", "submitted_at"),
+)
+
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,

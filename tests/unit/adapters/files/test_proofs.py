@@ -137,7 +137,7 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ("probes", (FILES["probes"][1], "[{]"), "probes", 1, "", "JSON"),
     (
         "release",
-        ("score_range: [0, 1]\n", 'evidence: [{kind: report, path: none.md, sha256: "' + "0" * 64 + '"}]\n'),
+        ("score_range: [0, 1]\n", 'evidence: [{kind: validation_report, path: none.md, sha256: "' + "0" * 64 + '"}]\n'),
         "release",
         15,
         "evidence.0.path",
@@ -145,7 +145,10 @@ ERRORS: list[tuple[str, Edit | list[Edit], str, int, str, str]] = [
     ),
     (
         "release",
-        ("score_range: [0, 1]\n", 'evidence: [{kind: report, path: probes.json, sha256: "' + "0" * 64 + '"}]\n'),
+        (
+            "score_range: [0, 1]\n",
+            'evidence: [{kind: validation_report, path: probes.json, sha256: "' + "0" * 64 + '"}]\n',
+        ),
         "release",
         15,
         "evidence.0.sha256",
