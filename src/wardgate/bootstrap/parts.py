@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wardgate import __version__
@@ -39,13 +40,9 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
 
-def sleepless() -> float:
-    """Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a
-    machine that wakes up has not heard of."""
-    return time.clock_gettime(_SLEEPLESS)
-
-
-_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+sleepless: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a machine
+that wakes up has not heard of."""
 
 
 class DecisionIds:
