@@ -49,6 +49,7 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.in_vain import in_vain
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
@@ -111,7 +112,7 @@ class Gateway:
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         # of several workers, the parent has the admin listener, and so the chain
         secrets = configured.secrets
-        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log, self._meter)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -120,6 +121,7 @@ class Gateway:
             SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
+            log,
         )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
@@ -399,6 +401,7 @@ class Gateway:
                 origin=settings.origin,
             ),
             tracing=tracing,
+            in_vain=lambda plan, coming: in_vain(plan, snapshots.current(), models, coming),
         )
         return Generation(configured, snapshots, models, shadow, edge)
 

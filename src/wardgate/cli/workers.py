@@ -154,7 +154,7 @@ class Parent:
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
-        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
+        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     async def run(self) -> bool:

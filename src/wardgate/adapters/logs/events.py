@@ -14,6 +14,7 @@ from wardgate.domain.guard import Guard
 Event = Literal[
     "audit_anchor",
     "audit_chain",
+    "audit_lost",
     "breaker",
     "cannot_listen",
     "cannot_record",
@@ -31,6 +32,7 @@ Event = Literal[
     "reload_refused",
     "reloaded",
     "service",
+    "spool_segment",
     "stopped",
     "store_refused",
     "traces",
