@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wardgate import __version__
@@ -37,6 +38,11 @@ class SystemClock:
 
     now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
     monotonic = staticmethod(time.monotonic)
+
+
+sleepless: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a machine
+that wakes up has not heard of."""
 
 
 class DecisionIds:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from wardgate.domain.rollout.rollouts import Ceiling
+from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 
 class StoreUnavailable(Exception):
@@ -58,11 +58,11 @@ class SnapshotStore(Protocol):
 
 
 class HotCopy(Protocol):
-    """Where replicas see at once what was decided: Redis, or nothing. Also for a lowering while the durable store is
-    away."""
+    """Where replicas see at once what was decided: Redis, or this process's memory. Also for a lowering while the
+    durable store is away."""
 
     def put(self, kept: KeptSnapshot) -> None:
-        """And tells all replicas that there is news."""
+        """And tells all replicas that there is news. Nothing where it has a sound one of a later epoch."""
         ...
 
     def get(self) -> KeptSnapshot | None: ...
@@ -73,14 +73,29 @@ class HotCopy(Protocol):
 
     def lowered(self) -> Sequence[bytes]: ...
 
+    def forget(self, ceiling_ids: Sequence[str]) -> None:
+        """Ceilings that the durable store holds by now, or has lifted."""
+        ...
+
+
+class LocalSeen(msgspec.Struct, frozen=True):
+    """What a replica's own file says. `age`: seconds since that was last known to be the newest; None: nobody knows."""
+
+    snapshot: Snapshot
+    ceilings: tuple[Ceiling, ...]
+    age: float | None
+
 
 class LocalCopy(Protocol):
-    """This replica's own file: what it saw last, so that a restart shows no more than that."""
+    """This replica's own file: what it saw last, so that a restart shows no more than that. For one thread."""
 
-    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling]) -> None: ...
+    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling], fresh: float) -> None:
+        """`ceilings` are those that no snapshot holds yet; `fresh`: when this was last known to be the newest, on the
+        copy's clock. Raises OSError."""
+        ...
 
-    def load(self) -> tuple[KeptSnapshot, Sequence[Ceiling]] | None:
-        """None: there is none yet, or it is damaged or forged (which is told)."""
+    def load(self) -> LocalSeen | None:
+        """None: there is none yet. Raises ValueError where it is damaged or forged, and OSError."""
         ...
 
 
@@ -96,11 +111,12 @@ class Replica(msgspec.Struct, frozen=True):
     config: str  # digest of its files
     releases: tuple[str, ...]  # digests that it could show
     hidden: str = ""  # why it shows nothing; empty: it does
+    highest: int = 0  # epoch that it has ever seen: what stands in a store that was put back from a backup may be older
 
 
 class Replicas(Protocol):
     def beat(self, replica: Replica) -> None:
-        """There it is, and this is where it stands."""
+        """There it is, and this is where it stands; `seen` is the store's to say."""
         ...
 
     def leave(self, replica_id: str) -> None:

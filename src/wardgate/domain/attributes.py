@@ -22,6 +22,7 @@ from wardgate.domain.features.vector import Mark
 from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
 from wardgate.domain.hot import HotEvent, HotState, Refusal
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
+from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.spool import SpoolEvent, SpoolState
 from wardgate.domain.token_faults import Fetched, TokenFault
 
@@ -142,6 +143,7 @@ FAULT_STAGES = (
     "record",
     "spool",
     "audit",
+    "rollout",
     "key_set",
     "certificates",
 )
@@ -224,6 +226,13 @@ class Attributes(TypedDict, total=False):
             SpoolState,
         ),
     ]
+    standing: Annotated[
+        str,
+        "of this replica's snapshot, of its own copy of it, or of the rollout that a file asks for",
+        Words(("shown", "hidden", "damaged", "unwritten", "taken", "waiting")),
+    ]
+    epoch: Annotated[int, "of a snapshot", Measured(0, 2**53)]
+    hidden: Annotated[Hidden, "why this replica shows nothing"]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
     result: Annotated[

@@ -53,8 +53,8 @@ class Recorder:
         return self._record(outcome, EventType.SHADOW, of)
 
     def left(self, outcome: HookOutcome, record: DecisionRecord) -> None:
-        """The record stands, so its card leaves."""
-        if self._shown is None or record.patient is None or record.arm == Arm.PREVIEW:
+        """The record stands, so its card leaves. Nobody is treated by a preview."""
+        if self._shown is None or record.patient is None or outcome.preview:
             return
         request = outcome.call.request
         whose = record_names.patient(request.client.name, request.fhir_server, request.patient_id)

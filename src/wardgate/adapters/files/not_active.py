@@ -22,7 +22,7 @@ def _is(*values: Any) -> Asks:
 
 
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
-    "wardgate": (("snapshot.lease", _given, "rollouts are those of the files"),),
+    "wardgate": (),
     "features": (
         ("features.*.max_missing", _given, "missing values are not watched"),
         ("features.*.cohort", _given, "there are no rollups"),

@@ -180,3 +180,27 @@ TOKENS = Table(
     Column("created", Double, nullable=False),
     Column("revoked", Double),
 )
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("mac", NAME, nullable=False),
+    Column("at", Double, nullable=False),  # of the change that made it
+    Column("by", NAME, nullable=False),
+    Column("what", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("reason", NAME, nullable=False),
+    Column("ticket", NAME, nullable=False),
+    Index("snapshots_subject", "subject", "epoch"),
+)
+"""Everything that people have ever decided at run time; append-only."""
+
+REPLICAS = Table(
+    "replicas",
+    METADATA,
+    Column("id", NAME, primary_key=True),
+    Column("seen", Double, nullable=False),  # by the store's clock
+    Column("replica", Text, nullable=False),  # as JSON
+)
