@@ -264,3 +264,10 @@ def test_in_any_order_everybody_who_stays_gets_the_answer_to_the_own_question(
         assert not work.tasks.running
 
     asyncio.run(run())
+
+
+async def test_a_failure_while_there_was_time_is_shared() -> None:
+    """Half a second was left: it failed for another reason, and nobody asks again."""
+    work = Work(ValueError("model"))
+    answers = await _together(work, Ask("a", left=0.5), Ask("a"))
+    assert [type(each) for each in answers] == [ValueError, ValueError] and work.begun == ["a"]
