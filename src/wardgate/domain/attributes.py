@@ -144,6 +144,7 @@ FAULT_STAGES = (
     "spool",
     "audit",
     "rollout",
+    "releases",
     "key_set",
     "certificates",
 )
