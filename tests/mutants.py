@@ -44,7 +44,8 @@ _SPACE = "it frees memory sooner"
 _STRUCT = "how it is kept, not what it says"
 EQUAL: dict[str, str] = {
     "if isinstance(result, Exception) and left(flight.request) <= _OVER < left(request):  ·  Lt": _EXACT,
-    "del result  # else it and this frame hold each other, and all of the call, until a collection  ·  left out": _SPACE,
+    "del result  # else it and this frame hold each other, and all of the call, until a collection"
+    "  ·  left out": _SPACE,
     "_RESOLVED = -1  ·  2": _NAMES_ONLY,
     "self._generation = 0  ·  1": _NAMES_ONLY,
     "self._generation += 1  ·  2": _NAMES_ONLY,
