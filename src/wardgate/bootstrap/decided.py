@@ -28,6 +28,7 @@ from wardgate.domain.rollout.previews import with_previews
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
+from wardgate.gateway.ports import FaultLog
 from wardgate.gateway.visibility import Visibility
 
 _FIRST = 5.0
@@ -67,7 +68,7 @@ class Decided:
         configured: Callable[[], Configured],
         log: EventLog,
         meter: SnapshotMeter | None,
-        fault: Callable[[str, BaseException], None],
+        faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
     ) -> None:
@@ -75,7 +76,7 @@ class Decided:
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
-        self._told = _Told(log, meter, fault)
+        self._told = _Told(log, meter, faults)
         local = replica = files = None
         if place is not None:
             replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
@@ -201,9 +202,9 @@ def _isolation(circuit: tuple[str, str], away: bool) -> Change:
 class _Told:
     """The log and the meter, from the refresher's threads."""
 
-    def __init__(self, log: EventLog, meter: SnapshotMeter | None, fault: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, log: EventLog, meter: SnapshotMeter | None, faults: FaultLog) -> None:
         """Without a meter, the replicas of this process's children say what they hear and show."""
-        self._log, self._meter, self._fault = log, meter, fault
+        self._log, self._meter, self._faults = log, meter, faults
         self._hidden: Hidden | None = Hidden.STARTING
         self._epoch = 0
         self.waiting: tuple[str, ...] = ()
@@ -244,7 +245,7 @@ class _Told:
                 self._log.event("rollout_file", service_id=service, standing=standing)
 
     def fault(self, error: BaseException) -> None:
-        self._fault("rollout", error)
+        self._faults.fault("rollout", error)
 
 
 def _replica_id(folder: Path) -> str:

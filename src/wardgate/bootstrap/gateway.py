@@ -122,7 +122,7 @@ class Gateway:
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         # of several workers, the parent has the admin listener, and so the chain
         secrets = configured.secrets
-        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log, self._meter)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -131,6 +131,7 @@ class Gateway:
             SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
+            log,
         )
         self._editions: Editions | None = None
         if configured.secrets.durable is not None:
@@ -146,7 +147,7 @@ class Gateway:
                 lambda: self._now.configured,
                 log,
                 SnapshotMeter(self._meter),
-                self._faults.fault,
+                self._faults,
                 self._names,
                 self._obey,
             )

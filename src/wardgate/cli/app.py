@@ -86,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
-        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "reidentify":
+        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "records" | "reidentify":
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)

@@ -162,7 +162,7 @@ class Parent:
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
         self._decided = self._decided_by(with_secret(secret, configured))
-        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
+        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
     def _decided_by(self, configured: Configured) -> Decided | None:
@@ -174,9 +174,7 @@ class Parent:
             stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
         )
         lease, names = configured.settings.lease, RecordNames(ring)
-        return Decided(
-            stores, None, lease, lambda: self._configured, self._log, None, self._log.fault, names, lambda: None
-        )
+        return Decided(stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None)
 
     def _push(self, message: Any) -> None:
         """To the workers that are up; from any thread. The others read it when they start."""
