@@ -53,6 +53,7 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots, GenerationSnapshots
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.in_vain import in_vain
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
@@ -544,6 +545,7 @@ class Gateway:
                 origin=settings.origin,
             ),
             tracing=tracing,
+            in_vain=lambda plan, coming: in_vain(plan, snapshots.current(), models, coming),
         )
         return Generation(fitted, snapshots, models, shadow, edge)
 

@@ -53,7 +53,7 @@ class Recorder:
         return self._record(outcome, EventType.SHADOW, of)
 
     def left(self, outcome: HookOutcome, record: DecisionRecord) -> None:
-        """The record stands, so its card leaves."""
+        """The record stands, so its card leaves. Nobody is treated by a preview."""
         if self._shown is None or record.patient is None or outcome.preview:
             return
         request = outcome.call.request
