@@ -20,7 +20,6 @@ from tests.fakes.processes import line_from, process, wait_until
 from wardgate.bootstrap.control import control_stores
 from wardgate.cli import app
 from wardgate.cli.configured import read
-from wardgate.control.beginning import digest_of_file
 from wardgate.control.ports import Change
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.pseudonyms import KeyRing
@@ -51,10 +50,9 @@ class Ward(Hospital):
         configured = read(self.config)
         stores = control_stores(configured.secrets, KeyRing(configured.secrets.pseudonym))
         assert stores is not None
-        file = digest_of_file(configured.catalog.rollouts[_ID])
 
         def make(before: Snapshot) -> Snapshot:
-            rollout = msgspec.structs.replace(before.rollouts[_ID], champion=champion, mode=Mode.ACTIVE, file=file)
+            rollout = msgspec.structs.replace(before.rollouts[_ID], champion=champion, mode=Mode.ACTIVE)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, _ID: rollout})
 
         stores.change(make, Change(1.0, "os:ada", "rollout.change", _ID))

@@ -36,15 +36,9 @@ _FIRST = 5.0
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-Kept = Callable[[], Mapping[str, frozenset[str]]]
-"""By service, the digests of releases that can answer although no file gives them. May block, and raise
-StoreUnavailable."""
-
-
-def files_of(configured: Configured, names: RecordNames, kept: Kept) -> Files:
-    rollouts, also = rollouts_of(configured, names), kept()
-    known = {name: there | also.get(name, frozenset()) for name, there in known_releases(configured.catalog).items()}
-    return Files(rollouts, known, configured.settings.insecure_demo)
+def files_of(configured: Configured, names: RecordNames) -> Files:
+    rollouts = rollouts_of(configured, names)
+    return Files(rollouts, known_releases(configured.catalog), configured.settings.insecure_demo)
 
 
 def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Rollout]:
@@ -77,9 +71,8 @@ class Decided:
         faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
-        kept: Kept,
     ) -> None:
-        self._stores, self._configured, self._log, self._names, self._kept = stores, configured, log, names, kept
+        self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
@@ -118,7 +111,7 @@ class Decided:
     async def take_up(self, configured: Configured) -> KeptSnapshot | None:
         """What its files say, before it answers; None: nothing new, or only once the store is back."""
         try:
-            return await asyncio.to_thread(lambda: self.refresher.take_up(self._files(lambda: configured)))
+            return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
         except StoreUnavailable:
             return None
 
@@ -132,7 +125,7 @@ class Decided:
         newest = self.visibility.newest
         if newest is None:
             return None
-        after = beginning(newest, files_of(configured, self._names, self._kept), str).snapshot
+        after = beginning(newest, files_of(configured, self._names), str).snapshot
         return (after or newest).rollouts
 
     def files_changed(self, taken_up: KeptSnapshot | None) -> None:
@@ -187,7 +180,7 @@ class Decided:
             return
 
     def _files(self, configured: Callable[[], Configured]) -> Files:
-        return files_of(configured(), self._names, self._kept)
+        return files_of(configured(), self._names)
 
     def _stands(self, one: Replica) -> Replica:
         configured = self._configured()

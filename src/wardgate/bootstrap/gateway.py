@@ -151,7 +151,6 @@ class Gateway:
                 self._faults,
                 self._names,
                 self._obey,
-                lambda: {} if self._editions is None else self._editions.kept,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
@@ -301,8 +300,6 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
-        if self._editions is not None:
-            await asyncio.to_thread(self._editions.look)
         if self._decided is not None:
             await self._decided.begin()
         await self.fit()

@@ -26,10 +26,9 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.bootstrap.audit import audit_keeper, release_store_of
+from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided
-from wardgate.bootstrap.editions import kept_in
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
@@ -171,18 +170,11 @@ class Parent:
         stores = control_stores(configured.secrets, ring)
         if stores is None:
             return None
-        assert configured.secrets.durable is not None
-        releases = release_store_of(configured.secrets.durable)
         stores = replace(
-            stores,
-            hot=PushingCopy(stores.hot, self._push),
-            own_key=not self._configured.secrets.pseudonym,
-            closing=(*stores.closing, releases.close),
+            stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
         )
-        lease, names, kept = configured.settings.lease, RecordNames(ring), kept_in(releases)
-        return Decided(
-            stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None, kept
-        )
+        lease, names = configured.settings.lease, RecordNames(ring)
+        return Decided(stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None)
 
     def _push(self, message: Any) -> None:
         """To the workers that are up; from any thread. The others read it when they start."""

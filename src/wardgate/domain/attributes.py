@@ -138,6 +138,7 @@ FAULT_STAGES = (
     "notice",
     "shadow",
     "reload",
+    "releases",
     "telemetry",
     "durable_store",
     "record",

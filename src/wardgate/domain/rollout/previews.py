@@ -1,6 +1,7 @@
 """Users who see silent cards, as the files name them, and the pseudonyms that a rollout keeps in their place."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 import msgspec
 
@@ -24,9 +25,11 @@ def with_previews(
         kind, _, id_ = user.partition("/")
         return [names.of(record_names.user(client, server, kind, id_)) for client, server in places]
 
-    return {
-        service_id: msgspec.structs.replace(
-            rollout, preview=frozenset(name for user in users.get(service_id, ()) for name in pseudonyms(user))
-        )
-        for service_id, rollout in rollouts.items()
-    }
+    def with_users(service_id: str, rollout: Rollout) -> Rollout:
+        """`file` is of them, too: as pseudonyms, for nobody's id is to be guessed from it."""
+        preview = frozenset(name for user in users.get(service_id, ()) for name in pseudonyms(user))
+        said = "\n".join([rollout.file, *sorted(preview)])
+        file = f"sha256:{sha256(said.encode()).hexdigest()}" if preview and rollout.file else rollout.file
+        return msgspec.structs.replace(rollout, preview=preview, file=file)
+
+    return {service_id: with_users(service_id, rollout) for service_id, rollout in rollouts.items()}
