@@ -133,8 +133,9 @@ class Parts:
         self.faults = Faults(EventLog(), self.meter)
         self.ring = KeyRing([b"a key of the benchmark, thirty-two bytes"])
         prints = KeyedFingerprints(self.ring.keys(Purpose.LOG))
-        self.recorder = Recorder(RecordNames(self.ring), prints, self.clock, "test", catalog.digest)
-        self.snapshots = FileSnapshots(catalog)
+        self.names = RecordNames(self.ring)
+        self.recorder = Recorder(self.names, prints, self.clock, "test", catalog.digest)
+        self.snapshots = FileSnapshots(catalog.rollouts)
         self.gatherer = Gatherer(_NoFhir(), self.meter, self.clock)
         self.model = _Model()
 
@@ -144,7 +145,7 @@ class Parts:
         ask_model = self._stacked if layered else self._asked
         models = {release.digest: await self._proven(release, ask_model(release)) for release in self._releases()}
         recall = recall_of(store, self.ring, snapshots, lambda digest: models[digest].trouble, self.faults)
-        flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall)
+        flow = HookFlow(snapshots, self.gatherer.gather, {}, models, clock, meter, recall, self.names)
         layers = [
             telemetry(Telemetry(clock, meter), self.faults),
             record(self.recorder, self.sink, clock, self.faults),
@@ -154,7 +155,7 @@ class Parts:
             shadow = Shadow(
                 flow, self.gatherer.given, {}, snapshots, self.recorder, self.sink, clock, meter, self.faults
             )
-            notices = Notices(snapshots, {}, recall)
+            notices = Notices(snapshots, {}, recall, self.names)
             handler = hook_stack(flow, clock, meter, self.recorder, self.sink, self.faults, recall, notices, shadow)
         servers = frozenset({"https://ehr.example.org/fhir/r4"})
         return Edge(

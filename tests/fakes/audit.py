@@ -1,5 +1,6 @@
 """Events and chains for tests."""
 
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,7 @@ from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tokens import SqlTokenStore
-from wardgate.control.audit import AuditTrail
+from wardgate.control.audit import AuditStore, AuditTrail, AuditUnavailable, Happened, Remark, Wanted
 from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, body_of, moment, seal
 from wardgate.domain.durable import SqlitePlace
 
@@ -46,13 +47,57 @@ def chain_of(length: int) -> list[SealedEntry]:
     return chain
 
 
-class AuditGround:
-    """A trail on a real store and spool; `cut` puts a folder where the store should be, `mend` takes it away."""
+class MemoryChain:
+    """An audit store in memory; `list` can be changed by hand. Away from the entry `down_at` on; `read` counts what was
+    read. Meets `control.audit.AuditStore`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *entries: SealedEntry) -> None:
+        self.list, self.down_at, self.read = list(entries), -1, 0
+        self._remarks: dict[str, Remark] = {}
+
+    def entries(self, after: int = 0) -> Iterator[SealedEntry]:
+        for entry in [each for each in self.list if each.number > after]:
+            if entry.number == self.down_at:
+                raise AuditUnavailable("it is away")
+            self.read += 1
+            yield entry
+
+    def add(self, **changes: object) -> None:
+        last = self.last()
+        self.list.append(seal(event(last.number + 1, **changes), last, NOW))
+
+    def append(self, happened: Sequence[Happened], now: float) -> list[Link]:
+        links = []
+        for each in happened:
+            self.list.append(seal(each.event, self.last(), now))
+            links.append(self.last())
+            if each.remark is not None:
+                self._remarks[each.event.id] = each.remark
+        return links
+
+    def search(self, wanted: Wanted) -> Iterator[SealedEntry]:
+        raise NotImplementedError
+
+    def last(self) -> Link:
+        return self.list[-1].link if self.list else START
+
+    def close(self) -> None: ...
+
+    def remark(self, event_id: str) -> Remark | None:
+        return self._remarks.get(event_id)
+
+    def erase_remark(self, event_id: str) -> bool:
+        return self._remarks.pop(event_id, None) is not None
+
+
+class AuditGround:
+    """A trail on a real store and spool; `cut` puts a folder where the store should be, `mend` takes it away. Or on a
+    store that is given."""
+
+    def __init__(self, folder: Path, store: AuditStore | None = None) -> None:
         self.path, self.spool = folder / "wardgate.db", folder / "audit"
         ids = count(1)
-        self.store = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        self.store = store or SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
         self.tokens = SqlTokenStore(Sqlite(SqlitePlace(str(self.path))))
         self.trail = AuditTrail(
             self.store,

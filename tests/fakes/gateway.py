@@ -35,6 +35,7 @@ from wardgate.resilience.gate import Gate
 from wardgate.web.edge import Edge, EdgeOptions
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "wardgate.yaml"
+NAMES = RecordNames(RING)
 FHIR = "http://127.0.0.1:8083/fhir"
 
 
@@ -100,7 +101,7 @@ class FakeGateway:
         gatherer = Gatherer(self.reader, self.meter, self.clock)
         self.hot = DownStore() if hot is None else hot(self.clock)
         recall = recall_of(self.hot, self.snapshots, self.meter, trouble=lambda digest: self.proven[digest].trouble)
-        flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall)
+        flow = HookFlow(self.snapshots, gatherer.gather, {}, self.proven, self.clock, self.meter, recall, NAMES)
         recorder = recorder_of(self.clock)
         self.shadow = Shadow(
             flow,
@@ -114,7 +115,7 @@ class FakeGateway:
             self.meter,
             options=shadow,
         )
-        notices = Notices(self.snapshots, {}, recall)
+        notices = Notices(self.snapshots, {}, recall, NAMES)
         self.stack = hook_stack(
             flow, self.clock, self.meter, recorder, records or self.sink, self.meter, recall, notices, self.shadow
         )
@@ -126,7 +127,7 @@ class FakeGateway:
         return Edge(
             catalog=lambda: self.catalog,
             handler=lambda plan: self.stack,
-            feedback=FeedbackDesk(self.feedback, RecordNames(RING), self.clock, self.meter).take,
+            feedback=FeedbackDesk(self.feedback, NAMES, self.clock, self.meter).take,
             callers=OneClient(client),
             gate=Gate(),
             clock=self.clock,

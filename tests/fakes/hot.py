@@ -8,6 +8,7 @@ from wardgate.adapters.aead.answers import SealedAnswers
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, HotStore, Snapshots
@@ -81,4 +82,5 @@ def recall_of(
         trouble,
         faults,
         at_once,
+        RecordNames(ring),
     )

@@ -13,7 +13,10 @@ from tests.fakes.processes import free_port
 from wardgate.domain.hot import StorePlace
 
 USER, PASSWORD, ADMIN = "gateway", "gateway-word", "admin-word"
-RIGHTS = "~wardgate:* resetchannels -@all +mget +set +select"
+RIGHTS = (
+    "~wardgate:* resetchannels &wardgate:* -@all +mget +set +select +get +strlen +watch +unwatch +multi +exec +discard "
+    "+hset +hlen +hvals +hdel +publish +subscribe +unsubscribe +ping"
+)
 
 
 class RedisServer:

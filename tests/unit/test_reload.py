@@ -71,6 +71,7 @@ async def site(folder: Path, stored: bool = True) -> AsyncIterator[Site]:
         config, out = _written(folder, server), io.StringIO()
         gateway = Gateway(configured(), EventLog(out), asyncio.Event(), configured)
         try:
+            await gateway.open()
             async with asyncio.TaskGroup() as tasks:
                 gateway.begin(tasks)
                 await until(lambda: _proof(gateway) == "passed")

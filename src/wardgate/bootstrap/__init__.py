@@ -1,7 +1,8 @@
 """Composition root: configuration → running gateway. The only package that names concrete adapters; owns the tasks."""
 
 from wardgate.bootstrap.configured import Configured, Read
-from wardgate.bootstrap.gateway import Gateway, build, tell_services
+from wardgate.bootstrap.gateway import Gateway, build
+from wardgate.bootstrap.health import tell_services
 from wardgate.bootstrap.parts import DecisionIds, SystemClock, certificates_of, draw_secret, http_client
 from wardgate.bootstrap.serving import (
     Post,

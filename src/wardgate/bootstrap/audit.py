@@ -13,6 +13,7 @@ from wardgate.adapters.spool.pending import PendingFolder
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
+from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
@@ -32,19 +33,24 @@ _ID_BYTES = 6
 
 def audit_store_of(place: DurablePlace) -> SqlAuditStore:
     """Asks nobody yet: it opens with its first use."""
-    return SqlAuditStore(_database(place))
+    return SqlAuditStore(database_of(place))
 
 
 def token_store_of(place: DurablePlace) -> SqlTokenStore:
     """Asks nobody yet."""
-    return SqlTokenStore(_database(place))
+    return SqlTokenStore(database_of(place))
+
+
+def release_store_of(place: DurablePlace) -> SqlReleaseStore:
+    """Asks nobody yet."""
+    return SqlReleaseStore(database_of(place))
 
 
 def token_desk(store: SqlTokenStore, trail: AuditTrail) -> TokenDesk:
     return TokenDesk(store, trail, SystemClock.now, lambda: token_hex(_ID_BYTES), lambda: token_urlsafe(SECRET_BYTES))
 
 
-def _database(place: DurablePlace) -> Database:
+def database_of(place: DurablePlace) -> Database:
     if isinstance(place, SqlitePlace):
         return Sqlite(place, SqliteOptions(readers=_CONNECTIONS))
     return Postgres(place, PostgresOptions(connections=_CONNECTIONS))

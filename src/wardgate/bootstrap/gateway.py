@@ -6,7 +6,6 @@ import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.http.fhir import HttpFhirReader
@@ -15,11 +14,15 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
+from wardgate.bootstrap.control import control_stores
+from wardgate.bootstrap.decided import Decided, Place, rollouts_of
 from wardgate.bootstrap.durable import durable_store
+from wardgate.bootstrap.health import health, tell_services
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
     DecisionIds,
@@ -32,10 +35,12 @@ from wardgate.bootstrap.parts import (
     http_client,
     key_ring,
     recall_of,
+    sleepless,
     span_sender,
 )
 from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
+from wardgate.control.ports import KeptSnapshot
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -45,7 +50,7 @@ from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
-from wardgate.gateway.generations import FileSnapshots
+from wardgate.gateway.generations import FileSnapshots, GenerationSnapshots
 from wardgate.gateway.hook_flow import HookFlow
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
@@ -67,7 +72,7 @@ class Generation:
     """What comes from one reading of the configuration. A call ends in the generation in which it began."""
 
     configured: Configured
-    snapshots: FileSnapshots
+    snapshots: GenerationSnapshots
     models: Mapping[str, ProvenModel]
     shadow: Shadow
     edge: Edge
@@ -119,6 +124,21 @@ class Gateway:
             archive,
             lambda error: self._faults.fault("spool", error),
         )
+        stores = control_stores(configured.secrets, self._ring)
+        self._decided: Decided | None = None
+        if stores is not None:
+            place = Place(self._spool.path, worker, self._clock.now())
+            self._decided = Decided(
+                stores,
+                place,
+                settings.lease,
+                lambda: self._now.configured,
+                log,
+                SnapshotMeter(self._meter),
+                self._faults,
+                self._names,
+                self._obey,
+            )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
         self.http = http_client(settings.http_client)
@@ -136,9 +156,9 @@ class Gateway:
         self._tasks: asyncio.TaskGroup | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
-        self._isolated: frozenset[tuple[str, str]] = frozenset()
+        self._by_hand: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
-        self._now = self._generation(configured, FileSnapshots(configured.catalog), ())
+        self._now = self._generation(configured, self._snapshots(configured, None), ())
         self._next: Generation | None = None
         self._settle()
         self._meter.runs(settings.environment)
@@ -151,9 +171,14 @@ class Gateway:
             busy=lambda: machine.busy,
             waiting=lambda: machine.waiting,
             places=lambda: machine.options.concurrency,
-            snapshot_age=lambda: self._clock.monotonic() - self._settled,
+            snapshot_age=self._snapshot_age,
             snapshot_epoch=lambda: self._now.snapshots.current().epoch,
         )
+
+    def _snapshot_age(self) -> float:
+        if self._decided is None:
+            return self._clock.monotonic() - self._settled
+        return max(0.0, sleepless() - self._decided.visibility.fresh)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -192,14 +217,15 @@ class Gateway:
         return not self._stopping.is_set()
 
     def health(self) -> dict[str, dict[str, str]]:
-        return health(self._now.configured.catalog, self._now.models)
+        return health(self._now.configured.catalog, self._now.snapshots.current(), self._now.models)
 
     async def services(self) -> dict[str, dict[str, str]]:
         return self.health()
 
     async def stores(self) -> dict[str, Mapping[str, str]]:
         durable = {} if self._durable is None else {"durable": self._durable.health()}
-        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable}
+        decided = {} if self._decided is None else {"rollout": self._decided.health()}
+        return {"hot": self._hot.health(), "spool": self._spool.health(), **durable, **decided}
 
     async def metrics(self) -> tuple[bytes, str]:
         pieces = []
@@ -215,13 +241,24 @@ class Gateway:
         circuit = (service, release)
         if circuit not in self.circuit_states():
             return None
-        self.keep_away(self._isolated | {circuit} if away else self._isolated - {circuit})
+        stands = self._decided is not None and await self._decided.isolate(circuit, away)
+        if stands or not away:
+            self.keep_away(self._by_hand - {circuit})
+        else:  # the store is away, or there is none: this process alone, until it ends
+            self.keep_away(self._by_hand | {circuit})
         return Circuit(self.circuit_states()[circuit])
 
     def keep_away(self, circuits: frozenset[tuple[str, str]]) -> None:
-        """From now on no call reaches these (service, release), whatever is reloaded; all others may be asked."""
-        self._isolated = circuits
-        self._models.isolate(circuits)
+        """From now on no call reaches these (service, release), nor those of the snapshot, whatever is reloaded; all
+        others may be asked."""
+        self._by_hand = circuits
+        self._obey()
+
+    def _obey(self) -> None:
+        """What is decided is another."""
+        self._models.isolate(self._by_hand | self._now.snapshots.current().isolated)
+        if self._decided is not None:
+            self._decided.tell(self._now.configured.catalog)
 
     def circuit_states(self) -> dict[tuple[str, str], str]:
         return self._models.circuits(self.models.values())
@@ -236,6 +273,8 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
+        if self._decided is not None:
+            await self._decided.begin()
         if self._audit is not None:
             self._audit.begin()
 
@@ -263,6 +302,8 @@ class Gateway:
         if self._sender is not None:
             await self._sender.flush()
         await self.http.close()
+        if self._decided is not None:
+            await asyncio.to_thread(self._decided.end)
         await self._spool.close()
         if self._durable is not None:
             await asyncio.to_thread(self._durable.end)
@@ -274,8 +315,14 @@ class Gateway:
         async with self._one_reload:
             errors = await self.prepare()
             if not errors:
-                self.swap()
+                self.swap(await self._taken_up())
         return errors
+
+    async def _taken_up(self) -> KeptSnapshot | None:
+        """What the files say that wait for `swap`."""
+        if self._decided is None or self._next is None:
+            return None
+        return await self._decided.take_up(self._next.configured)
 
     async def prepare(self) -> tuple[Finding, ...]:
         """The first half of a reload: the errors, or a generation that waits for `swap` or `drop`."""
@@ -284,8 +331,9 @@ class Gateway:
         try:
             configured = await _beside_the_calls(self._read)
             refuse_fixed(self._now.configured.settings, configured.settings)
-            following = self._now.snapshots.following(configured.catalog)
+            following = self._snapshots(configured, self._now.snapshots)
             self._next = self._generation(configured, following, self._now.known)
+            self._now.snapshots.expect(following)
             await self._clients.fetch_first(configured.settings.registered)
             await prove_first(set(self._next.models.values()) - set(self.models.values()))
         except ConfigurationError as error:
@@ -309,12 +357,14 @@ class Gateway:
         """That of what waits for `swap`; empty where nothing does."""
         return "" if self._next is None else self._next.configured.catalog.digest
 
-    def swap(self) -> None:
-        """The second half: nothing here waits, so no call sees the half of it."""
+    def swap(self, taken_up: KeptSnapshot | None = None) -> None:
+        """The second half: nothing here waits, so no call sees the half of it. `taken_up`: what was decided by it."""
         if self._next is None:
             return
         old, self._now, self._next = self._now, self._next, None
         old.snapshots.give_way(self._now.snapshots)
+        if self._decided is not None:
+            self._decided.files_changed(taken_up)
         self._settle()
         self._renew_certificates()
         self._run_beside(self._now)
@@ -335,6 +385,7 @@ class Gateway:
     def drop(self) -> None:
         if self._next is not None:
             dropped, self._next = self._next, None
+            self._now.snapshots.expect(None)
             self._models.retire(dropped.known, self._now.known)
             self._models.show(self.models.values())
 
@@ -345,7 +396,7 @@ class Gateway:
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
 
-    def _generation(self, configured: Configured, snapshots: FileSnapshots, known: Known) -> Generation:
+    def _generation(self, configured: Configured, snapshots: GenerationSnapshots, known: Known) -> Generation:
         settings, catalog = configured.settings, configured.catalog
         self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
         clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
@@ -353,7 +404,7 @@ class Gateway:
         models = self._models.of(catalog, known)
         attributes = compile_attributes(settings.attributes)
         recall = recall_of(self._hot.store, self._ring, snapshots, lambda digest: models[digest].trouble, faults)
-        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall)
+        flow = HookFlow(snapshots, gatherer.gather, attributes, models, clock, meter, recall, self._names)
         custody = None if self._durable is None else self._durable.custody
         shown = None if custody is None else custody.note
         recorder = Recorder(self._names, self._prints, clock, settings.environment, catalog.digest or None, shown)
@@ -369,9 +420,10 @@ class Gateway:
             faults,
             lambda: self._gate.pressed,
         )
-        notices = Notices(snapshots, attributes, recall)
+        notices = Notices(snapshots, attributes, recall, self._names)
         tracing = self._tracing(settings.telemetry.keep)
-        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing)
+        in_flight = None if self._decided is None else self._decided.in_flight
+        stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing, in_flight)
 
         def handler(plan: ServicePlan) -> HookHandler:
             return stack
@@ -399,6 +451,13 @@ class Gateway:
             tracing=tracing,
         )
         return Generation(configured, snapshots, models, shadow, edge)
+
+    def _snapshots(self, configured: Configured, before: GenerationSnapshots | None) -> GenerationSnapshots:
+        """For a generation that may follow the one before."""
+        if self._decided is not None:
+            return self._decided.of(configured.catalog)
+        rollouts = rollouts_of(configured, self._names)
+        return before.following(rollouts) if isinstance(before, FileSnapshots) else FileSnapshots(rollouts)
 
     def _tracing(self, keep: float) -> Tracing | None:
         if self._sender is None:
@@ -438,33 +497,3 @@ async def _beside_the_calls(read: Read) -> Configured:
         return await asyncio.to_thread(read)
     finally:
         sys.setswitchinterval(usual)
-
-
-def tell_services(log: EventLog, services: Mapping[str, Mapping[str, Any]]) -> None:
-    """What each service shows, as health says it."""
-    for service_id, state in services.items():
-        log.event(
-            "service",
-            service_id=service_id,
-            mode=state["mode"],
-            model_name=state["model"],
-            model_version=state["champion"],
-            release_digest=state["digest"],
-            proof=state["proof"],
-        )
-
-
-def health(catalog: Catalog, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:
-    """What the admin listener says of each service: mode, champion, digest, proof."""
-    state: dict[str, dict[str, str]] = {}
-    for plan in catalog.plans():
-        rollout = catalog.rollouts[plan.id]
-        release = plan.releases[rollout.champion]
-        state[plan.id] = {
-            "mode": rollout.mode.value,
-            "model": release.model,
-            "champion": release.version,
-            "digest": release.digest,
-            "proof": models[release.digest].proof.value,
-        }
-    return state

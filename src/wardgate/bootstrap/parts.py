@@ -18,6 +18,7 @@ from wardgate.domain.attributes import ResourceAttributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore, Snapshots
 from wardgate.gateway.recall import Recall, Trouble
@@ -36,6 +37,15 @@ class SystemClock:
 
     now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
     monotonic = staticmethod(time.monotonic)
+
+
+def sleepless() -> float:
+    """Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a
+    machine that wakes up has not heard of."""
+    return time.clock_gettime(_SLEEPLESS)
+
+
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class DecisionIds:
@@ -152,6 +162,7 @@ def recall_of(store: HotStore, ring: KeyRing, snapshots: Snapshots, trouble: Tro
         trouble,
         faults,
         asyncio.get_running_loop().call_soon,
+        RecordNames(ring),
     )
 
 

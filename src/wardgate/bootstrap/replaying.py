@@ -6,8 +6,7 @@ whether the gateway, which has them all, gave the same answer.
 """
 
 import asyncio
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +29,9 @@ from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
+from wardgate.domain.rollout.previews import with_previews
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
@@ -99,7 +100,9 @@ class _Standing:
 
 def moment_of(configured: Configured, service_id: str, record: DecisionRecord | None) -> Moment:
     """That of the gateway's own decision; without its record, now and under an id of its own."""
-    rollouts = configured.catalog.rollouts
+    catalog, clients = configured.catalog, configured.settings.clients
+    rollouts: Mapping[str, Rollout]
+    rollouts = with_previews(catalog.rollouts, catalog.previews, clients, RecordNames(_ring(configured)))
     if record is None:
         return Moment(DecisionIds()(), SystemClock.now(), Snapshot(0, rollouts))
     rollout = rollouts.get(service_id)
@@ -202,8 +205,20 @@ def _rollout(catalog: Catalog, captured: Capture) -> Rollout | None:
     """As it was, with the release that is there under the champion's version now; None where there is none. Whether its
     content is the same, the digest says."""
     there = {version: digest for digest, version in _versions(catalog, captured.service_id).items()}
-    digest = there.get(captured.versions.get(captured.rollout.champion, ""))
-    return None if digest is None else msgspec.structs.replace(captured.rollout, champion=digest)
+    rollout, challenger = captured.rollout, captured.rollout.challenger
+    digest = there.get(captured.versions.get(rollout.champion, ""))
+    if digest is None:
+        return None
+    if challenger is not None:
+        other = there.get(captured.versions.get(challenger.release, ""))
+        challenger = None if other is None else msgspec.structs.replace(challenger, release=other)
+    return msgspec.structs.replace(rollout, champion=digest, challenger=challenger)
+
+
+def _ring(configured: Configured) -> KeyRing:
+    """Nothing is stored under it; users who are named for previews are known by it. Where the gateway draws a key at
+    random, it is one that a replay can have again."""
+    return KeyRing(configured.secrets.pseudonym or [bytes(SECRET_BYTES)])
 
 
 async def _run(
@@ -239,9 +254,10 @@ def _spine(
     settings, catalog, meter = configured.settings, configured.catalog, PrometheusMeter()
     faults = Faults(EventLog(), meter)
     snapshots = _Frozen(moment.snapshot)
-    nobody = KeyRing([os.urandom(SECRET_BYTES)])
+    ring = _ring(configured)
+    names = RecordNames(ring)
     nothing = MemoryHotStore(clock.monotonic, lambda event, count: None)
-    recall = recall_of(nothing, nobody, snapshots, lambda digest: None, faults)
+    recall = recall_of(nothing, ring, snapshots, lambda digest: None, faults)
     attributes = compile_attributes(settings.attributes)
     flow = HookFlow(
         snapshots,
@@ -251,8 +267,9 @@ def _spine(
         clock,
         meter,
         recall,
+        names,
     )
-    return stack([noticed(Notices(snapshots, attributes, recall), faults), rescue(faults)], flow)
+    return stack([noticed(Notices(snapshots, attributes, recall, names), faults), rescue(faults)], flow)
 
 
 def _models(

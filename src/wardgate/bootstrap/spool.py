@@ -48,6 +48,11 @@ class Spool:
         )
         self._writer.start()
 
+    @property
+    def path(self) -> Path:
+        """The folder that this process has for itself."""
+        return self._folder.path
+
     def begin(self) -> None:
         """Calls may come now."""
         if self._drainer is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unproven_anchor
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.cli.check import examine, show_findings
+from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.cli.private_files import private_file
 from wardgate.control.audit import AuditUnavailable, Remark, Wanted
@@ -256,9 +257,3 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
     parts = [said["number"], said["at"], said["who"], said["what"], said["subject"], result, change]
     parts += [said.get("reason"), said.get("ticket"), *more, f'"{text}"' if text else ""]
     return "  ".join(str(part) for part in parts if part)
-
-
-def now() -> float:
-    import time
-
-    return time.time()  # noqa: TID251 - a command reads the clock

@@ -13,6 +13,7 @@ import msgspec
 
 from wardgate.adapters.files.catalog import survey
 from wardgate.adapters.files.library import untold
+from wardgate.cli.clock import today
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -38,7 +39,7 @@ class Examination(msgspec.Struct, frozen=True):
 
 def examine(config: Path) -> Examination:
     """Reads every file once; what is wrong in `wardgate.yaml` does not hide what is wrong in the others."""
-    found = survey(config)
+    found = survey(config, today())
     if found.document is None:
         return Examination(None, None, found.findings)
     try:

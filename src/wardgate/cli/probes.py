@@ -50,13 +50,13 @@ def run(service: str, config: Path, version: str | None = None, write: bool = Fa
     try:
         release = _release(examination, service, version)
         replies = asyncio.run(ask(settings, release))
-        _show(release, replies, out)
+        show(release, replies, out)
         if write:
             return _write(_file(examination, config, release), release, replies, out)
     except CannotProbe as error:
         print(f"{error.what}\n{error.remedy}", file=sys.stderr)
         return 1
-    return _verdict(release, replies, out)
+    return verdict(release, replies, out)
 
 
 def _release(examination: Examination, service: str, version: str | None) -> ReleasePlan:
@@ -103,7 +103,7 @@ async def _ask_one(client: ModelClient, endpoint: Endpoint, probe: Probe) -> Mod
     ) from None
 
 
-def _show(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> None:
+def show(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> None:
     endpoint = release.endpoint
     out.write(f"{release.model} {release.version}, asked at {endpoint.url}\n")
     for probe, reply in zip(release.probes.probes, replies, strict=True):
@@ -118,7 +118,7 @@ def _show(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> N
             out.write("\n")
 
 
-def _verdict(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> int:
+def verdict(release: ReleasePlan, replies: Sequence[ModelReply], out: TextIO) -> int:
     plan = release.probes
     good = sum(agrees(reply, probe, plan.tolerance) for probe, reply in zip(plan.probes, replies, strict=True))
     out.write(f"\n{good} of {len(replies)} agree within {plan.tolerance:g}.")

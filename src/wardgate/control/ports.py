@@ -4,13 +4,13 @@ All of these block, are thread-safe and bounded in time, and raise StoreUnavaila
 wrong with the store.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from wardgate.domain.rollout.rollouts import Ceiling
+from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 
 class StoreUnavailable(Exception):
@@ -58,11 +58,11 @@ class SnapshotStore(Protocol):
 
 
 class HotCopy(Protocol):
-    """Where replicas see at once what was decided: Redis, or nothing. Also for a lowering while the durable store is
-    away."""
+    """Where replicas see at once what was decided: Redis, or this process's memory. Also for a lowering while the
+    durable store is away."""
 
     def put(self, kept: KeptSnapshot) -> None:
-        """And tells all replicas that there is news."""
+        """And tells all replicas that there is news. Nothing where it has a sound one of a later epoch."""
         ...
 
     def get(self) -> KeptSnapshot | None: ...
@@ -73,14 +73,29 @@ class HotCopy(Protocol):
 
     def lowered(self) -> Sequence[bytes]: ...
 
+    def forget(self, ceiling_ids: Sequence[str]) -> None:
+        """Ceilings that the durable store holds by now, or has lifted."""
+        ...
+
+
+class LocalSeen(msgspec.Struct, frozen=True):
+    """What a replica's own file says. `age`: seconds since that was last known to be the newest; None: nobody knows."""
+
+    snapshot: Snapshot
+    ceilings: tuple[Ceiling, ...]
+    age: float | None
+
 
 class LocalCopy(Protocol):
-    """This replica's own file: what it saw last, so that a restart shows no more than that."""
+    """This replica's own file: what it saw last, so that a restart shows no more than that. For one thread."""
 
-    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling]) -> None: ...
+    def save(self, kept: KeptSnapshot, ceilings: Sequence[Ceiling], fresh: float) -> None:
+        """`ceilings` are those that no snapshot holds yet; `fresh`: when this was last known to be the newest, on the
+        copy's clock. Raises OSError."""
+        ...
 
-    def load(self) -> tuple[KeptSnapshot, Sequence[Ceiling]] | None:
-        """None: there is none yet, or it is damaged or forged (which is told)."""
+    def load(self) -> LocalSeen | None:
+        """None: there is none yet. Raises ValueError where it is damaged or forged, and OSError."""
         ...
 
 
@@ -96,11 +111,12 @@ class Replica(msgspec.Struct, frozen=True):
     config: str  # digest of its files
     releases: tuple[str, ...]  # digests that it could show
     hidden: str = ""  # why it shows nothing; empty: it does
+    highest: int = 0  # epoch that it has ever seen: what stands in a store that was put back from a backup may be older
 
 
 class Replicas(Protocol):
     def beat(self, replica: Replica) -> None:
-        """There it is, and this is where it stands."""
+        """There it is, and this is where it stands; `seen` is the store's to say."""
         ...
 
     def leave(self, replica_id: str) -> None:
@@ -112,6 +128,10 @@ class Replicas(Protocol):
     def now(self) -> float:
         """The store's clock, by which `seen` goes."""
         ...
+
+
+MAX_CONTENT = 32 * 1024 * 1024
+"""Bytes of all files of a release together: what a store keeps for ever."""
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -127,6 +147,7 @@ class Content(msgspec.Struct, frozen=True):
 
 class ReleaseState(StrEnum):
     SUBMITTED = "submitted"
+    RETIRING = "retiring"  # announced: nothing may be raised to it any more
     RETIRED = "retired"
 
 
@@ -135,20 +156,36 @@ class ReleaseEntry(msgspec.Struct, frozen=True):
     service: str
     model: str
     version: str
-    submitted_at: float
+    file: str  # digest of the release file alone, which never changes under its version
+    submitted_at: float  # epoch seconds
     submitted_by: str
-    state: ReleaseState = ReleaseState.SUBMITTED
+    retires_at: float | None = None  # from when on it may be retired; None: nobody has announced it
+    retired_at: float | None = None
+
+    @property
+    def state(self) -> ReleaseState:
+        if self.retired_at is not None:
+            return ReleaseState.RETIRED
+        return ReleaseState.SUBMITTED if self.retires_at is None else ReleaseState.RETIRING
 
 
 class ReleaseStore(Protocol):
     """Content that was submitted for approval, by digest. Never changed; kept when a release is retired."""
 
     def put(self, content: Content, entry: ReleaseEntry) -> bool:
-        """False: there is that digest already."""
+        """False: there is that digest already, and it stays as it is."""
         ...
 
     def content(self, digest: str) -> Content | None: ...
 
-    def entries(self, service: str | None = None) -> Iterator[ReleaseEntry]: ...
+    def entries(self, service: str | None = None) -> Sequence[ReleaseEntry]:
+        """The oldest first."""
+        ...
 
-    def retire(self, digest: str) -> bool: ...
+    def announce(self, digest: str, retires_at: float | None) -> bool:
+        """None takes it back. False: there is no such release, or it is retired."""
+        ...
+
+    def retire(self, digest: str, now: float) -> bool:
+        """For good. False: there is no such release, or it is retired already."""
+        ...

@@ -21,6 +21,7 @@ from wardgate.domain.features.vector import Mark
 from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
 from wardgate.domain.hot import HotEvent
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
+from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.spool import SpoolEvent, SpoolState
 from wardgate.domain.token_faults import Fetched, TokenFault
 
@@ -141,6 +142,7 @@ FAULT_STAGES = (
     "record",
     "spool",
     "audit",
+    "rollout",
     "key_set",
     "certificates",
 )
@@ -205,9 +207,29 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store or the spool",
-        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
+        "of a circuit, a store, the spool, this replica's snapshot or its own copy of it",
+        _words(
+            "closed",
+            "open",
+            "half_open",
+            "isolated",
+            "down",
+            "late",
+            "denied",
+            "newer",
+            "foreign",
+            SpoolState,
+            "shown",
+            "hidden",
+            "damaged",
+            "unwritten",
+            "begun",
+            "taken",
+            "waiting",
+        ),
     ]
+    epoch: Annotated[int, "of a snapshot", Measured(0, 2**53)]
+    hidden: Annotated[Hidden, "why this replica shows nothing"]
     isolated: Annotated[bool, "whether people have taken a model out of use"]
     proof: Annotated[str, "of a model", Words(("passed", "probe_pending", "probe_failed"))]
     result: Annotated[

@@ -44,6 +44,7 @@ class Action(StrEnum):
     RELEASE_APPROVE = "release.approve"
     RELEASE_WITHDRAW = "release.withdraw"  # an approval, by whoever gave it
     RELEASE_RETIRE = "release.retire"
+    RELEASE_RETIRING = "release.retiring"  # that it will be, from when; or that it will not
     GATE_EXCEPTION = "gate.exception"
     GOVERNANCE_APPROVE = "governance.approve"
 

@@ -137,6 +137,11 @@ REASONS: Mapping[Reason, Meaning] = {
         "The answer was not ready within the service's deadline.",
         "Which part was slow? FHIR reads that a prefetch would spare, or the model's own time.",
     ),
+    Reason.RELEASE_ABSENT: Meaning(
+        "The release of the model that should answer is not in place yet.",
+        "This replica has no files of the release that the rollout names. Give all replicas the same configuration, and"
+        " compare their release digests in health; until then the other replicas answer, or the notice does.",
+    ),
     Reason.PROBE_PENDING: Meaning(
         "The endpoint has not yet proved that it runs the pinned model.",
         "The endpoint cannot be asked: is it up, and ready? It is tried again every few seconds.",

@@ -45,6 +45,7 @@ class Arm(StrEnum):
     CHALLENGER = "challenger"
     CONTROL = "control"
     SHADOW = "shadow"
+    PREVIEW = "preview"
     NONE = "none"
 
 
@@ -94,6 +95,7 @@ class Reason(StrEnum):
     # unavailable: a score was wanted and could not be had
     CONTEXT_UNAVAILABLE = "context_unavailable"
     DEADLINE = "deadline"
+    RELEASE_ABSENT = "release_absent"
     PROBE_PENDING = "probe_pending"
     PROBE_FAILED = "probe_failed"
     MODEL_UNREACHABLE = "model_unreachable"
@@ -162,6 +164,7 @@ _BY_OUTCOME: dict[Outcome, tuple[Reason, ...]] = {
     Outcome.UNAVAILABLE: (
         Reason.CONTEXT_UNAVAILABLE,
         Reason.DEADLINE,
+        Reason.RELEASE_ABSENT,
         Reason.PROBE_PENDING,
         Reason.PROBE_FAILED,
         Reason.MODEL_UNREACHABLE,

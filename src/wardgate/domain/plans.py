@@ -12,9 +12,11 @@ from wardgate.domain.decisions.rules import Rules
 from wardgate.domain.decisions.suppression import Suppression
 from wardgate.domain.features.compile import Extractor
 from wardgate.domain.follow_up import FollowUp
+from wardgate.domain.governance import BUILT_IN, Policy
 from wardgate.domain.hooks import ContextField
 from wardgate.domain.inference.calibration import Calibration
 from wardgate.domain.inference.endpoint import Endpoint, ProbePlan
+from wardgate.domain.releases import Dossier
 from wardgate.domain.rollout.rollouts import Rollout
 
 
@@ -37,6 +39,8 @@ class ReleasePlan(msgspec.Struct, frozen=True):
     rule_cards: Mapping[str, CardPlan] = {}  # by the name of a rule of the ladder
     basis: Basis | None = None  # of its cached scores; None: none is kept
     kept_for: float = 0.0  # seconds that a score is worth keeping
+    dossier: Dossier = Dossier()
+    file: str = ""  # "sha256:..." of the release file alone, which never changes under its version
 
 
 class ServicePlan(msgspec.Struct, frozen=True):
@@ -72,6 +76,9 @@ class Catalog(msgspec.Struct, frozen=True):
     services: Mapping[str, Mapping[str, ServicePlan]]
     rollouts: Mapping[str, Rollout]
     digest: str = ""  # "sha256:..." over all files
+    previews: Mapping[str, tuple[str, ...]] = {}  # by service id: users who see silent cards, as `Practitioner/id`
+    policy: Policy = BUILT_IN
+    """Of governance.yaml. Which one holds is on the audit chain (`domain.approvals.Charter`)."""
 
     def follow_ups(self) -> dict[str, FollowUp]:
         """By service id: files of one id state the same."""

@@ -5,10 +5,13 @@ It holds names from closed lists, numbers, steps and ids that wardgate issued; n
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from wardgate.domain.outcomes import Outcome, Reason
+from wardgate.domain.rollout.buckets import BUCKETS
+from wardgate.domain.rollout.rollouts import By
 
 
 class RecommendationType(StrEnum):
@@ -96,7 +99,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     mode: str
     """The service's mode, as the snapshot had it."""
     arm: str
-    """`champion`, `challenger`, `control`, `shadow`; `none`: before anybody was assigned."""
+    """`champion`; `challenger`, in its place; `control`: outside of a canary's cohort; `preview`: a silent card, shown
+    to a user who is named for it; `shadow`; `none`: before anybody was assigned."""
     visible: bool
     """Whether a card left."""
     version: int = 1
@@ -181,6 +185,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Seconds since a cached score was computed."""
     repeats: str | None = None
     """The decision whose answer was given once more to the same request; it is counted there."""
+    bucket: Annotated[int, msgspec.Meta(ge=0, lt=BUCKETS)] | None = None
+    """Where the patient falls when the rollout goes by percent, in hundredths of a percent: a salted hash cut to 10,000
+    values, and so nobody's. Absent: nothing was drawn."""
+    bucket_by: By = By.PATIENT
+    """Whose bucket that is: `patient`, or `encounter`."""
 
 
 def withheld(record: DecisionRecord) -> DecisionRecord:

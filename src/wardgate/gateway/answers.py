@@ -3,11 +3,14 @@
 import msgspec
 
 from wardgate.domain.cards.card import Action, Card
+from wardgate.domain.context.caller import Caller
 from wardgate.domain.decisions.decision import Decision
 from wardgate.domain.decisions.rules import Show
 from wardgate.domain.outcomes import OUTCOME_OF, Outcome, Reason, Step
+from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.assignment import Assignment
-from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.domain.rollout.rollouts import Snapshot
+from wardgate.gateway.assigning import assigned
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 
@@ -32,7 +35,7 @@ _PASSING = frozenset({Reason.HIDDEN_SNAPSHOT, Reason.RECORD_UNAVAILABLE})
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
     decision_id: str
-    rollout: Rollout
+    caller: Caller
     assignment: Assignment
     reason: Reason
     step: Step
@@ -46,15 +49,21 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
     """None: not to be held. `snapshot` is the newest; an answer of an older one is nobody's any more."""
-    release, assignment = outcome.release, outcome.assignment
-    if release is None or assignment is None or outcome.outcome not in _HELD or outcome.reason in _PASSING:
+    assignment = outcome.assignment
+    if (
+        outcome.release is None
+        or assignment is None
+        or outcome.caller is None
+        or outcome.outcome not in _HELD
+        or outcome.reason in _PASSING
+    ):
         return None
     if assignment.epoch != snapshot.epoch:
         return None
     card = next(iter(outcome.cards), None)
     answer = _Answer(
         outcome.call.decision_id,
-        snapshot.rollouts[outcome.call.plan.id],
+        outcome.caller,
         assignment,
         outcome.reason,
         outcome.step,
@@ -64,19 +73,17 @@ def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
     return _encode(answer)
 
 
-def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot) -> HookOutcome | None:
-    """The same outcome for `call`. None where the rollout is another by now, or the configuration: visibility is
-    obeyed to the last moment (law 3). The epoch alone does not say so: each process counts its own, and the answer may
-    be another one's."""
+def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot, names: RecordNames) -> HookOutcome | None:
+    """The same outcome for `call`. None where it would be assigned otherwise by now, or the configuration is another:
+    visibility is obeyed to the last moment (law 3). The epoch alone does not say so: a ceiling comes without one, and
+    the answer may be another process's."""
     try:
         answer = _decode(held)
     except msgspec.MsgspecError:
         return None
     assignment = answer.assignment
     release = call.plan.releases.get(assignment.release)
-    if assignment.epoch != snapshot.epoch or answer.rollout != snapshot.rollouts[call.plan.id]:
-        return None
-    if release is None:
+    if release is None or assignment != assigned(snapshot, call, answer.caller, names):
         return None
     shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and answer.card is not None
     return HookOutcome(
@@ -85,6 +92,7 @@ def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot) -> HookOutcome |
         answer.step,
         assignment,
         release,
+        answer.caller,
         decision=Decision(answer.reason, Show.CARD if shown else Show.NONE),
         rendered=answer.card,
         proposed=answer.actions,

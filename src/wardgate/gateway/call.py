@@ -5,11 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
+from wardgate.domain.context.caller import Caller
 from wardgate.domain.decisions.suppression import Repetition
 from wardgate.domain.hooks import HookRequest
 from wardgate.domain.outcomes import Stage
 from wardgate.domain.plans import ServicePlan
-from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.hot import HotKey
 from wardgate.gateway.trace import Trace
@@ -35,25 +35,26 @@ class Traces(msgspec.Struct, frozen=True, gc=False):
     resources_print: str | None
 
 
-_NOTHING: Mapping[Kept, HotKey] = {}
-_NO_VALUES: Mapping[Kept, bytes] = {}
+_NOTHING: Mapping[str, HotKey] = {}
+_NO_VALUES: Mapping[str, bytes] = {}
 
 
 class Memory:
     """What is noted on the way of one call: what the hot store holds for it, looked up once, and what is to be kept.
 
-    `asked` are the keys by what stands under them, `found` the values that were there: nothing of both where the store
-    is down. `assigned` is noted as soon as it is known, for a call that is cut off. `repetition`: of its card.
-    `unheard`: its client did not wait for the card. `reads` are the URLs and bodies that were read for it, and `reply`
-    the model's, as they came: `traces` has their fingerprints, and then they are let go.
+    `asked` are the keys by what stands under them (a score under the digest of its release), `found` the values that
+    were there: nothing of both where the store is down. `caller` is noted as soon as it is known, for a call
+    that is cut off. `repetition`: of its card. `unheard`: its client did not wait for the card. `reads` are the URLs
+    and bodies that were read for it, and `reply` the model's, as they came: `traces` has their fingerprints, and then
+    they are let go.
     """
 
-    __slots__ = ("asked", "assigned", "found", "reads", "repetition", "reply", "traces", "unheard")
+    __slots__ = ("asked", "caller", "found", "reads", "repetition", "reply", "traces", "unheard")
 
     def __init__(self, traces: Traces | None = None) -> None:
-        self.asked: Mapping[Kept, HotKey] = _NOTHING
-        self.found: Mapping[Kept, bytes] = _NO_VALUES
-        self.assigned: Assignment | None = None
+        self.asked: Mapping[str, HotKey] = _NOTHING
+        self.found: Mapping[str, bytes] = _NO_VALUES
+        self.caller: Caller | None = None
         self.repetition = Repetition.NEW
         self.unheard = False
         self.reads: list[tuple[str, bytes]] = []

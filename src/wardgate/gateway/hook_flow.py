@@ -1,7 +1,7 @@
 """THE SPINE: one hook call, from request to outcome, one line a step.
 
     snapshot ─► off or shadow? ─► gather ─► locate ─► assign ─► extract ─► may we? ─► predict ─► should we?
-             ─► ladder, if unavailable ─► suppress? ─► render ─► still allowed?
+             ─► ladder, if unavailable ─► still allowed? ─► suppress? ─► render
 
 The first step that ends the call names its reason. Each step has one home: context, flags, features,
 decisions, inference, cards; this file only says in what order they happen. In shadow it begins with extract, after the
@@ -27,8 +27,10 @@ from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.plans import ReleasePlan
-from wardgate.domain.rollout.assignment import Assignment, assign
+from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.assignment import Assignment, beside, closed
 from wardgate.domain.rollout.rollouts import Snapshot
+from wardgate.gateway.assigning import assigned
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
@@ -49,6 +51,7 @@ class HookFlow:
         clock: Clock,
         meter: Meter,
         recall: Recall,
+        names: RecordNames,
     ) -> None:
         """`models` by release digest: the model stack of that release, behind the proof that it is the pinned one."""
         self._snapshots = snapshots
@@ -58,25 +61,31 @@ class HookFlow:
         self._clock = clock
         self._meter = meter
         self._recall = recall
+        self._names = names
+        self._site_is_read = "site" in attributes
 
     async def __call__(self, call: HookCall) -> HookOutcome:
         snapshot = self._snapshots.current()
-        closed = _closed(snapshot, call)
-        if closed is not None:
-            return HookOutcome(call, Reason.OFF if closed.mode is Mode.OFF else Reason.SHADOW, assignment=closed)
+        shut = closed(snapshot, call.plan.id, call.now, None if self._site_is_read else call.request.client.site)
+        if shut is not None:  # shadow: its model is asked after the response, so nothing is done on the path (law 7)
+            return HookOutcome(call, _why(shut), assignment=shut)
         record = await self._gather(call)
         self._stage(call, Stage.GATHER)
         caller = locate(call.request, record, self._attributes)
-        assignment = assign(snapshot, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
-        call.memory.assigned = assignment
-        release = call.plan.releases[assignment.release]
+        call.memory.caller = caller
+        assignment = assigned(snapshot, call, caller, self._names)
+        if assignment.closed:  # at this site
+            return HookOutcome(call, _why(assignment), assignment=assignment, caller=caller, record=record)
+        release = call.plan.releases.get(assignment.release)
+        if release is None:
+            return HookOutcome(call, Reason.RELEASE_ABSENT, assignment=assignment, caller=caller)
         vector = self._extract(call, release, record)
-        if not snapshot.rollouts[call.plan.id].shadows:
+        if not beside(snapshot, call.plan.id, assignment.release):
             record = _without_chart(call, record)
         prediction, decision = await self._decide(call, release, vector, record.wrong_patient, caller)
         step = _step(decision, prediction)
-        withheld = self._withheld(call, assignment, caller)
-        if decision.outcome is Outcome.SHOWN and withheld is None:
+        withheld = self._withheld(call, snapshot, assignment, caller)
+        if decision.outcome is Outcome.SHOWN and withheld is None and not assignment.preview:
             if self._recall.repetition(call, release, decision, step, caller.site):
                 decision = msgspec.structs.replace(decision, reason=Reason.REPEATED)
         rendered, proposed = self._render(call, assignment, release, decision, vector, prediction)
@@ -190,7 +199,8 @@ class HookFlow:
             call.request.client.zone,
             _step(decision, prediction),
             None if computed_at is None else max(call.now - computed_at, 0.0),
-            visible=assignment.withheld is None,
+            visible=assignment.withheld is None and not assignment.preview,
+            preview=assignment.preview,
             tokens=call.request.tokens,
         )
         rule = None if fallback is None else fallback.rule
@@ -201,14 +211,17 @@ class HookFlow:
         self._stage(call, Stage.RENDER)
         return card, proposed
 
-    def _withheld(self, call: HookCall, before: Assignment, caller: Caller) -> Reason | None:
-        """Visibility is read again just before a card leaves; a change can hide, and none can newly show."""
+    def _withheld(self, call: HookCall, then: Snapshot, before: Assignment, caller: Caller) -> Reason | None:
+        """Visibility is read again just before a card leaves; a change can hide, and none can newly show. A ceiling may
+        have come without a new epoch, so it is the snapshot itself that must be the same."""
         if before.withheld is not None:
             return before.withheld
         newest = self._snapshots.current()
-        if newest.epoch == before.epoch or _same(newest, before, call, caller):
+        if newest is then:
             return None
-        return Reason.HIDDEN_SNAPSHOT
+        now = assigned(newest, call, caller, self._names)
+        same = now.withheld is None and (now.release, now.arm) == (before.release, before.arm)
+        return None if same else Reason.HIDDEN_SNAPSHOT
 
     def _stage(self, call: HookCall, name: Stage) -> None:
         call.stages.append((name, self._clock.monotonic()))
@@ -221,24 +234,11 @@ def _without_chart(call: HookCall, record: PatientRecord) -> PatientRecord:
     return record.without_chart()
 
 
+def _why(shut: Assignment) -> Reason:
+    return Reason.SHADOW if shut.mode is Mode.SHADOW else Reason.OFF
+
+
 def _step(decision: Decision, prediction: Prediction | None) -> Step:
     if decision.fallback is not None:
         return decision.fallback.step
     return Step.MODEL if prediction is not None else Step.NONE
-
-
-def _closed(snapshot: Snapshot, call: HookCall) -> Assignment | None:
-    """Off, and shadow: its model is asked after the response, so nothing of it belongs on the path (law 7)."""
-    rollout = snapshot.rollouts[call.plan.id]
-    if rollout.mode is Mode.OFF:
-        return Assignment(snapshot.epoch, rollout.champion, Mode.OFF, Arm.NONE, Reason.OFF)
-    if rollout.mode is Mode.SHADOW:
-        return Assignment(snapshot.epoch, rollout.champion, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
-    return None
-
-
-def _same(newest: Snapshot, before: Assignment, call: HookCall, caller: Caller) -> bool:
-    if _closed(newest, call) is not None:
-        return False
-    now = assign(newest, call.plan.id, call.plan.hook, caller, call.plan.names_sites)
-    return now.withheld is None and now.release == before.release

@@ -46,6 +46,11 @@ class HookOutcome(msgspec.Struct, frozen=True):
         return OUTCOME_OF[self.reason]
 
     @property
+    def preview(self) -> bool:
+        """Its card is for looking at, and counts nowhere."""
+        return self.assignment is not None and self.assignment.preview
+
+    @property
     def cards(self) -> tuple[Card, ...]:
         """A card leaves only from a shown outcome, or a deferral that its rule shows, or as the notice that there is
         none, and only where visible."""
@@ -60,4 +65,5 @@ class HookOutcome(msgspec.Struct, frozen=True):
     @property
     def system_actions(self) -> tuple[Action, ...]:
         """They leave beside a shown score's card, or not at all (law 10)."""
-        return self.proposed if self.proposed and self.outcome is Outcome.SHOWN and self.cards else ()
+        acts = self.outcome is Outcome.SHOWN and not self.preview and self.cards
+        return self.proposed if self.proposed and acts else ()

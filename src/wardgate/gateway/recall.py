@@ -27,8 +27,11 @@ from wardgate.domain.decisions.suppression import (
     repetition_of_notice,
 )
 from wardgate.domain.features.vector import FeatureVector
-from wardgate.domain.outcomes import Mode, Outcome, Reason, Step
+from wardgate.domain.outcomes import Outcome, Reason, Step
 from wardgate.domain.plans import ReleasePlan
+from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.assignment import closed
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.gateway.answers import ANSWER_TTL, answer_of, outcome_of
 from wardgate.gateway.call import HookCall, Kept
 from wardgate.gateway.hot import HotCache, HotKey
@@ -60,6 +63,7 @@ class Recall:
         trouble: Trouble,
         faults: FaultLog,
         later: Later,
+        names: RecordNames,
     ) -> None:
         """`fingerprint_key` is one of the purpose `cache`."""
         self._cache = cache
@@ -69,27 +73,30 @@ class Recall:
         self._trouble = trouble
         self._faults = faults
         self._later = later
+        self._names = names
 
     # before
 
     async def look_up(self, call: HookCall) -> None:
         """All that this call may ask, in one round trip; nothing where no card can come of it."""
-        rollout = self._snapshots.current().rollouts[call.plan.id]
-        if rollout.mode is Mode.OFF or rollout.mode is Mode.SHADOW:
+        snapshot = self._snapshots.current()
+        if closed(snapshot, call.plan.id, call.now) is not None:
             return
-        asked = self._keys(call, call.plan.releases.get(rollout.champion))
+        asked = self._keys(call, snapshot.rollouts[call.plan.id])
         values = await self._cache.read(list(asked.values()))
         call.memory.asked = asked
         if values is not None:
             call.memory.found = {kind: value for kind, value in zip(asked, values, strict=True) if value is not None}
 
-    def _keys(self, call: HookCall, release: ReleasePlan | None) -> dict[Kept, HotKey]:
+    def _keys(self, call: HookCall, rollout: Rollout) -> dict[str, HotKey]:
         request, plan, key = call.request, call.plan, self._cache.key
         whose = (request.client.name, request.fhir_server, request.patient_id, plan.id)
         user = f"{request.user_type}/{request.user_id}" if request.user_id is not None else None
-        asked = {Kept.ANSWER: key(Kept.ANSWER, *whose, plan.hook, request.hook_instance)}
-        if release is not None and release.basis is not None:
-            asked[Kept.SCORE] = key(Kept.SCORE, *whose, request.encounter_id, release.digest)
+        asked: dict[str, HotKey] = {Kept.ANSWER: key(Kept.ANSWER, *whose, plan.hook, request.hook_instance)}
+        for digest in rollout.answering:
+            release = plan.releases.get(digest)
+            if release is not None and release.basis is not None:
+                asked[digest] = key(Kept.SCORE, *whose, request.encounter_id, digest)
         rule = plan.suppression
         if rule is not None and not (rule.user and user is None):  # nobody is known to have seen it: shown
             named = (user if rule.user else None, plan.hook if rule.hook else None)
@@ -107,7 +114,7 @@ class Recall:
         if sealed is None:
             return None
         opened = self._vault.open(call.memory.asked[Kept.ANSWER][0], call.body, sealed)
-        outcome = None if opened is None else outcome_of(opened, call, self._snapshots.current())
+        outcome = None if opened is None else outcome_of(opened, call, self._snapshots.current(), self._names)
         return None if outcome is None or self._in_trouble(outcome) else outcome
 
     def _in_trouble(self, outcome: HookOutcome) -> bool:
@@ -120,10 +127,10 @@ class Recall:
     def last_score(
         self, call: HookCall, release: ReleasePlan, vector: FeatureVector, site: str | None
     ) -> LastScore | None:
-        kept = _found(call, Kept.SCORE, _score)
+        kept = _found(call, release.digest, _score)
         if kept is None or release.basis is None:
             return None
-        return last_score(kept, vector, release.basis, site, self._keyed(call))
+        return last_score(kept, vector, release.basis, site, self._keyed(call, release))
 
     def repetition(
         self, call: HookCall, release: ReleasePlan, decision: Decision, step: Step, site: str | None
@@ -161,17 +168,21 @@ class Recall:
         """Of every call that the model answered, also where nothing was shown of it: an older score must not come back
         in place of a newer one."""
         release, prediction = outcome.release, outcome.prediction
-        key = outcome.call.memory.asked.get(Kept.SCORE)
-        if key is None or prediction is None or release is None or release.basis is None:
+        if prediction is None or release is None or release.basis is None:
+            return
+        key = outcome.call.memory.asked.get(release.digest)
+        if key is None:
             return
         if outcome.vector is not None and outcome.caller is not None:
-            keyed = self._keyed(outcome.call)
+            keyed = self._keyed(outcome.call, release)
             kept = keep(prediction, outcome.vector, release.basis, outcome.caller.site, keyed)
             self._cache.write(key, _encode(kept), release.kept_for)
 
     def _keep_mark(self, outcome: HookOutcome) -> None:
         call, decision, release = outcome.call, outcome.decision, outcome.release
         if not outcome.cards or call.memory.repetition is not Repetition.NEW or release is None:
+            return
+        if outcome.preview:  # nobody was shown it for care
             return
         if call.memory.unheard:  # a mark would hide it from whom nobody has shown it
             return
@@ -192,9 +203,9 @@ class Recall:
             key = outcome.call.memory.asked[Kept.ANSWER]
             self._cache.write(key, self._vault.seal(key[0], outcome.call.body, answer), ANSWER_TTL)
 
-    def _keyed(self, call: HookCall) -> Keyed:
+    def _keyed(self, call: HookCall, release: ReleasePlan) -> Keyed:
         """Fingerprints of one patient under one release: alike in no other place."""
-        whose = call.memory.asked[Kept.SCORE][0]
+        whose = call.memory.asked[release.digest][0]
         key = self._key
 
         def keyed(what: bytes) -> bytes:
@@ -203,7 +214,7 @@ class Recall:
         return keyed
 
 
-def _found(call: HookCall, kind: Kept, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
+def _found(call: HookCall, kind: str, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
     value = call.memory.found.get(kind)
     if value is None:
         return None

@@ -18,6 +18,7 @@ from wardgate.domain.records import (
     RecommendationType,
     age_step,
 )
+from wardgate.domain.rollout.rollouts import By
 from wardgate.gateway.call import HookCall, Traces
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Fingerprints
@@ -56,7 +57,7 @@ class Recorder:
         caller, card, cards, plan = outcome.caller, outcome.rendered, outcome.cards, outcome.call.plan
         fallback = decision.fallback if decision is not None else None
         traces = call.memory.traces or self._traces(call)
-        if cards and self._shown is not None:
+        if cards and self._shown is not None and not outcome.preview:
             request = call.request
             self._shown(
                 traces.patient, record_names.patient(request.client.name, request.fhir_server, request.patient_id)
@@ -115,6 +116,8 @@ class Recorder:
             latency_ms=round((self._clock.monotonic() - call.started) * 1000, 3),
             cache_age_s=_cache_age(outcome),
             repeats=outcome.repeats,
+            bucket=assignment.bucket if assignment is not None else None,
+            bucket_by=assignment.bucket_by if assignment is not None else By.PATIENT,
         )
 
     def _traces(self, call: HookCall) -> Traces:
@@ -164,7 +167,7 @@ def _error_codes(outcome: HookOutcome, inputs: Iterable[InputFact]) -> tuple[Err
     return tuple(codes)
 
 
-_NOT_THE_MODEL = frozenset({Reason.CONTEXT_UNAVAILABLE, Reason.INTERNAL, Reason.DEADLINE})
+_NOT_THE_MODEL = frozenset({Reason.CONTEXT_UNAVAILABLE, Reason.INTERNAL, Reason.DEADLINE, Reason.RELEASE_ABSENT})
 _MODEL_FAILED = frozenset(
     [reason for reason in Reason if OUTCOME_OF[reason] is Outcome.UNAVAILABLE and reason not in _NOT_THE_MODEL]
 )

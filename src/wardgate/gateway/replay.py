@@ -104,10 +104,11 @@ def steps_of(outcome: HookOutcome) -> dict[str, Any]:
 
 
 def _assigned(outcome: HookOutcome) -> Assignment | None:
-    """With the version in the digest's place: whether the content is another, `release` says."""
+    """With the version in the digest's place: whether the content is another, `release` says. Without the bucket, which
+    decides nothing that the arm does not say."""
     if outcome.assignment is None or outcome.release is None:
         return outcome.assignment
-    return msgspec.structs.replace(outcome.assignment, release=outcome.release.version)
+    return msgspec.structs.replace(outcome.assignment, release=outcome.release.version, bucket=None)
 
 
 class Replayed(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """Shadow: what other releases would have answered, asked after the response (law 7).
 
-A bounded pool of workers runs the spine from extract for each release that the rollout names, with that release's own
-schema, model stack and proof, on the chart that the call has gathered; in mode shadow the champion on what the EHR has
-sent. No FHIR server is asked. What does not fit (a full queue, a busy gateway, a loop that
+A bounded pool of workers runs the spine from extract for each release that the rollout names and that did not answer,
+with that release's own schema, model stack and proof, on the chart that the call has gathered; in mode shadow on what
+the EHR has sent. No FHIR server is asked. What does not fit (a full queue, a busy gateway, a loop that
 lags) is given up and counted.
 """
 
@@ -18,6 +18,7 @@ from wardgate.domain.context.record import PatientRecord
 from wardgate.domain.errors import Refusal
 from wardgate.domain.outcomes import OUTCOME_OF, Mode, Reason
 from wardgate.domain.plans import ReleasePlan
+from wardgate.domain.rollout.assignment import beside, closed
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall, Memory
 from wardgate.gateway.hook_flow import HookFlow
@@ -75,15 +76,16 @@ class Shadow:
 
     def follow(self, outcome: HookOutcome) -> None:
         """Take note of a call that has ended; nothing of it is run here."""
-        call = outcome.call
-        snapshot = self._snapshots.current()
-        rollout = snapshot.rollouts[call.plan.id]
-        in_shadow = rollout.mode is Mode.SHADOW
-        if not (rollout.shadows or in_shadow) or rollout.mode is Mode.OFF or outcome.repeats is not None:
+        call, assignment, snapshot = outcome.call, outcome.assignment, self._snapshots.current()
+        if assignment is None or assignment.mode is Mode.OFF or outcome.repeats is not None:
             return
-        if outcome.reason is not Reason.SHADOW and (outcome.record is None or outcome.record.let_go):
+        in_shadow = outcome.reason is Reason.SHADOW
+        if not in_shadow and (outcome.record is None or outcome.record.let_go):
             return  # refused, or cut off before there was a chart; or nobody was in shadow while there was
-        releases = (rollout.champion, *rollout.shadows) if in_shadow else rollout.shadows
+        shut = closed(snapshot, call.plan.id, call.now)
+        if shut is not None and shut.mode is Mode.OFF:
+            return
+        releases = beside(snapshot, call.plan.id, None if in_shadow else assignment.release)
         for release in (each for each in releases if each in call.plan.releases):
             self._put(_Run(call, release, outcome.record, snapshot.epoch))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from wardgate.domain.inference.endpoint import Endpoint, ModelReply
 from wardgate.gateway.call import HookCall
+from wardgate.gateway.in_flight import InFlight
 from wardgate.gateway.layers import (
     idempotency,
     may_be_gone,
@@ -54,11 +55,13 @@ def hook_layers(
     notices: Notices,
     shadow: Shadow,
     tracing: Tracing | None = None,
+    in_flight: InFlight | None = None,
 ) -> list[Layer[HookCall, HookOutcome]]:
     def left(call: HookCall) -> float:
         return call.budget.work - clock.monotonic()
 
     return [
+        *([] if in_flight is None else [in_flight.layer()]),  # outermost: a call is over once its answer can leave
         shadowed(shadow),  # sees how the call ended, and takes nothing of its time
         telemetry(Telemetry(clock, meter, tracing), faults),  # must see refusals and rescued failures too
         recalled(recall, faults),  # one read for all below; outside record, since only what was recorded was shown
@@ -83,8 +86,9 @@ def hook_stack(
     notices: Notices,
     shadow: Shadow,
     tracing: Tracing | None = None,
+    in_flight: InFlight | None = None,
 ) -> HookHandler:
-    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow, tracing), flow)
+    return stack(hook_layers(clock, meter, recorder, sink, faults, recall, notices, shadow, tracing, in_flight), flow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from wardgate.domain.outcomes import Mode, Outcome
+from wardgate.domain.outcomes import Arm, Mode, Outcome
 from wardgate.domain.records import DecisionRecord, EventType
 from wardgate.records.archive import FeedbackEntry
 from wardgate.records.joined import Joined
@@ -144,7 +144,7 @@ def outcome_figures(decisions: Iterable[Joined]) -> list[OutcomeFigures]:
     found: dict[ReleaseKey, dict[str, list[int]]] = {}
     for each in decisions:
         record = each.record
-        if record.score is None or record.step != "model" or record.repeats is not None:
+        if record.score is None or record.step != "model" or record.repeats is not None or record.arm == Arm.PREVIEW:
             continue
         counts = found.setdefault(_key(record), {}).setdefault(record.band or "none", [0, 0, 0])
         counts[0] += 1

@@ -173,6 +173,12 @@ def _variable(value: object) -> object:
     return value
 
 
+def _lease(value: float) -> float:
+    if not 2.0 <= value <= 3600.0:
+        raise ValueError("is 2s to 1h: a shorter one hides cards at each hiccup of a store")
+    return value
+
+
 def _durable_store(value: object) -> object:
     if isinstance(value, str):
         durable_place(value)
@@ -385,7 +391,8 @@ class _PseudonymKey(_Wire):
 
 
 class _Snapshot(_Wire):
-    lease: _Duration = 30.0
+    lease: Annotated[_Duration, AfterValidator(_lease)] = 30.0
+    """How long a replica that cannot read what people have decided goes on showing cards; then it hides them."""
 
 
 class _Limits(_Wire):

@@ -62,6 +62,7 @@ def read_settings(document: Document) -> Settings:
         spool=file.stores.spool,
         spool_limit=file.stores.spool_limit,
         durable=durable.durable_place(file.stores.durable),
+        lease=file.snapshot.lease,
         retention=file.retention.by_kind(),
         custodian=None if file.custody is None else file.custody.public_key,
         anchoring=None
@@ -99,6 +100,7 @@ _FIXED = {
     "spool": "stores.spool",
     "spool_limit": "stores.spool_limit",
     "durable": "stores.durable",
+    "lease": "snapshot.lease",
     "pseudonym_key": "pseudonym_key",
     "custodian": "custody",
     "anchoring": "audit",

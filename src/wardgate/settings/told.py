@@ -106,6 +106,8 @@ class Settings:
     """Bytes of it, for each worker."""
     durable: DurablePlace
     """Of records, its password and files as the file names them."""
+    lease: float
+    """Seconds that a replica shows cards without having read what people have decided."""
     retention: Mapping[Kind, float]
     """Seconds that each kind of record is kept."""
     custodian: str | None

@@ -78,7 +78,9 @@ def test_each_error_is_a_line_with_file_line_key_and_remedy(here: Path) -> None:
 
 def test_errors_stand_last(here: Path) -> None:
     """A page of warnings must not scroll the one line away that stops the start."""
-    sound_config(here, service=[(", mode: active", ", mode: silent, preview: [Practitioner/1]"), ("< 60", "< sixty")])
+    sound_config(
+        here, features=("  - name: egfr\n", "  - name: egfr\n    max_missing: 0.1\n"), service=("< 60", "< sixty")
+    )
     out = io.StringIO()
 
     assert run(_CONFIG, out) == 1
@@ -109,14 +111,13 @@ def test_on_a_terminal_errors_are_grouped_by_file(here: Path, wide: _Wide) -> No
 
 def test_warnings_are_lines_that_can_be_searched_for(here: Path) -> None:
     """`not active yet: <file>:<key>`, exit 0."""
-    sound_config(here, service=(", mode: active", ", mode: silent, preview: [Practitioner/1]"), release=("200ms", "2s"))
+    sound_config(here, features=("  - name: egfr\n", "  - name: egfr\n    max_missing: 0.1\n"), release=("200ms", "2s"))
     out = io.StringIO()
 
     assert run(_CONFIG, out) == 0
     text = out.getvalue()
-    assert (
-        "\n  not active yet: config/services/kidney-failure.yaml:rollout.preview (nobody sees a silent card)\n" in text
-    )
+    place = "config/models/kidney-failure/features.yaml:features.0.max_missing"
+    assert f"\n  not active yet: {place} (missing values are not watched)\n" in text
     assert "\n  config/models/kidney-failure/releases/1.0.0.yaml:8: endpoint.timeout: " in text
     assert "config/wardgate.yaml: sound, with 2 warnings: 1 service, 1 release\n" in text
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.calls import PLAN, hook_call
 from tests.fakes.clock import FakeClock
-from tests.fakes.gateway import FakeFhir, Snapshots
+from tests.fakes.gateway import NAMES, FakeFhir, Snapshots
 from tests.fakes.hot import DownStore, recall_of
 from tests.fakes.meter import FakeMeter
 from tests.fakes.records import FakeRecordSink, recorder_of
@@ -50,10 +50,10 @@ class House:
         snapshots = Snapshots(Snapshot(1, {PLAN.id: Rollout("1.0.0", Mode.OFF)}))
         recall = recall_of(DownStore(), snapshots, self.meter)
         gatherer = Gatherer(FakeFhir(), self.meter, self.clock)
-        flow = HookFlow(snapshots, gatherer.gather, {}, {}, self.clock, self.meter, recall)
+        flow = HookFlow(snapshots, gatherer.gather, {}, {}, self.clock, self.meter, recall, NAMES)
         recorder = recorder_of(self.clock)
         shadow = Shadow(flow, gatherer.given, {}, snapshots, recorder, self.sink, self.clock, self.meter, self.meter)
-        notices = Notices(snapshots, {}, recall)
+        notices = Notices(snapshots, {}, recall, NAMES)
         return hook_layers(self.clock, self.meter, recorder, self.sink, self.meter, recall, notices, shadow)
 
 

@@ -167,9 +167,9 @@ async def test_it_judges_by_its_own_schema(tmp_path: Path) -> None:
 
 
 async def test_the_challenger_runs_in_shadow_too(tmp_path: Path) -> None:
-    """Its cohort waits for the rollout store; twice named, once asked."""
+    """For a call that it does not answer; twice named, once asked."""
     model = TwoModels({"1": 0.3, "2": 0.9})
-    both = 'challenger: {release: "1.1.0"}, shadow: ["1.1.0", "1.0.0"]'
+    both = 'challenger: {release: "1.1.0", cohort: {sites: [hospital_b]}}, shadow: ["1.1.0", "1.0.0"]'
     house = gateway(tmp_path, model, both, now=1_794_300_000.0)
     await house.call(BODY)
     await settled(house, 1)

@@ -14,7 +14,7 @@ import rfc8785
 
 from wardgate.domain.documents import Document
 
-_NOT_DECIDING = frozenset({"rollout", "owner", "title", "description", "outcome"})
+NOT_DECIDING = frozenset({"rollout", "owner", "title", "description", "outcome"})
 
 
 def release_digest(
@@ -47,4 +47,4 @@ def digest_of(data: Any) -> str:
 
 
 def _deciding(service: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in service.items() if key not in _NOT_DECIDING}
+    return {key: value for key, value in service.items() if key not in NOT_DECIDING}

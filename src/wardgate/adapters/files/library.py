@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import BaseModel
 
+from wardgate.adapters.files.places import DISK, Files
 from wardgate.adapters.files.wire import Sheet, sheet
 from wardgate.adapters.files.yaml_documents import read_json, read_yaml_as_far_as_possible
 from wardgate.domain.documents import Document, Place
@@ -17,7 +18,7 @@ from wardgate.domain.findings import Finding
 W = TypeVar("W", bound=BaseModel)
 Read = Callable[[Path, str], tuple[Document, Sequence[Finding]]]
 
-_FOLDERS = {
+DEFAULT_PATHS = {
     "services": "services",
     "models": "models",
     "rules": "rules",
@@ -79,7 +80,7 @@ def ground_of(document: Document, config: Path, readable: bool = True) -> Ground
         takers=tuple(_taker(client) for client in clients if isinstance(client, dict))
         if isinstance(clients, list)
         else (),
-        paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in _FOLDERS.items()},
+        paths={kind: named[kind] if _is_text(named.get(kind)) else folder for kind, folder in DEFAULT_PATHS.items()},
         cds_hooks="2.0"
         if readable and isinstance(discovery, dict) and discovery.get("cds_hooks", "2.0") == "2.0"
         else "3.0",
@@ -99,7 +100,8 @@ def _is_text(value: object) -> bool:
 class Library:
     """Reads and remembers. A file of which too little is sound is None to all who ask; findings are kept once."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files = DISK) -> None:
+        self.files = files
         self.findings: list[Finding] = []
         self.documents: list[Document] = []
         self._sheets: dict[tuple[Path, type[BaseModel]], Sheet[Any] | None] = {}
@@ -108,10 +110,20 @@ class Library:
         self.findings.append(document.finding(place, what, remedy, warning))
 
     def yaml(self, path: Path, kind: type[W]) -> Sheet[W] | None:
-        return self._read(path, kind, read_yaml_as_far_as_possible)
+        return self._read(path, kind, lambda path, name: read_yaml_as_far_as_possible(path, name, self.files))
+
+    def yaml_files(self, folder: Path) -> list[Path]:
+        """The `.yaml` files of a folder by name; [] where there is none. Hidden ones are an editor's."""
+        inside = self.files.inside(folder)
+        return [path for path in inside if path.suffix == ".yaml" and not path.name.startswith(".")]
+
+    def misnamed(self, folder: Path) -> list[Path]:
+        """Files that were probably meant to be read, and are not, by the letters that their names end in."""
+        found = (path for path in self.files.inside(folder) if path.suffix.lower() in (".yml", ".yaml"))
+        return [path for path in found if path.suffix != ".yaml" and not path.name.startswith(".")]
 
     def json(self, path: Path, kind: type[W]) -> Sheet[W] | None:
-        return self._read(path, kind, lambda path, name: (read_json(path, name), ()))
+        return self._read(path, kind, lambda path, name: (read_json(path, name, self.files), ()))
 
     def _read(self, path: Path, kind: type[W], read: Read) -> Sheet[W] | None:
         path = Path(os.path.normpath(path))
@@ -133,25 +145,6 @@ def untold(findings: Iterable[Finding], told: Iterable[Finding]) -> list[Finding
     keys = {(finding.file, finding.key) for finding in told if not finding.warning}
     around = {(file, key[:end]) for file, key in keys for end, letter in enumerate(key) if letter == "."}
     return [finding for finding in findings if (finding.file, finding.key) not in keys | around]
-
-
-def yaml_files(folder: Path) -> list[Path]:
-    """The `.yaml` files of a folder by name; [] where there is none. Hidden ones are an editor's."""
-    return [path for path in inside(folder) if path.suffix == ".yaml" and not path.name.startswith(".")]
-
-
-def misnamed(folder: Path) -> list[Path]:
-    """Files that were probably meant to be read, and are not, by the letters that their names end in."""
-    found = (path for path in inside(folder) if path.suffix.lower() in (".yml", ".yaml"))
-    return [path for path in found if path.suffix != ".yaml" and not path.name.startswith(".")]
-
-
-def inside(folder: Path) -> list[Path]:
-    """What stands in a folder, by name; nothing where there is none, or where it cannot be read."""
-    try:
-        return sorted(folder.iterdir())
-    except (OSError, ValueError):  # a name that no file can have is not that of a file
-        return []
 
 
 def shown(path: Path) -> str:

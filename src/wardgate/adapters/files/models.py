@@ -1,14 +1,13 @@
 """One model's folder: its feature schemas and releases, each proved as far as no service is needed for it."""
 
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from wardgate.adapters.files.endpoints import endpoint_of, prove_endpoint, shape_of
-from wardgate.adapters.files.library import Ground, Library, ground_of, shown, yaml_files
+from wardgate.adapters.files.library import Ground, Library, ground_of, shown
 from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_features import Features
@@ -63,7 +62,7 @@ class Model(msgspec.Struct, frozen=True):
 def read_model(ground: Ground, library: Library, name: str) -> Model:
     folder = ground.path("models") / name
     schemas = _read_schemas(ground, library, folder)
-    files = yaml_files(folder / "releases")
+    files = library.yaml_files(folder / "releases")
     releases = {path.stem: _read_release(ground, library, path, name, schemas) for path in files}
     readable = {version: release for version, release in releases.items() if release is not None}
     return Model(name, folder, frozenset(releases), readable)
@@ -81,10 +80,10 @@ class _Schemas(msgspec.Struct, frozen=True):
 
 def _read_schemas(ground: Ground, library: Library, folder: Path) -> _Schemas:
     current = folder / "features.yaml"
-    older = yaml_files(folder / "features")
+    older = library.yaml_files(folder / "features")
     by_version: dict[str, Schema] = {}
     complete = True
-    for path in older if older and not os.path.exists(current) else [current, *older]:
+    for path in older if older and not library.files.exists(current) else [current, *older]:
         sheet = library.yaml(path, Features)
         if sheet is None:
             complete = False
@@ -164,6 +163,7 @@ def _read_release(ground: Ground, library: Library, path: Path, model: str, sche
     _prove_names(library, sheet, path, model)
     prove_endpoint(ground, library, sheet)
     _prove_evidence(library, sheet, path.parent)
+    _prove_limitations(library, sheet)
     _prove_range(library, sheet)
     probes = _read_probes(library, sheet, path.parent)
     schema = _schema_of(library, sheet, schemas)
@@ -190,9 +190,9 @@ def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> No
         at: Place = ("evidence", number)
         path = folder / evidence.path
         try:
-            if not os.path.isfile(path):  # a device or a pipe has no end
+            if not library.files.is_file(path):
                 raise OSError
-            with path.open("rb") as file:
+            with library.files.open(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError):
             what, remedy = f"{shown(path)} cannot be read", "put the file there, or mend the path"
@@ -202,6 +202,13 @@ def _prove_evidence(library: Library, sheet: Sheet[Release], folder: Path) -> No
             what = f"{shown(path)} is not the file that was recorded"
             remedy = f"put the recorded file back, or record this one: {digest}"
             library.found(sheet.document, (*at, "sha256"), what, remedy)
+
+
+def _prove_limitations(library: Library, sheet: Sheet[Release]) -> None:
+    for number in sheet.wire.dossier().unanswered:
+        what = "nobody has answered this limitation"
+        remedy = "name the exclusion that watches over it (`check`), or say why none has to (`accepted`)"
+        library.found(sheet.document, ("limitations", number), what, remedy, warning=True)
 
 
 def _prove_range(library: Library, sheet: Sheet[Release]) -> None:
@@ -294,7 +301,7 @@ def _input_problems(
 
 def _read_probes(library: Library, sheet: Sheet[Release], folder: Path) -> Sheet[Probes] | None:
     path = folder / sheet.wire.probes.file
-    if not os.path.isfile(path):
+    if not library.files.is_file(path):
         what = f"{shown(path)} does not exist"
         remedy = "put probe vectors there: [{inputs, outputs}, …] as this very model answers"
         library.found(sheet.document, ("probes", "file"), what, remedy)

@@ -22,17 +22,11 @@ def _is(*values: Any) -> Asks:
 
 
 NOT_ACTIVE: dict[str, tuple[tuple[str, Asks, str], ...]] = {
-    "wardgate": (("snapshot.lease", _given, "rollouts are those of the files"),),
-    "service": (
-        ("rollout.cohort.percent", _given, "a cohort with a percentage holds nobody"),
-        ("rollout.challenger.cohort", _given, "the champion answers all calls, and the challenger runs in shadow"),
-        ("rollout.preview", _given, "nobody sees a silent card"),
-    ),
+    "wardgate": (),
     "features": (
         ("features.*.max_missing", _given, "missing values are not watched"),
         ("features.*.cohort", _given, "there are no rollups"),
     ),
-    "governance": (("tiers", _given, "insecure_demo stands for all approvals"),),
 }
 """By kind of file: key, what counts as asking for it, and what happens instead."""
 

@@ -9,7 +9,7 @@ from wardgate.adapters.files.models import Model
 from wardgate.adapters.files.wire import Sheet
 from wardgate.adapters.files.wire_card import BandEntry, CardFile
 from wardgate.adapters.files.wire_release import Release
-from wardgate.adapters.files.wire_service import Service
+from wardgate.adapters.files.wire_service import CohortEntry, Service
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS
 from wardgate.domain.documents import Document, Place, did_you_mean
@@ -76,10 +76,21 @@ def _prove_cohort(ground: Ground, library: Library, service: Sheet[Service]) -> 
     if rollout.mode == "canary" and rollout.cohort is None:
         what, remedy = "mode canary without a cohort shows nothing to anybody", "add `cohort:`, or use silent"
         library.found(document, ("rollout", "mode"), what, remedy, warning=True)
-    if rollout.cohort is not None and rollout.cohort.units and "unit" not in ground.attributes:
+    _prove_units(ground, library, document, ("rollout", "cohort"), rollout.cohort)
+    if rollout.challenger is not None:
+        _prove_units(ground, library, document, ("rollout", "challenger", "cohort"), rollout.challenger.cohort)
+        if rollout.challenger.release == rollout.champion:
+            what, remedy = "the champion cannot be its own challenger", "name another release, or remove `challenger`"
+            library.found(document, ("rollout", "challenger", "release"), what, remedy)
+
+
+def _prove_units(
+    ground: Ground, library: Library, document: Document, place: Place, cohort: CohortEntry | None
+) -> None:
+    if cohort is not None and cohort.units and "unit" not in ground.attributes:
         what = "no call's unit is known"
         remedy = f"declare `attributes: {{unit: …}}` in {ground.document.file}"
-        library.found(document, ("rollout", "cohort", "units"), what, remedy, warning=True)
+        library.found(document, (*place, "units"), what, remedy, warning=True)
 
 
 def prove_rollout(ground: Ground, library: Library, service: Sheet[Service], model: Model) -> None:

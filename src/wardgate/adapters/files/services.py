@@ -1,6 +1,5 @@
 """One service file with its model, card and rules: proved against each other and compiled."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TypeVar
@@ -9,11 +8,10 @@ import msgspec
 from pydantic import BaseModel
 
 from wardgate.adapters.files.actions import prove_actions, tell
-from wardgate.adapters.files.digest import release_digest
+from wardgate.adapters.files.digest import digest_of, release_digest
 from wardgate.adapters.files.expressions import expression, mentions
 from wardgate.adapters.files.library import Ground, Library, shown
 from wardgate.adapters.files.models import Model, ReadRelease, Schema
-from wardgate.adapters.files.not_active import not_active
 from wardgate.adapters.files.proofs import (
     prove_bands,
     prove_context,
@@ -66,7 +64,6 @@ def parts_of(
 ) -> Parts:
     """Tells what does not exist; what cannot be read has been told."""
     document, wire = service.document, service.wire
-    library.findings += not_active(document, "service")
     prove_service(ground, library, service)
     if model is None:
         path = shown(ground.path("models") / wire.model)
@@ -91,7 +88,7 @@ def _named(
     ground: Ground, library: Library, service: Sheet[Service], kind: str, name: str, place: Place, wire: type[W]
 ) -> Sheet[W] | None:
     path = ground.path(kind) / f"{name}.yaml"
-    if not os.path.isfile(path):
+    if not library.files.is_file(path):
         library.found(service.document, place, f"{shown(path)} does not exist", "create it, or mend the name")
         return None
     return library.yaml(path, wire)
@@ -113,7 +110,6 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
     found = {release.version for release in releases.values()}
     if _errors(library) > before or any(version not in found for version in versions):
         return None
-    cohort_names_sites = wire.rollout.cohort is not None and bool(wire.rollout.cohort.sites)
     return ServicePlan(
         id=wire.id,
         hook=wire.hook,
@@ -123,7 +119,7 @@ def compile_service(library: Library, parts: Parts) -> ServicePlan | None:
         prefetch=_as_read(prefetch, releases.values()),
         deadline=wire.deadline,
         risk_tier=wire.risk_tier,
-        names_sites=cohort_names_sites or (wire.threshold is not None and bool(wire.threshold.sites)),
+        names_sites=wire.threshold is not None and bool(wire.threshold.sites),
         releases=releases,
         context=wire.fields(),
         context_fields=_context_fields(releases.values()),
@@ -252,6 +248,8 @@ class _Compiler:
             rule_cards=rule_cards,
             basis=None if kept_for is None else basis_of(release.schema.schema, wire.endpoint.inputs.order, rules),
             kept_for=kept_for or 0.0,
+            dossier=wire.dossier(),
+            file=digest_of(release.sheet.document.data),
         )
 
     def _scope(self, outputs: bool = False) -> Scope:

@@ -23,6 +23,7 @@ from wardgate.adapters.files.wire import (
 from wardgate.domain.documents import Wrong
 from wardgate.domain.inference.calibration import Calibration, Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import BreakerSpec, OutputSpec, Probe, Shape
+from wardgate.domain.releases import Dossier, Evidence, EvidenceKind, Limit
 
 Datatype = Literal["FP64", "FP32", "FP16", "INT64", "INT32", "BOOL"]
 
@@ -202,12 +203,20 @@ class LimitationEntry(Wire):
     text: Text
     check: Text | None = None
     """The exclusion that watches over it, or `population`."""
+    accepted: Text | None = None
+    """Why it is accepted that nothing watches over it; for those who approve."""
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "LimitationEntry":
+        if self.check is not None and self.accepted is not None:
+            raise Wrong("two answers to one limitation", "keep `check` or `accepted`")
+        return self
 
 
-class Evidence(Wire):
-    kind: Text
+class EvidenceEntry(Wire):
+    kind: EvidenceKind
     path: Text
-    """From the release's folder."""
+    """From the release's folder. The file is kept with the release when that is submitted."""
     sha256: Annotated[str, Field()]
 
     @model_validator(mode="before")
@@ -247,8 +256,19 @@ class Release(Wire):
     """Of the raw score; a reply outside of it is refused. Absent: any finite number."""
     intended_use: Text | None = None
     limitations: tuple[LimitationEntry, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[EvidenceEntry, ...] = ()
     review_by: Annotated[str, BeforeValidator(_a_date)] | None = None
+    """The last day on which the review holds; health and gates say when it is past."""
+
+    def dossier(self) -> Dossier:
+        return Dossier(
+            tuple(Evidence(each.kind, each.path, each.sha256.removeprefix("sha256:")) for each in self.evidence),
+            tuple(Limit(each.text, each.check, each.accepted) for each in self.limitations),
+            self.intended_use,
+            self.changelog,
+            self.artifact,
+            self.review_by,
+        )
 
 
 def _number(value: object) -> float:

@@ -137,19 +137,33 @@ class OutcomeEntry(Wire):
         return FollowUp(self.label, self.within, self.take)
 
 
+def _in_hundredths(percent: float) -> float:
+    if round(percent, 2) != percent:
+        raise Wrong("finer than a hundredth of a percent", "write two decimals or fewer")
+    return percent
+
+
 class CohortEntry(Wire):
     sites: frozenset[Text] = frozenset()
     units: frozenset[Text] = frozenset()
     roles: frozenset[Text] = frozenset()
     hooks: frozenset[Text] = frozenset()
-    percent: Annotated[Number, Field(ge=0, le=100)] | None = None
+    percent: Annotated[Number, Field(ge=0, le=100), AfterValidator(_in_hundredths)] | None = None
+    """Of all patients or encounters; whoever is in stays in when it grows."""
     by: Literal["patient", "encounter"] = "patient"
     """What `percent` draws by."""
 
 
 class Challenger(Wire):
     release: Name
-    cohort: CohortEntry = CohortEntry()
+    cohort: CohortEntry
+    """Who gets it. A release that nobody shall see belongs in `shadow`."""
+
+    @model_validator(mode="after")
+    def _not_for_everybody(self) -> "Challenger":
+        if self.cohort == CohortEntry(by=self.cohort.by):
+            raise Wrong("a challenger for everybody", "name sites, units, roles, hooks or a percentage in its `cohort`")
+        return self
 
 
 class RolloutEntry(Wire):
@@ -160,6 +174,7 @@ class RolloutEntry(Wire):
     cohort: CohortEntry | None = None
     """Who sees the card in mode canary; what it does not name does not restrict."""
     challenger: Challenger | None = None
+    """In mode active its cohort gets this release in the champion's place."""
     shadow: tuple[Name, ...] = ()
     """Versions that are asked after the response."""
     preview: tuple[
@@ -171,7 +186,7 @@ class RolloutEntry(Wire):
         ],
         ...,
     ] = ()
-    """Users who see silent cards, with a banner."""
+    """Users who see silent cards, with a banner and without anything that acts."""
 
 
 class Owner(Wire):

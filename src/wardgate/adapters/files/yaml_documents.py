@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from wardgate.adapters.files.places import DISK, Files
 from wardgate.domain.documents import Document, Place, dotted
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -50,12 +51,12 @@ def read_yaml(path: Path, name: str) -> Document:
     return document
 
 
-def read_yaml_as_far_as_possible(path: Path, name: str) -> tuple[Document, tuple[Finding, ...]]:
+def read_yaml_as_far_as_possible(path: Path, name: str, files: Files = DISK) -> tuple[Document, tuple[Finding, ...]]:
     """With what is wrong where the rest can be read all the same (a key that stands twice, an anchor).
 
     Raises ConfigurationError where it cannot.
     """
-    text = _text(path, name)
+    text = _text(path, name, files)
     reader = _Reader(name, text)
     try:
         document = reader.document()
@@ -70,9 +71,9 @@ def read_yaml_as_far_as_possible(path: Path, name: str) -> tuple[Document, tuple
     return document, tuple(reader.findings)
 
 
-def read_json(path: Path, name: str) -> Document:
+def read_json(path: Path, name: str, files: Files = DISK) -> Document:
     """A JSON file that holds a list. Raises ConfigurationError for all that is wrong with it as JSON."""
-    text = _text(path, name)
+    text = _text(path, name, files)
     try:
         data = json.loads(
             text, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer, object_pairs_hook=_once
@@ -88,11 +89,11 @@ def read_json(path: Path, name: str) -> Document:
     return document
 
 
-def _text(path: Path, name: str) -> str:
+def _text(path: Path, name: str, files: Files) -> str:
     try:
-        if path.exists() and not path.is_file():
+        if files.exists(path) and not files.is_file(path):
             _refuse(name, 0, "not a file", "put a file there")
-        with path.open("rb") as file:
+        with files.open(path) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         _refuse(name, 0, "the file does not exist", "create it, or mend the name where it is named")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from wardgate.adapters.sql.tables import METADATA, VERSION_TABLE
 from wardgate.records.archive import ArchiveUnavailable, Trouble
 
-HEAD = "0003"
+HEAD = "0005"
 """The newest revision of `migrations`: a store that stands there needs nothing, and no library to find that out."""
 
 

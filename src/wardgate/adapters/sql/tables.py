@@ -180,3 +180,43 @@ TOKENS = Table(
     Column("created", Double, nullable=False),
     Column("revoked", Double),
 )
+
+RELEASE_CONTENTS = Table(
+    "release_contents",
+    METADATA,
+    Column("digest", NAME, primary_key=True),
+    Column("service", NAME, nullable=False),
+    Column("model", NAME, nullable=False),
+    Column("version", NAME, nullable=False),
+    Column("file", NAME, nullable=False),  # digest of the release file alone
+    Column("submitted_at", Double, nullable=False),
+    Column("submitted_by", NAME, nullable=False),
+    Column("retires_at", Double),
+    Column("retired_at", Double),
+    Column("content", LargeBinary, nullable=False),  # its files, compressed
+    Index("release_contents_service", "service", "submitted_at"),
+)
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("mac", NAME, nullable=False),
+    Column("at", Double, nullable=False),  # of the change that made it
+    Column("by", NAME, nullable=False),
+    Column("what", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("reason", NAME, nullable=False),
+    Column("ticket", NAME, nullable=False),
+    Index("snapshots_subject", "subject", "epoch"),
+)
+"""Everything that people have ever decided at run time; append-only."""
+
+REPLICAS = Table(
+    "replicas",
+    METADATA,
+    Column("id", NAME, primary_key=True),
+    Column("seen", Double, nullable=False),  # by the store's clock
+    Column("replica", Text, nullable=False),  # as JSON
+)

@@ -17,7 +17,8 @@ class CardFacts(msgspec.Struct, frozen=True, gc=False):
     `computed_at` is the call's clock in epoch seconds, of a cached score that of its computation; `step_age` is then
     its age in seconds. `zone` is the client's, for the dates that a clinician reads. `ordinal` tells several cards
     of one decision apart. `visible`: whoever asked sees this card, as care and not as a preview; unless it is said,
-    nobody does. `tokens` are the ids of the hook's context (`HookRequest.tokens`), for the resources of actions.
+    nobody does. `preview`: it is one, and says so at its head. `tokens` are the ids of the hook's context
+    (`HookRequest.tokens`), for the resources of actions.
     """
 
     decision_id: str
@@ -30,6 +31,7 @@ class CardFacts(msgspec.Struct, frozen=True, gc=False):
     step_age: float | None = None
     ordinal: int = 0
     visible: bool = False
+    preview: bool = False
     tokens: Mapping[str, str] = {}
 
     @property

@@ -11,6 +11,7 @@ from wardgate.domain.cards.identity import card_id
 from wardgate.domain.cards.plan import CardPlan, Face
 from wardgate.domain.cards.scene import Scene
 from wardgate.domain.cards.text import clean, shorten
+from wardgate.domain.cards.wording import PREVIEW, PREVIEW_MEANS
 from wardgate.domain.outcomes import Outcome, Step
 
 LONGEST_SUMMARY = 139
@@ -67,10 +68,15 @@ def _of_decision(plan: CardPlan, scene: Scene) -> Card:
 def _card(plan: CardPlan, face: Face, scene: Scene, indicator: str, codings: tuple[Coding, ...]) -> Card:
     facts = scene.call
     label = "" if facts.step is Step.MODEL or facts.step is Step.NONE else label_of(plan, scene)
+    if facts.preview:
+        label = f"{PREVIEW}: {label}"
     whole = one_line(face.summary.render(scene)) or clean(plan.source.label)
     summary = label + shorten(whole, LONGEST_SUMMARY - len(label))
     parts = face.parts if len(summary) == len(label) + len(whole) else face.if_cut
-    detail = "\n\n".join([*([] if face.detail is None else [_tidy(face.detail.render(scene))]), *parts.text(scene)])
+    head = [f"**{PREVIEW}.** {PREVIEW_MEANS}"] if facts.preview else []
+    detail = "\n\n".join(
+        [*head, *([] if face.detail is None else [_tidy(face.detail.render(scene))]), *parts.text(scene)]
+    )
     card = Card(
         uuid=card_id(facts.decision_id, facts.ordinal),
         summary=summary,
@@ -78,7 +84,7 @@ def _card(plan: CardPlan, face: Face, scene: Scene, indicator: str, codings: tup
         source=plan.source,
         detail=detail,
         links=_links(plan, scene) if plan.told_links else plan.links,
-        override_reasons=codings,
+        override_reasons=() if facts.preview else codings,
     )
     return card if plan.actions is None or not facts.acts else _acting(card, plan.actions, scene)
 

@@ -59,11 +59,16 @@ ADVICE: Mapping[Reason, str] = {
     Reason.WRONG_PATIENT: "Make sure that the right chart is open, and report this to the helpdesk.",
 }
 
+PREVIEW = "Preview, not for care"
+PREVIEW_MEANS = "The model is being tried out; only you and others who were named for it see this card."
+"""Stand at the head of a silent card that a named user sees, and are never cut."""
+
 NOT_A_RESULT = "No score does not mean low risk."
 
 UNAVAILABLE: Mapping[Reason, str] = {
     Reason.CONTEXT_UNAVAILABLE: "the patient's data could not be read",
     Reason.DEADLINE: "the answer took too long",
+    Reason.RELEASE_ABSENT: "the model is not in place yet",
     Reason.PROBE_PENDING: "the model has not been verified yet",
     Reason.PROBE_FAILED: "the model failed its verification",
     Reason.MODEL_BUSY: "the model has too much to do",

@@ -59,8 +59,12 @@ class Rollout(msgspec.Struct, frozen=True):
     @property
     def releases(self) -> tuple[str, ...]:
         """All that a call may need, the champion first, each once."""
-        challenger = () if self.challenger is None else (self.challenger.release,)
-        return tuple(dict.fromkeys((self.champion, *challenger, *self.shadows)))
+        return tuple(dict.fromkeys((*self.answering, *self.shadows)))
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """Those whose cards may be seen."""
+        return (self.champion,) if self.challenger is None else (self.champion, self.challenger.release)
 
 
 class Scope(StrEnum):
@@ -96,3 +100,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     lifted: frozenset[str] = frozenset()
     isolated: frozenset[tuple[str, str]] = frozenset()  # (service id, version): circuits kept out of use by hand
     hidden: bool = False
+
+    def in_force(self) -> tuple[Ceiling, ...]:
+        lifted = self.lifted
+        return tuple([each for each in self.ceilings if each.id not in lifted]) if lifted else self.ceilings

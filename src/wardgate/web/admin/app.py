@@ -8,6 +8,7 @@ import msgspec
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 
+from wardgate import __version__
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
@@ -17,6 +18,7 @@ from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.problems import answer_problems
 from wardgate.web.admin.records import records_routes
+from wardgate.web.admin.rollout import RolloutPorts, rollout_routes
 from wardgate.web.admin.witness import Witness
 
 
@@ -29,7 +31,7 @@ class AdminPorts:
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
     changes nothing and says why. `circuits` gives each circuit by service and release. `isolate` keeps all calls away
     from one, or does so no longer, and gives what has become of it; None: there is no such circuit. `desk` None: there
-    is no store of records. `audit` None: there is no audit chain.
+    is no store of records. `audit` None: there is no audit chain. `rollouts` None: the files decide what is shown.
     """
 
     principal: WhoCalls
@@ -42,12 +44,19 @@ class AdminPorts:
     isolate: Isolate
     desk: RecordsDesk | None = None
     audit: AuditTrail | None = None
+    rollouts: RolloutPorts | None = None
 
 
 def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     # FastAPI's own telemetry would record exception messages as soon as a global provider exists.
     app = FastAPI(
-        telemetry={"tracing": False, "metrics": False, "logs": False}, docs_url=None, redoc_url=None, openapi_url=None
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        title="wardgate admin API",
+        version=__version__,
+        description=_ABOUT,
     )
     answer_problems(app)
     access = Access(ports.principal, Witness(ports.audit))
@@ -90,4 +99,16 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
 
     app.include_router(circuits_routes(access, ports.circuits, ports.isolate))
     app.include_router(records_routes(access, ports.desk))
+    app.include_router(rollout_routes(access, ports.rollouts))
+
+    @app.get("/admin/v1/openapi.json", dependencies=role(Role.VIEWER), include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     return app
+
+
+_ABOUT = """\
+What people decide about a gateway while it runs, and what it knows of the calls that it answered. On a listener of its
+own, which the EHR never sees. Whoever calls sends `Authorization: Bearer wgt_…` (`wardgate token new`); each route
+names the role that it takes. Errors are problem details (RFC 9457), which repeat nothing of what was sent."""

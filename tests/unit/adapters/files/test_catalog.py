@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.config_tree import FILES, sound_config
+from tests.fakes.config_tree import FILES, Edit, sound_config
 from wardgate.adapters.files.catalog import load, survey
+from wardgate.domain.admin_tokens import Role
 from wardgate.domain.decisions.rules import STANDARD_QUESTIONS, Show, Threshold
 from wardgate.domain.errors import ConfigurationError
+from wardgate.domain.governance import BUILT_IN, Demand, Figure, Need, Policy
 from wardgate.domain.inference.calibration import Identity, Isotonic, Logistic
 from wardgate.domain.inference.endpoint import OutputSpec, Shape
 from wardgate.domain.outcomes import Mode, Reason
 from wardgate.domain.plans import ReleasePlan, ServicePlan
-from wardgate.domain.rollout.rollouts import Cohort, Rollout
+from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Rollout
 
 ROOT = Path(__file__).parents[4]
 
@@ -127,7 +129,7 @@ def test_rollouts_begin_as_the_files_say(tmp_path: Path) -> None:
 
     cohort = Cohort(sites=frozenset({"hospital_a"}), roles=frozenset({"practitioner"}))
     digest = catalog.services["kidney-failure"]["patient-view"].version("1.0.0").digest
-    assert catalog.rollouts == {"kidney-failure": Rollout(digest, Mode.CANARY, cohort)}
+    assert catalog.rollouts == {"kidney-failure": Rollout(digest, Mode.CANARY, cohort, salt="kidney-failure")}
 
 
 def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> None:
@@ -142,6 +144,26 @@ def test_every_release_that_the_rollout_names_is_compiled(tmp_path: Path) -> Non
     assert list(releases) == [release.digest for release in releases.values()]
 
 
+def test_a_rollout_is_read_whole(tmp_path: Path) -> None:
+    """Percentages with the service's id as their salt, so that every replica and every restart draws alike; users of
+    previews as they are named, until they have a client."""
+    rollout = 'cohort: {percent: 12.25, by: encounter}, challenger: {release: "1.1.0", cohort: {roles: [nurse]}}'
+    config = sound_config(tmp_path, service=("mode: active", f"mode: active, {rollout}, preview: [Practitioner/7]"))
+    release = tmp_path / FILES["release"][0]
+    release.with_name("1.1.0.yaml").write_text(release.read_text().replace('version: "1.0.0"', 'version: "1.1.0"'))
+    catalog = load(config).catalog
+
+    plan = catalog.services["kidney-failure"]["patient-view"]
+    assert catalog.rollouts["kidney-failure"] == Rollout(
+        plan.version("1.0.0").digest,
+        Mode.ACTIVE,
+        Cohort(percent=12.25, by=By.ENCOUNTER),
+        Challenger(plan.version("1.1.0").digest, Cohort(roles=frozenset({"nurse"}))),
+        salt="kidney-failure",
+    )
+    assert catalog.previews == {"kidney-failure": ("Practitioner/7",)}
+
+
 def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
     """With the errors alone; warnings go with a sound catalog."""
     with pytest.raises(ConfigurationError) as caught:
@@ -152,17 +174,10 @@ def test_load_refuses_what_is_unsound(tmp_path: Path) -> None:
 
 def test_steps_that_are_not_built_are_told_once_for_each_key(tmp_path: Path) -> None:
     """By file and key, and calls run as if the step were absent."""
-    edits = (
-        (
-            'rollout: {champion: "1.0.0", mode: active}',
-            'rollout: {champion: "1.0.0", mode: silent, preview: [Practitioner/1]}',
-        ),
-        ("deadline: 500ms", "fallback: [{cached: {max_age: 12h}}, none]\nsuppress: {same: [patient], for: 24h}"),
-    )
-    loaded = load(sound_config(tmp_path, service=edits))
-    file = tmp_path / FILES["service"][0]
+    loaded = load(sound_config(tmp_path, features=("  - name: egfr\n", "  - name: egfr\n    max_missing: 0.1\n")))
+    file = tmp_path / FILES["features"][0]
 
-    assert [warning.what for warning in loaded.warnings] == [f"not active yet: {file}:rollout.preview"]
+    assert [warning.what for warning in loaded.warnings][:1] == [f"not active yet: {file}:features.0.max_missing"]
 
 
 @pytest.mark.parametrize("ladder", ["fallback: [none]", "fallback: []", "absence_means: nothing"])
@@ -188,21 +203,64 @@ def test_the_demo_passes_without_a_warning() -> None:
     assert result.findings == () and result.catalog is not None
 
 
-def test_a_governance_file_is_validated(tmp_path: Path) -> None:
-    """Beside wardgate.yaml or where paths.governance says; its gates are not active yet."""
+def test_a_governance_file_is_compiled(tmp_path: Path) -> None:
+    """Beside wardgate.yaml or where paths.governance says; without one, the strict default holds."""
     config = sound_config(tmp_path)
-    file = config.with_name("governance.yaml")
-    file.write_text(
-        "tiers:\n  high:\n    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}}\n"
+    assert load(config).catalog.policy == BUILT_IN
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n"
+        "  high:\n"
+        "    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}}\n"
+        "    active: {approvals: [{role: approver-clinical, number: 2}], four_eyes: true, exception: true}\n"
+        "put_back_within: 2h\n"
     )
-    assert [finding.what for finding in survey(config).findings] == [f"not active yet: {file}:tiers"]
+    loaded = load(config)
+    assert loaded.warnings == ()
+    assert loaded.catalog.policy == Policy(
+        {
+            "high": {
+                Mode.SILENT: Demand((Need(Role.APPROVER_TECHNICAL),), evidence={Figure.SHADOW_DAYS: 7}),
+                Mode.ACTIVE: Demand((Need(Role.APPROVER_CLINICAL, 2),), True, exception=True),
+            }
+        },
+        7200,
+    )
 
-    file.write_text("tiers:\n  huge:\n    silent: {approvals: [{role: x, number: 0}]}\n    silnt: {}\n")
+
+def test_tiers_and_steps_are_those_that_there_are(tmp_path: Path) -> None:
+    config = sound_config(tmp_path)
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n  huge:\n    silent: {approvals: [{role: approver-clinical, number: 0}]}\n    silnt: {}\n"
+    )
     assert {(finding.line, finding.key) for finding in survey(config).findings} == {
         (2, "tiers.huge"),
         (3, "tiers.huge.silent.approvals.0.number"),
         (4, "tiers.huge.silnt"),
     }
+
+
+def test_what_a_governance_file_cannot_demand_is_told(tmp_path: Path) -> None:
+    """With what was probably meant."""
+    config = sound_config(tmp_path)
+    config.with_name("governance.yaml").write_text(
+        "tiers:\n"
+        "  high:\n"
+        "    canary: {evidence: {shadow_dys: 7, errors: 2}, approvals: [{role: clinical}]}\n"
+        "  low:\n"
+        "    canary: {approvals: [{role: approver-privacy}, {role: approver-privacy}]}\n"
+        "  medium: {}\n"
+    )
+    told = {(finding.line, finding.key): finding for finding in survey(config).findings}
+    assert set(told) == {
+        (3, "tiers.high.canary.evidence.shadow_dys"),
+        (3, "tiers.high.canary.evidence.errors"),
+        (3, "tiers.high.canary.approvals.0.role"),
+        (5, "tiers.low.canary.approvals"),
+        (6, "tiers.medium"),
+    }
+    assert told[3, "tiers.high.canary.evidence.shadow_dys"].remedy == "did you mean `shadow_days`?"
+    assert told[3, "tiers.high.canary.approvals.0.role"].remedy == "did you mean `approver-clinical`?"
+    assert told[6, "tiers.medium"].warning and told[3, "tiers.high.canary.evidence.errors"].what.endswith("above 1")
 
 
 def test_paths_start_at_the_folder_of_wardgate_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +291,7 @@ def test_a_name_that_no_file_can_have_is_only_not_there(tmp_path: Path) -> None:
     long = "x" * 300
     edits = [
         ("file: probes.json", f"file: {long}.json"),
-        ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
+        ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {long}, sha256: "{"0" * 64}"}}]\n'),
     ]
     config = sound_config(tmp_path, release=edits)
     keys = {finding.key for finding in survey(config).findings if long in finding.what}
@@ -245,7 +303,7 @@ def test_evidence_that_has_no_end_is_not_read(tmp_path: Path) -> None:
     """Regression: `check` never came back from a device."""
     digest = "0" * 64
     for path in ("/dev/zero", "."):
-        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: report, path: {path}, sha256: "{digest}"}}]\n')
+        edit = ("score_range: [0, 1]\n", f'evidence: [{{kind: validation_report, path: {path}, sha256: "{digest}"}}]\n')
         found = survey(sound_config(tmp_path, release=edit)).findings
         assert [finding.key for finding in found if "cannot be read" in finding.what] == ["evidence.0.path"]
 
@@ -258,3 +316,46 @@ def test_one_file_read_as_two_kinds_is_wrong_as_one_of_them(tmp_path: Path) -> N
     found = [finding for finding in survey(config).findings if not finding.warning]
     assert {finding.file for finding in found} >= {str(tmp_path / "cards" / "kidney-failure.yaml")}
     assert len(set(found)) == len(found)
+
+
+def test_a_review_that_is_overdue_is_told(tmp_path: Path) -> None:
+    """A warning: policy decides what follows from it."""
+    config = sound_config(tmp_path, release=("score_range: [0, 1]", "score_range: [0, 1]\nreview_by: 2027-05-01"))
+    overdue = survey(config, "2027-05-02")
+    assert [(finding.key, finding.warning) for finding in overdue.findings] == [("review_by", True)]
+    assert overdue.catalog is not None
+    assert not survey(config, "2027-05-01").findings and not survey(config).findings
+
+
+def test_a_limitation_that_nobody_has_answered_is_told(tmp_path: Path) -> None:
+    text = "  - {text: Not validated in transplant recipients., check: transplant}"
+    for answer, keys in ((".}", ["limitations.0"]), ("., accepted: They are seen elsewhere.}", [])):
+        edit = (text, text.split(".,")[0] + answer)
+        assert [finding.key for finding in survey(sound_config(tmp_path, release=edit)).findings] == keys
+
+
+def test_a_limitation_has_one_answer(tmp_path: Path) -> None:
+    edit = ("check: transplant}", "check: transplant, accepted: It is rare.}")
+    assert [finding.what for finding in survey(sound_config(tmp_path, release=edit)).findings] == [
+        "two answers to one limitation"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "key"),
+    [
+        (("card: kidney-failure", "card: other"), "card"),
+        (("deadline:", "fallback: [{rule: ckd-stage}]\ndeadline:"), "fallback"),
+    ],
+)
+def test_files_of_one_id_have_one_card_and_one_set_of_rules(tmp_path: Path, edit: Edit, key: str) -> None:
+    """Or a release would have a digest for each hook, and a rollout names one."""
+    config = sound_config(tmp_path)
+    service, card = (tmp_path / FILES[name][0] for name in ("service", "card"))
+    card.with_name("other.yaml").write_text(card.read_text())
+    second = service.read_text().replace("hook: patient-view", "hook: encounter-start")
+    assert second.count(edit[0]) == 1
+    service.with_name("second.yaml").write_text(second)
+    assert survey(config).catalog is not None
+    service.with_name("second.yaml").write_text(second.replace(*edit))
+    assert key in [finding.key for finding in survey(config).findings]

@@ -1,0 +1,31 @@
+"""What is told of the snapshot by which this replica goes."""
+
+from wardgate.adapters.prometheus.instruments import Instruments
+from wardgate.domain.rollout.hidden import Hidden
+
+
+class SnapshotMeter:
+    """From any thread."""
+
+    def __init__(self, meter: Instruments) -> None:
+        self._hidden = meter.gauge(
+            "wardgate_snapshot_hidden", "1 while this replica shows nothing, by why.", ("hidden",)
+        )
+        self._store_up = meter.gauge(
+            "wardgate_snapshot_store_up", "1 while what people have decided can be read from the durable store.", ()
+        )
+        self._channel_up = meter.gauge(
+            "wardgate_snapshot_channel_up", "1 while this replica hears at once of what is decided; else it looks.", ()
+        )
+        for why in Hidden:
+            self._hidden.of(why).set(0)
+
+    def hides(self, why: Hidden | None) -> None:
+        for each in Hidden:
+            self._hidden.of(each).set(1 if each is why else 0)
+
+    def store_up(self, up: bool) -> None:
+        self._store_up.of().set(1 if up else 0)
+
+    def channel_up(self, up: bool) -> None:
+        self._channel_up.of().set(1 if up else 0)

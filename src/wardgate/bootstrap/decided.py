@@ -1,0 +1,233 @@
+"""What people have decided, as this process goes by it: kept fresh, told of, and acknowledged."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from wardgate.adapters.files.local_copy import FileLocalCopy
+from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.rollout import SnapshotMeter
+from wardgate.bootstrap.configured import Configured
+from wardgate.bootstrap.control import ControlStores, draw_replica_id
+from wardgate.bootstrap.models import releases_of
+from wardgate.bootstrap.parts import Faults, SystemClock, sleepless
+from wardgate.bootstrap.refresher import Refresher
+from wardgate.control.beginning import Beginning, Files
+from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
+from wardgate.domain.audit import Action
+from wardgate.domain.plans import Catalog
+from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.hidden import Hidden
+from wardgate.domain.rollout.previews import with_previews
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
+from wardgate.gateway.in_flight import InFlight
+from wardgate.gateway.visibility import Visibility
+
+_FIRST = 5.0
+"""Seconds that a start waits for the durable store."""
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def files_of(configured: Configured, names: RecordNames) -> Files:
+    rollouts = rollouts_of(configured, names)
+    return Files(rollouts, known_releases(configured.catalog), configured.settings.insecure_demo)
+
+
+def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Rollout]:
+    """By the files."""
+    catalog, clients = configured.catalog, configured.settings.clients
+    return with_previews(catalog.rollouts, catalog.previews, clients, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this replica is: its own folder, its number among the workers (0: alone), when it began."""
+
+    folder: Path
+    worker: int
+    began: float
+
+
+class Decided:
+    """For one loop. `changed` is called in it, whenever what is decided is another."""
+
+    def __init__(
+        self,
+        stores: ControlStores,
+        place: Place,
+        lease: float,
+        configured: Callable[[], Configured],
+        log: EventLog,
+        meter: SnapshotMeter,
+        faults: Faults,
+        names: RecordNames,
+        changed: Callable[[], None],
+    ) -> None:
+        self._stores, self._configured, self._log, self._names = stores, configured, log, names
+        self._loop, self._told_changed = asyncio.get_running_loop(), changed
+        self.visibility = Visibility(lease, sleepless)
+        self.in_flight = InFlight(self.visibility)
+        self._told = _Told(log, meter, faults)
+        self._replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
+        self._missing: tuple[str, ...] = ()
+        self.refresher = Refresher(
+            self.visibility,
+            stores,
+            FileLocalCopy(place.folder / "snapshot", stores.sealer, sleepless),
+            SystemClock(),
+            sleepless,
+            lambda: files_of(self._configured(), names),
+            self._stands,
+            self.in_flight.drained,
+            self._told,
+            self._changed,
+        )
+
+    def of(self, catalog: Catalog) -> CatalogSnapshots:
+        return CatalogSnapshots(self.visibility, catalog)
+
+    async def begin(self) -> None:
+        """A store that is down holds up no start for long."""
+        self.refresher.begin()
+        await asyncio.to_thread(self.refresher.wait, _FIRST)
+
+    def end(self) -> None:
+        self.refresher.end()
+
+    async def take_up(self, configured: Configured) -> KeptSnapshot | None:
+        """What its files say, before it answers; None: nothing new, or only once the store is back."""
+        try:
+            return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
+        except StoreUnavailable:
+            return None
+
+    def files_changed(self, taken_up: KeptSnapshot | None) -> None:
+        """They are those that answer now. What was not taken up is, once the store is back."""
+        if taken_up is not None:
+            self.refresher.hear(taken_up)
+        self.refresher.files_changed()
+
+    async def isolate(self, circuit: tuple[str, str], away: bool) -> bool:
+        """For all replicas, and to stay. Whether it stands: the store may be away."""
+
+        def make(before: Snapshot) -> Snapshot:
+            return isolated(before, circuit, away)
+
+        try:
+            kept = await asyncio.to_thread(self._stores.change, make, isolation(circuit, away))
+        except StoreUnavailable:
+            return False
+        if kept is not None:
+            self.refresher.hear(kept)
+        return True
+
+    def tell(self, catalog: Catalog) -> None:
+        """Of the services that nobody sees, since no file gives the release that was decided for them."""
+        newest = self.visibility.newest
+        now = () if newest is None else missing(newest, catalog)
+        for service in now:
+            if service not in self._missing:
+                self._log.event("release_missing", service_id=service)
+        self._missing = now
+
+    def health(self) -> Mapping[str, str]:
+        why = self.visibility.why(sleepless())
+        return {
+            "kind": "snapshot",
+            "state": "up" if why is None else why.value,
+            "epoch": str(self.visibility.current().epoch),
+            "store": "up" if self._told.store_up else "down",
+            **({"missing": ", ".join(self._missing)} if self._missing else {}),
+            **({"waiting": ", ".join(self._told.waiting)} if self._told.waiting else {}),
+        }
+
+    def _changed(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._told_changed)
+        except RuntimeError:  # the loop has ended
+            return
+
+    def _stands(self) -> Replica:
+        catalog = self._configured().catalog
+        one = self._replica
+        releases = tuple(sorted(releases_of(catalog)))
+        return Replica(one.id, one.name, one.began, 0.0, 0, 0, catalog.digest, releases)
+
+
+def isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:
+    """`circuit` is service and version."""
+    circuits = before.isolated | {circuit} if away else before.isolated - {circuit}
+    return msgspec.structs.replace(before, isolated=circuits)
+
+
+def isolation(circuit: tuple[str, str], away: bool) -> Change:
+    what = Action.CIRCUIT_ISOLATE if away else Action.CIRCUIT_CLOSE
+    return Change(SystemClock.now(), "local", what.value, "/".join(circuit))
+
+
+class _Told:
+    """The log and the meter, from the refresher's threads."""
+
+    def __init__(self, log: EventLog, meter: SnapshotMeter, faults: Faults) -> None:
+        self._log, self._meter, self._faults = log, meter, faults
+        self._hidden: Hidden | None = Hidden.STARTING
+        self._epoch = 0
+        self.waiting: tuple[str, ...] = ()
+        self.store_up = True
+        meter.store_up(True)
+
+    def shows(self, epoch: int, why: Hidden | None) -> None:
+        self._meter.hides(why)
+        if why is not None and why is not self._hidden:
+            self._log.event("snapshot", epoch=epoch, state="hidden", hidden=why)
+        elif why is None and (self._hidden is not None or epoch != self._epoch):
+            self._log.event("snapshot", epoch=epoch, state="shown")
+        self._hidden, self._epoch = why, epoch
+
+    def store(self, up: bool) -> None:
+        self.store_up = up
+        self._meter.store_up(up)
+        self._log.event("snapshot_store", state="up" if up else "down")
+
+    def channel(self, up: bool) -> None:
+        self._meter.channel_up(up)
+        self._log.event("snapshot_channel", state="up" if up else "down")
+
+    def local(self, state: str) -> None:
+        self._log.event("local_copy", state=state)
+
+    def begun(self, begun: Beginning) -> None:
+        self.waiting = begun.waiting
+        for state, services in (("taken", begun.taken), ("waiting", begun.waiting)):
+            for service in services:
+                self._log.event("rollout_file", service_id=service, state=state)
+
+    def fault(self, error: BaseException) -> None:
+        self._faults.fault("rollout", error)
+
+
+def _replica_id(folder: Path) -> str:
+    """The same after a restart, so that the process takes the place of the one before it. Where it cannot be kept, the
+    one before is silent for long enough."""
+    path, drawn = folder / "replica", draw_replica_id()
+    try:
+        if path.exists():
+            kept = path.read_text(encoding="ascii").strip()
+            if _ID.fullmatch(kept):
+                return kept
+        path.write_text(f"{drawn}\n", encoding="ascii")
+    except (OSError, UnicodeError):
+        return drawn
+    return drawn
+
+
+def _name(worker: int) -> str:
+    """For people: the host, and the worker."""
+    host = re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())[:64] or "host"
+    return f"{host}/{worker}" if worker else host

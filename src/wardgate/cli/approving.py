@@ -1,0 +1,146 @@
+"""What `gate`, `approve` and `exception` share: the stores opened, the release that is meant, and who is asking.
+
+They work in the durable store itself, as `token` does. Who approves is known by a token, never by an account on the
+machine: an account says who may read the store, and not who is a clinician.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from wardgate.cli.audit import CannotTell, now
+from wardgate.cli.check import examine
+from wardgate.cli.configured import configured_of
+from wardgate.control.approvals import ApprovalRefused
+from wardgate.control.chain_reader import ChainBroken
+from wardgate.control.ports import StoreUnavailable
+from wardgate.control.tokens import TokenStore, TokensUnavailable
+from wardgate.domain.admin_tokens import Role, digest_of
+from wardgate.domain.releases import short
+from wardgate.settings import admin_token
+
+if TYPE_CHECKING:
+    from wardgate.bootstrap.approving import Governed, Known
+    from wardgate.bootstrap.configured import Configured
+
+_FEWEST = 6
+"""Digits of a digest that name it."""
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever has the token in WARDGATE_TOKEN. Meets `control.approvals.Asker`."""
+
+    who: str
+    roles: frozenset[Role]
+    services: tuple[str, ...] | None = None
+    reason: str = ""
+    ticket: str = ""
+    remark: str = ""
+
+    def covers(self, service: str) -> bool:
+        return self.services is None or service in self.services
+
+
+class Open(msgspec.Struct, frozen=True):
+    """What a command works with. Raises CannotTell with a sentence for a person."""
+
+    configured: "Configured"
+    governed: "Governed"
+    tokens: TokenStore
+
+    def release(self, service: str, named: str) -> "Known":
+        """By version, digest, or the first digits of one."""
+        known = self.governed.book.known(service)
+        if not known:
+            services = ", ".join(sorted(self.configured.catalog.services)) or "none"
+            raise CannotTell(f"there is no release of such a service; the services here are: {services}")
+        digits = named.removeprefix("sha256:")
+        found = [each for each in known if each.version == named]
+        if not found and len(digits) >= _FEWEST:
+            found = [each for each in known if each.digest.removeprefix("sha256:").startswith(digits)]
+        if len(found) == 1:
+            return found[0]
+        what = "more than one release is called so" if found else "no release is called so"
+        raise CannotTell("\n".join([f"{what}; name it by its digest:", *map(_line, found or known)]))
+
+    def holder(self, reason: str, ticket: str, remark: str) -> Holder:
+        secret = admin_token()
+        if secret is None:
+            what = "who approves shows her token: put it into WARDGATE_TOKEN"
+            raise CannotTell(f"{what} (`wardgate token new NAME --role approver-clinical` gives one)")
+        digest = digest_of(secret.strip())
+        token = next((each for each in self.tokens.all() if each.digest == digest and each.holds(now())), None)
+        if token is None:
+            raise CannotTell("WARDGATE_TOKEN holds no token that is good: `wardgate token list` shows those that are")
+        return Holder(
+            who=f"{token.name}/{token.id}",
+            roles=frozenset(token.roles),
+            services=token.services,
+            reason=reason,
+            ticket=ticket,
+            remark=remark,
+        )
+
+
+def _line(known: "Known") -> str:
+    return f"  {known.version}  {short(known.digest)}  {'submitted' if known.submitted else 'of the files'}"
+
+
+@contextmanager
+def opened(config: Path) -> Iterator[Open]:
+    """Raises ConfigurationError, StoreRefused, CannotTell."""
+    from wardgate.bootstrap.approving import governed
+    from wardgate.bootstrap.audit import audit_store_of, audit_trail, release_store_of, token_store_of
+    from wardgate.bootstrap.durable import archive_of
+    from wardgate.domain import record_names
+    from wardgate.domain.pseudonyms import KeyRing
+    from wardgate.domain.record_names import RecordNames
+
+    examination = examine(config)
+    configured = configured_of(examination, config.parent)
+    document, secrets = examination.document, configured.secrets
+    assert document is not None
+    if secrets.durable is None:
+        raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
+    names = RecordNames(KeyRing(secrets.pseudonym))
+    chain, tokens, releases = (
+        audit_store_of(secrets.durable),
+        token_store_of(secrets.durable),
+        release_store_of(secrets.durable),
+    )
+    archive = archive_of(secrets.durable, lambda uuid: names.of(record_names.card(uuid)))
+
+    def proves(service: str, digest: str) -> bool | None:
+        return _proves(configured, here, service, digest)
+
+    here = governed(lambda: configured, document, audit_trail(secrets, chain), releases, archive, names, proves)
+    try:
+        yield Open(configured, here, tokens)
+    except ApprovalRefused as error:
+        raise CannotTell(f"{error.what} {error.remedy}".strip()) from None
+    except (ChainBroken, StoreUnavailable, TokensUnavailable) as error:
+        raise CannotTell(error.meaning) from None
+    finally:
+        for store in (chain, tokens, releases, archive):
+            store.close()
+
+
+def _proves(configured: "Configured", here: "Governed", service: str, digest: str) -> bool | None:
+    """Asks the endpoint for every probe, as the gateway does."""
+    import asyncio
+
+    from wardgate.cli.probes import CannotProbe, ask
+    from wardgate.domain.inference.probes import agrees
+
+    release = here.book.plan(service, digest)
+    if release is None:
+        return None
+    try:
+        replies = asyncio.run(ask(configured.settings, release))
+    except CannotProbe:
+        return False
+    probes = zip(replies, release.probes.probes, strict=True)
+    return all(agrees(reply, probe, release.probes.tolerance) for reply, probe in probes)

@@ -1,0 +1,225 @@
+"""Rollouts, kill switches and replicas on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+_COLOURS = {"off": "dim", "shadow": "blue", "silent": "cyan", "canary": "yellow", "active": "green"}
+
+
+def rollouts(told: Any, service: str | None, console: Console) -> None:
+    services = [each for each in told["services"] if service in (None, each["service"])]
+    if service is not None and not services:
+        console.print(f"There is no service {service}.")
+        return
+    table = _table("service", "mode", "release", "who sees it", "besides")
+    for each in services:
+        table.add_row(each["service"], _mode(each["mode"]), _release(each["champion"]), _who(each), _besides(each))
+    console.print(table)
+    kills({"kills": told["kills"]}, console, quiet=True)
+    console.print(Text(f"snapshot {told['epoch']}", style="dim"))
+
+
+def kills(told: Any, console: Console, quiet: bool = False) -> None:
+    if not told["kills"]:
+        if not quiet:
+            console.print("No kill switch is set.")
+        return
+    table = _table("kill switch", "at most", "set", "by", "why", "id")
+    for each in told["kills"]:
+        name = f"{each['scope']} {each['name']}".strip()
+        table.add_row(
+            Text(name, style="bold red"),
+            _mode(each["mode"]),
+            _when(each["set_at"]),
+            each["set_by"],
+            each["reason"],
+            each["id"],
+        )
+    console.print(table)
+
+
+def history(told: Any, console: Console) -> None:
+    table = _table("when", "who", "what", "mode", "release", "who saw it", "why")
+    for each in told["changes"]:
+        rollout = each["rollout"]
+        why = " ".join(part for part in (each["reason"], each["ticket"]) if part)
+        table.add_row(
+            _when(each["at"]),
+            each["by"],
+            each["what"],
+            _mode(rollout["mode"]),
+            _release(rollout["champion"]),
+            _who(rollout),
+            why,
+        )
+    console.print(table)
+
+
+def replicas(told: Any, console: Console) -> None:
+    if not told["replicas"]:
+        console.print("No replica has said that it is there.")
+        return
+    table = _table("replica", "snapshot", "older calls ended up to", "since", "shows")
+    for each in told["replicas"]:
+        shows = Text(f"nothing: {each['hidden']}", style="red") if each["hidden"] else Text("yes", style="green")
+        table.add_row(each["name"], str(each["epoch"]), str(each["drained"]), _when(each["began"]), shows)
+    console.print(table)
+    if not told["same_files"]:
+        console.print(Text("They have not all read the same files: reload those that differ.", style="yellow"))
+
+
+def changed(told: Any, console: Console) -> None:
+    rollout, kill = told.get("rollout"), told.get("kill")
+    mark = Text("would be  ", style="yellow") if told["dry_run"] else Text("✔ ", style="green")
+    if rollout is not None:
+        console.print(
+            mark
+            + Text.assemble(
+                rollout["service"],
+                "  ",
+                _mode(rollout["mode"]),
+                "  ",
+                _release(rollout["champion"]),
+                "  ",
+                _who(rollout),
+            )
+        )
+    elif kill is not None:
+        name = f"{kill['scope']} {kill['name']}".strip()
+        console.print(mark + Text.assemble("killed ", (name, "bold"), f"   at most {kill['mode']}   {kill['id']}"))
+    elif not told["dry_run"]:
+        console.print(mark + Text("done"))
+    if told["dry_run"]:
+        _impact(told, console)
+    elif not told["stored"]:
+        what = "The durable store is away: a kill switch stands for it in the shared cache, until somebody lifts it."
+        console.print(Text(what, style="yellow"))
+
+
+def _impact(told: Any, console: Console) -> None:
+    for name, value in (told["impact"] or {}).items():
+        console.print(f"  {name.replace('_', ' '):28} {_value(value)}")
+    if told["refused"]:
+        console.print(Text(told["refused"], style="red"))
+    for line in told["gates"]:
+        console.print(Text(f"  ✗ {line}", style="red"))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value(each)}" for name, each in value.items()) or "–"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)
+
+
+class Waiting:
+    """Who has not answered yet, live on a terminal; silent elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, transient=True, refresh_per_second=10) if console.is_terminal else None
+
+    def __enter__(self) -> "Waiting":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, effect: Any, seconds: float) -> None:
+        if self._live is not None:
+            self._live.update(_states(effect, seconds))
+
+
+def effect(told: Any, seconds: float, console: Console) -> None:
+    """The last word."""
+    every = len(told["done"]) + len(told["silent"]) + len(told["waiting"])
+    if told["verified"]:
+        line = f"✔ in force on all {every} replicas after {seconds:.2f} s"
+        if told["silent"]:
+            line += f" ({', '.join(told['silent'])} silent beyond the lease: shows nothing)"
+        console.print(Text(line, style="green"))
+    elif not every:
+        console.print(Text("✗ unconfirmed: no replica has said that it is there", style="bold red"))
+    else:
+        console.print(Text(f"✗ unconfirmed after {seconds:.0f} s by {', '.join(told['waiting'])}", style="bold red"))
+        if told["done"]:
+            console.print(f"  in force on {', '.join(told['done'])}")
+        console.print("  One that does not answer shows nothing once its lease is over. `wardgate replicas` shows all.")
+
+
+def _states(effect: Any, seconds: float) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for style, mark, names in (
+        ("green", "✔", effect["done"]),
+        ("dim", "–", effect["silent"]),
+        ("yellow", "…", effect["waiting"]),
+    ):
+        for name in names:
+            table.add_row(Text(mark, style=style), name)
+    table.add_row("", Text(f"{seconds:.1f} s", style="dim"))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _mode(mode: str) -> Text:
+    return Text(mode, style=_COLOURS.get(mode, ""))
+
+
+def _release(release: Any) -> Text:
+    digest = release["digest"].removeprefix("sha256:")[:12]
+    return Text.assemble(release["version"] or "?", " ", (digest, "dim"))
+
+
+def _who(rollout: Any) -> str:
+    match rollout["mode"]:
+        case "active":
+            return "everybody"
+        case "canary":
+            return _cohort(rollout["cohort"])
+        case "silent":
+            users = rollout["preview_users"]
+            return f"{users} preview users" if users else "nobody"
+    return "nobody"
+
+
+def _cohort(cohort: Any) -> str:
+    if cohort is None:
+        return "nobody"
+    parts = [", ".join(cohort[name]) for name in ("sites", "units", "roles", "hooks") if cohort[name]]
+    if cohort["percent"] is not None:
+        parts.append(f"{cohort['percent']:g} % by {cohort['by']}")
+    return " · ".join(parts) or "everybody"
+
+
+def _besides(rollout: Any) -> str:
+    parts = []
+    if rollout["challenger"] is not None:
+        challenger = rollout["challenger"]
+        parts.append(f"challenger {challenger['release']['version'] or '?'} for {_cohort(challenger['cohort'])}")
+    if rollout["shadow"]:
+        parts.append("in shadow " + ", ".join(each["version"] or "?" for each in rollout["shadow"]))
+    if rollout["expires"] is not None:
+        parts.append(f"{rollout['expires']['mode']} from {rollout['expires']['at']}")
+    return "; ".join(parts)
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,100 @@
+"""What people have said, read from the audit chain and from nowhere else: each entry is proved before it counts.
+
+The chain is read to its end, once; after that, what is new. Where an entry is not what was sealed, one is missing, or
+the end that was seen is gone, nothing on the chain is believed any more: what was taken away might be a withdrawal.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+
+import msgspec
+import rfc8785
+
+from wardgate.control.audit import AuditStore
+from wardgate.domain.approvals import READ, Entry, Ledger
+from wardgate.domain.audit import START, Link, SealedEntry
+
+
+class ChainBroken(Exception):
+    """The chain is not what was written, at the latest at entry `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("the audit chain is not what was written")
+        self.number = number
+        self.meaning = f"the audit chain is not sound at entry {number}: no approval counts (wardgate audit verify)"
+
+
+class _Head(msgspec.Struct):
+    number: int
+    previous: str
+    what: str
+
+
+_head = msgspec.json.Decoder(_Head)
+_entry = msgspec.json.Decoder(Entry)
+
+
+class ChainReader:
+    """Thread-safe, blocking. `anchored`: seals that an anchor has seen, by number of the entry."""
+
+    def __init__(self, store: AuditStore, anchored: Callable[[], Mapping[int, str]] = dict) -> None:
+        self._store, self._anchored = store, anchored
+        self._lock = threading.Lock()
+        self._last, self._ledger = START, Ledger()
+        self._held: dict[int, str] = {}
+        """The last entry that was seen, also where the chain is read from its beginning again."""
+
+    def read(self) -> Ledger:
+        """As of now; it does not change any more. Raises AuditUnavailable and ChainBroken. A chain that was found
+        broken is read from its beginning the next time: it may have been put back."""
+        with self._lock:
+            try:
+                return self._catch_up({**self._anchored(), **self._held})
+            except ChainBroken:
+                self._last, self._ledger = START, Ledger()
+                raise
+
+    def _catch_up(self, anchored: Mapping[int, str]) -> Ledger:
+        last, told = self._last, list[Entry]()
+        entries = self._store.entries(max(last.number - 1, 0))
+        if last.number:  # the entry that was the last one is still there, and the same
+            again = next(entries, None)
+            if again is None or again.seal != last.seal:
+                raise ChainBroken(last.number)
+            _prove(again, last.number, None)
+        for entry in entries:
+            head = _prove(entry, last.number + 1, last)
+            if anchored.get(entry.number, entry.seal) != entry.seal:
+                raise ChainBroken(entry.number)
+            if head.what in READ:
+                told.append(_whole(entry))
+            last = entry.link
+        if last.number < max(anchored, default=0):
+            raise ChainBroken(last.number + 1)
+        self._ledger = self._ledger.after(told)
+        self._last, self._held = last, {last.number: last.seal} if last.number else {}
+        return self._ledger
+
+
+def _prove(entry: SealedEntry, number: int, previous: Link | None) -> _Head:
+    """What the seal stands for is what is there, and it was sealed upon the one before."""
+    raw = entry.text.encode()
+    try:
+        head = _head.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError):
+        raise ChainBroken(number) from None
+    sound = sha256(raw).hexdigest() == entry.seal and head.number == entry.number == number
+    if not sound or (previous is not None and head.previous != previous.seal):
+        raise ChainBroken(number)
+    return head
+
+
+def _whole(entry: SealedEntry) -> Entry:
+    """Of one that counts, also that it is canonical: no key stands there twice, for two readers."""
+    try:
+        if rfc8785.dumps(msgspec.json.decode(entry.text)).decode() == entry.text:
+            return _entry.decode(entry.text)
+    except (msgspec.MsgspecError, rfc8785.CanonicalizationError, RecursionError):
+        pass
+    raise ChainBroken(entry.number)

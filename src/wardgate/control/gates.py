@@ -1,0 +1,160 @@
+"""The gates before a release: what the policy demands, beside what the chain, the records and the release say."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from wardgate.control.audit import AuditUnavailable
+from wardgate.control.chain_reader import ChainBroken, ChainReader
+from wardgate.control.ports import StoreUnavailable
+from wardgate.domain.approvals import Ledger, subject_of
+from wardgate.domain.gates import GateLine, Reading, Said, Verdict, approval_lines, gate
+from wardgate.domain.governance import MEASURES, Figure, Source, asked_for, higher_tier
+from wardgate.domain.outcomes import Mode
+
+_DAY = 86400.0
+
+
+class ReleaseFacts(msgspec.Struct, frozen=True):
+    """What is known of a digest without asking anybody. `required`: its required inputs; `review_by`: epoch seconds at
+    which its review is due; `evidence`: how many files there are of each kind."""
+
+    service: str
+    digest: str
+    model: str
+    version: str
+    tier: str
+    required: frozenset[str] = frozenset()
+    review_by: float | None = None
+    evidence: Mapping[str, int] = {}
+
+
+class Evidence(Protocol):
+    """Figures of the gateway, from its records. Bounded in time; what could not be read says why (`Reading`)."""
+
+    def __call__(self, facts: ReleaseFacts, wanted: Collection[Figure], who: str) -> Mapping[Figure, Reading]: ...
+
+
+Facts = Callable[[str, str], ReleaseFacts | None]
+"""Of a service and a digest; None: nobody knows it."""
+Proves = Callable[[str, str], bool | None]
+"""Whether the endpoint of a service's release proves that it runs the pinned model; None: nobody can tell."""
+
+
+class Gates:
+    """Blocking, thread-safe. `open_`: whether nothing is asked (`insecure_demo`)."""
+
+    def __init__(
+        self,
+        reader: ChainReader,
+        facts: Facts,
+        evidence: Evidence,
+        proves: Proves,
+        now: Callable[[], float],
+        open_: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._reader, self._facts, self._evidence, self._proves = reader, facts, evidence, proves
+        self._now, self._open = now, open_
+
+    def gates_of(
+        self,
+        service: str,
+        digest: str,
+        step: Mode,
+        *,
+        standing: Mode = Mode.OFF,
+        beside: str = "",
+        who: str = "gateway",
+    ) -> tuple[GateLine, ...]:
+        """Each gate between a release and a mode; nothing is in the way where all hold. Never raises: what cannot be
+        read is a line that does not pass.
+
+        `standing`: the mode in which this very digest is now, whose evidence is not asked again. `beside`: the digest
+        whose place it takes; the higher risk tier of the two counts, or an edit of `risk_tier` would be a way around.
+        `who` looks, for the access log.
+        """
+        if self._open():
+            return ()
+        try:
+            facts = self._facts(service, digest)
+            if facts is None:
+                return (_no_release,)
+            asked = asked_for((ledger := self._reader.read()).charter.policy, self._tier(facts, beside), step, standing)
+        except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
+            return (_no_answer(error),)
+        readings = self._readings(facts, asked.evidence, ledger, who)
+        return gate(asked, step, self._said(ledger, service, digest), readings)
+
+    def failing(self, service: str, release: str, mode: Mode) -> Sequence[str]:
+        """A sentence for each gate that does not hold."""
+        return [line.sentence for line in self.gates_of(service, release, mode) if not line.holds]
+
+    def approved(self, service: str, release: str, mode: Mode) -> bool:
+        """Whether the approvals hold that it needs in that mode; evidence is not asked."""
+        return all(line.holds for line in self.approvals_of(service, release, mode))
+
+    def approvals_of(self, service: str, digest: str, mode: Mode) -> tuple[GateLine, ...]:
+        """As `gates_of`, without evidence."""
+        if self._open():
+            return ()
+        try:
+            facts = self._facts(service, digest)
+            if facts is None:
+                return (_no_release,)
+            ledger = self._reader.read()
+        except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
+            return (_no_answer(error),)
+        asked = asked_for(ledger.charter.policy, facts.tier, mode)
+        return tuple(approval_lines(asked, mode, self._said(ledger, service, digest)))
+
+    def _tier(self, facts: ReleaseFacts, beside: str) -> str:
+        other = self._facts(facts.service, beside) if beside and beside != facts.digest else facts
+        return facts.tier if other is None else higher_tier(facts.tier, other.tier)
+
+    def _said(self, ledger: Ledger, service: str, digest: str) -> Said:
+        subject = subject_of(service, digest)
+        waivers = ledger.waivers(subject, self._now())
+        return Said(ledger.authors(subject), ledger.approvals(subject), waivers, ledger.retired(subject))
+
+    def _readings(
+        self, facts: ReleaseFacts, wanted: Collection[Figure], ledger: Ledger, who: str
+    ) -> Mapping[Figure, Reading]:
+        by_source: dict[Source, list[Figure]] = {}
+        for figure in wanted:
+            by_source.setdefault(MEASURES[figure].source, []).append(figure)
+        readings = {figure: self._of_release(facts, figure) for figure in by_source.get(Source.RELEASE, ())}
+        readings |= {figure: self._of_chain(facts, ledger) for figure in by_source.get(Source.CHAIN, ())}
+        readings |= {figure: self._of_endpoint(facts) for figure in by_source.get(Source.ENDPOINT, ())}
+        if Source.RECORDS in by_source:
+            readings |= self._evidence(facts, by_source[Source.RECORDS], who)
+        return readings
+
+    def _of_release(self, facts: ReleaseFacts, figure: Figure) -> Reading:
+        if figure is not Figure.REVIEW_DAYS:
+            return Reading(facts.evidence.get(figure, 0))
+        if facts.review_by is None:
+            return Reading(None, "the release has no review_by")
+        return Reading(float((facts.review_by - self._now()) // _DAY))
+
+    def _of_chain(self, facts: ReleaseFacts, ledger: Ledger) -> Reading:
+        at = ledger.drilled(facts.service)
+        if at is None:
+            return Reading(None, "no rollback of the service was rehearsed: wardgate drill")
+        return Reading(round(max(self._now() - at, 0.0) / _DAY, 1))
+
+    def _of_endpoint(self, facts: ReleaseFacts) -> Reading:
+        proves = self._proves(facts.service, facts.digest)
+        return Reading(None, "nobody can tell from here") if proves is None else Reading(float(proves))
+
+
+_no_release = GateLine(
+    "release", "a known one", "none", Verdict.UNKNOWN, "neither files nor store give one that can be compiled"
+)
+
+
+def _no_answer(error: ChainBroken | AuditUnavailable | StoreUnavailable) -> GateLine:
+    if isinstance(error, StoreUnavailable):
+        return GateLine("releases", "there", "not", Verdict.UNKNOWN, error.meaning)
+    verdict = Verdict.FAIL if isinstance(error, ChainBroken) else Verdict.UNKNOWN
+    return GateLine("audit chain", "sound and there", "not", verdict, error.meaning)

@@ -1,0 +1,196 @@
+"""Releases from the first submission to the end: kept whole, never changed, retired when nothing depends on them.
+
+    submit ─► audit chain ─► store          (approvals belong to the digest, and are `control.approvals`')
+    announce ─► audit chain ─► store        the first half of a retirement: from when on it may be
+    retire ─► does anything depend on it? is what was kept still whole? ─► audit chain ─► store
+
+Nothing of this changes what anybody sees: that a rollout names a release is decided elsewhere.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+import msgspec
+
+from wardgate.control.audit import AuditTrail
+from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseStore
+from wardgate.domain.approvals import subject_of
+from wardgate.domain.audit import Action, Deed, moment
+from wardgate.domain.plans import Catalog
+from wardgate.domain.releases import short
+from wardgate.domain.rollout.rollouts import Rollout
+
+
+class ReleaseRefused(Exception):
+    """Nothing was changed. `what` and `remedy` are sentences for a person."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__("a release was refused")
+        self.what, self.remedy = what, remedy
+
+
+class Decisions(Protocol):
+    """What people have decided. Blocking; both raise StoreUnavailable."""
+
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """As of now, by service id."""
+        ...
+
+    def champions(self, service: str, since: float) -> Mapping[str, float]:
+        """Digests that were champion at `since` or later, and until when (epoch seconds)."""
+        ...
+
+
+class By(msgspec.Struct, frozen=True):
+    """Who asks, and why, as the audit chain has it."""
+
+    who: str
+    reason: str = ""
+    ticket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOptions:
+    way_back: float = 30 * 86400.0
+    """Seconds in which an operator may return to a release that was champion: so long it is not retired."""
+
+
+class ReleaseDesk:
+    """Blocking, thread-safe. Everything raises StoreUnavailable, AuditUnavailable and ReleaseRefused. `whole`: raises
+    ReleaseRefused where what was kept does not compile to the digest that it is kept under."""
+
+    def __init__(
+        self,
+        store: ReleaseStore,
+        trail: AuditTrail,
+        decisions: Decisions,
+        whole: Callable[[Content], object],
+        now: Callable[[], float],
+        options: ReleaseOptions | None = None,
+    ) -> None:
+        self.store, self._trail, self._decisions = store, trail, decisions
+        self._whole, self._now, self._options = whole, now, options or ReleaseOptions()
+
+    def find(self, service: str, name: str) -> ReleaseEntry:
+        """By version, digest, or the beginning of a digest (six hex digits at least)."""
+        entries = self.store.entries(service)
+        found = [entry for entry in entries if entry.version == name] or [
+            entry for entry in entries if len(name) >= _SHORTEST and _is_of(name, entry.digest)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(short(entry.digest) for entry in found)
+            raise ReleaseRefused(f"{service} {name} was submitted with several contents.", f"Name one: {listed}.")
+        there = ", ".join(f"{entry.version} ({short(entry.digest)})" for entry in entries)
+        remedy = f"There is {there}." if there else f"`wardgate release new {service}` submits it."
+        raise ReleaseRefused(f"No such release of {service} was submitted: {name}.", remedy)
+
+    def submit(self, by: By, content: Content, file: str) -> ReleaseEntry:
+        """`file`: digest of the release file alone."""
+        entries = self.store.entries()
+        known = next((entry for entry in entries if entry.digest == content.digest), None)
+        if known is not None:
+            what = f"This content was submitted by {known.submitted_by} on {moment(known.submitted_at)[:10]}."
+            raise ReleaseRefused(what, f"`wardgate release show {content.service} {short(known.digest)}` tells more.")
+        edited = changed(content.model, content.version, file, entries)
+        if edited is not None:
+            raise ReleaseRefused(*edited)
+        entry = ReleaseEntry(content.digest, content.service, content.model, content.version, file, self._now(), by.who)
+        self._require(by, Action.RELEASE_SUBMIT, entry, after=f"{content.service} {content.version}")
+        self.store.put(content, entry)
+        return entry
+
+    def announce(self, by: By, entry: ReleaseEntry, retires_at: float | None) -> ReleaseEntry:
+        """From `retires_at` on it may be retired; None takes that back."""
+        if entry.state is ReleaseState.RETIRED:
+            raise ReleaseRefused("This release is retired.")
+        if retires_at is None and entry.state is not ReleaseState.RETIRING:
+            raise ReleaseRefused("Nobody has announced that this release retires.")
+        if retires_at is not None and retires_at <= self._now():
+            raise ReleaseRefused("That is past.", "Leave the time away to retire it now.")
+        said = [None if at is None else moment(at) for at in (entry.retires_at, retires_at)]
+        self._require(by, Action.RELEASE_RETIRING, entry, before=said[0], after=said[1] or "stays")
+        if not self.store.announce(entry.digest, retires_at):
+            raise ReleaseRefused("It was retired meanwhile.")
+        return msgspec.structs.replace(entry, retires_at=retires_at)
+
+    def dependents(self, entry: ReleaseEntry) -> list[str]:
+        """What a retirement now would break, as sentences."""
+        now, told = self._now(), []
+        for service, rollout in sorted(self._decisions.rollouts().items()):
+            told += [f"The rollout of {service} names it as {role}." for role in _roles(rollout, entry.digest)]
+        way_back = self._options.way_back
+        until = self._decisions.champions(entry.service, now - way_back).get(entry.digest)
+        if until is not None and not told and until != inf:
+            days = f"{moment(until)[:10]}, and is a way back until {moment(until + way_back)[:10]}"
+            told.append(f"It was the champion of {entry.service} until {days}.")
+        return told
+
+    def retire(self, by: By, entry: ReleaseEntry) -> ReleaseEntry:
+        """For good. What was kept of it, evidence included, stays."""
+        now = self._now()
+        if entry.state is ReleaseState.RETIRED:
+            raise ReleaseRefused("This release is retired already.")
+        if entry.retires_at is not None and entry.retires_at > now:
+            what = f"It was announced to stay until {moment(entry.retires_at)[:16]}Z."
+            raise ReleaseRefused(what, "Wait, or take that back first (--cancel).")
+        told = self.dependents(entry)
+        if told:
+            remedy = "Change the rollout first, or announce it with --at for a later day."
+            raise ReleaseRefused(" ".join(["Something depends on it.", *told]), remedy)
+        content = self.store.content(entry.digest)
+        if content is None:
+            raise ReleaseRefused("Its content is not in the store any more.", "Restore the store from a backup.")
+        self._whole(content)
+        self._require(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
+        if not self.store.retire(entry.digest, now):
+            raise ReleaseRefused("It was retired meanwhile.")
+        return msgspec.structs.replace(entry, retired_at=now)
+
+    def _require(
+        self, by: By, what: Action, entry: ReleaseEntry, before: str | None = None, after: str | None = None
+    ) -> None:
+        subject = subject_of(entry.service, entry.digest)
+        try:
+            deed = Deed(
+                who=by.who, what=what, subject=subject, before=before, after=after, reason=by.reason, ticket=by.ticket
+            )
+            self._trail.require(deed)
+        except ValueError:
+            remedy = "A reason is a code such as first_release, a ticket has no spaces."
+            raise ReleaseRefused("The audit chain does not take this reason or ticket.", remedy) from None
+
+
+_SHORTEST = 6
+
+
+def _is_of(name: str, digest: str) -> bool:
+    return digest.removeprefix("sha256:").startswith(name.removeprefix("sha256:").lower())
+
+
+def _roles(rollout: Rollout, digest: str) -> list[str]:
+    roles = ["champion"] if rollout.champion == digest else []
+    roles += ["challenger"] if rollout.challenger is not None and rollout.challenger.release == digest else []
+    return roles + (["shadow"] if digest in rollout.shadows else [])
+
+
+def changed(model: str, version: str, file: str, entries: Iterable[ReleaseEntry]) -> tuple[str, str] | None:
+    """What and remedy, where the file of this release is not what was submitted under its version; None: it is, or
+    nothing was submitted. Whatever else the digest covers may change under a version; the file itself says what a
+    version is."""
+    for entry in entries:
+        if (entry.model, entry.version) == (model, version) and entry.file != file:
+            what = f"{model}/releases/{version}.yaml is not the file that was submitted as {version}"
+            when = f"by {entry.submitted_by} on {moment(entry.submitted_at)[:10]} ({short(entry.digest)})"
+            return f"{what} {when}", f"put that file back, and give the edit another version: {version}.yaml stays"
+    return None
+
+
+def changed_files(catalog: Catalog, entries: Sequence[ReleaseEntry]) -> list[tuple[str, str, str, str]]:
+    """Of all releases that the files give: model, version, what, remedy."""
+    named = {(release.model, release.version): release.file for p in catalog.plans() for release in p.releases.values()}
+    told = [(*name, changed(*name, file, entries)) for name, file in named.items()]
+    return [(model, version, *edited) for model, version, edited in told if edited is not None]

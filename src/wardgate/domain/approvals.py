@@ -1,0 +1,235 @@
+"""What people have said of releases, as the audit chain has it: submitted, approved, withdrawn, excepted, rehearsed.
+
+    release.submit      SERVICE@sha256:…     by its author
+    release.approve     SERVICE@sha256:…     to: canary as approver-clinical
+    release.withdraw    SERVICE@sha256:…     from: canary as approver-clinical by mira    to: withdrawn
+    gate.exception      SERVICE@sha256:…     to: canary without shadow_days until 2026-10-01T00:00:00.000Z
+    governance.approve  governance@sha256:…  to: the policy, canonical JSON
+    drill               SERVICE
+
+`Ledger` takes the entries of a chain in order. That nobody has touched these is proved by whoever reads them
+(`control.chain_reader`); nothing here is ever read from a row alone.
+"""
+
+import copy
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.audit import Action, Result, moment
+from wardgate.domain.governance import APPROVERS, BUILT_IN, EYES, STEPS, Figure, Policy, above, digest_of, policy_of
+from wardgate.domain.outcomes import Mode
+
+READ = frozenset(
+    {
+        Action.RELEASE_SUBMIT,
+        Action.RELEASE_APPROVE,
+        Action.RELEASE_WITHDRAW,
+        Action.RELEASE_RETIRING,
+        Action.RELEASE_RETIRE,
+        Action.GATE_EXCEPTION,
+        Action.GOVERNANCE_APPROVE,
+        Action.DRILL,
+    }
+)
+"""Of all entries, these are kept."""
+
+_STEPS, _ROLES = "|".join(STEPS), "|".join(APPROVERS)
+_APPROVED = re.compile(rf"({_STEPS}) as ({_ROLES})")
+_WITHDRAWN = re.compile(rf"({_STEPS}) as ({_ROLES}) by (\S+)")
+_EXCEPTED = re.compile(rf"({_STEPS}) without ({'|'.join(Figure)}) until ([0-9T:.Z-]{{24}})")
+_POLICY = "governance"
+
+
+def person_of(who: str) -> str:
+    """A name is a person's: two of her tokens, and her account on a machine, are she. Of one `mira/0a1b2c3d4e5f`, of
+    the other `os:Mira`."""
+    return who.removeprefix("os:").partition("/")[0].casefold()
+
+
+def subject_of(service: str, digest: str) -> str:
+    return f"{service}@{digest}"
+
+
+def policy_subject(digest: str) -> str:
+    return f"{_POLICY}@{digest}"
+
+
+class Entry(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
+    """One entry of the chain, as far as it is read here."""
+
+    number: int
+    at: str
+    who: str
+    what: str
+    subject: str
+    result: str = Result.DONE
+    before: str | None = None
+    after: str | None = None
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """It counts for `mode` and whatever is beneath, for good: that its token expired or was revoked later changes
+    nothing, an administrator can withdraw it."""
+
+    person: str
+    who: str
+    role: Role
+    mode: Mode
+    at: str
+    number: int
+    """Of the chain's entry."""
+
+    @property
+    def state(self) -> str:
+        return f"{self.mode} as {self.role}"
+
+    @property
+    def holder(self) -> str:
+        return f"{self.state} by {self.person}"
+
+
+class Waiver(msgspec.Struct, frozen=True):
+    """That a figure of a step may be missed, until then. It holds once two people have said the same."""
+
+    mode: Mode
+    figure: Figure
+    until: str
+    people: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return len(self.people) >= EYES
+
+    @property
+    def state(self) -> str:
+        return f"{self.mode} without {self.figure} until {self.until}"
+
+
+class Charter(msgspec.Struct, frozen=True):
+    """Which policy holds. `approved` by these people; nobody for the built-in one."""
+
+    policy: Policy
+    digest: str
+    approved: tuple[str, ...] = ()
+
+
+class Ledger:
+    """Grows with the releases, not with the chain. Never changed once somebody has it: `after` gives another."""
+
+    def __init__(self) -> None:
+        self.charter = Charter(BUILT_IN, digest_of(BUILT_IN))
+        self._submitted: dict[str, list[str]] = {}
+        self._approved: dict[str, dict[tuple[str, Role], Approval]] = {}
+        self._excepted: dict[str, dict[str, Waiver]] = {}
+        self._retired: set[str] = set()
+        self._drilled: dict[str, str] = {}
+        self._policies: dict[str, tuple[str, ...]] = {}
+
+    def after(self, entries: Sequence[Entry]) -> "Ledger":
+        """With what these say besides, in their order."""
+        ledger = copy.deepcopy(self) if entries else self
+        for entry in entries:
+            ledger._take(entry)
+        return ledger
+
+    def _take(self, entry: Entry) -> None:
+        """What was denied, or does not say what such an entry says, changes nothing."""
+        if entry.result != Result.DONE:
+            return
+        match entry.what:
+            case Action.RELEASE_SUBMIT:
+                self._submitted.setdefault(entry.subject, []).append(person_of(entry.who))
+            case Action.RELEASE_APPROVE:
+                self._approve(entry)
+            case Action.RELEASE_WITHDRAW:
+                self._withdraw(entry)
+            case Action.RELEASE_RETIRING if entry.after == "stays":
+                self._retired.discard(entry.subject)
+            case Action.RELEASE_RETIRING | Action.RELEASE_RETIRE:
+                self._retired.add(entry.subject)
+            case Action.GATE_EXCEPTION:
+                self._except(entry)
+            case Action.GOVERNANCE_APPROVE:
+                self._govern(entry)
+            case Action.DRILL:
+                self._drilled[entry.subject.partition("@")[0]] = entry.at
+
+    def authors(self, subject: str) -> tuple[str, ...]:
+        """People who submitted it; nobody: it was never."""
+        return tuple(dict.fromkeys(self._submitted.get(subject, ())))
+
+    def retired(self, subject: str) -> bool:
+        """Also where that is announced: nothing is raised to it any more."""
+        return subject in self._retired
+
+    def approvals(self, subject: str) -> tuple[Approval, ...]:
+        """Those that stand, the oldest first."""
+        return tuple(sorted(self._approved.get(subject, {}).values(), key=lambda approval: approval.number))
+
+    def waivers(self, subject: str, now: float) -> tuple[Waiver, ...]:
+        """Those that have not run out, also such as only one person has asked for."""
+        return tuple(each for each in self._excepted.get(subject, {}).values() if each.until > moment(now))
+
+    def drilled(self, service: str) -> float | None:
+        """When a rollback was last rehearsed, epoch seconds."""
+        at = self._drilled.get(service)
+        return None if at is None else instant(at)
+
+    def waiting(self, digest: str) -> tuple[str, ...]:
+        """Who has approved a policy that does not hold yet."""
+        return self._policies.get(digest, ())
+
+    def _approve(self, entry: Entry) -> None:
+        said = _APPROVED.fullmatch(entry.after or "")
+        if said is not None:
+            person, role = person_of(entry.who), Role(said[2])
+            approval = Approval(person, entry.who, role, Mode(said[1]), entry.at, entry.number)
+            self._approved.setdefault(entry.subject, {})[person, role] = approval
+
+    def _withdraw(self, entry: Entry) -> None:
+        said = _WITHDRAWN.fullmatch(entry.before or "")
+        if said is not None:
+            self._approved.get(entry.subject, {}).pop((said[3], Role(said[2])), None)
+
+    def _except(self, entry: Entry) -> None:
+        said = _EXCEPTED.fullmatch(entry.after or "")
+        if said is not None:
+            known = self._excepted.setdefault(entry.subject, {})
+            before = known.get(said[0])
+            people = () if before is None else before.people
+            every = tuple(dict.fromkeys((*people, person_of(entry.who))))
+            known[said[0]] = Waiver(Mode(said[1]), Figure(said[2]), said[3], every)
+
+    def _govern(self, entry: Entry) -> None:
+        """Whoever goes back to an earlier policy needs two people for that, too: approvals before the one that holds
+        are over."""
+        text = entry.after or ""
+        digest = "sha256:" + sha256(text.encode()).hexdigest()
+        try:
+            policy = policy_of(text)
+        except ValueError:
+            return
+        if entry.subject != policy_subject(digest) or digest == self.charter.digest:
+            return
+        people = tuple(dict.fromkeys((*self._policies.get(digest, ()), person_of(entry.who))))
+        self._policies[digest] = people
+        if len(people) >= EYES:
+            self.charter, self._policies = Charter(policy, digest, people), {}
+
+
+def instant(at: str) -> float:
+    """Epoch seconds of a moment of the chain."""
+    return datetime.fromisoformat(at).timestamp()
+
+
+def highest(approvals: Iterable[Approval]) -> Mode:
+    """The highest mode that anybody approved; off: none."""
+    mode = Mode.OFF
+    for approval in approvals:
+        mode = approval.mode if above(approval.mode, mode) else mode
+    return mode

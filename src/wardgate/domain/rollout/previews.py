@@ -1,0 +1,32 @@
+"""Users who see silent cards, as the files name them, and the pseudonyms that a rollout keeps in their place."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from wardgate.domain import record_names
+from wardgate.domain.clients import Client
+from wardgate.domain.record_names import RecordNames
+from wardgate.domain.rollout.rollouts import Rollout
+
+
+def with_previews(
+    rollouts: Mapping[str, Rollout],
+    users: Mapping[str, Iterable[str]],
+    clients: Iterable[Client],
+    names: RecordNames,
+) -> dict[str, Rollout]:
+    """`users` by service id, each as `Practitioner/id`. A file does not say whose user that is, so it is the one of
+    that id in every client: at each of its FHIR servers, and in calls that name none."""
+    places = [(client.name, server) for client in clients for server in (*sorted(client.fhir_servers), None)]
+
+    def pseudonyms(user: str) -> list[str]:
+        kind, _, id_ = user.partition("/")
+        return [names.of(record_names.user(client, server, kind, id_)) for client, server in places]
+
+    return {
+        service_id: msgspec.structs.replace(
+            rollout, preview=frozenset(name for user in users.get(service_id, ()) for name in pseudonyms(user))
+        )
+        for service_id, rollout in rollouts.items()
+    }

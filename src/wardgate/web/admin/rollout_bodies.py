@@ -1,0 +1,296 @@
+"""What the routes of rollouts take and give, as the OpenAPI document has it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wardgate.control.askers import ChangeRefused, Why
+from wardgate.control.confirmation import Effect
+from wardgate.control.ports import Replica
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Expiry, Rollout
+
+if TYPE_CHECKING:
+    from wardgate.web.admin.rollout import ReleaseNames
+
+ModeName = Literal["off", "shadow", "silent", "canary", "active"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,99}$")]
+ReleaseName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}$", examples=["1.1.0", "sha256:9f86d081884c"])
+]
+Moment = Annotated[str, Field(examples=["2026-11-30T06:00:00Z"], max_length=40)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ReasonBody(_Body):
+    """Why. `reason` is a code that stands on the audit chain; `remark` is free text, kept where it can be erased."""
+
+    reason: str = Field("", pattern=r"^(|[a-z][a-z0-9_.]{0,63})$", examples=["alert_rate"])
+    ticket: str = Field("", pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._/#-]{0,63})$", examples=["OPS-1234"])
+    remark: str = Field("", max_length=4000)
+
+
+class CohortBody(_Body):
+    """Who belongs. What is left out does not restrict."""
+
+    sites: list[Name] = Field([], max_length=1000)
+    units: list[Name] = Field([], max_length=1000)
+    roles: list[Name] = Field([], max_length=100)
+    hooks: list[Name] = Field([], max_length=100)
+    percent: float | None = Field(None, gt=0, le=100, examples=[5.0])
+    by: Literal["patient", "encounter"] = "patient"
+
+    def cohort(self) -> Cohort:
+        sites, units, roles, hooks = (frozenset(names) for names in (self.sites, self.units, self.roles, self.hooks))
+        return Cohort(sites, units, roles, hooks, self.percent, By(self.by))
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> "CohortBody":
+        sets = [sorted(names) for names in (cohort.sites, cohort.units, cohort.roles, cohort.hooks)]
+        return cls(
+            sites=sets[0], units=sets[1], roles=sets[2], hooks=sets[3], percent=cohort.percent, by=cohort.by.value
+        )
+
+
+class ChallengerBody(_Body):
+    release: ReleaseName
+    cohort: CohortBody
+
+
+class ExpiryBody(_Body):
+    at: Moment
+    mode: ModeName = "off"
+
+    def expiry(self) -> Expiry:
+        """Raises ChangeRefused for a time that is none."""
+        return Expiry(_seconds(self.at), Mode(self.mode))
+
+    @classmethod
+    def of(cls, expiry: Expiry) -> "ExpiryBody":
+        return cls.model_validate({"at": _moment(expiry.at), "mode": expiry.mode.value})
+
+
+class RolloutPatch(ReasonBody):
+    """The fields that are sent are changed, the others stay. null takes a cohort, a challenger or an expiry away."""
+
+    mode: ModeName | None = None
+    champion: ReleaseName | None = None
+    cohort: CohortBody | None = None
+    challenger: ChallengerBody | None = None
+    shadow: list[ReleaseName] | None = Field(None, max_length=20)
+    preview: list[Annotated[str, Field(pattern=r"^[A-Za-z]{1,64}/[A-Za-z0-9.-]{1,64}$")]] | None = Field(
+        None, max_length=200, examples=[["Practitioner/123"]], description="Kept as pseudonyms alone."
+    )
+    expires: ExpiryBody | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"mode": "silent", "reason": "alert_rate", "ticket": "OPS-1234"},
+                {
+                    "mode": "canary",
+                    "cohort": {"sites": ["hospital_a"], "percent": 5},
+                    "expires": {"at": "2026-11-30T06:00:00Z"},
+                    "reason": "promotion",
+                },
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "RolloutPatch":
+        if not self.model_fields_set - set(ReasonBody.model_fields):
+            raise ValueError("name a field to change")
+        for name in ("mode", "champion"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null")
+        return self
+
+    def wanted(
+        self, service: str, names: "ReleaseNames", users: Callable[[Sequence[str]], frozenset[str]]
+    ) -> dict[str, object]:
+        """For the desk. Raises ChangeRefused for a release that nobody knows, or a time that is none."""
+
+        def digest(name: str) -> str:
+            found = names.digest(service, name)
+            if found is None:
+                what, remedy = "There is no such release.", "Name it by version, digest, or its beginning."
+                raise ChangeRefused(Why.UNKNOWN, what, remedy)
+            return found
+
+        made: dict[str, Callable[[], object]] = {
+            "mode": lambda: Mode(self.mode or ""),
+            "champion": lambda: digest(self.champion or ""),
+            "cohort": lambda: None if self.cohort is None else self.cohort.cohort(),
+            "challenger": lambda: (
+                None
+                if self.challenger is None
+                else Challenger(digest(self.challenger.release), self.challenger.cohort.cohort())
+            ),
+            "shadow": lambda: tuple(dict.fromkeys(digest(name) for name in self.shadow or ())),
+            "preview": lambda: users(self.preview or ()),
+            "expires": lambda: (
+                None if self.expires is None else Expiry(_seconds(self.expires.at), Mode(self.expires.mode))
+            ),
+        }
+        return {_FIELDS.get(name, name): make() for name, make in made.items() if name in self.model_fields_set}
+
+
+_FIELDS = {"shadow": "shadows", "expires": "expiry"}
+
+
+class RollbackBody(ReasonBody):
+    to: ReleaseName | None = Field(None, description="The release before this one where none is named.")
+
+
+class KillBody(ReasonBody):
+    scope: Literal["all", "service", "site", "release"]
+    name: str = Field("", pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._:@/+ -]{0,99})$", examples=["kidney-failure"])
+    mode: Literal["off", "shadow", "silent"] = "off"
+    confirm: str = Field("", max_length=10, description='"all" where the scope is all.')
+
+    @model_validator(mode="after")
+    def _named(self) -> "KillBody":
+        if (self.scope == "all") == bool(self.name):
+            raise ValueError("name what is stopped; nothing for all")
+        if self.scope == "all" and self.confirm != "all":
+            raise ValueError("confirm must be all")
+        return self
+
+
+class LiftBody(ReasonBody):
+    pass
+
+
+class ConfirmBody(ReasonBody):
+    above: int = Field(0, ge=0, lt=2**53, description="An epoch that some replica has seen, besides those that say so.")
+
+
+class ReleaseView(BaseModel):
+    version: str | None
+    digest: str
+
+
+class ChallengerView(BaseModel):
+    release: ReleaseView
+    cohort: CohortBody
+
+
+class RolloutView(BaseModel):
+    service: str
+    mode: ModeName
+    champion: ReleaseView
+    cohort: CohortBody | None
+    challenger: ChallengerView | None
+    shadow: list[ReleaseView]
+    preview_users: int
+    expires: ExpiryBody | None
+    etag: str
+
+    @classmethod
+    def of(cls, service: str, rollout: Rollout, etag: str, version: Callable[[str], str | None]) -> "RolloutView":
+        def release(digest: str) -> ReleaseView:
+            return ReleaseView(version=version(digest), digest=digest)
+
+        challenger, expiry = rollout.challenger, rollout.expiry
+        return cls(
+            service=service,
+            mode=rollout.mode.value,
+            champion=release(rollout.champion),
+            cohort=None if rollout.cohort is None else CohortBody.of(rollout.cohort),
+            challenger=None
+            if challenger is None
+            else ChallengerView(release=release(challenger.release), cohort=CohortBody.of(challenger.cohort)),
+            shadow=[release(digest) for digest in rollout.shadows],
+            preview_users=len(rollout.preview),
+            expires=None if expiry is None else ExpiryBody.of(expiry),
+            etag=etag,
+        )
+
+
+class CeilingView(BaseModel):
+    id: str
+    scope: Literal["all", "service", "site", "release"]
+    name: str
+    mode: ModeName
+    set_at: float
+    set_by: str
+    reason: str
+
+
+class RolloutsView(BaseModel):
+    epoch: int
+    services: list[RolloutView]
+    kills: list[CeilingView]
+
+
+class KillsView(BaseModel):
+    epoch: int
+    kills: list[CeilingView]
+
+
+class HistoryView(BaseModel):
+    service: str
+    changes: list[dict[str, Any]]
+
+
+class EffectView(BaseModel):
+    """`verified`: every replica answers by that snapshot (`done`), or has been silent for so long that its lease hides
+    what it had (`silent`). `waiting` has not said so yet."""
+
+    epoch: int
+    verified: bool
+    done: list[str]
+    silent: list[str]
+    waiting: list[str]
+
+    @classmethod
+    def of(cls, effect: Effect) -> "EffectView":
+        return cls(verified=effect.verified, **msgspec.to_builtins(effect))
+
+
+class ReplicasView(BaseModel):
+    replicas: list[dict[str, Any]]
+    same_files: bool
+    """Whether all have read the same files."""
+
+    @classmethod
+    def of(cls, replicas: Sequence[Replica]) -> "ReplicasView":
+        ordered = sorted(replicas, key=lambda one: one.name)
+        return cls(
+            replicas=[msgspec.to_builtins(one) for one in ordered],
+            same_files=len({one.config for one in ordered}) <= 1,
+        )
+
+
+class ChangedView(BaseModel):
+    epoch: int | None
+    stored: bool
+    dry_run: bool
+    raised: list[str]
+    refused: str | None = None
+    gates: list[str] = []
+    kill: CeilingView | None = None
+    effect: EffectView | None = None
+    impact: dict[str, Any] | None = None
+    rollout: RolloutView | None = None
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _seconds(moment: str) -> float:
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None:
+        raise ChangeRefused(Why.INVALID, "That is no time.", "Write it as 2026-11-30T06:00:00Z, with its zone.")
+    return read.timestamp()

@@ -1,0 +1,138 @@
+"""One suite for every store of release content: SQLite, and a real PostgreSQL."""
+
+import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from tests.contract.conftest import Store
+from tests.contract.test_audit_store import database_of
+from wardgate.adapters.sql.releases import SqlReleaseStore
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.adapters.sql.tables import RELEASE_CONTENTS
+from wardgate.control.ports import MAX_CONTENT, Content, ReleaseEntry, ReleaseState, StoreUnavailable
+from wardgate.domain.durable import SqlitePlace
+
+NOW = 1_790_000_000.25
+
+
+def content(number: int, service: str = "kidney-failure", files: dict[str, bytes] | None = None) -> Content:
+    held = {"services/a.yaml": b"id: a\n", "../cards/\u00e9.yaml": bytes(range(256)) * number}
+    return Content(f"sha256:{number:064x}", service, "kfre", f"1.{number}.0", held if files is None else files)
+
+
+def entry(of: Content, number: int = 0) -> ReleaseEntry:
+    return ReleaseEntry(of.digest, of.service, of.model, of.version, "sha256:f", NOW + number, "os:ada")
+
+
+@pytest.fixture
+def releases(store: Store) -> Iterator[SqlReleaseStore]:
+    releases = SqlReleaseStore(database_of(store))
+    yield releases
+    releases.close()
+
+
+def test_content_comes_back_byte_for_byte(releases: SqlReleaseStore, store: Store) -> None:
+    kept = content(3)
+    assert releases.put(kept, entry(kept))
+    other = SqlReleaseStore(database_of(store))
+    assert other.content(kept.digest) == kept
+    assert other.content("sha256:" + "f" * 64) is None
+    other.close()
+
+
+def test_what_is_there_stays_as_it_is(releases: SqlReleaseStore) -> None:
+    kept = content(3)
+    assert releases.put(kept, entry(kept))
+    forged = msgspec.structs.replace(kept, files={"services/a.yaml": b"id: b\n"})
+    assert not releases.put(forged, msgspec.structs.replace(entry(kept, 9), submitted_by="os:eve"))
+    assert releases.content(kept.digest) == kept
+    assert releases.entries() == [entry(kept)]
+
+
+def test_of_many_who_submit_at_once_one_was_first(releases: SqlReleaseStore) -> None:
+    kept = content(5)
+    with ThreadPoolExecutor(8) as threads:
+        put = list(threads.map(lambda number: releases.put(kept, entry(kept, number)), range(8)))
+    assert put.count(True) == 1 and len(releases.entries()) == 1
+
+
+def test_entries_are_listed_by_service_the_oldest_first(releases: SqlReleaseStore) -> None:
+    for number in (2, 1, 3):
+        kept = content(number, service="sepsis" if number == 2 else "kidney-failure")
+        releases.put(kept, entry(kept, number))
+    assert [each.version for each in releases.entries()] == ["1.1.0", "1.2.0", "1.3.0"]
+    assert [each.version for each in releases.entries("kidney-failure")] == ["1.1.0", "1.3.0"]
+    assert not releases.entries("none")
+
+
+def test_a_release_is_announced_taken_back_and_retired_once(releases: SqlReleaseStore) -> None:
+    kept = content(1)
+    releases.put(kept, entry(kept))
+
+    def state() -> ReleaseState:
+        return releases.entries()[0].state
+
+    assert releases.announce(kept.digest, NOW + 60) and state() is ReleaseState.RETIRING
+    assert releases.announce(kept.digest, None) and state() is ReleaseState.SUBMITTED
+    assert releases.announce(kept.digest, NOW + 60)
+    assert releases.retire(kept.digest, NOW + 61) and state() is ReleaseState.RETIRED
+    assert not releases.retire(kept.digest, NOW + 62) and not releases.announce(kept.digest, None)
+    assert releases.entries()[0] == msgspec.structs.replace(entry(kept), retires_at=NOW + 60, retired_at=NOW + 61)
+    assert releases.content(kept.digest) == kept
+    assert not releases.retire("sha256:none", NOW) and not releases.announce("sha256:none", NOW)
+
+
+def test_as_much_as_a_store_keeps_and_not_a_byte_more(releases: SqlReleaseStore) -> None:
+    largest = content(7, files={"evidence/data.bin": os.urandom(MAX_CONTENT // 4) * 4})
+    releases.put(largest, entry(largest))
+    assert releases.content(largest.digest) == largest
+    beyond = content(8, files={"evidence/data.bin": b"x" * (MAX_CONTENT + 1)})
+    with pytest.raises(ValueError, match="more than a store keeps"):
+        releases.put(beyond, entry(beyond))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"nothing that was packed",
+        zlib.compress(b"\xc1 no msgpack"),
+        zlib.compress(msgspec.msgpack.encode({"a": 1})),
+        zlib.compress(msgspec.msgpack.encode({"a": b"b"}))[:-6],
+        zlib.compress(b"\0" * (MAX_CONTENT * 4)),
+    ],
+    ids=["empty", "foreign", "no-msgpack", "other-type", "cut-off", "bomb"],
+)
+def test_a_damaged_row_says_so(store: Store, damaged: bytes) -> None:
+    releases, kept = SqlReleaseStore(database_of(store)), content(1)
+    releases.put(kept, entry(kept))
+    with releases._database.writing() as connection:
+        connection.execute(RELEASE_CONTENTS.update().values(content=damaged))
+    with pytest.raises(StoreUnavailable):
+        releases.content(kept.digest)
+    assert releases.entries() == [entry(kept)]
+    releases.close()
+
+
+def test_an_entry_of_another_release_is_refused(releases: SqlReleaseStore) -> None:
+    with pytest.raises(ValueError, match="not that of the content"):
+        releases.put(content(1), entry(content(2)))
+
+
+def test_a_store_that_is_not_there_says_so() -> None:
+    releases, kept = SqlReleaseStore(Sqlite(SqlitePlace("/dev/null/wardgate.db"))), content(1)
+    for ask in (
+        lambda: releases.put(kept, entry(kept)),
+        lambda: releases.content(kept.digest),
+        lambda: releases.entries(),
+        lambda: releases.retire(kept.digest, NOW),
+        lambda: releases.announce(kept.digest, NOW),
+    ):
+        with pytest.raises(StoreUnavailable) as unavailable:
+            ask()
+        assert unavailable.value.meaning
+    releases.close()
