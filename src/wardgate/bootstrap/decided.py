@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores, draw_replica_id
 from wardgate.bootstrap.models import releases_of
-from wardgate.bootstrap.parts import Faults, SystemClock, sleepless
+from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
@@ -47,7 +48,7 @@ def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Roll
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where this replica is: its own folder, its number among the workers (0: alone), when it began."""
+    """Where a replica is: its own folder, its number among the workers (0: alone), when it began."""
 
     folder: Path
     worker: int
@@ -55,17 +56,18 @@ class Place:
 
 
 class Decided:
-    """For one loop. `changed` is called in it, whenever what is decided is another."""
+    """For one loop. `changed` is called in it, whenever what is decided is another. A worker leaves it to its parent to
+    take up what the files say; the parent, which has no place, is no replica."""
 
     def __init__(
         self,
         stores: ControlStores,
-        place: Place,
+        place: Place | None,
         lease: float,
         configured: Callable[[], Configured],
         log: EventLog,
-        meter: SnapshotMeter,
-        faults: Faults,
+        meter: SnapshotMeter | None,
+        fault: Callable[[str, BaseException], None],
         names: RecordNames,
         changed: Callable[[], None],
     ) -> None:
@@ -73,17 +75,22 @@ class Decided:
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
-        self._told = _Told(log, meter, faults)
-        self._replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
+        self._told = _Told(log, meter, fault)
+        local = replica = files = None
+        if place is not None:
+            replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
+            local = FileLocalCopy(place.folder / "snapshot", stores.sealer, sleepless)
+        if place is None or not place.worker:
+            files = partial(self._files, configured)
         self._missing: tuple[str, ...] = ()
         self.refresher = Refresher(
             self.visibility,
             stores,
-            FileLocalCopy(place.folder / "snapshot", stores.sealer, sleepless),
+            local,
             SystemClock(),
             sleepless,
-            lambda: files_of(self._configured(), names),
-            self._stands,
+            files,
+            None if replica is None else partial(self._stands, replica),
             self.in_flight.drained,
             self._told,
             self._changed,
@@ -115,17 +122,22 @@ class Decided:
 
     async def isolate(self, circuit: tuple[str, str], away: bool) -> bool:
         """For all replicas, and to stay. Whether it stands: the store may be away."""
+        return await self.isolated(circuit, away) is not False
+
+    async def isolated(self, circuit: tuple[str, str], away: bool) -> KeptSnapshot | bool:
+        """The snapshot that says so; True: one did already. False: the store is away."""
 
         def make(before: Snapshot) -> Snapshot:
-            return isolated(before, circuit, away)
+            return _isolated(before, circuit, away)
 
         try:
-            kept = await asyncio.to_thread(self._stores.change, make, isolation(circuit, away))
+            kept = await asyncio.to_thread(self._stores.change, make, _isolation(circuit, away))
         except StoreUnavailable:
             return False
-        if kept is not None:
-            self.refresher.hear(kept)
-        return True
+        if kept is None:
+            return True
+        self.refresher.hear(kept)
+        return kept
 
     def tell(self, catalog: Catalog) -> None:
         """Of the services that nobody sees, since no file gives the release that was decided for them."""
@@ -153,20 +165,22 @@ class Decided:
         except RuntimeError:  # the loop has ended
             return
 
-    def _stands(self) -> Replica:
+    def _files(self, configured: Callable[[], Configured]) -> Files:
+        return files_of(configured(), self._names)
+
+    def _stands(self, one: Replica) -> Replica:
         catalog = self._configured().catalog
-        one = self._replica
         releases = tuple(sorted(releases_of(catalog)))
         return Replica(one.id, one.name, one.began, 0.0, 0, 0, catalog.digest, releases)
 
 
-def isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:
+def _isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:
     """`circuit` is service and version."""
     circuits = before.isolated | {circuit} if away else before.isolated - {circuit}
     return msgspec.structs.replace(before, isolated=circuits)
 
 
-def isolation(circuit: tuple[str, str], away: bool) -> Change:
+def _isolation(circuit: tuple[str, str], away: bool) -> Change:
     what = Action.CIRCUIT_ISOLATE if away else Action.CIRCUIT_CLOSE
     return Change(SystemClock.now(), "local", what.value, "/".join(circuit))
 
@@ -174,15 +188,19 @@ def isolation(circuit: tuple[str, str], away: bool) -> Change:
 class _Told:
     """The log and the meter, from the refresher's threads."""
 
-    def __init__(self, log: EventLog, meter: SnapshotMeter, faults: Faults) -> None:
-        self._log, self._meter, self._faults = log, meter, faults
+    def __init__(self, log: EventLog, meter: SnapshotMeter | None, fault: Callable[[str, BaseException], None]) -> None:
+        """Without a meter, the replicas of this process's children say what they hear and show."""
+        self._log, self._meter, self._fault = log, meter, fault
         self._hidden: Hidden | None = Hidden.STARTING
         self._epoch = 0
         self.waiting: tuple[str, ...] = ()
         self.store_up = True
-        meter.store_up(True)
+        if meter is not None:
+            meter.store_up(True)
 
     def shows(self, epoch: int, why: Hidden | None) -> None:
+        if self._meter is None:
+            return
         self._meter.hides(why)
         if why is not None and why is not self._hidden:
             self._log.event("snapshot", epoch=epoch, state="hidden", hidden=why)
@@ -192,10 +210,13 @@ class _Told:
 
     def store(self, up: bool) -> None:
         self.store_up = up
-        self._meter.store_up(up)
+        if self._meter is not None:
+            self._meter.store_up(up)
         self._log.event("snapshot_store", state="up" if up else "down")
 
     def channel(self, up: bool) -> None:
+        if self._meter is None:
+            return
         self._meter.channel_up(up)
         self._log.event("snapshot_channel", state="up" if up else "down")
 
@@ -209,7 +230,7 @@ class _Told:
                 self._log.event("rollout_file", service_id=service, state=state)
 
     def fault(self, error: BaseException) -> None:
-        self._faults.fault("rollout", error)
+        self._fault("rollout", error)
 
 
 def _replica_id(folder: Path) -> str:

@@ -135,7 +135,7 @@ class Gateway:
                 lambda: self._now.configured,
                 log,
                 SnapshotMeter(self._meter),
-                self._faults,
+                self._faults.fault,
                 self._names,
                 self._obey,
             )
@@ -247,6 +247,16 @@ class Gateway:
         else:  # the store is away, or there is none: this process alone, until it ends
             self.keep_away(self._by_hand | {circuit})
         return Circuit(self.circuit_states()[circuit])
+
+    def hear(self, kept: KeptSnapshot) -> None:
+        """What was decided, from somebody who has written it."""
+        if self._decided is not None:
+            self._decided.refresher.hear(kept)
+
+    def lower(self, sealed: bytes) -> None:
+        """A ceiling, from somebody whose stores may be away."""
+        if self._decided is not None:
+            self._decided.refresher.lower([sealed])
 
     def keep_away(self, circuits: frozenset[tuple[str, str]]) -> None:
         """From now on no call reaches these (service, release), nor those of the snapshot, whatever is reloaded; all

@@ -68,25 +68,26 @@ class Refresher:
         self,
         visibility: Visibility,
         stores: ControlStores,
-        local: LocalCopy,
+        local: LocalCopy | None,
         clock: Clock,
         monotonic: Callable[[], float],
-        files: Callable[[], Files],
-        stands: Callable[[], Replica],
+        files: Callable[[], Files] | None,
+        stands: Callable[[], Replica] | None,
         drained: Callable[[int], int],
         told: Told,
         changed: Callable[[], None],
         options: RefreshOptions | None = None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
-        whenever `visibility.current()` is another."""
+        whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
+        `stands` and `local` this is no replica, and looks on."""
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
         self._options = options or RefreshOptions()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._hot_news, self._durable_news, self._looked = threading.Event(), threading.Event(), threading.Event()
-        self._files_due = self._anew = True
+        self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
         self._published: tuple[Snapshot, Hidden | None] | None = None
@@ -146,13 +147,13 @@ class Refresher:
 
     def files_changed(self) -> None:
         """What they say is taken up as soon as the durable store answers."""
-        self._files_due = True
+        self._files_due = self._files is not None
         self._durable_news.set()
 
     def take_up(self, files: Files) -> KeptSnapshot | None:
         """What edited files say, before they are gone by; None: nothing of it changes what is decided. Raises
         StoreUnavailable; then it is done once the store is back."""
-        self._files_due = True
+        self._files_due = self._files is not None
         for _ in range(_TRIES):
             kept = self._stores.snapshots.newest()
             read = None if kept is None else self._open(kept)
@@ -275,6 +276,7 @@ class Refresher:
 
     def _begin(self, kept: KeptSnapshot | None, read: Snapshot | Forged | None) -> KeptSnapshot | None:
         """The files' part. What a key that is gone has sealed is begun anew."""
+        assert self._files is not None
         for _ in range(_TRIES):
             before = None if isinstance(read, Forged) else read
             begun = beginning(before, self._files(), draw_salt)
@@ -344,6 +346,8 @@ class Refresher:
     # --- this replica
 
     def _read_local(self) -> None:
+        if self._local is None:
+            return
         try:
             seen = self._local.load()
         except (ValueError, OSError):
@@ -357,7 +361,7 @@ class Refresher:
     def _save(self) -> None:
         with self._lock:
             newest, side, fresh = self._visibility.newest, self._visibility.side, self._visibility.fresh
-        if newest is None:
+        if newest is None or self._local is None:
             return
         if self._saved is not None and self._saved[0] is newest and self._saved[1] == side:
             if fresh - self._saved[2] < self._visibility.lease / 10:
@@ -372,6 +376,8 @@ class Refresher:
         self._saved, self._local_up = (newest, side, fresh), True
 
     def _beat(self) -> None:
+        if self._stands is None:
+            return
         now, stands, epoch = self._monotonic(), self._stands(), self._visibility.current().epoch
         saved = 0 if self._saved is None else self._saved[0].epoch
         why = self._visibility.why(now)
@@ -392,7 +398,8 @@ class Refresher:
 
     def _leave(self) -> None:
         try:
-            self._stores.replicas.leave(self._stands().id)
+            if self._stands is not None:
+                self._stores.replicas.leave(self._stands().id)
         except Exception:  # it will be silent for long enough
             return
 

@@ -21,6 +21,7 @@ from wardgate import bootstrap
 from wardgate.cli.channel import Channel, Gone, hear_secret
 from wardgate.cli.check import show_findings
 from wardgate.cli.configured import read
+from wardgate.control.ports import KeptSnapshot
 from wardgate.domain.errors import ConfigurationError
 
 PAGE = mmap.PAGESIZE
@@ -85,8 +86,12 @@ async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
         case "prepare":
             errors = await gateway.prepare()
             return {"errors": msgspec.to_builtins(errors), "digest": gateway.prepared()}
-        case "swap":
-            gateway.swap()
+        case {"swap": taken_up}:
+            gateway.swap(None if taken_up is None else msgspec.convert(taken_up, KeptSnapshot))
+        case {"snapshot": kept}:
+            gateway.hear(msgspec.convert(kept, KeptSnapshot))
+        case {"lower": sealed}:
+            gateway.lower(msgspec.convert(sealed, bytes))
         case "drop":
             gateway.drop()
     return None

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,14 +27,20 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
 from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.control import control_stores
+from wardgate.bootstrap.decided import Decided
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.configured import read
+from wardgate.cli.pushing import PushingCopy
 from wardgate.cli.worker import BEAT, PAGE, with_secret
+from wardgate.control.ports import KeptSnapshot
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
+from wardgate.domain.pseudonyms import KeyRing
+from wardgate.domain.record_names import RecordNames
 from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.server import bind, serve_sockets
 
@@ -138,7 +145,7 @@ class Worker:
 class Parent:
     def __init__(self, config: Path, configured: Configured, number: int, log: EventLog) -> None:
         self._config, self._configured, self._log, self._meter = config, configured, log, WorkerMeter()
-        self._stop = asyncio.Event()
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
         self._one_reload = asyncio.Lock()
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
@@ -154,8 +161,30 @@ class Parent:
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
+        self._decided = self._decided_by(with_secret(secret, configured))
         self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
+
+    def _decided_by(self, configured: Configured) -> Decided | None:
+        ring = KeyRing(configured.secrets.pseudonym)
+        stores = control_stores(configured.secrets, ring)
+        if stores is None:
+            return None
+        stores = replace(
+            stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
+        )
+        lease, names = configured.settings.lease, RecordNames(ring)
+        return Decided(
+            stores, None, lease, lambda: self._configured, self._log, None, self._log.fault, names, lambda: None
+        )
+
+    def _push(self, message: Any) -> None:
+        """To the workers that are up; from any thread. The others read it when they start."""
+        coming = self._ask_all(message)
+        try:
+            asyncio.run_coroutine_threadsafe(coming, self._loop)
+        except RuntimeError:  # it has ended
+            coming.close()
 
     async def run(self) -> bool:
         """Until SIGTERM or SIGINT; False: no worker ever stood."""
@@ -174,6 +203,8 @@ class Parent:
             None if self._audit is None else self._audit.trail,
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
+        if self._decided is not None:
+            await self._decided.begin()
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
@@ -186,6 +217,8 @@ class Parent:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
+        if self._decided is not None:
+            await asyncio.to_thread(self._decided.end)
         if self._audit is not None:
             await asyncio.to_thread(self._audit.end)
         self._log.event("stopped")
@@ -220,23 +253,31 @@ class Parent:
                 for worker in self._workers:
                     if worker.up.is_set() and worker.number not in said:  # it came up meanwhile, with the files before
                         worker.stop(signal.SIGTERM)
-            await self._ask_all("drop" if errors else "swap")
-            if not errors:
-                if self._certificates is not None:
-                    self._certificates.reload()  # all workers have found it sound
-                await self._follow()
+            if errors:
+                await self._ask_all("drop")
+            else:
+                await self._swap()
         for finding in errors:
             self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
-    async def _follow(self) -> None:
-        """The workers go by new files: the desk and the log, which are here, do so too."""
+    async def _swap(self) -> None:
+        """The workers go by new files: the desk and the log, which are here, do so too; and what the files say of
+        rollouts is taken up here, for all of them."""
+        taken_up = None
         with contextlib.suppress(ConfigurationError):
             configured = await asyncio.to_thread(read, self._config)
             if configured.catalog.digest == self._digest:  # else changed once more: the next reload brings it
                 self._configured = configured
                 self._know()
+                if self._decided is not None:
+                    taken_up = await self._decided.take_up(configured)
+        await self._ask_all({"swap": msgspec.to_builtins(taken_up)})
+        if self._decided is not None:
+            self._decided.files_changed(taken_up)
+        if self._certificates is not None:
+            self._certificates.reload()  # all workers have found it sound
 
     def _know(self) -> None:
         settings = self._configured.settings
@@ -246,11 +287,16 @@ class Parent:
         return circuits_of(await self._ask_all("circuits"))
 
     async def isolate(self, service: str, release: str, away: bool) -> Circuit | None:
-        """In all workers; one that does not answer is replaced, and its successor begins with what is asked here."""
+        """In all replicas, and to stay. While the store is away, in the workers alone: one that does not answer is
+        replaced, and its successor begins with what is asked here."""
         circuit = (service, release)
         if circuit not in await self.circuits():
             return None
-        self._isolated = self._isolated | {circuit} if away else self._isolated - {circuit}
+        decided = False if self._decided is None else await self._decided.isolated(circuit, away)
+        if isinstance(decided, KeptSnapshot):
+            await self._ask_all({"snapshot": msgspec.to_builtins(decided)})
+        by_hand = away and decided is False
+        self._isolated = self._isolated | {circuit} if by_hand else self._isolated - {circuit}
         self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
         self._log.event("circuit", service_id=service, model_version=release, isolated=away)
         return circuits_of(await self._ask_all({"isolated": self._told_isolated()})).get(circuit)
