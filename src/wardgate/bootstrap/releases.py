@@ -5,9 +5,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from wardgate.adapters.files.content import ContentRefused, compile_content
-from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
-from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of
+from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
@@ -16,15 +15,9 @@ from wardgate.control.ports import Content
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.snapshots import Sealer
 from wardgate.domain.documents import Document
-from wardgate.domain.durable import DurablePlace
 from wardgate.domain.plans import Catalog
 from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.settings import Secrets
-
-
-def release_store_of(place: DurablePlace) -> SqlReleaseStore:
-    """Asks nobody yet."""
-    return SqlReleaseStore(database_of(place))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,12 @@ class ReleaseDesk:
         """By version, digest, or the beginning of a digest (six hex digits at least)."""
         entries = self.store.entries(service)
         found = [entry for entry in entries if entry.version == name] or [
-            entry for entry in entries if len(name) >= _SHORTEST and _is_of(name, entry.digest)
+            entry for entry in entries if _is_of(name, entry.digest)
         ]
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(short(entry.digest) for entry in found)
+            listed = ", ".join(entry.digest for entry in found)
             raise ReleaseRefused(f"{service} {name} was submitted with several contents.", f"Name one: {listed}.")
         there = ", ".join(f"{entry.version} ({short(entry.digest)})" for entry in entries)
         remedy = f"There is {there}." if there else f"`wardgate release new {service}` submits it."
@@ -168,7 +168,8 @@ _SHORTEST = 6
 
 
 def _is_of(name: str, digest: str) -> bool:
-    return digest.removeprefix("sha256:").startswith(name.removeprefix("sha256:").lower())
+    digits = name.removeprefix("sha256:").lower()
+    return len(digits) >= _SHORTEST and digest.removeprefix("sha256:").startswith(digits)
 
 
 def _roles(rollout: Rollout, digest: str) -> list[str]:
