@@ -28,7 +28,7 @@ def desk(archive: SqlArchive, limit: float = 60.0, ticks: float = 0.0) -> Eviden
 
 
 def fill(archive: SqlArchive) -> None:
-    """Ten days of ten cards, over eleven dates; a hundred decisions each of another release, service, time."""
+    """Ten days of ten cards, over eleven dates; as many of another release, another service, long ago."""
     own = [decision(n, at=START + n * DAY / 10, latency_ms=float(n % 10)) for n in range(100)]
     others = [decision(1000 + n, release_digest=OTHER, latency_ms=900.0) for n in range(100)]
     elsewhere = [decision(2000 + n, service_id="deterioration", latency_ms=900.0) for n in range(100)]

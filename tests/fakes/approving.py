@@ -16,6 +16,7 @@ from wardgate.domain.audit import Action, Deed
 from wardgate.domain.gates import GateLine, Reading
 from wardgate.domain.governance import Demand, Figure, Need, Policy, digest_of, text_of
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Rollout
 
 SERVICE = "kidney-failure"
 DIGEST, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -60,6 +61,7 @@ class Approving:
         self.ground = AuditGround(folder, store)
         self.now = 1_790_000_000.5
         self.tier, self.figures = "high", {Figure.SHADOW_DAYS: 20.0, Figure.ERRORS: 0.0}
+        self.rollout: Rollout | None = None
         self.seen: list[tuple[str, ...]] = []
         self.begin_again()
         self.submit(DIGEST)
@@ -71,7 +73,14 @@ class Approving:
         """As another process, which has read nothing yet."""
         self.reader = ChainReader(self.ground.store)
         self.desk = ApprovalDesk(self.reader, self.ground.trail, self._tier_of, lambda: self.now)
-        self.gates = Gates(self.reader, self._facts, self._evidence, lambda service, digest: True, lambda: self.now)
+        self.gates = Gates(
+            self.reader,
+            self._facts,
+            self._evidence,
+            lambda service, digest: True,
+            lambda service: self.rollout,
+            lambda: self.now,
+        )
 
     def submit(self, digest: str, who: str = "os:sam") -> None:
         self.say(Action.RELEASE_SUBMIT, subject_of(SERVICE, digest), who)

@@ -16,7 +16,7 @@ from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.approvals import ApprovalDesk
 from wardgate.control.audit import AuditTrail
 from wardgate.control.chain_reader import ChainReader
-from wardgate.control.gates import Gates, Proves, ReleaseFacts
+from wardgate.control.gates import Current, Gates, Proves, ReleaseFacts
 from wardgate.control.ports import ReleaseStore
 from wardgate.domain.documents import Document
 from wardgate.domain.gates import Reading
@@ -137,8 +137,9 @@ def governed(
     archive: Archive,
     names: RecordNames,
     proves: Proves,
+    current: Current,
 ) -> Governed:
-    """`configured` gives what is in force now."""
+    """`configured` gives what is in force now, `current` what is decided of a service."""
     book = ReleaseBook(lambda: configured().catalog, config, releases)
     reader = ChainReader(trail.store, anchored_by(configured().secrets))
     evidence = EvidenceDesk(archive, names, lambda: _zones(configured()), SystemClock.now, SystemClock.monotonic)
@@ -147,7 +148,9 @@ def governed(
         return evidence.figures(facts.service, facts.digest, facts.required, wanted, who)
 
     desk = ApprovalDesk(reader, trail, book.tier, SystemClock.now)
-    gates = Gates(reader, book.facts, figures, proves, SystemClock.now, lambda: configured().settings.insecure_demo)
+    gates = Gates(
+        reader, book.facts, figures, proves, current, SystemClock.now, lambda: configured().settings.insecure_demo
+    )
     return Governed(book, reader, desk, gates)
 
 

@@ -61,7 +61,9 @@ def exception(
         holder = here.holder(reason, ticket, remark)
         until = 0.0 if seconds is None else now() + seconds
         waiver = here.governed.desk.allow(holder, service, known.digest, Mode(mode), Figure(figure), until)
-        told_of = f"{service} {known.version} ({short(known.digest)}): {mode} without {figure} until {waiver.until}"
+        told_of = (
+            f"{service} {known.version} ({short(known.digest)}): {mode} without {figure} until {waiver.until[:16]}Z"
+        )
         if waiver.holds:
             print(f"{told_of}: holds, by {' and '.join(waiver.people)}")
         else:

@@ -4,8 +4,9 @@ They work in the durable store itself, as `token` does. Who approves is known by
 machine: an account says who may read the store, and not who is a clinician.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,16 @@ from wardgate.cli.audit import CannotTell, now
 from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
 from wardgate.control.approvals import ApprovalRefused
+from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
+from wardgate.control.decisions import StoredDecisions
 from wardgate.control.ports import StoreUnavailable
+from wardgate.control.snapshots import Sealer as SnapshotSealer
 from wardgate.control.tokens import TokenStore, TokensUnavailable
+from wardgate.domain import record_names
 from wardgate.domain.admin_tokens import Role, digest_of
+from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
+from wardgate.domain.record_names import RecordNames
 from wardgate.domain.releases import short
 from wardgate.settings import admin_token
 
@@ -92,12 +99,11 @@ def _line(known: "Known") -> str:
 @contextmanager
 def opened(config: Path) -> Iterator[Open]:
     """Raises ConfigurationError, StoreRefused, CannotTell."""
+    from wardgate.adapters.sql.snapshots import SqlSnapshotStore
     from wardgate.bootstrap.approving import governed
-    from wardgate.bootstrap.audit import audit_store_of, audit_trail, release_store_of, token_store_of
+    from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, token_store_of
     from wardgate.bootstrap.durable import archive_of
-    from wardgate.domain import record_names
-    from wardgate.domain.pseudonyms import KeyRing
-    from wardgate.domain.record_names import RecordNames
+    from wardgate.bootstrap.releases import release_store_of
 
     examination = examine(config)
     configured = configured_of(examination, config.parent)
@@ -105,18 +111,29 @@ def opened(config: Path) -> Iterator[Open]:
     assert document is not None
     if secrets.durable is None:
         raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
-    names = RecordNames(KeyRing(secrets.pseudonym))
-    chain, tokens, releases = (
-        audit_store_of(secrets.durable),
-        token_store_of(secrets.durable),
-        release_store_of(secrets.durable),
-    )
-    archive = archive_of(secrets.durable, lambda uuid: names.of(record_names.card(uuid)))
+    place = secrets.durable
+    names = RecordNames(KeyRing(secrets.pseudonym or (os.urandom(SECRET_BYTES),)))  # a demo without a key asks nothing
+    chain, tokens, releases = audit_store_of(place), token_store_of(place), release_store_of(place)
+    archive = archive_of(place, lambda uuid: names.of(record_names.card(uuid)))
+    snapshots = SqlSnapshotStore(database_of(place))
+    sealer = SnapshotSealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
+    decisions = StoredDecisions(snapshots, sealer, configured.catalog.rollouts)
+
+    trail = audit_trail(secrets, chain)
 
     def proves(service: str, digest: str) -> bool | None:
         return _proves(configured, here, service, digest)
 
-    here = governed(lambda: configured, document, audit_trail(secrets, chain), releases, archive, names, proves)
+    here = governed(
+        lambda: configured,
+        document,
+        trail,
+        releases,
+        archive,
+        names,
+        proves,
+        lambda service: decisions.rollouts().get(service),
+    )
     try:
         yield Open(configured, here, tokens)
     except ApprovalRefused as error:
@@ -124,7 +141,9 @@ def opened(config: Path) -> Iterator[Open]:
     except (ChainBroken, StoreUnavailable, TokensUnavailable) as error:
         raise CannotTell(error.meaning) from None
     finally:
-        for store in (chain, tokens, releases, archive):
+        with suppress(AuditUnavailable, OSError):  # what was denied is chained by the gateway
+            trail.chain_spooled()
+        for store in (chain, tokens, releases, archive, snapshots):
             store.close()
 
 

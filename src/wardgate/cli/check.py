@@ -14,6 +14,7 @@ import msgspec
 from wardgate.adapters.files.catalog import survey
 from wardgate.adapters.files.library import untold
 from wardgate.cli.clock import today
+from wardgate.cli.governance_view import demands_of
 from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -161,6 +162,8 @@ def summary(config: str, examination: Examination) -> str:
     releases = _releases(examination.catalog)
     services = len(examination.catalog.services)
     lines = [f"{sound}: {_count(services, 'service')}, {_count(len(releases), 'release')}", *releases]
+    if examination.settings is not None:
+        lines += demands_of(examination.catalog, examination.settings.insecure_demo)
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ from wardgate.domain.approvals import Ledger, subject_of
 from wardgate.domain.gates import GateLine, Reading, Said, Verdict, approval_lines, gate
 from wardgate.domain.governance import MEASURES, Figure, Source, asked_for, higher_tier
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Rollout
 
 _DAY = 86400.0
 
@@ -42,6 +43,10 @@ Proves = Callable[[str, str], bool | None]
 """Whether the endpoint of a service's release proves that it runs the pinned model; None: nobody can tell."""
 
 
+Current = Callable[[str], Rollout | None]
+"""What is decided of a service now; None: nothing. Raises StoreUnavailable."""
+
+
 class Gates:
     """Blocking, thread-safe. `open_`: whether nothing is asked (`insecure_demo`)."""
 
@@ -51,38 +56,31 @@ class Gates:
         facts: Facts,
         evidence: Evidence,
         proves: Proves,
+        current: Current,
         now: Callable[[], float],
         open_: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reader, self._facts, self._evidence, self._proves = reader, facts, evidence, proves
-        self._now, self._open = now, open_
+        self._current, self._now, self._open = current, now, open_
 
-    def gates_of(
-        self,
-        service: str,
-        digest: str,
-        step: Mode,
-        *,
-        standing: Mode = Mode.OFF,
-        beside: str = "",
-        who: str = "gateway",
-    ) -> tuple[GateLine, ...]:
+    def gates_of(self, service: str, digest: str, step: Mode, who: str = "gateway") -> tuple[GateLine, ...]:
         """Each gate between a release and a mode; nothing is in the way where all hold. Never raises: what cannot be
         read is a line that does not pass.
 
-        `standing`: the mode in which this very digest is now, whose evidence is not asked again. `beside`: the digest
-        whose place it takes; the higher risk tier of the two counts, or an edit of `risk_tier` would be a way around.
-        `who` looks, for the access log.
+        Of the champion, the evidence of the steps up to its mode is not asked again. Of another release, the higher
+        risk tier of the two counts, or an edit of `risk_tier` would be a way around. `who` looks, for the access log.
         """
         if self._open():
             return ()
         try:
-            facts = self._facts(service, digest)
+            facts, rollout = self._facts(service, digest), self._current(service)
             if facts is None:
                 return (_no_release,)
-            asked = asked_for((ledger := self._reader.read()).charter.policy, self._tier(facts, beside), step, standing)
+            ledger, tier = self._reader.read(), self._tier(facts, rollout)
         except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
             return (_no_answer(error),)
+        standing = rollout.mode if rollout is not None and rollout.champion == digest else Mode.OFF
+        asked = asked_for(ledger.charter.policy, tier, step, standing)
         readings = self._readings(facts, asked.evidence, ledger, who)
         return gate(asked, step, self._said(ledger, service, digest), readings)
 
@@ -99,17 +97,17 @@ class Gates:
         if self._open():
             return ()
         try:
-            facts = self._facts(service, digest)
+            facts, rollout = self._facts(service, digest), self._current(service)
             if facts is None:
                 return (_no_release,)
-            ledger = self._reader.read()
+            ledger, tier = self._reader.read(), self._tier(facts, rollout)
         except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
             return (_no_answer(error),)
-        asked = asked_for(ledger.charter.policy, facts.tier, mode)
+        asked = asked_for(ledger.charter.policy, tier, mode)
         return tuple(approval_lines(asked, mode, self._said(ledger, service, digest)))
 
-    def _tier(self, facts: ReleaseFacts, beside: str) -> str:
-        other = self._facts(facts.service, beside) if beside and beside != facts.digest else facts
+    def _tier(self, facts: ReleaseFacts, rollout: Rollout | None) -> str:
+        other = None if rollout is None else self._facts(facts.service, rollout.champion)
         return facts.tier if other is None else higher_tier(facts.tier, other.tier)
 
     def _said(self, ledger: Ledger, service: str, digest: str) -> Said:

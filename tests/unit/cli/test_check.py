@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.config_tree import FILES, sound_config
+from tests.fakes.governed import GovernedHouse
 from wardgate.cli import app
 from wardgate.cli.check import examine, run, show_findings
 
@@ -33,9 +34,32 @@ def test_a_sound_configuration_prints_its_digest(here: Path) -> None:
     out = io.StringIO()
 
     assert run(_CONFIG, out) == 0
-    first, second = out.getvalue().splitlines()
+    first, second, third = out.getvalue().splitlines()
     assert first == "config/wardgate.yaml: sound: 1 service, 1 release"
     assert second.startswith("  kidney-failure 1.0.0 (active) sha256:")
+    assert third == "approvals and evidence: none are asked for, under insecure_demo"
+
+
+def test_what_governance_demands_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each service; with what it takes until the file holds."""
+    policy = """\
+tiers:
+  high:
+    silent: {approvals: [{role: approver-technical}], evidence: {shadow_days: 7}, exception: true}
+    active: {approvals: [{role: approver-clinical, number: 2}], four_eyes: true}
+"""
+    house, out = GovernedHouse(tmp_path, monkeypatch, policy), io.StringIO()
+    house.close()
+    assert run(house.config, out) == 0
+    head, *lines = out.getvalue().splitlines()[2:]
+    assert head.startswith("approvals and evidence, by governance.yaml (") and "`wardgate approve governance`" in head
+    assert lines == [
+        "  kidney-failure, tier high",
+        "    shadow  nothing more",
+        "    silent  1 technical; shadow_days ≥ 7; evidence may be excepted",
+        "    canary  nothing more",
+        "    active  2 clinical (not the author)",
+    ]
 
 
 class _Wide(_Terminal):

@@ -27,6 +27,7 @@ from wardgate.domain.audit import Action
 from wardgate.domain.gates import Verdict
 from wardgate.domain.governance import Figure
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Rollout
 
 DAY = 86400.0
 ASKING = msgspec.structs.replace(MIRA, remark="Few patients at night: the ward is closed.")
@@ -171,7 +172,8 @@ def test_the_rationale_is_beside_the_chain_where_it_can_be_erased(ground: Approv
 def test_only_what_is_demanded_is_looked_for_and_by_whom(ground: Approving) -> None:
     ground.gates.gates_of(SERVICE, DIGEST, Mode.CANARY, who="os:ada")
     assert ground.seen == [(DIGEST, "os:ada", "errors", "shadow_days")]
-    ground.gates.gates_of(SERVICE, DIGEST, Mode.CANARY, standing=Mode.SILENT)
+    ground.rollout = Rollout(DIGEST, Mode.SILENT)
+    ground.gates.gates_of(SERVICE, DIGEST, Mode.CANARY)
     assert ground.seen[-1] == (DIGEST, "gateway", "errors")
 
 
@@ -181,8 +183,10 @@ def test_a_lower_tier_is_no_way_around(ground: Approving) -> None:
     ground._tier_of = lambda service, digest: facts.get(digest)  # type: ignore[method-assign]
     ground.begin_again()
     alone = {line.name for line in ground.gates.gates_of(SERVICE, DIGEST, Mode.SILENT)}
-    beside = {line.name for line in ground.gates.gates_of(SERVICE, DIGEST, Mode.SILENT, beside=OTHER)}
+    ground.rollout = Rollout(OTHER, Mode.ACTIVE)
+    beside = {line.name for line in ground.gates.gates_of(SERVICE, DIGEST, Mode.SILENT)}
     assert "shadow_days" not in alone and "shadow_days" in beside
+    assert ground.gates.approvals_of(SERVICE, DIGEST, Mode.SILENT), "nor for what is shown already"
 
 
 def test_a_release_that_nobody_knows_passes_nothing(ground: Approving) -> None:
