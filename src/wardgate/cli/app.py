@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate import __version__
-<<<<<<< HEAD
 from wardgate.cli import approval_commands, control_commands, record_commands, release_commands, rollout_commands
-=======
-from wardgate.cli import approval_commands, control_commands, record_commands, release_commands
->>>>>>> gates
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
 from wardgate.cli.starter import PROTOCOLS, URL
 from wardgate.domain.units import parse_duration
@@ -94,19 +90,12 @@ def run(arguments: Sequence[str]) -> int:
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)
-<<<<<<< HEAD
         case "rollout" | "kill" | "rollback" | "replicas":
             return rollout_commands.run(options)
         case "release":
             return release_commands.run(options)
         case "gate" | "approve" | "exception":
             return approval_commands.run(options)
-=======
-        case "gate" | "approve" | "exception":
-            return approval_commands.run(options)
-        case "release":
-            return release_commands.run(options)
->>>>>>> gates
         case _:
             from wardgate.cli import call
 

@@ -103,7 +103,7 @@ def opened(config: Path) -> Iterator[Open]:
     from wardgate.bootstrap.approving import governed
     from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, token_store_of
     from wardgate.bootstrap.durable import archive_of
-    from wardgate.bootstrap.releases import release_store_of
+    from wardgate.bootstrap.audit import release_store_of
 
     examination = examine(config)
     configured = configured_of(examination, config.parent)

@@ -32,6 +32,7 @@ from wardgate.control.transitions import (
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.ceilings import with_ceilings
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import raises
 
@@ -77,6 +78,17 @@ class RolloutDesk:
         except StoreUnavailable as error:
             raise away(error) from None
 
+    def seen(self) -> tuple[Snapshot, bool]:
+        """What is decided, every ceiling included, and whether the durable store says so; while that is away, as this
+        process goes by it."""
+        try:
+            return with_ceilings(self._decided.newest(hurry=True), self._decided.side()), True
+        except StoreUnavailable as error:
+            last = self._decided.last_seen()
+            if last is None:
+                raise away(error) from None
+            return with_ceilings(last, self._decided.side()), False
+
     def rollout(self, service: str) -> tuple[Rollout, str]:
         """With its ETag."""
         rollout = of(self.newest(), service)
@@ -113,7 +125,7 @@ class RolloutDesk:
             if if_match is None:
                 what = "A raise names the state that it raises from."
                 raise ChangeRefused(Why.UNCONDITIONAL, what, "Send If-Match with the ETag of the rollout.")
-            self._permits.raised_by(asker, after, [service])
+            self._permits.raised_by(asker, before, after, [service])
 
         def lowering(before: Snapshot | None) -> Ceiling | None:
             mode = wanted.get("mode")
@@ -149,7 +161,8 @@ class RolloutDesk:
 
     def lift(self, asker: Asker, ceiling_id: str) -> Changed:
         """A raise. An operator who did not set it may, within the hours in which things are put back."""
-        ceiling = next((each for each in self.newest().ceilings if each.id == ceiling_id), None)
+        known = (*self.newest().ceilings, *self._decided.side())
+        ceiling = next((each for each in known if each.id == ceiling_id), None)
         if ceiling is None:
             raise ChangeRefused(Why.NOTHING, "There is no such kill switch.", "`wardgate kill list` shows them.")
         subject = subject_of(ceiling.scope, ceiling.name)
@@ -164,7 +177,7 @@ class RolloutDesk:
             if self._permits.not_put_back(asker, ceiling.set_by, ceiling.set_at) is None:
                 self._permits.still_approved(after, services_under(after, ceiling))
             else:
-                self._permits.raised_by(asker, after, services_under(after, ceiling))
+                self._permits.raised_by(asker, before, after, services_under(after, ceiling))
 
         return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit))
 
@@ -195,7 +208,7 @@ class RolloutDesk:
             if self._was_champion(service, rollout):
                 self._permits.still_approved(after, [service])
             else:
-                self._permits.raised_by(asker, after, [service])
+                self._permits.raised_by(asker, before, after, [service])
 
         return self._settling.settle(Asked(asker, Action.ROLLBACK, service, make, permit))
 

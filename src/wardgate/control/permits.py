@@ -5,23 +5,22 @@ from typing import Protocol
 
 from wardgate.control.askers import Asker, ChangeRefused, Why, person_of
 from wardgate.control.audit import AuditTrail
-from wardgate.control.transitions import visible
+from wardgate.control.transitions import asked, standing
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action, Deed, Result
+from wardgate.domain.gates import GateLine
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.rollouts import Snapshot
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 
 
 class Gates(Protocol):
-    """What is asked before anybody sees more. Both read the audit chain, and raise StoreUnavailable."""
+    """What is asked before anybody sees more; see `control.gates`. What cannot be read is a line that does not hold."""
 
-    def failing(self, service: str, release: str, mode: Mode) -> Sequence[str]:
-        """The gates that do not pass, as lines for a person; empty: all do."""
-        ...
+    def gates_of(
+        self, service: str, digest: str, step: Mode, *, standing: Mode, beside: str, who: str
+    ) -> Sequence[GateLine]: ...
 
-    def approved(self, service: str, release: str, mode: Mode) -> bool:
-        """Whether the approvals hold that this release (digest) needs in that mode; evidence is not asked again."""
-        ...
+    def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]: ...
 
 
 class Permits:
@@ -57,17 +56,18 @@ class Permits:
         except ValueError:  # a name that the chain does not take
             self._trail.keep(Deed(who=asker.who, what=what, subject="unnamed", result=Result.DENIED, reason=why.value))
 
-    def raised_by(self, asker: Asker, after: Snapshot, services: Sequence[str]) -> None:
-        """A raise: by an admin, where all gates of all releases pass that are visible afterwards."""
+    def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> None:
+        """A raise: by an admin, where all gates of all its releases pass, each for the step at which it is then."""
         if Role.ADMIN not in asker.roles:
             raise ChangeRefused(Why.ROLE, "Somebody would see more: that takes the role admin.", "An operator lowers.")
         if self._insecure_demo():
             return
         failing = [
-            f"{service}: {line}"
+            f"{service}: {line.sentence}"
             for service in services
-            for release, mode in visible(after.rollouts[service])
-            for line in self._gates.failing(service, release, mode)
+            for release, step in asked(after.rollouts[service]).items()
+            for line in self._lines(asker, before.rollouts.get(service), service, release, step)
+            if not line.holds
         ]
         if failing:
             raise ChangeRefused(Why.GATES, "Not all gates pass.", "`wardgate gate` shows them.", tuple(failing))
@@ -77,14 +77,26 @@ class Permits:
         if self._insecure_demo():
             return
         missing = [
-            f"{service}: approvals"
+            f"{service}: {line.sentence}"
             for service in services
-            for release, mode in visible(after.rollouts[service])
-            if not self._gates.approved(service, release, mode)
+            for release, step in asked(after.rollouts[service]).items()
+            if step is not Mode.SHADOW
+            for line in self._gates.approvals_of(service, release, step)
+            if not line.holds
         ]
         if missing:
             what = "The approvals of that release do not hold any more."
             raise ChangeRefused(Why.GATES, what, "`wardgate gate` shows them.", tuple(dict.fromkeys(missing)))
+
+    def _lines(
+        self, asker: Asker, before: Rollout | None, service: str, release: str, step: Mode
+    ) -> Sequence[GateLine]:
+        """None for what is in shadow and stays there."""
+        at = standing(before, release, self._now())
+        if step is Mode.SHADOW and at is not Mode.OFF:
+            return ()
+        beside = "" if before is None else before.champion
+        return self._gates.gates_of(service, release, step, standing=at, beside=beside, who=asker.who)
 
     def not_put_back(self, asker: Asker, taken_by: str, taken_at: float) -> tuple[Why, str] | None:
         """Why she may not put back what somebody took down then; None: she may."""

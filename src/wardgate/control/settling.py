@@ -26,6 +26,8 @@ class Changed(msgspec.Struct, frozen=True):
     after: Snapshot | None
     ceiling: Ceiling | None = None
     raised: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    """Where no epoch has it: who has heard of the ceiling, `here` or `shared`."""
 
 
 def _none(before: Snapshot | None) -> Ceiling | None:
@@ -64,20 +66,21 @@ class Settling:
     def settle(self, asked: Asked) -> Changed:
         """Raises ChangeRefused."""
         self._takes(asked)
-        ceiling = None
+        stands, ceiling = asked.lowering(self._decided.last_seen()), None
+        hurry = stands is not None
         try:
             for _ in range(_TRIES):
-                before = self._decided.newest()
+                before = self._decided.newest(hurry)
                 after = asked.make(before)
-                why = raises(before, after) if asked.raised is None else asked.raised
+                why = _why(asked, before, after)
                 if why:
                     return self._raise(asked, before, after, why)
                 ceiling = ceiling or asked.lowering(before)
-                done = self._lower(asked, before, after, ceiling)
+                done = self._lower(asked, before, after, ceiling, hurry)
                 if done is not None:
                     return done
         except StoreUnavailable as error:
-            return self._without_store(asked, ceiling or asked.lowering(self._decided.last_seen()), error)
+            return self._without_store(asked, ceiling or stands, error)
         raise ChangeRefused(Why.STALE, "Others change the rollout all the time.", "Ask again.")
 
     def would(self, asked: Asked) -> Would:
@@ -86,7 +89,7 @@ class Settling:
         try:
             before = self._decided.newest()
             after = asked.make(before)
-            why = raises(before, after) if asked.raised is None else asked.raised
+            why = _why(asked, before, after)
             try:
                 if why:
                     asked.permit(before, after)
@@ -96,12 +99,14 @@ class Settling:
             raise away(error) from None
         return Would(before, after, why, None)
 
-    def _lower(self, asked: Asked, before: Snapshot, after: Snapshot, ceiling: Ceiling | None) -> Changed | None:
+    def _lower(
+        self, asked: Asked, before: Snapshot, after: Snapshot, ceiling: Ceiling | None, hurry: bool
+    ) -> Changed | None:
         """None: somebody else was first. What stands for it at once is over as soon as the snapshot says the same."""
         stands = ceiling in after.ceilings
         if ceiling is not None and self._decided.lower(ceiling) and not stands:
             after = msgspec.structs.replace(after, lifted=after.lifted | {ceiling.id})
-        if not self._decided.write(after, self._change(asked)):
+        if not self._decided.write(after, self._change(asked), hurry):
             return None
         self._trail.keep(_deed(asked, before, after), asked.asker.remark)
         return Changed(after.epoch, before, after, ceiling if stands else None)
@@ -124,10 +129,11 @@ class Settling:
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
 
     def _without_store(self, asked: Asked, ceiling: Ceiling | None, error: StoreUnavailable) -> Changed:
-        if ceiling is None or not self._decided.lower(ceiling):
+        told = () if ceiling is None else self._decided.lower(ceiling)
+        if not told:
             raise away(error)
         self._trail.keep(_deed(asked, None, None, ceiling), asked.asker.remark)
-        return Changed(None, None, None, ceiling)
+        return Changed(None, None, None, ceiling, told=told)
 
     def _takes(self, asked: Asked) -> None:
         try:
@@ -140,6 +146,16 @@ class Settling:
     def _change(self, asked: Asked) -> Change:
         asker = asked.asker
         return Change(self._now(), asker.who, asked.what.value, asked.subject, asker.reason, asker.ticket)
+
+
+def _why(asked: Asked, before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """Why it is a raise. One more release in shadow shows nobody anything, and sends features to one more endpoint: that
+    is gated as well."""
+    if asked.raised is not None:
+        return asked.raised
+    seen = {name: frozenset(rollout.releases) for name, rollout in before.rollouts.items()}
+    more = any(not seen.get(name, frozenset()).issuperset(each.shadows) for name, each in after.rollouts.items())
+    return (*raises(before, after), *(("shadow",) if more else ()))
 
 
 def away(error: StoreUnavailable) -> ChangeRefused:

@@ -7,7 +7,7 @@ import msgspec
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.decided import Past
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK
+from wardgate.domain.rollout.assignment import RANK, lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 
 
@@ -40,12 +40,24 @@ def is_lower(mode: Mode, other: Mode) -> bool:
     return RANK[mode] < RANK[other]
 
 
-def visible(rollout: Rollout) -> list[tuple[str, Mode]]:
-    """What somebody sees of it, and at which mode it must be approved: a challenger's cohort is a canary's."""
-    if rollout.mode in (Mode.OFF, Mode.SHADOW):
-        return []
-    challenger = rollout.challenger if rollout.mode is Mode.ACTIVE else None
-    return [(rollout.champion, rollout.mode), *([] if challenger is None else [(challenger.release, Mode.CANARY)])]
+def asked(rollout: Rollout) -> dict[str, Mode]:
+    """Its releases, and at which step each must have passed its gates: a challenger's cohort is a canary's, and what is
+    not seen is in shadow."""
+    if rollout.mode is Mode.OFF:
+        return {}
+    found = dict.fromkeys(rollout.releases, Mode.SHADOW)
+    if rollout.challenger is not None and rollout.mode is Mode.ACTIVE:
+        found[rollout.challenger.release] = Mode.CANARY
+    found[rollout.champion] = rollout.mode
+    return found
+
+
+def standing(rollout: Rollout | None, release: str, now: float) -> Mode:
+    """The step at which a release is already."""
+    if rollout is None:
+        return Mode.OFF
+    expiry, mode = rollout.expiry, asked(rollout).get(release, Mode.OFF)
+    return mode if expiry is None or now < expiry.at else lower(mode, expiry.mode)
 
 
 def services_under(snapshot: Snapshot, ceiling: Ceiling) -> list[str]:
@@ -70,12 +82,12 @@ def rolled_back(rollout: Rollout, past: Sequence[Past], to: str | None) -> Rollo
     if then is None:
         what = "That release was never its champion." if to else "No other release was champion of this service."
         raise ChangeRefused(Why.NOTHING, what, "`wardgate rollout history` shows what was.")
-    lower = then if is_lower(then.mode, rollout.mode) else rollout
+    least = then if is_lower(then.mode, rollout.mode) else rollout
     return msgspec.structs.replace(
         rollout,
         champion=then.champion,
-        mode=lower.mode,
-        cohort=lower.cohort if lower.mode is Mode.CANARY else rollout.cohort,
+        mode=least.mode,
+        cohort=least.cohort if least.mode is Mode.CANARY else rollout.cohort,
         challenger=None,
         shadows=tuple(each for each in rollout.shadows if each != then.champion),
     )

@@ -15,6 +15,7 @@ from wardgate.control.changes import RolloutDesk
 from wardgate.control.decided import Decided, etag_of
 from wardgate.control.ports import Change
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.gates import GateLine, Verdict
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
@@ -34,6 +35,7 @@ class House:
         self.now = 1_790_000_000.0
         self.store, self.hot, self.audit = FakeSnapshots(), FakeHotCopy(), AuditGround(folder)
         self.failing_gates: list[str] = []
+        self.asked: list[tuple[str, Mode, Mode, str]] = []
         self.approvals = {(SERVICE, ONE), (SERVICE, TWO)}
         self.unproven: str | None = None
         self.insecure_demo = False
@@ -51,11 +53,15 @@ class House:
         )
         self.decide(Rollout(ONE, Mode.SILENT, salt="s"))
 
-    def failing(self, service: str, release: str, mode: Mode) -> Sequence[str]:
-        return self.failing_gates
+    def gates_of(
+        self, service: str, digest: str, step: Mode, *, standing: Mode, beside: str, who: str
+    ) -> Sequence[GateLine]:
+        self.asked.append((digest, step, standing, beside))
+        return [GateLine(name, "more", "less", Verdict.FAIL) for name in self.failing_gates]
 
-    def approved(self, service: str, release: str, mode: Mode) -> bool:
-        return (service, release) in self.approvals
+    def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]:
+        holds = (service, digest) in self.approvals
+        return [GateLine("approvals", "1", "1" if holds else "0", Verdict.PASS if holds else Verdict.FAIL)]
 
     def decide(self, rollout: Rollout, by: str = "ada/0000000000cc") -> None:
         epoch = self.epoch + 1
@@ -185,9 +191,9 @@ def test_an_operator_raises_nothing(house: House) -> None:
 
 
 def test_an_admin_raises_what_passes_the_gates(house: House) -> None:
-    house.failing_gates = ["shadow_days: 3 of 14"]
+    house.failing_gates = ["shadow_days"]
     error = refused(Why.GATES, house.desk.change, ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
-    assert error.gates == (f"{SERVICE}: shadow_days: 3 of 14",)
+    assert error.gates == (f"{SERVICE}: shadow_days: needs more, found less",)
     house.failing_gates = []
     done = house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
     assert house.rollout.mode is Mode.ACTIVE and done.raised
@@ -228,12 +234,22 @@ def test_the_demo_stands_for_approvals_and_not_for_the_role(house: House) -> Non
 
 
 def test_a_challenger_is_asked_its_gates_as_a_canary(house: House) -> None:
-    asked = []
+    """And its evidence so far counts: what is asked of the champion once more is only whether its approvals hold."""
     house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
-    house.failing = lambda service, release, mode: asked.append((release, mode)) or []  # type: ignore[method-assign,func-returns-value]
     challenger = Challenger(TWO, Cohort(percent=5.0))
     house.desk.change(ADMIN, SERVICE, {"challenger": challenger}, house.etag)
-    assert asked == [(ONE, Mode.ACTIVE), (TWO, Mode.CANARY)]
+    assert sorted(house.asked) == [(ONE, Mode.ACTIVE, Mode.ACTIVE, ONE), (TWO, Mode.CANARY, Mode.OFF, ONE)]
+
+
+def test_one_more_release_in_shadow_is_gated(house: House) -> None:
+    """Nobody sees anything of it, and its endpoint gets the features of patients."""
+    refused(Why.ROLE, house.desk.change, OPERATOR, SERVICE, {"shadows": (TWO,)}, house.etag)
+    done = house.desk.change(ADMIN, SERVICE, {"shadows": (TWO,)}, house.etag)
+    assert done.raised == ("shadow",) and (TWO, Mode.SHADOW, Mode.OFF, ONE) in house.asked
+    house.asked.clear()
+    house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
+    assert house.asked == [(ONE, Mode.ACTIVE, Mode.SILENT, ONE)]
+    assert house.desk.change(OPERATOR, SERVICE, {"shadows": ()}).raised == ()
 
 
 # --- back -------------------------------------------------------------------------------------------------------------
