@@ -8,9 +8,8 @@ import pytest
 from tests.fakes.archive_rows import decision
 from tests.fakes.config_tree import Edit, sound_config
 from wardgate.adapters.files.content import content_of
-from wardgate.bootstrap.audit import audit_store_of, audit_trail, token_desk, token_store_of
+from wardgate.bootstrap.audit import audit_store_of, audit_trail, release_store_of, token_desk, token_store_of
 from wardgate.bootstrap.durable import archive_of
-from wardgate.bootstrap.audit import release_store_of
 from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
 from wardgate.control.ports import ReleaseEntry

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wardgate.domain.documents import Document
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog
 from wardgate.settings import Secrets, Settings
@@ -16,6 +17,8 @@ class Configured:
     secrets: Secrets
     catalog: Catalog
     warnings: tuple[Finding, ...] = ()
+    document: Document | None = None
+    """`wardgate.yaml`; None: it comes from no file, and nothing can be compiled under it."""
 
 
 Read = Callable[[], Configured]

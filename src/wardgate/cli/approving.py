@@ -101,14 +101,12 @@ def opened(config: Path) -> Iterator[Open]:
     """Raises ConfigurationError, StoreRefused, CannotTell."""
     from wardgate.adapters.sql.snapshots import SqlSnapshotStore
     from wardgate.bootstrap.approving import governed
-    from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, token_store_of
+    from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of, token_store_of
     from wardgate.bootstrap.durable import archive_of
-    from wardgate.bootstrap.audit import release_store_of
 
     examination = examine(config)
     configured = configured_of(examination, config.parent)
-    document, secrets = examination.document, configured.secrets
-    assert document is not None
+    secrets = configured.secrets
     if secrets.durable is None:
         raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
     place = secrets.durable
@@ -126,7 +124,6 @@ def opened(config: Path) -> Iterator[Open]:
 
     here = governed(
         lambda: configured,
-        document,
         trail,
         releases,
         archive,

@@ -29,7 +29,7 @@ def configured_of(examination: Examination, folder: Path) -> "Configured":
     secrets = read_secrets(settings, document, folder)
     _require_keys(settings, secrets.key_sets, document)
     _require_certificates(secrets, document)
-    return Configured(settings, secrets, catalog, examination.findings)
+    return Configured(settings, secrets, catalog, examination.findings, document)
 
 
 def _require_keys(settings: Settings, key_sets: Mapping[str, bytes], document: Document) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from wardgate.control.askers import Asker, ChangeRefused, Why, person_of
 from wardgate.control.audit import AuditTrail
-from wardgate.control.transitions import asked, standing
+from wardgate.control.transitions import asked
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action, Deed, Result
 from wardgate.domain.gates import GateLine
@@ -16,9 +16,7 @@ from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 class Gates(Protocol):
     """What is asked before anybody sees more; see `control.gates`. What cannot be read is a line that does not hold."""
 
-    def gates_of(
-        self, service: str, digest: str, step: Mode, *, standing: Mode, beside: str, who: str
-    ) -> Sequence[GateLine]: ...
+    def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]: ...
 
     def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]: ...
 
@@ -92,11 +90,9 @@ class Permits:
         self, asker: Asker, before: Rollout | None, service: str, release: str, step: Mode
     ) -> Sequence[GateLine]:
         """None for what is in shadow and stays there."""
-        at = standing(before, release, self._now())
-        if step is Mode.SHADOW and at is not Mode.OFF:
+        if step is Mode.SHADOW and before is not None and release in asked(before):
             return ()
-        beside = "" if before is None else before.champion
-        return self._gates.gates_of(service, release, step, standing=at, beside=beside, who=asker.who)
+        return self._gates.gates_of(service, release, step, asker.who)
 
     def not_put_back(self, asker: Asker, taken_by: str, taken_at: float) -> tuple[Why, str] | None:
         """Why she may not put back what somebody took down then; None: she may."""

@@ -149,8 +149,8 @@ class Settling:
 
 
 def _why(asked: Asked, before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """Why it is a raise. One more release in shadow shows nobody anything, and sends features to one more endpoint: that
-    is gated as well."""
+    """Why it is a raise. One more release in shadow shows nobody anything, and sends features to one more endpoint:
+    that is gated as well."""
     if asked.raised is not None:
         return asked.raised
     seen = {name: frozenset(rollout.releases) for name, rollout in before.rollouts.items()}

@@ -7,7 +7,7 @@ import msgspec
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.decided import Past
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK, lower
+from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 
 
@@ -50,14 +50,6 @@ def asked(rollout: Rollout) -> dict[str, Mode]:
         found[rollout.challenger.release] = Mode.CANARY
     found[rollout.champion] = rollout.mode
     return found
-
-
-def standing(rollout: Rollout | None, release: str, now: float) -> Mode:
-    """The step at which a release is already."""
-    if rollout is None:
-        return Mode.OFF
-    expiry, mode = rollout.expiry, asked(rollout).get(release, Mode.OFF)
-    return mode if expiry is None or now < expiry.at else lower(mode, expiry.mode)
 
 
 def services_under(snapshot: Snapshot, ceiling: Ceiling) -> list[str]:

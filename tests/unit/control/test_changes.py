@@ -35,7 +35,7 @@ class House:
         self.now = 1_790_000_000.0
         self.store, self.hot, self.audit = FakeSnapshots(), FakeHotCopy(), AuditGround(folder)
         self.failing_gates: list[str] = []
-        self.asked: list[tuple[str, Mode, Mode, str]] = []
+        self.asked: list[tuple[str, Mode]] = []
         self.approvals = {(SERVICE, ONE), (SERVICE, TWO)}
         self.unproven: str | None = None
         self.insecure_demo = False
@@ -53,10 +53,8 @@ class House:
         )
         self.decide(Rollout(ONE, Mode.SILENT, salt="s"))
 
-    def gates_of(
-        self, service: str, digest: str, step: Mode, *, standing: Mode, beside: str, who: str
-    ) -> Sequence[GateLine]:
-        self.asked.append((digest, step, standing, beside))
+    def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]:
+        self.asked.append((digest, step))
         return [GateLine(name, "more", "less", Verdict.FAIL) for name in self.failing_gates]
 
     def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]:
@@ -234,21 +232,20 @@ def test_the_demo_stands_for_approvals_and_not_for_the_role(house: House) -> Non
 
 
 def test_a_challenger_is_asked_its_gates_as_a_canary(house: House) -> None:
-    """And its evidence so far counts: what is asked of the champion once more is only whether its approvals hold."""
     house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
     challenger = Challenger(TWO, Cohort(percent=5.0))
     house.desk.change(ADMIN, SERVICE, {"challenger": challenger}, house.etag)
-    assert sorted(house.asked) == [(ONE, Mode.ACTIVE, Mode.ACTIVE, ONE), (TWO, Mode.CANARY, Mode.OFF, ONE)]
+    assert sorted(house.asked) == [(ONE, Mode.ACTIVE), (TWO, Mode.CANARY)]
 
 
 def test_one_more_release_in_shadow_is_gated(house: House) -> None:
     """Nobody sees anything of it, and its endpoint gets the features of patients."""
     refused(Why.ROLE, house.desk.change, OPERATOR, SERVICE, {"shadows": (TWO,)}, house.etag)
     done = house.desk.change(ADMIN, SERVICE, {"shadows": (TWO,)}, house.etag)
-    assert done.raised == ("shadow",) and (TWO, Mode.SHADOW, Mode.OFF, ONE) in house.asked
+    assert done.raised == ("shadow",) and (TWO, Mode.SHADOW) in house.asked
     house.asked.clear()
     house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
-    assert house.asked == [(ONE, Mode.ACTIVE, Mode.SILENT, ONE)]
+    assert house.asked == [(ONE, Mode.ACTIVE)]
     assert house.desk.change(OPERATOR, SERVICE, {"shadows": ()}).raised == ()
 
 

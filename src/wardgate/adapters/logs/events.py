@@ -36,6 +36,7 @@ Event = Literal[
     "service",
     "snapshot",
     "snapshot_channel",
+    "snapshot_copy",
     "snapshot_store",
     "stopped",
     "store_refused",

@@ -97,7 +97,7 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
             return JSONResponse({"reloaded": False, "errors": msgspec.to_builtins(errors)}, 422)
         return JSONResponse({"reloaded": True, "services": dict(await ports.services())})
 
-    app.include_router(circuits_routes(access, ports.circuits, ports.isolate))
+    app.include_router(circuits_routes(access, ports.circuits, ports.isolate, ports.rollouts))
     app.include_router(records_routes(access, ports.desk))
     app.include_router(rollout_routes(access, ports.rollouts))
 

@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.web.admin.access import Access, Principal
+from wardgate.web.admin.problems import Problem
+from wardgate.web.admin.rollout import RolloutPorts, asker_of, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,11 @@ Circuits = Callable[[], Awaitable[Mapping[tuple[str, str], Circuit]]]
 Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
 
 
-def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRouter:
+def circuits_routes(
+    access: Access, of_all: Circuits, set_one: Isolate, rollouts: RolloutPorts | None = None
+) -> APIRouter:
+    """With a store of rollouts, all replicas go by what is asked for here, and for good; else this process, until it
+    ends."""
     router = APIRouter(prefix="/admin/v1/circuits")
     viewer = Depends(access.needs(Role.VIEWER, by_service=True))
     operator = Depends(access.needs(Role.OPERATOR, by_service=True))
@@ -50,7 +56,12 @@ def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRo
         """Away: done, then told. Back is a raise: on the audit chain, or not done."""
         await access.within(principal, service)
         who, subject, circuit = principal.name, f"{service}/{release}", None
-        if away:
+        if rollouts is not None and (service, release) in await of_all():
+            if await _decided(rollouts, principal, service, release, away):
+                circuit = await set_one(service, release, away)
+        if circuit is not None:
+            pass
+        elif away:
             circuit = await set_one(service, release, away)
             if circuit is not None:
                 await access.witness.after(who, Action.CIRCUIT_ISOLATE, subject, None, circuit.state)
@@ -72,3 +83,14 @@ def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRo
         return await put(service, release, False, principal)
 
     return router
+
+
+async def _decided(at: RolloutPorts, principal: Principal, service: str, release: str, away: bool) -> bool:
+    """Whether it is on the audit chain and in the store. False: the store is away, and it is taken out of use here."""
+    try:
+        await told(lambda: at.desk.isolate(asker_of(principal), service, release, away))
+    except Problem as problem:
+        if away and problem.status == 503:
+            return False
+        raise
+    return True

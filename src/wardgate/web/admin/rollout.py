@@ -99,7 +99,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     async def rollouts(principal: Annotated[Principal, viewer]) -> RolloutsView:
         """What is decided about each service."""
         at = opened()
-        snapshot = await _told(at.desk.newest)
+        snapshot = await told(at.desk.newest)
         named = {name: rollout for name, rollout in snapshot.rollouts.items() if principal.covers(name)}
         views = [_view(at, name, rollout) for name, rollout in named.items()]
         return RolloutsView(epoch=snapshot.epoch, services=views, kills=[_ceiling(c) for c in snapshot.in_force()])
@@ -109,7 +109,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """What is decided about one service, with the ETag that a change of it names."""
         await access.within(principal, service)
         at = opened()
-        snapshot = await _told(at.desk.newest)
+        snapshot = await told(at.desk.newest)
         if service not in snapshot.rollouts:
             raise Problem(404, "There is no such service. GET /admin/v1/rollout lists them.")
         view = _view(at, service, snapshot.rollouts[service])
@@ -127,16 +127,16 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Change what is decided about a service: the fields that are sent. A lowering takes the role operator. A raise
         takes the role admin, If-Match, and that all gates pass."""
         at = opened()
-        asker = _asker(principal, body)
+        asker = asker_of(principal, body)
         etag = None if if_match is None else _etag(if_match)
 
         def wanted() -> Mapping[str, object]:
             return body.wanted(service, at.names, at.users)
 
         if dry_run:
-            would = await _told(lambda: at.desk.would(asker, service, wanted(), etag))
+            would = await told(lambda: at.desk.would(asker, service, wanted(), etag))
             return await _tried(at, would, service, principal)
-        done = await _told(lambda: at.desk.change(asker, service, wanted(), etag))
+        done = await told(lambda: at.desk.change(asker, service, wanted(), etag))
         return await _changed(at, done, service)
 
     @router.get("/rollout/{service}/history")
@@ -148,7 +148,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """What was decided about a service, the newest first."""
         await access.within(principal, service)
         at = opened()
-        past = await _told(lambda: at.desk.past(service, most))
+        past = await told(lambda: at.desk.past(service, most))
         return HistoryView(service=service, changes=[_past(at, service, each) for each in past])
 
     @router.post("/rollout/{service}/rollback", responses=_PROBLEMS)
@@ -159,23 +159,23 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         def ask() -> Changed:
             to = None if body.to is None else _digest(at, service, body.to)
-            return at.desk.rollback(_asker(principal, body), service, to)
+            return at.desk.rollback(asker_of(principal, body), service, to)
 
-        return await _changed(at, await _told(ask), service)
+        return await _changed(at, await told(ask), service)
 
     @router.post("/rollout/{service}/put-back", responses=_PROBLEMS)
     async def put_back(service: Service, body: ReasonBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
         """Put back exactly what the last change took down: by a second person, within the hours that governance
         allows."""
         at = opened()
-        done = await _told(lambda: at.desk.put_back(_asker(principal, body), service))
+        done = await told(lambda: at.desk.put_back(asker_of(principal, body), service))
         return await _changed(at, done, service)
 
     @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER))])
     async def kills() -> KillsView:
         """The kill switches that are set."""
         at = opened()
-        snapshot = await _told(at.desk.newest)
+        snapshot = await told(at.desk.newest)
         return KillsView(epoch=snapshot.epoch, kills=[_ceiling(each) for each in snapshot.in_force()])
 
     @router.post("/kills", responses=_PROBLEMS)
@@ -187,7 +187,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Nothing beyond a mode from now on, for all, one service, one site or one release, until it is lifted. Works
         while every store is away but the shared cache."""
         at = opened()
-        asker = _asker(principal, body)
+        asker = asker_of(principal, body)
 
         scope, mode = Scope(body.scope), Mode(body.mode)
 
@@ -195,9 +195,9 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
             return _any_digest(at, body.name) if scope is Scope.RELEASE else body.name
 
         if dry_run:
-            would = await _told(lambda: at.desk.would_kill(asker, scope, name(), mode))
+            would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
             return await _tried(at, would, None, principal)
-        return await _changed(at, await _told(lambda: at.desk.kill(asker, scope, name(), mode)), None)
+        return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode)), None)
 
     @router.post("/kills/{kill_id}/lift", responses=_PROBLEMS)
     async def lift(
@@ -208,19 +208,19 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Lift a kill switch: a raise. A second person may within the hours that governance allows; else an admin,
         where all gates pass."""
         at = opened()
-        return await _changed(at, await _told(lambda: at.desk.lift(_asker(principal, body), kill_id)), None)
+        return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id)), None)
 
     @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER))])
     async def replicas() -> ReplicasView:
         """Each process that answers calls: by which snapshot, which files, and whether it hides."""
         at = opened()
-        return ReplicasView.of(await _told(at.replicas))
+        return ReplicasView.of(await told(at.replicas))
 
     @router.get("/effect/{epoch}", dependencies=[viewer])
     async def effect(epoch: Annotated[int, Path(ge=0, lt=2**53)]) -> EffectView:
         """Whether every replica answers by the snapshot of this epoch, or shows nothing."""
         at = opened()
-        return EffectView.of(await _told(lambda: at.effect(epoch)))
+        return EffectView.of(await told(lambda: at.effect(epoch)))
 
     @router.post("/confirm", responses=_PROBLEMS)
     async def confirm(body: ConfirmBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
@@ -229,9 +229,9 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         def ask() -> Changed:
             seen = max((replica.epoch for replica in at.replicas()), default=0)
-            return at.desk.confirm(_asker(principal, body), max(seen, body.above))
+            return at.desk.confirm(asker_of(principal, body), max(seen, body.above))
 
-        return await _changed(at, await _told(ask), None)
+        return await _changed(at, await told(ask), None)
 
     return router
 
@@ -246,7 +246,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _told(ask: Callable[[], T]) -> T:
+async def told(ask: Callable[[], T]) -> T:
     """In a thread; what is refused becomes a problem."""
     try:
         return await run_in_threadpool(ask)
@@ -260,7 +260,8 @@ async def _told(ask: Callable[[], T]) -> T:
         raise Problem(503, f"The store of rollouts does not answer: {error.meaning}.") from None
 
 
-def _asker(principal: Principal, body: ReasonBody) -> Asker:
+def asker_of(principal: Principal, body: ReasonBody | None = None) -> Asker:
+    body = body or ReasonBody()
     return Asker(
         who=principal.name,
         roles=principal.roles,
@@ -302,12 +303,12 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
     )
     epoch = done.epoch
     if epoch is not None:
-        view.effect = EffectView.of(await _told(lambda: at.effect(epoch)))
+        view.effect = EffectView.of(await told(lambda: at.effect(epoch)))
     return _answered(at, view, done.after, service, 200 if view.stored else 202)
 
 
 async def _tried(at: RolloutPorts, would: Would, service: str | None, principal: Principal) -> JSONResponse:
-    impact = await _told(lambda: at.impact(would.before, would.after, service, principal))
+    impact = await told(lambda: at.impact(would.before, would.after, service, principal))
     refused = would.refused
     view = ChangedView(
         epoch=None,
