@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from wardgate.adapters.logs.events import Event
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.domain.attributes import (
@@ -85,6 +86,7 @@ def _metrics() -> Iterator[str]:
     meter.collector_up(True)
     DurableMeter(meter)
     SpoolMeter(meter)
+    SnapshotMeter(meter)
     for registry in (meter.registry, WorkerMeter().registry):
         yield from _families(registry)
     yield ""

@@ -83,6 +83,7 @@ async def observed(folder: Path, keep: float = 1.0, **edits: Edit | Sequence[Edi
             gateway = Gateway(read(config), log, asyncio.Event(), lambda: read(config))
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    await gateway.open()
                     gateway.begin(tasks)
                     await _proven(gateway)
                     yield Observed(gateway, model, fhir, collector, log, out)

@@ -203,9 +203,9 @@ class _Told:
             return
         self._meter.hides(why)
         if why is not None and why is not self._hidden:
-            self._log.event("snapshot", epoch=epoch, state="hidden", hidden=why)
+            self._log.event("snapshot", epoch=epoch, standing="hidden", hidden=why)
         elif why is None and (self._hidden is not None or epoch != self._epoch):
-            self._log.event("snapshot", epoch=epoch, state="shown")
+            self._log.event("snapshot", epoch=epoch, standing="shown")
         self._hidden, self._epoch = why, epoch
 
     def store(self, up: bool) -> None:
@@ -221,13 +221,14 @@ class _Told:
         self._log.event("snapshot_channel", state="up" if up else "down")
 
     def local(self, state: str) -> None:
-        self._log.event("local_copy", state=state)
+        self._log.event("local_copy", standing=state)
 
     def begun(self, begun: Beginning) -> None:
+        waiting = [service for service in begun.waiting if service not in self.waiting]
         self.waiting = begun.waiting
-        for state, services in (("taken", begun.taken), ("waiting", begun.waiting)):
+        for standing, services in (("taken", begun.taken), ("waiting", waiting)):
             for service in services:
-                self._log.event("rollout_file", service_id=service, state=state)
+                self._log.event("rollout_file", service_id=service, standing=standing)
 
     def fault(self, error: BaseException) -> None:
         self._fault("rollout", error)

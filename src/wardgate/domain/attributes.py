@@ -207,26 +207,13 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store, the spool, this replica's snapshot or its own copy of it",
-        _words(
-            "closed",
-            "open",
-            "half_open",
-            "isolated",
-            "down",
-            "late",
-            "denied",
-            "newer",
-            "foreign",
-            SpoolState,
-            "shown",
-            "hidden",
-            "damaged",
-            "unwritten",
-            "begun",
-            "taken",
-            "waiting",
-        ),
+        "of a circuit, a store or the spool",
+        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
+    ]
+    standing: Annotated[
+        str,
+        "of this replica's snapshot, of its own copy of it, or of the rollout that a file asks for",
+        Words(("shown", "hidden", "damaged", "unwritten", "taken", "waiting")),
     ]
     epoch: Annotated[int, "of a snapshot", Measured(0, 2**53)]
     hidden: Annotated[Hidden, "why this replica shows nothing"]

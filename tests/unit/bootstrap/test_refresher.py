@@ -1,0 +1,367 @@
+"""What keeps a replica fresh, with real stores beneath: each thing that can be wrong with them hides, and says so."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.snapshots import CHANGE, OTHERS, SEALER, ceiling, replica, snapshot
+from wardgate.adapters.files.local_copy import FileLocalCopy
+from wardgate.adapters.memory.snapshots import MemorySnapshots
+from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
+from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
+from wardgate.bootstrap.control import ControlStores
+from wardgate.bootstrap.refresher import Refresher, RefreshOptions
+from wardgate.control.beginning import Beginning, Files
+from wardgate.control.ports import KeptSnapshot, StoreUnavailable
+from wardgate.domain.durable import SqlitePlace
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.hidden import Hidden
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.gateway.visibility import Visibility
+
+SERVICE = "kidney-failure"
+OPTIONS = RefreshOptions(poll=0.02, busy=0.01, beat=0.05, fold=0.1)
+LEASE = 1000.0
+
+
+@dataclass
+class Told:
+    """What a refresher has said."""
+
+    shown: list[tuple[int, Hidden | None]] = field(default_factory=list)
+    other: list[object] = field(default_factory=list)
+    faults: list[BaseException] = field(default_factory=list)
+
+    def shows(self, epoch: int, why: Hidden | None) -> None:
+        self.shown.append((epoch, why))
+
+    def store(self, up: bool) -> None:
+        self.other.append(up)
+
+    def channel(self, up: bool) -> None:
+        raise AssertionError
+
+    def local(self, state: str) -> None:
+        self.other.append(state)
+
+    def begun(self, begun: Beginning) -> None:
+        self.other.append(begun.begun + begun.taken)
+
+    def fault(self, error: BaseException) -> None:
+        self.faults.append(error)
+
+
+class Site:
+    """One durable store, one hot copy, and the replicas on them. `clock` is that of the lease."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock = folder, FakeClock()
+        self.path = folder / "decided.db"
+        self.hot = MemorySnapshots()
+        self.mode, self.demo, self.key, self.drained = Mode.ACTIVE, True, SEALER, 10**9
+        self.running: list[Refresher] = []
+        self.stores = self._stores()
+
+    def _stores(self) -> ControlStores:
+        def database() -> Sqlite:
+            return Sqlite(SqlitePlace(str(self.path)), SqliteOptions(wait=5, readers=2))
+
+        snapshots, replicas = SqlSnapshotStore(database()), SqlReplicas(database())
+        own = self.key is not SEALER
+        return ControlStores(snapshots, replicas, self.hot, self.key, None, own, (snapshots.close, replicas.close))
+
+    def files(self) -> Files:
+        rollout = Rollout(snapshot(1).rollouts[SERVICE].champion, self.mode)
+        return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
+
+    def start(self, name: str = "a") -> tuple[Refresher, Visibility, Told]:
+        visibility, told = Visibility(LEASE, self.clock.monotonic), Told()
+        stores = self._stores()
+        refresher = Refresher(
+            visibility,
+            stores,
+            FileLocalCopy(self.folder / f"{name}.snapshot", stores.sealer, self.clock.monotonic),
+            self.clock,
+            self.clock.monotonic,
+            self.files,
+            lambda: replica(name),
+            lambda epoch: min(epoch, self.drained),
+            told,
+            lambda: None,
+            OPTIONS,
+        )
+        self.hot.news = refresher.look
+        refresher.begin()
+        self.running.append(refresher)
+        return refresher, visibility, told
+
+    def stop(self) -> None:
+        while self.running:
+            self.running.pop().end()
+
+    def newest(self) -> KeptSnapshot:
+        kept = self.stores.snapshots.newest()
+        assert kept is not None
+        return kept
+
+    def drained_at(self) -> list[int]:
+        return [each.drained for each in self.stores.replicas.all()]
+
+    def append(self, made: Snapshot) -> None:
+        assert self.stores.snapshots.append(SEALER.seal(made), CHANGE)
+
+    def tamper(self, statement: str, *values: object) -> None:
+        """By somebody with the right to."""
+        connection = sqlite3.connect(self.path, timeout=10)
+        connection.executescript(
+            "DROP TRIGGER IF EXISTS snapshots_no_delete; DROP TRIGGER IF EXISTS snapshots_no_update"
+        )
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+
+    def away(self) -> None:
+        """The durable store goes."""
+        for suffix in ("", "-wal", "-shm"):
+            path = Path(f"{self.path}{suffix}")
+            if path.exists():
+                path.rename(f"{path}.away")
+        self.path.mkdir()
+
+    def back(self) -> None:
+        self.path.rmdir()
+        for suffix in ("", "-wal", "-shm"):
+            if Path(f"{self.path}{suffix}.away").exists():
+                Path(f"{self.path}{suffix}.away").rename(f"{self.path}{suffix}")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.stop()
+    made.stores.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        with suppress(StoreUnavailable):
+            if condition():
+                return
+        time.sleep(0.005)
+    raise AssertionError("the condition did not come true in time")
+
+
+def test_replicas_that_start_at_once_begin_once(site: Site) -> None:
+    begun = [site.start(name) for name in "abcd"]
+    for refresher, visibility, _ in begun:
+        assert refresher.wait(20)
+        until(lambda v=visibility: not v.current().hidden)  # type: ignore[misc]
+        assert visibility.current().epoch == 1
+        assert visibility.current().rollouts[SERVICE].mode is Mode.ACTIVE
+    assert [epoch for epoch, _ in site.stores.snapshots.history()] == [1]
+    until(lambda: [each.id for each in site.stores.replicas.all()] == list("abcd"))
+    salts = {visibility.current().rollouts[SERVICE].salt for _, visibility, _ in begun}
+    assert len(salts) == 1 and len(salts.pop()) == 32
+    site.stop()
+    assert list(site.stores.replicas.all()) == []
+    assert not [fault for _, _, told in begun for fault in told.faults]
+
+
+def test_a_change_is_obeyed_saved_and_acknowledged_in_this_order(site: Site) -> None:
+    _, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.drained = 1  # a call of the first snapshot goes on
+    site.append(snapshot(2, Mode.SILENT))
+    until(lambda: visibility.current() == snapshot(2, Mode.SILENT))
+    until(lambda: site.stores.replicas.all()[0].epoch == 2)
+    assert site.drained_at() == [1]
+    site.drained = 10**9
+    until(lambda: site.drained_at() == [2])
+    seen = FileLocalCopy(site.folder / "a.snapshot", SEALER, site.clock.monotonic).load()
+    assert seen is not None and seen.snapshot == snapshot(2, Mode.SILENT)
+
+
+def test_what_cannot_be_saved_is_not_acknowledged(site: Site) -> None:
+    """A restart would go by what was before."""
+    (site.folder / "a.snapshot.new").mkdir()
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    until(lambda: site.drained_at() == [0])
+    assert told.other.count("unwritten") == 1
+    (site.folder / "a.snapshot.new").rmdir()
+    until(lambda: site.drained_at() == [1])
+
+
+def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None:
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
+    site.append(snapshot(2))
+    turn = count()
+    until(lambda: site.hot.get() == site.newest())
+    for forged, why in (
+        (OTHERS.seal(snapshot(1)), Hidden.HOT_FORGED),
+        (None, Hidden.HOT_FLUSHED),
+        (SEALER.seal(snapshot(1)), Hidden.HOT_REPLAYED),
+    ):
+
+        def told_of(forged: KeptSnapshot | None = forged, why: Hidden = why) -> bool:
+            """Again and again, since it may be mended before anybody has looked."""
+            if forged is not None and why is Hidden.HOT_FORGED:
+                site.hot._kept = msgspec.structs.replace(forged, document=forged.document + bytes([next(turn) % 256]))
+            else:
+                site.hot._kept = forged
+            site.clock.advance(1)
+            return why in [each[1] for each in told.shown]
+
+        until(told_of)
+        site.clock.advance(1)
+        until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+
+
+def test_a_forgery_in_the_durable_store_hides_until_it_is_mended(site: Site) -> None:
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    whole = site.newest()
+    site.tamper("UPDATE snapshots SET document = ?", whole.document.replace(b'"active"', b'"silent"'))
+    until(lambda: told.shown[-1] == (1, Hidden.FORGED))
+    site.tamper("UPDATE snapshots SET document = ?", whole.document)
+    until(lambda: told.shown[-1] == (1, None))
+    assert not visibility.current().hidden
+
+
+@pytest.mark.parametrize("kept", [1, 0], ids=["older", "emptied"])
+def test_a_store_that_was_put_back_hides_over_a_restart_until_a_person_confirms(site: Site, kept: int) -> None:
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    begun = SEALER.open(site.newest())
+    site.append(snapshot(2))
+    until(lambda: visibility.current().epoch == 2)
+    until(lambda: site.drained_at() == [2])
+    site.tamper("DELETE FROM snapshots WHERE epoch > ?", kept)
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    until(lambda: site.stores.replicas.all()[0].hidden == "rewound")
+    assert site.stores.replicas.all()[0].highest == 2
+    site.stop()
+    _, visibility, told = site.start()
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    assert len(site.stores.snapshots.history()) == kept, "nobody begins anew by himself"
+    confirmed = msgspec.structs.replace(begun, epoch=3)
+    site.append(confirmed)
+    until(lambda: visibility.current() == confirmed)
+
+
+def test_a_restart_without_the_store_shows_what_it_saw_for_what_is_left_of_the_lease(site: Site) -> None:
+    _, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    until(lambda: site.drained_at() == [1])
+    site.stop()
+    site.hot = MemorySnapshots()
+    site.away()
+    site.clock.advance(LEASE / 2)
+    refresher, visibility, told = site.start()
+    assert refresher.wait(20)
+    assert visibility.current().epoch == 1 and not visibility.current().hidden
+    assert False in told.other
+    site.clock.advance(LEASE / 2)
+    assert visibility.current().hidden
+    until(lambda: told.shown[-1] == (1, Hidden.LEASE))
+    site.back()
+    until(lambda: not visibility.current().hidden)
+
+
+def test_without_a_file_of_its_own_and_without_the_store_nothing_is_shown(site: Site) -> None:
+    site.away()
+    site.hot.put(SEALER.seal(snapshot(7)))
+    refresher, visibility, told = site.start()
+    assert refresher.wait(20)
+    time.sleep(0.1)
+    assert visibility.current().hidden and told.shown == [(0, Hidden.STARTING)]
+    site.hot._kept = None
+    site.back()
+    until(lambda: not visibility.current().hidden)
+    assert visibility.current().epoch == 1
+
+
+def test_a_damaged_file_is_told_and_hides_until_the_store_was_read(site: Site) -> None:
+    (site.folder / "a.snapshot").write_bytes(b"\x93garbage")
+    site.away()
+    refresher, visibility, told = site.start()
+    assert refresher.wait(20)
+    assert "damaged" in told.other and visibility.current().hidden
+    site.back()
+    until(lambda: not visibility.current().hidden)
+
+
+def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_later(site: Site) -> None:
+    _, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.away()
+    site.hot.lower(SEALER.seal_ceiling(ceiling(1, set_by="operator-1")), ceiling(1).id)
+    until(lambda: len(visibility.current().ceilings) == 1)
+    file = FileLocalCopy(site.folder / "a.snapshot", SEALER, site.clock.monotonic)
+    until(lambda: (seen := file.load()) is not None and len(seen.ceilings) == 1)
+    site.stop()
+    site.hot = MemorySnapshots()
+    _, visibility, _ = site.start()
+    assert [each.id for each in visibility.current().ceilings] == [ceiling(1).id]
+    site.clock.advance(1)
+    site.back()
+    until(lambda: site.newest().epoch == 2)
+    assert SEALER.open(site.newest()).ceilings == (ceiling(1, set_by="operator-1"),)
+    assert site.stores.snapshots.history()[0][1].by == "operator-1"
+    until(lambda: list(site.hot.lowered()) == [])
+
+
+def test_a_forged_ceiling_hides_until_the_store_was_read(site: Site) -> None:
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.clock.advance(1)
+    site.hot.lower(OTHERS.seal_ceiling(ceiling(1)), "forged")
+    until(lambda: Hidden.HOT_FORGED in [each[1] for each in told.shown])
+    site.clock.advance(1)
+    until(lambda: not visibility.current().hidden)
+    assert visibility.current().ceilings == ()
+
+
+def test_edited_files_are_taken_up_once_the_store_is_there(site: Site) -> None:
+    refresher, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.away()
+    site.mode = Mode.SILENT
+    refresher.files_changed()
+    time.sleep(0.05)
+    assert visibility.current().rollouts[SERVICE].mode is Mode.ACTIVE
+    site.back()
+    until(lambda: visibility.current().rollouts[SERVICE].mode is Mode.SILENT)
+    assert visibility.current().epoch == 2
+
+
+def test_a_key_that_was_drawn_for_one_start_begins_anew(site: Site) -> None:
+    """The demo: nobody can read what the key before it has sealed."""
+    site.append(snapshot(4))
+    site.key = OTHERS
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    assert visibility.current().epoch == 5 and "damaged" not in told.other
+
+
+def test_what_another_process_has_decided_is_heard(site: Site) -> None:
+    """Without any store: from a parent."""
+    refresher, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    refresher.hear(OTHERS.seal(snapshot(2)))
+    assert visibility.current().epoch == 1
+    refresher.hear(SEALER.seal(snapshot(2, Mode.SILENT)))
+    assert visibility.current() == snapshot(2, Mode.SILENT)
+    refresher.lower([SEALER.seal_ceiling(ceiling(1))])
+    assert msgspec.structs.replace(visibility.current(), ceilings=()) == snapshot(2, Mode.SILENT)
+    assert visibility.current().ceilings == (ceiling(1),)
