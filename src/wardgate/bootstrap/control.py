@@ -41,7 +41,7 @@ class ControlStores:
     listen: Listen | None
     own_key: bool
     """Whether the key was drawn for this start, so that nobody can read what was sealed before it."""
-    _close: tuple[Callable[[], None], ...] = ()
+    closing: tuple[Callable[[], None], ...] = ()
 
     def change(self, make: Callable[[Snapshot], Snapshot], change: Change) -> KeptSnapshot | None:
         """The newest snapshot as `make` makes it, of the next epoch; None: that is the same. The durable store has it,
@@ -68,7 +68,7 @@ class ControlStores:
             raise StoreUnavailable("what stands there was not written by this deployment") from None
 
     def close(self) -> None:
-        for close in self._close:
+        for close in self.closing:
             close()
 
 

@@ -18,7 +18,7 @@ from wardgate.bootstrap.control import ControlStores, draw_replica_id
 from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
-from wardgate.control.beginning import Beginning, Files
+from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
 from wardgate.domain.audit import Action
 from wardgate.domain.plans import Catalog
@@ -35,9 +35,15 @@ _FIRST = 5.0
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-def files_of(configured: Configured, names: RecordNames) -> Files:
-    rollouts = rollouts_of(configured, names)
-    return Files(rollouts, known_releases(configured.catalog), configured.settings.insecure_demo)
+Kept = Callable[[], Mapping[str, frozenset[str]]]
+"""By service, the digests of releases that can answer although no file gives them. May block, and raise
+StoreUnavailable."""
+
+
+def files_of(configured: Configured, names: RecordNames, kept: Kept) -> Files:
+    rollouts, also = rollouts_of(configured, names), kept()
+    known = {name: there | also.get(name, frozenset()) for name, there in known_releases(configured.catalog).items()}
+    return Files(rollouts, known, configured.settings.insecure_demo)
 
 
 def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Rollout]:
@@ -70,8 +76,9 @@ class Decided:
         fault: Callable[[str, BaseException], None],
         names: RecordNames,
         changed: Callable[[], None],
+        kept: Kept,
     ) -> None:
-        self._stores, self._configured, self._log, self._names = stores, configured, log, names
+        self._stores, self._configured, self._log, self._names, self._kept = stores, configured, log, names, kept
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
@@ -110,9 +117,22 @@ class Decided:
     async def take_up(self, configured: Configured) -> KeptSnapshot | None:
         """What its files say, before it answers; None: nothing new, or only once the store is back."""
         try:
-            return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
+            return await asyncio.to_thread(lambda: self.refresher.take_up(self._files(lambda: configured)))
         except StoreUnavailable:
             return None
+
+    def named(self) -> Mapping[str, tuple[str, ...]]:
+        """By service, the releases that were decided on."""
+        newest = self.visibility.newest
+        return {} if newest is None else {name: rollout.releases for name, rollout in newest.rollouts.items()}
+
+    def following(self, configured: Configured) -> Mapping[str, Rollout] | None:
+        """What will be decided once these files are taken up; None: nobody knows what is decided now."""
+        newest = self.visibility.newest
+        if newest is None:
+            return None
+        after = beginning(newest, files_of(configured, self._names, self._kept), str).snapshot
+        return (after or newest).rollouts
 
     def files_changed(self, taken_up: KeptSnapshot | None) -> None:
         """They are those that answer now. What was not taken up is, once the store is back."""
@@ -166,12 +186,12 @@ class Decided:
             return
 
     def _files(self, configured: Callable[[], Configured]) -> Files:
-        return files_of(configured(), self._names)
+        return files_of(configured(), self._names, self._kept)
 
     def _stands(self, one: Replica) -> Replica:
-        catalog = self._configured().catalog
-        releases = tuple(sorted(releases_of(catalog)))
-        return Replica(one.id, one.name, one.began, 0.0, 0, 0, catalog.digest, releases)
+        configured = self._configured()
+        releases = tuple(sorted(releases_of(configured.answers)))
+        return Replica(one.id, one.name, one.began, 0.0, 0, 0, configured.catalog.digest, releases)
 
 
 def _isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:

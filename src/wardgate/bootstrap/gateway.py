@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ssl import SSLContext
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
@@ -16,13 +16,14 @@ from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
-from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.audit import audit_keeper, release_store_of
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided, Place, rollouts_of
 from wardgate.bootstrap.desks import Desks, desks_of
 from wardgate.bootstrap.durable import durable_store
+from wardgate.bootstrap.editions import Editions, Fitted
 from wardgate.bootstrap.health import health, tell_services
 from wardgate.bootstrap.models import Known, Models, known_of, prove_first, releases_of
 from wardgate.bootstrap.parts import (
@@ -68,20 +69,27 @@ from wardgate.web.asgi import ASGIApp, Header, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.tls import CertificateError
 
+_LOOK_AGAIN = 5.0
+"""Seconds until a release that was decided on and was not found is looked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What comes from one reading of the configuration. A call ends in the generation in which it began."""
 
-    configured: Configured
+    fitted: Fitted
     snapshots: GenerationSnapshots
     models: Mapping[str, ProvenModel]
     shadow: Shadow
     edge: Edge
 
     @property
+    def configured(self) -> Configured:
+        return self.fitted.configured
+
+    @property
     def known(self) -> Known:
-        return known_of(self.configured.catalog, self.models)
+        return known_of(self.configured.answers, self.models)
 
 
 class Gateway:
@@ -126,6 +134,9 @@ class Gateway:
             archive,
             lambda error: self._faults.fault("spool", error),
         )
+        self._editions: Editions | None = None
+        if configured.secrets.durable is not None:
+            self._editions = Editions(release_store_of(configured.secrets.durable), log)
         stores = control_stores(configured.secrets, self._ring)
         self._decided: Decided | None = None
         if stores is not None:
@@ -140,6 +151,7 @@ class Gateway:
                 self._faults.fault,
                 self._names,
                 self._obey,
+                lambda: {} if self._editions is None else self._editions.kept,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
@@ -161,7 +173,8 @@ class Gateway:
         self._desks: Desks | None = None
         self._by_hand: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
-        self._now = self._generation(configured, self._snapshots(configured, None), ())
+        self._unfitted = asyncio.Event()
+        self._now = self._generation(Fitted(configured), self._snapshots(configured, None), ())
         self._next: Generation | None = None
         self.prove = Proving(lambda: self._now.configured, self._models, lambda: self.models)
         if stores is not None and self._decided is not None and self._audit is not None and secrets.durable is not None:
@@ -234,7 +247,9 @@ class Gateway:
         return not self._stopping.is_set()
 
     def health(self) -> dict[str, dict[str, str]]:
-        return health(self._now.configured.catalog, self._now.snapshots.current(), self._now.models)
+        now = self._now
+        waiting = {each.service_id: each for each in now.fitted.waiting}
+        return health(now.configured.answers, now.snapshots.current(), now.models, waiting, self._clock.now())
 
     async def services(self) -> dict[str, dict[str, str]]:
         return self.health()
@@ -285,7 +300,8 @@ class Gateway:
         """What is decided is another."""
         self._models.isolate(self._by_hand | self._now.snapshots.current().isolated)
         if self._decided is not None:
-            self._decided.tell(self._now.configured.catalog)
+            self._decided.tell(self._now.configured.answers)
+            self._unfitted.set()
 
     def circuit_states(self) -> dict[tuple[str, str], str]:
         return self._models.circuits(self.models.values())
@@ -300,8 +316,11 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
+        if self._editions is not None:
+            await asyncio.to_thread(self._editions.look)
         if self._decided is not None:
             await self._decided.begin()
+        await self.fit()
         if self._audit is not None:
             self._audit.begin()
 
@@ -315,6 +334,8 @@ class Gateway:
             self._beside.append(tasks.create_task(self._sender.run()))
         if self._hot.run is not None:
             self._beside.append(tasks.create_task(self._hot.run()))
+        if self._editions is not None:
+            self._beside.append(tasks.create_task(self._keep_fitted()))
         self._run_beside(self._now)
 
     def rest(self) -> None:
@@ -336,6 +357,8 @@ class Gateway:
             await asyncio.to_thread(self._durable.end)
         if self._desks is not None:
             await asyncio.to_thread(self._desks.close)
+        if self._editions is not None:
+            await asyncio.to_thread(self._editions.close)
         if self._audit is not None:
             await asyncio.to_thread(self._audit.end)
 
@@ -360,8 +383,9 @@ class Gateway:
         try:
             configured = await _beside_the_calls(self._read)
             refuse_fixed(self._now.configured.settings, configured.settings)
-            following = self._snapshots(configured, self._now.snapshots)
-            self._next = self._generation(configured, following, self._now.known)
+            fitted = await self._fitted(configured, strictly=True)
+            following = self._snapshots(fitted.configured, self._now.snapshots)
+            self._next = self._generation(fitted, following, self._now.known)
             self._now.snapshots.expect(following)
             await self._clients.fetch_first(configured.settings.registered)
             await prove_first(set(self._next.models.values()) - set(self.models.values()))
@@ -390,17 +414,79 @@ class Gateway:
         """The second half: nothing here waits, so no call sees the half of it. `taken_up`: what was decided by it."""
         if self._next is None:
             return
-        old, self._now, self._next = self._now, self._next, None
-        old.snapshots.give_way(self._now.snapshots)
+        following, self._next = self._next, None
+        self._follow(following)
         if self._decided is not None:
             self._decided.files_changed(taken_up)
-        self._settle()
         self._renew_certificates()
-        self._run_beside(self._now)
-        self._models.retire(old.known, self._now.known)
         self.tell()
         self._log.event("reloaded", services=len(self._now.configured.catalog.services))
         gc.collect(1)  # what reading has left behind; a full collection would hold up every call
+
+    def _follow(self, following: Generation) -> None:
+        old, self._now = self._now, following
+        old.snapshots.give_way(following.snapshots)
+        self._settle()
+        self._run_beside(following)
+        self._models.retire(old.known, following.known)
+        self._unfitted.set()
+
+    # --- what people decided on, and no file gives
+
+    async def fit(self) -> None:
+        """The same files, with the releases beside them that people decided on by now."""
+        async with self._one_reload:
+            before = self._now
+            if self._next is not None:  # what follows is fitted
+                return
+            fitted = await self._fitted(before.configured)
+            if fitted.configured.answers is before.configured.answers:
+                if self._now is before:
+                    self._now = replace(before, fitted=fitted)
+                return
+            following = self._generation(fitted, self._snapshots(fitted.configured, before.snapshots), before.known)
+            before.snapshots.expect(following.snapshots)
+            if self._tasks is not None:
+                await prove_first(set(following.models.values()) - set(before.models.values()))
+            if self._now is before and self._next is None:
+                self._follow(following)
+                tell_services(self._log, self.health())
+            else:  # a reload came in between
+                self._models.retire(following.known, self._now.known)
+                self._unfitted.set()
+
+    async def _fitted(self, configured: Configured, strictly: bool = False) -> Fitted:
+        """`strictly`: raises ConfigurationError for a release file that was edited under its version."""
+        editions, decided = self._editions, self._decided
+        if editions is None or decided is None:
+            return Fitted(configured)
+        await asyncio.to_thread(editions.look)
+        edited = editions.edited(configured.catalog)
+        if strictly and edited:
+            raise ConfigurationError(edited)
+        rollouts = decided.following(configured)
+        if rollouts is None:  # nothing is shown until it is known what is decided
+            return Fitted(configured)
+        return await asyncio.to_thread(editions.fitted, configured, rollouts, edited)
+
+    async def _keep_fitted(self) -> None:
+        """Whenever other releases are decided on; and while something lacks, since somebody may submit it."""
+        fitted: tuple[Mapping[str, tuple[str, ...]], int] = {}, 0
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN if self._now.fitted.incomplete else None):
+                    await self._unfitted.wait()
+            except TimeoutError:
+                pass
+            self._unfitted.clear()
+            try:
+                named = {} if self._decided is None else self._decided.named()
+                if (named, id(self._now.configured)) != fitted or self._now.fitted.incomplete:
+                    await self.fit()
+                    fitted = named, id(self._now.configured)
+            except Exception as error:  # what answers goes on
+                self._faults.fault("releases", error)
+                await asyncio.sleep(_LOOK_AGAIN)
 
     def _renew_certificates(self) -> None:
         """Their names are fixed, what stands in the files is not; it was sound a moment ago."""
@@ -420,13 +506,14 @@ class Gateway:
 
     def _settle(self) -> None:
         """What outlives the generations, told of the new one."""
-        settings, catalog = self._now.configured.settings, self._now.configured.catalog
+        settings, catalog = self._now.configured.settings, self._now.configured.answers
         self._settled = self._clock.monotonic()
         self._gate.adapt(AdmissionOptions(settings.limits.concurrency, settings.limits.queue))
         self._client.serve(settings.model_hosts, [release.endpoint for release in releases_of(catalog).values()])
 
-    def _generation(self, configured: Configured, snapshots: GenerationSnapshots, known: Known) -> Generation:
-        settings, catalog = configured.settings, configured.catalog
+    def _generation(self, fitted: Fitted, snapshots: GenerationSnapshots, known: Known) -> Generation:
+        configured = fitted.configured
+        settings, catalog = configured.settings, configured.answers
         self._guard.know(configured_names(catalog, settings.clients, settings.attributes))
         clock, meter, records, faults = self._clock, self._meter, self._spool.sink, self._faults
         gatherer = self._gatherer
@@ -479,12 +566,12 @@ class Gateway:
             ),
             tracing=tracing,
         )
-        return Generation(configured, snapshots, models, shadow, edge)
+        return Generation(fitted, snapshots, models, shadow, edge)
 
     def _snapshots(self, configured: Configured, before: GenerationSnapshots | None) -> GenerationSnapshots:
         """For a generation that may follow the one before."""
         if self._decided is not None:
-            return self._decided.of(configured.catalog)
+            return self._decided.of(configured.answers)
         rollouts = rollouts_of(configured, self._names)
         return before.following(rollouts) if isinstance(before, FileSnapshots) else FileSnapshots(rollouts)
 

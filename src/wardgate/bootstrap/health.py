@@ -1,10 +1,13 @@
 """What a gateway says of its services."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.domain.editions import Pending
 from wardgate.domain.plans import Catalog
+from wardgate.domain.releases import Review
 from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.probes import ProvenModel
 
@@ -23,8 +26,16 @@ def tell_services(log: EventLog, services: Mapping[str, Mapping[str, Any]]) -> N
         )
 
 
-def health(catalog: Catalog, snapshot: Snapshot, models: Mapping[str, ProvenModel]) -> dict[str, dict[str, str]]:
-    """What the admin listener says of each service: mode, champion, digest, proof."""
+def health(
+    catalog: Catalog,
+    snapshot: Snapshot,
+    models: Mapping[str, ProvenModel],
+    waiting: Mapping[str, Pending],
+    now: float,
+) -> dict[str, dict[str, str]]:
+    """What the admin listener says of each service: mode, champion, digest, proof; whether its review is overdue; the
+    digest of an edit that waits."""
+    today = datetime.fromtimestamp(now, UTC).date().isoformat()
     state: dict[str, dict[str, str]] = {}
     for plan in catalog.plans():
         rollout = snapshot.rollouts[plan.id]
@@ -36,4 +47,8 @@ def health(catalog: Catalog, snapshot: Snapshot, models: Mapping[str, ProvenMode
             "digest": release.digest,
             "proof": models[release.digest].proof.value,
         }
+        if (review := release.dossier.review(today)) is Review.EXPIRED:
+            state[plan.id]["review"] = review.value
+        if plan.id in waiting:
+            state[plan.id]["pending"] = waiting[plan.id].digest
     return state

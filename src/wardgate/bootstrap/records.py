@@ -32,7 +32,7 @@ def open_desk(configured: Configured, current: Callable[[], Configured] | None =
 
 
 def facts_of(configured: Configured) -> Facts:
-    settings, catalog = configured.settings, configured.catalog
+    settings, catalog = configured.settings, configured.answers
     approvals = _DEMO_APPROVALS if settings.insecure_demo else ""
     return Facts(
         {client.name: client for client in settings.clients},

@@ -12,9 +12,9 @@ import msgspec
 
 from wardgate.domain.context.prefetch import PrefetchKey
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.plans import Catalog, ReleasePlan, ServicePlan
+from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.releases import short
-from wardgate.domain.rollout.rollouts import Cohort, Rollout
+from wardgate.domain.rollout.rollouts import Rollout
 
 Editions = Mapping[str, Catalog]
 """By digest: the catalog of one service and one release, compiled from what was kept."""
@@ -49,28 +49,25 @@ def assemble(files: Catalog, kept: Editions, rollouts: Mapping[str, Rollout]) ->
     """A service that the files do not have is not there, whatever a rollout says of it: to take its file away takes it
     down. One that rollouts do not have goes by its files."""
     lacks: list[Lack] = []
-    services = {}
+    services, standing = {}, {}
     for service_id, today in files.services.items():
-        rollout = rollouts.get(service_id, files.rollouts[service_id])
+        own = files.rollouts[service_id]
+        rollout = rollouts.get(service_id, own)
         services[service_id] = _assembled(service_id, today, kept, rollout, lacks)
-    return Assembly(msgspec.structs.replace(files, services=services), tuple(lacks))
+        standing[service_id] = _standing(services[service_id], own, rollout)
+    return Assembly(msgspec.structs.replace(files, services=services, rollouts=standing), tuple(lacks))
 
 
-def fitting(rollout: Rollout, plans: Mapping[str, ServicePlan]) -> Rollout:
-    """What of a rollout can be followed with these plans (by hook): without the champion, or without the challenger
-    where that is seen, the service is off; shadows that are not there are left out. Only ever lowers."""
+def _standing(plans: Mapping[str, ServicePlan], own: Rollout, decided: Rollout) -> Rollout:
+    """What stands where nothing that was decided can be followed: it names only what is there."""
     there = _common(plans)
-    if rollout.champion not in there:
-        standing = next(iter(there), "")
-        return msgspec.structs.replace(rollout, champion=standing, mode=Mode.OFF, challenger=None, shadows=())
-    shadows = tuple(digest for digest in rollout.shadows if digest in there)
-    challenger, mode = rollout.challenger, rollout.mode
-    if challenger is not None and challenger.release not in there:
-        challenger = None
-        mode = Mode.OFF if mode is Mode.ACTIVE else mode
-    if (shadows, challenger, mode) == (rollout.shadows, rollout.challenger, rollout.mode):
-        return rollout
-    return msgspec.structs.replace(rollout, shadows=shadows, challenger=challenger, mode=mode)
+    rollout = own if own.champion in there else decided
+    challenger = rollout.challenger
+    return msgspec.structs.replace(
+        rollout,
+        challenger=challenger if challenger is not None and challenger.release in there else None,
+        shadows=tuple(digest for digest in rollout.shadows if digest in there),
+    )
 
 
 def _given(files: Catalog) -> set[tuple[str, str]]:
@@ -104,7 +101,7 @@ def _assembled(
             seen[digest] = edition
     if champion is today:
         seen = {**dict.fromkeys(_common(today), today), **seen}  # a switch among them needs nothing new
-    return {hook: _plan(hook, plan, seen, today, rollout) for hook, plan in champion.items()}
+    return {hook: _plan(hook, plan, seen, today) for hook, plan in champion.items()}
 
 
 def _edition(
@@ -140,7 +137,6 @@ def _plan(
     champion: ServicePlan,
     seen: Mapping[str, Mapping[str, ServicePlan]],
     today: Mapping[str, ServicePlan],
-    rollout: Rollout,
 ) -> ServicePlan:
     plans = [edition[hook] for edition in seen.values()]
     releases = {digest: edition[hook].releases[digest] for digest, edition in seen.items()}
@@ -153,7 +149,7 @@ def _plan(
         releases=releases,
         prefetch=_prefetch(champion, plans),
         context_fields=tuple(dict.fromkeys(field for plan in plans for field in plan.context_fields)),
-        names_sites=_names_sites(releases.values(), rollout),
+        names_sites=any(release.rules.threshold.sites for release in releases.values()),
     )
 
 
@@ -168,12 +164,6 @@ def _prefetch(champion: ServicePlan, plans: Iterable[ServicePlan]) -> tuple[Pref
             elif key.whole and not known.whole:
                 keys[key.name] = msgspec.structs.replace(known, whole=True)
     return tuple(keys.values())
-
-
-def _names_sites(releases: Iterable[ReleasePlan], rollout: Rollout) -> bool:
-    cohorts: list[Cohort | None] = [rollout.cohort, rollout.challenger.cohort if rollout.challenger else None]
-    named = any(cohort is not None and cohort.sites for cohort in cohorts)
-    return named or any(release.rules.threshold.sites for release in releases)
 
 
 # --- what waits -------------------------------------------------------------------------------------------------------

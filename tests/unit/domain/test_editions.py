@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.fakes.editions import SERVICE, Edition
-from wardgate.domain.editions import assemble, fitting, pending, wanted
+from wardgate.domain.editions import assemble, pending, wanted
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Rollout
@@ -58,8 +58,7 @@ def test_a_champion_that_is_nowhere_hides_its_service(today: Edition) -> None:
     (lack,) = assembly.lacks
     assert (lack.service_id, lack.digest, lack.hides) == (SERVICE, "sha256:gone", True)
     assert assembly.catalog.services == today.files.services  # discovery still has it
-    followed = fitting(rollout("sha256:gone")[SERVICE], assembly.catalog.services[SERVICE])
-    assert followed.mode is Mode.OFF and followed.champion == today.digest
+    assert assembly.catalog.rollouts == today.files.rollouts
 
 
 def test_a_challenger_that_is_nowhere_hides_only_where_it_is_seen(today: Edition) -> None:
@@ -68,21 +67,22 @@ def test_a_challenger_that_is_nowhere_hides_only_where_it_is_seen(today: Edition
         decided = rollout(today.digest, mode, challenger=challenger)
         assembly = assemble(today.files, {}, decided)
         assert [lack.hides for lack in assembly.lacks] == [mode is Mode.ACTIVE]
-        followed = fitting(decided[SERVICE], assembly.catalog.services[SERVICE])
-        assert followed.challenger is None and followed.mode is (Mode.OFF if mode is Mode.ACTIVE else mode)
+        assert list(plan(assembly.catalog).releases) == [today.digest]
 
 
 def test_a_shadow_that_is_nowhere_is_left_out(today: Edition) -> None:
     decided = rollout(today.digest, shadows=("sha256:gone",))
     assembly = assemble(today.files, {}, decided)
     assert [lack.hides for lack in assembly.lacks] == [False]
-    followed = fitting(decided[SERVICE], assembly.catalog.services[SERVICE])
-    assert followed == msgspec.structs.replace(decided[SERVICE], shadows=())
+    assert list(plan(assembly.catalog).releases) == [today.digest]
 
 
-def test_what_can_be_followed_is_followed_as_it_is(today: Edition) -> None:
-    (decided,) = rollout(today.digest, cohort=Cohort(percent=5)).values()
-    assert fitting(decided, today.files.services[SERVICE]) is decided
+def test_where_nothing_decided_can_be_followed_only_what_is_there_stands(today: Edition, approved: Edition) -> None:
+    """Whoever falls back on it finds its releases."""
+    decided = rollout(approved.digest, shadows=("sha256:gone",), challenger=Challenger("sha256:gone", Cohort()))
+    catalog = assemble(today.files, {approved.digest: approved.kept}, decided).catalog
+    standing = catalog.rollouts[SERVICE]
+    assert standing.releases == (approved.digest,) == tuple(plan(catalog).releases)
 
 
 def test_a_release_in_shadow_brings_its_keys_and_none_of_them_is_required(today: Edition, tmp_path: Path) -> None:
@@ -141,12 +141,13 @@ def test_a_service_without_files_is_not_there(today: Edition, approved: Edition)
     assert not assembly.catalog.services and not wanted(nothing, rollout(approved.digest))
 
 
-def test_sites_that_the_decided_cohort_names_count(today: Edition, tmp_path: Path) -> None:
-    plain = Edition(tmp_path / "plain", service=("  sites: {hospital_b: 0.12}\n", ""))
-    decided = rollout(plain.digest, Mode.CANARY, cohort=Cohort(sites=frozenset({"hospital_a"})))
-    assert not plan(plain.files).names_sites
-    assert plan(assemble(plain.files, {}, decided).catalog).names_sites
-    assert plan(assemble(today.files, {}, rollout(today.digest)).catalog).names_sites
+def test_sites_that_any_release_names_count(today: Edition, tmp_path: Path) -> None:
+    """A call of an unknown site would be judged by the wrong threshold."""
+    plain = Edition(tmp_path / "plain", "2.0.0", service=("  sites: {hospital_b: 0.12}\n", ""))
+    assert not plan(plain.files).names_sites and plan(today.files).names_sites
+    kept = {today.digest: today.kept}
+    assert plan(assemble(plain.files, kept, rollout(plain.digest, shadows=(today.digest,))).catalog).names_sites
+    assert not plan(assemble(plain.files, kept, rollout(plain.digest)).catalog).names_sites
 
 
 def test_an_edit_of_the_champion_waits(today: Edition, approved: Edition) -> None:
