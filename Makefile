@@ -30,10 +30,11 @@ model-servers: setup
 demo: setup
 	$(BIN)/wardgate demo
 
-# What looks at the clock, or starts many servers, has the cores to itself; the rest shares them.
-ALONE := tests/e2e $(addprefix tests/laws/,test_law_01_never_waits.py test_law_02_only_the_pinned_model.py test_law_04_canary.py test_law_05_recorded.py test_law_07_shadow_costs_nothing.py) $(addprefix tests/contract/,test_hot_store.py test_http_client.py test_audit_store.py)
+# What looks at the clock has the cores to itself. The rest shares them, in one process more than there are: many wait
+# for servers. In the order of the folders, so that the long ones of e2e do not come last.
+ALONE := tests/e2e/test_chaos.py tests/e2e/test_flat_memory.py tests/contract/test_hot_store.py $(addprefix tests/laws/,test_law_01_never_waits.py test_law_02_only_the_pinned_model.py test_law_05_recorded.py)
 test: setup system-packages model-servers
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 15 $(addprefix --ignore=,$(ALONE))
 	$(BIN)/python -m pytest -q --durations 15 $(ALONE)
 
 # Real requests, feedback and patients of your own: make test-corpus CORPUS=DIR, or WARDGATE_CORPUS=DIR for all of the

@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.redis_server import PASSWORD, RIGHTS, USER, RedisServer
+from tests.fakes.waiting import until
 from wardgate.adapters.memory.hot import MemoryHotOptions, MemoryHotStore
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.line import PREFIX
@@ -70,23 +71,15 @@ async def connected(
     task = asyncio.get_running_loop().create_task(store.run())
     try:
         if wait:
-            await eventually(lambda: store.up)
+            await until(lambda: store.up)
         yield store, told, clock
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while not condition():
-        assert loop.time() < until, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
-
-
 async def written(store: RedisHotStore) -> None:
-    await eventually(lambda: store.unwritten == 0)
+    await until(lambda: store.unwritten == 0)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -322,7 +315,7 @@ async def test_a_hanging_redis_costs_some_calls_ten_milliseconds(redis: RedisSer
         finally:
             redis.wake()
         assert each < options.wait / 10
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert await asyncio.wait_for(store.read([b"late"]), 5) == [b"1"]
         await written(store)
 
@@ -353,10 +346,10 @@ async def test_a_hiccup_is_forgiven_once_in_a_while(redis: RedisServer) -> None:
                 assert await store.read([b"a"]) is None and not store.up
             finally:
                 redis.wake()
-            await eventually(lambda: store.up or len(told.news) > 1)
+            await until(lambda: store.up or len(told.news) > 1)
             assert told.news == news
         assert await store.read([b"a"]) is None
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert told.news == [True, False, True] and await store.read([b"a"]) == [None]
 
 
@@ -365,10 +358,10 @@ async def test_a_hang_is_noticed_without_a_call(redis: RedisServer) -> None:
     async with connected(redis.place, RedisHotOptions(connect=0.2, pause=0.1)) as (store, told, _):
         redis.hang()
         try:
-            await eventually(lambda: not store.up)
+            await until(lambda: not store.up)
         finally:
             redis.wake()
-        await eventually(lambda: store.up)
+        await until(lambda: store.up)
         assert told.events[HotEvent.DOWN] == 0
 
 
@@ -393,11 +386,11 @@ async def test_killed_and_restarted_under_load(redis: RedisServer) -> None:
         for _ in range(3):
             await asyncio.sleep(0.1)
             redis.kill()
-            await eventually(lambda: not store.up)
+            await until(lambda: not store.up)
             before = answers
-            await eventually(lambda before=before: answers > before + 100)  # type: ignore[misc]
+            await until(lambda before=before: answers > before + 100)  # type: ignore[misc]
             redis.start()
-            await eventually(lambda: store.up)
+            await until(lambda: store.up)
         stop = True
         await written(store)
         assert await store.read([b"k0"]) == [b"k0"]
@@ -475,7 +468,7 @@ async def test_tls_and_its_certificate() -> None:
             await written(store)
             assert await store.read([b"a"]) == [b"1"]
         async with connected(replace(server.place, ca=None), wait=False) as (store, told, _):
-            await eventually(lambda: told.news == [False])
+            await until(lambda: told.news == [False])
             assert not store.up and await store.read([b"a"]) is None
 
 
@@ -483,7 +476,7 @@ async def test_tls_and_its_certificate() -> None:
 async def test_a_stranger_is_let_down_quietly(redis: RedisServer, user: str | None, password: str | None) -> None:
     """A wrong word, an unknown user, or none: the store is down, and says nothing more."""
     async with connected(replace(redis.place, user=user, password=password), wait=False) as (store, told, _):
-        await eventually(lambda: told.news == [False])
+        await until(lambda: told.news == [False])
         assert not store.up and await store.read([b"a"]) is None
 
 
@@ -503,7 +496,7 @@ async def test_something_else_than_redis(answer: bytes) -> None:
     async with listener:
         place = StorePlace("127.0.0.1", listener.sockets[0].getsockname()[1])
         async with connected(place, RedisHotOptions(pause=0.1), wait=False) as (store, _, _):
-            await eventually(lambda: len(asked) > 4)
+            await until(lambda: len(asked) > 4)
             assert asked[4] - asked[0] > 0.2
             assert not store.up and await store.read([b"a"]) is None
 

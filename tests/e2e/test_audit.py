@@ -1,19 +1,12 @@
 """A gateway, somebody who takes a model out of use and puts it back, and an auditor: as processes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.fakes.config_tree import sound_config
-from tests.fakes.processes import ask, free_port, process, wait_until
-
-
-def wardgate(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "wardgate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+from tests.fakes.processes import ask, free_port, process, wait_until, wardgate
 
 
 def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fakes.processes import free_port
+
 
 class Demo:
     """The process, with what it said on standard output; its temporary files are under `scratch`."""
@@ -66,12 +68,6 @@ def _listens(url: str) -> bool:
     return False
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
     folder = tmp_path / "scratch"
@@ -110,7 +106,7 @@ def _call(demo: Demo, patient: str, fhir: str | None = None) -> list[dict[str, A
 
 def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Path) -> None:
     """Addresses and `ready` as the contract says, a scored card at once, cards on the terminal, a clean end."""
-    port = _free_port()
+    port = free_port()
     demo = start(port)
     assert [line.split(" ")[0] for line in demo.head] == ["gateway", "admin", "fhir", "model", "simulator", "ready"]
     assert demo.urls["gateway"] == f"http://127.0.0.1:{port}"
@@ -134,7 +130,7 @@ def test_the_demo_shows_cards_and_leaves_nothing_behind(start: Any, scratch: Pat
 
 def test_a_killed_demo_takes_its_processes_along(start: Any) -> None:
     """kill -9 leaves no time for an orderly end; the children see their leash cut and end by themselves."""
-    demo = start(_free_port())
+    demo = start(free_port())
     demo.process.kill()
     demo.process.wait(20)
     until = monotonic() + 15
@@ -163,7 +159,7 @@ def test_a_busy_port_is_a_sentence(scratch: Path) -> None:
 def test_an_interrupt_during_the_start_ends_everything(scratch: Path) -> None:
     """Ctrl-C before `ready` is an orderly end as well."""
     process = subprocess.Popen(
-        ["env", f"TMPDIR={scratch}", sys.executable, "-m", "wardgate", "demo", "--port", str(_free_port())],
+        ["env", f"TMPDIR={scratch}", sys.executable, "-m", "wardgate", "demo", "--port", str(free_port())],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -181,7 +177,7 @@ def test_a_folder_of_one_s_own_patients(start: Any, tmp_path: Path) -> None:
     folder = tmp_path / "bundles"
     folder.mkdir()
     (folder / "one.json").write_text(json.dumps({"resourceType": "Bundle", "entry": [{"resource": patient}]}))
-    demo = start(_free_port(), "--patients", str(folder))
+    demo = start(free_port(), "--patients", str(folder))
     shown = demo.output_until("Ctrl-C")
     assert "my-own (female" in shown
     assert "--patient my-own" in shown
@@ -191,7 +187,7 @@ def test_a_folder_of_one_s_own_patients(start: Any, tmp_path: Path) -> None:
 
 def test_patients_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
     """The FHIR server's own words, and nothing left running."""
-    command = [sys.executable, "-m", "wardgate", "demo", "--port", str(_free_port()), "--patients", str(tmp_path)]
+    command = [sys.executable, "-m", "wardgate", "demo", "--port", str(free_port()), "--patients", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=40)
     assert done.returncode == 1
     assert done.stdout == ""

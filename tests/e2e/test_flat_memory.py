@@ -13,10 +13,10 @@ import msgspec
 import pytest
 import uvloop
 
-from bench.servers import SERVER_CORE, Server, free_port, stub, wait_for
+from bench.servers import SERVER_CORE, Server, stub, wait_for
 from tests.fakes.config_tree import sound_config
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.processes import ask, wait_until
+from tests.fakes.processes import ask, free_port, wait_until
 from tests.fakes.served import PATH, unrecorded
 from wardgate.lab.load.engine import Address, Call, Generator
 

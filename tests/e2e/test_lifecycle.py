@@ -12,7 +12,8 @@ import pytest
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.served import PATH, READY, Running, children, post, running, until
+from tests.fakes.served import PATH, READY, Running, children, post, running
+from tests.fakes.waiting import until
 
 
 async def test_a_stop_loses_no_call(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from tests.fakes.processes import ask, free_port, wait_until
 from tests.fakes.risk_service import Release, RunningGateway, gateway
 
 PATIENT = (64.0, 0.0, 21.5, 812.0)
-MARKED = (64.0, 0.0, 21.5, 4711.0815)
-"""A patient whom the model of `frame` refuses, with a value that stands nowhere else."""
-_MARK = "4711"
+MARKED = (64.0, 0.0, 21.5, 4711081.5)
+"""A patient whom the model of `frame` refuses, with a value that stands nowhere else, not even in a digest."""
+_MARK = "4711081"
 _TYPED = "inputs: {order: [age, male, egfr, uacr], datatypes: {age: INT64, male: BOOL}}"
 _PROBABILITY = "{tensor: predictions, index: 1}"
 

@@ -19,6 +19,7 @@ from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import oip_server
 from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.fakes.processes import free_port
+from tests.fakes.waiting import until
 from wardgate.lab.canary import Marks, search
 
 TOKEN = "a-token-of-the-collector"
@@ -114,12 +115,6 @@ async def _read(process: asyncio.subprocess.Process, said: bytearray) -> None:
     assert process.stderr is not None
     async for line in process.stderr:
         said += line
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.02)
 
 
 async def test_what_is_kept_arrives_also_at_the_end(tmp_path: Path) -> None:

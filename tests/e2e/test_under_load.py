@@ -17,7 +17,8 @@ import pytest
 from tests.fakes.config_tree import Edit
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.redis_server import RedisServer
-from tests.fakes.served import PATH, Running, children, post, running, unrecorded, until
+from tests.fakes.served import PATH, Running, children, post, running, unrecorded
+from tests.fakes.waiting import until
 from wardgate.lab.load.engine import Address, Call, Generator
 
 LATEST = 0.55

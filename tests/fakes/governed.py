@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.archive_rows import decision
-from tests.fakes.config_tree import Edit, sound_config
+from tests.fakes.config_tree import sound_config
 from wardgate.adapters.files.content import content_of
 from wardgate.bootstrap.audit import audit_store_of, audit_trail, release_store_of, token_desk, token_store_of
 from wardgate.bootstrap.durable import archive_of
@@ -33,8 +33,9 @@ class GovernedHouse:
     """Release 1.0.0 in shadow, tier high, submitted by `os:sam`."""
 
     def __init__(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch, governance: str = "", service: Sequence[Edit] = ()
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, governance: str = "", model: str = "127.0.0.1:8082"
     ) -> None:
+        """`model`: host and port of its endpoint."""
         monkeypatch.setenv(_KEY, "k" * 32)
         self._monkeypatch = monkeypatch
         self.config = sound_config(
@@ -42,8 +43,10 @@ class GovernedHouse:
             wardgate=[
                 ("insecure_demo: true", f"pseudonym_key: {{env: {_KEY}}}"),
                 ("  - name: ehr\n", f"  - name: ehr\n{_CLIENT}"),
+                ('model_hosts: ["127.0.0.1:8082"]', f'model_hosts: ["{model}"]'),
             ],
-            service=[("mode: active}", "mode: shadow}\nrisk_tier: high\nabsence_means: nothing"), *service],
+            service=("mode: active}", "mode: shadow}\nrisk_tier: high\nabsence_means: nothing"),
+            release=("http://127.0.0.1:8082", f"http://{model}"),
         )
         if governance:
             self.config.with_name("governance.yaml").write_text(governance, encoding="utf-8")

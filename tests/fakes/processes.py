@@ -1,7 +1,9 @@
 """Real processes for end-to-end tests: started, waited for, and gone when the test is."""
 
+import contextlib
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -16,11 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_PORTS = range(15_000, 32_000)
+"""Below those that systems give to clients: no connection takes one before its server listens."""
+
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that nobody has; by chance, so that test runs side by side do not meet."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -46,6 +54,12 @@ def process(*arguments: str, cwd: Path | None = None) -> Iterator["subprocess.Po
             running.kill()
             running.communicate()
             raise
+
+
+def wardgate(*arguments: object, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+    """A command that ends by itself."""
+    command = [sys.executable, "-m", "wardgate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def line_from(running: "subprocess.Popen[str]", pattern: str, seconds: float = 20.0) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.processes import free_port
+from tests.fakes.waiting import until
 
 PATH = "/cds-services/kidney-failure"
 READY = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -132,14 +133,6 @@ async def _read(process: asyncio.subprocess.Process, events: list[dict[str, Any]
     assert process.stderr is not None
     async for line in process.stderr:
         events.append(msgspec.json.decode(line))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the condition did not come true in time")
 
 
 def children(parent: int) -> list[int]:

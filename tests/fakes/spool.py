@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -118,15 +118,6 @@ def kept(root: Path) -> dict[str, DecisionRecord]:
                 decision = msgspec.msgpack.decode(entry.payload, type=DecisionRecord)
                 found[decision.decision_id] = decision
     return found
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("the condition did not come true in time")
 
 
 class HungDisk:

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.fakes.audit import AuditGround
 from tests.fakes.clock import FakeClock
+from tests.fakes.waiting import wait_for
 from wardgate.adapters.aead.anchors import AnchorSigner
 from wardgate.adapters.logs.events import EventLog
 from wardgate.bootstrap.audit import AuditKeeper, KeeperOptions
@@ -46,33 +47,26 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     scene.keeper.end(30)
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_what_was_spooled_is_chained(scene: Scene) -> None:
     """Also what an earlier process left behind."""
     scene.ground.trail.keep(DEED)
     scene.keeper.begin()
-    eventually(lambda: len(scene.ground.said()) == 1)
+    wait_for(lambda: len(scene.ground.said()) == 1)
     scene.ground.trail.keep(DEED)
-    eventually(lambda: len(scene.ground.said()) == 2)
+    wait_for(lambda: len(scene.ground.said()) == 2)
 
 
 def test_an_anchor_is_exported_when_it_is_due_and_there_is_something_new(scene: Scene) -> None:
     """Signed, in the folder and in the log; it proves the chain up to there."""
     scene.ground.trail.require(DEED)
     scene.keeper.begin()
-    eventually(lambda: scene.anchored() == [1])
+    wait_for(lambda: scene.anchored() == [1])
     scene.ground.trail.require(DEED)
     scene.clock.advance(3500)
     time.sleep(0.1)
     assert scene.anchored() == [1]
     scene.clock.advance(200)
-    eventually(lambda: scene.anchored() == [1, 2])
+    wait_for(lambda: scene.anchored() == [1, 2])
     scene.clock.advance(4000)
     time.sleep(0.1)
     assert scene.anchored() == [1, 2]
@@ -90,10 +84,10 @@ def test_a_store_that_goes_and_comes_is_told_once_each(scene: Scene) -> None:
     scene.ground.cut()
     scene.ground.trail.keep(DEED)
     scene.keeper.begin()
-    eventually(lambda: [event["state"] for event in scene.events] == ["down"])
+    wait_for(lambda: [event["state"] for event in scene.events] == ["down"])
     time.sleep(0.1)
     scene.ground.mend()
-    eventually(lambda: len(scene.events) >= 2)
+    wait_for(lambda: len(scene.events) >= 2)
     assert [event["state"] for event in scene.events if "state" in event] == ["down", "up"]
     assert len(scene.ground.said()) == 1
 

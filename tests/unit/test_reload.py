@@ -4,7 +4,7 @@ import asyncio
 import gc
 import io
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.processes import free_port
+from tests.fakes.waiting import until
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.bootstrap import Configured, Gateway
@@ -89,14 +90,6 @@ def _proof(gateway: Gateway) -> str:
 def summary(reply: Reply) -> str:
     (card,) = reply.json()["cards"]
     return str(card["summary"])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("the condition did not come true in time")
 
 
 async def test_an_edit_is_served_and_an_unchanged_model_keeps_its_proof(tmp_path: Path) -> None:

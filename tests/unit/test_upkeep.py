@@ -3,8 +3,7 @@
 import asyncio
 import io
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from prometheus_client import generate_latest
 
 from tests.fakes.archive_rows import FOREVER, START, decision
 from tests.fakes.clock import FakeClock
+from tests.fakes.waiting import until
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
@@ -67,26 +67,19 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     scene.archive.close()
 
 
-async def eventually(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        await asyncio.sleep(0.01)
-
-
 async def test_what_is_old_goes_now_and_every_hour(scene: Scene) -> None:
     """By the retention that holds then; counted and logged."""
     scene.archive.add_decisions([decision(n) for n in range(100)])
     await scene.upkeep.begin()
     assert scene.upkeep.health() == {"kind": "sqlite", "state": "up"}
-    await eventually(lambda: scene.there() == 50)
+    await until(lambda: scene.there() == 50)
     scene.retention = {Kind.DECISIONS: 20.0}
     scene.clock.advance(10)
     await asyncio.sleep(0.2)
     assert scene.there() == 50
     scene.clock.advance(3600)
-    await eventually(lambda: scene.there() == 0)
-    await eventually(lambda: len(scene.events) == 3)
+    await until(lambda: scene.there() == 0)
+    await until(lambda: len(scene.events) == 3)
     assert scene.events == [
         {"event": "durable_store", "kind": "sqlite", "state": "up"},
         {"event": "purged", "kind": "decisions", "rows": 50},
@@ -102,7 +95,7 @@ async def test_a_store_that_goes_and_comes_is_told_once_each(scene: Scene) -> No
     assert scene.upkeep.health() == {"kind": "sqlite", "state": "denied"}
     assert "wardgate_durable_store_up 0.0" in scene.metrics
     scene.file.parent.unlink()
-    await eventually(lambda: scene.upkeep.health()["state"] == "up")
+    await until(lambda: scene.upkeep.health()["state"] == "up")
     assert "wardgate_durable_store_up 1.0" in scene.metrics
     assert [event["state"] for event in scene.events] == ["denied", "up"]
 
@@ -111,16 +104,16 @@ async def test_a_clock_that_jumps_makes_nothing_old(scene: Scene) -> None:
     """Nothing is purged until it is right again, which is told once; a summer's hour and a slow clock are no jump."""
     scene.archive.add_decisions([decision(n) for n in range(100)])
     await scene.upkeep.begin()
-    await eventually(lambda: scene.there() == 50)
+    await until(lambda: scene.there() == 50)
     scene.clock.jump(10 * 365 * 86400)
     scene.clock.advance(3600)
-    await eventually(lambda: scene.events[-1] == {"event": "purge_held"})
+    await until(lambda: scene.events[-1] == {"event": "purge_held"})
     scene.clock.advance(60)
     await asyncio.sleep(0.2)
     assert scene.there() == 50 and len([event for event in scene.events if event["event"] == "purge_held"]) == 1
     scene.clock.jump(-10 * 365 * 86400 + 3600)
     scene.clock.advance(60)
-    await eventually(lambda: scene.there() == 0)
+    await until(lambda: scene.there() == 0)
 
 
 async def test_the_version_that_needs_nothing_is_the_newest() -> None:
@@ -138,7 +131,7 @@ async def test_a_purge_that_is_held_up_comes_again(scene: Scene) -> None:
     assert scene.upkeep.health()["state"] == "up" and scene.there() == 1
     other.close()
     scene.clock.advance(60)
-    await eventually(lambda: scene.there() == 0)
+    await until(lambda: scene.there() == 0)
 
 
 async def test_a_store_of_a_later_version_ends_the_start(scene: Scene) -> None:

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from tests.fakes.asgi import JSON
-from tests.fakes.served import until
+from tests.fakes.waiting import until
 from tests.web.house import PATH, House, body, shown
 from wardgate.domain.plans import ServicePlan
 from wardgate.gateway.call import HookCall

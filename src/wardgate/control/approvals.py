@@ -4,15 +4,15 @@ Everything goes on the audit chain first, and is read from there: who cannot rea
 somebody who is known was refused is on the chain as well.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from wardgate.control.audit import AuditTrail
-from wardgate.control.chain_reader import ChainReader
+from wardgate.control.audit import AuditTrail, AuditUnavailable
+from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import (
     Approval,
@@ -25,7 +25,7 @@ from wardgate.domain.approvals import (
     subject_of,
 )
 from wardgate.domain.audit import Action, Deed, Result, moment
-from wardgate.domain.governance import APPROVERS, STEPS, Figure, Policy, above, asked_for, digest_of, text_of
+from wardgate.domain.governance import APPROVERS, EYES, STEPS, Figure, Policy, above, asked_for, digest_of, text_of
 from wardgate.domain.outcomes import Mode
 
 LONGEST = 90 * 86400.0
@@ -184,6 +184,18 @@ class ApprovalDesk:
         """What the files say beside what holds."""
         ledger, digest = self._reader.read(), digest_of(policy)
         return Proposed(ledger.charter, digest, ledger.waiting(digest))
+
+    def health(self, policy: Policy) -> Mapping[str, str]:
+        """Which policy holds, and whether the one of the files waits, and for what; never raises."""
+        try:
+            said = self.proposed(policy)
+        except (AuditUnavailable, ChainBroken) as error:
+            return {"state": "unknown", "why": error.meaning}
+        held = {"policy": said.charter.digest, "approved_by": ", ".join(said.charter.approved) or "built in"}
+        if not said.waits:
+            return {"state": "holds", **held}
+        waiting = f"governance.yaml waits: {len(said.people)} of {EYES} people have approved it"
+        return {"state": "waits", **held, "proposed": said.proposed, "why": waiting}
 
     def approve_policy(self, asker: Asker, policy: Policy) -> Proposed:
         """It holds once a second person has approved it. Raises ApprovalRefused."""

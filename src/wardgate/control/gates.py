@@ -106,6 +106,13 @@ class Gates:
         asked = asked_for(ledger.charter.policy, tier, mode)
         return tuple(approval_lines(asked, mode, self._said(ledger, service, digest)))
 
+    def put_back_within(self) -> float:
+        """Seconds in which one second person may put back exactly what was taken down; 0: nobody can tell."""
+        try:
+            return self._reader.read().charter.policy.put_back_within
+        except (ChainBroken, AuditUnavailable):
+            return 0.0
+
     def _tier(self, facts: ReleaseFacts, rollout: Rollout | None) -> str:
         other = None if rollout is None else self._facts(facts.service, rollout.champion)
         return facts.tier if other is None else higher_tier(facts.tier, other.tier)

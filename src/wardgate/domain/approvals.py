@@ -132,10 +132,20 @@ class Ledger:
 
     def after(self, entries: Sequence[Entry]) -> "Ledger":
         """With what these say besides, in their order."""
-        ledger = copy.deepcopy(self) if entries else self
+        ledger = self._copy() if entries else self
         for entry in entries:
             ledger._take(entry)
         return ledger
+
+    def _copy(self) -> "Ledger":
+        """As deep as something changes; entries themselves never do."""
+        other = copy.copy(self)
+        other._submitted = {subject: list(people) for subject, people in self._submitted.items()}
+        other._approved = {subject: dict(held) for subject, held in self._approved.items()}
+        other._excepted = {subject: dict(held) for subject, held in self._excepted.items()}
+        other._retired, other._drilled = set(self._retired), dict(self._drilled)
+        other._policies = dict(self._policies)
+        return other
 
     def _take(self, entry: Entry) -> None:
         """What was denied, or does not say what such an entry says, changes nothing."""

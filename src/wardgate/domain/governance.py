@@ -111,7 +111,7 @@ MEASURES: Mapping[Figure, Measure] = {
         most=1,
     ),
     Figure.ROLLBACK_REHEARSED_DAYS: Measure(
-        "days since a rollback of the service was last rehearsed (`wardgate drill`)",
+        "days since a rollback of the service was last rehearsed (a drill)",
         Source.CHAIN,
         least=False,
         unit="days",

@@ -66,11 +66,11 @@ def _rewrite(node: object, old: str, new: str) -> None:
             _rewrite(value, old, new)
 
 
-def shift_visit(bundle: Bundle, days: int) -> None:
+def shift_visit(bundle: Bundle, back: timedelta) -> None:
     """Move what was measured, reported or done back in time; the patient and her diagnoses stay."""
     for entry in bundle["entry"]:
         if entry["resource"]["resourceType"] not in ("Patient", "Condition"):
-            _shift(entry["resource"], timedelta(days=days))
+            _shift(entry["resource"], back)
 
 
 def _shift(node: Resource, back: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""The demo's patients: made at start, dated back from today, the same for everybody on the same day.
+"""The demo's patients: made at start, dated back from now, the same for everybody on the same day but for the hour.
 
 The bodies of the charts (labs, vitals, conditions, medications) come from the generator `carebundle`, which is
 calibrated on NHANES and written by others; its eGFR stays at 30 or more, so the patients with advanced disease
@@ -20,6 +20,7 @@ from wardgate.lab.ward import Ward, admit
 
 _SEED = 20
 _VISIT_EVERY = 119  # days
+_VISIT_AT = time(9)  # when the generator's visits are, UTC
 
 
 class NoGenerator(Exception):
@@ -28,7 +29,7 @@ class NoGenerator(Exception):
 
 @dataclass(frozen=True)
 class Person:
-    """`egfr` (mL/min/1.73 m2) and `uacr` (mg/g) replace the generated ones; `last_visit` is in days before today.
+    """`egfr` (mL/min/1.73 m2) and `uacr` (mg/g) replace the generated ones; `last_visit` is in days before now.
     `ward`: an inpatient now, with what was charted there."""
 
     id: str
@@ -44,13 +45,17 @@ class Person:
 def build(today: date, now: datetime | None = None) -> list[Bundle]:
     """One Bundle for each of PEOPLE, in that order, ids given; raises NoGenerator.
 
-    Vital signs of inpatients are hours old, not days: they are dated back from `now`, the start of today unless given.
+    Visits and what inpatients have charted are dated back from `now`, the start of today unless given: a visit of
+    five days ago is one at every hour of the day.
     """
+    now = now or datetime.combine(today, time(), UTC)
     charts = _generate(len(PEOPLE), today)
-    bundles = [_person(person, bundle, today) for person, bundle in zip(PEOPLE, charts, strict=True)]
+    seen = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    since = datetime.combine(today, _VISIT_AT, UTC) - seen
+    bundles = [_person(person, bundle, today, since) for person, bundle in zip(PEOPLE, charts, strict=True)]
     for person, bundle in zip(PEOPLE, bundles, strict=True):
         if person.ward is not None:
-            admit(bundle, person.ward, now or datetime.combine(today, time(), UTC))
+            admit(bundle, person.ward, now)
     return bundles
 
 
@@ -68,9 +73,10 @@ def _generate(count: int, today: date) -> list[Bundle]:
     return [json.loads(to_json(each)) for each in charts]
 
 
-def _person(person: Person, bundle: Bundle, today: date) -> Bundle:
+def _person(person: Person, bundle: Bundle, today: date, since: timedelta) -> Bundle:
+    """`since` is how long before the generated visit a visit of day 0 was."""
     chart.name_resources(bundle, person.id)
-    chart.shift_visit(bundle, person.last_visit)
+    chart.shift_visit(bundle, timedelta(days=person.last_visit) + since)
     if person.age is not None:
         chart.patient(bundle)["birthDate"] = _years_before(today, person.age).isoformat()
     if person.egfr is not None:
@@ -93,7 +99,7 @@ def _add_earlier_visits(bundle: Bundle, seed: str, today: date) -> None:
         for observation in earlier:
             observation["id"] += f"-{number}"
         moved: Bundle = {"entry": [{"resource": each} for each in (*earlier, copy.deepcopy(chart.patient(bundle)))]}
-        chart.shift_visit(moved, number * _VISIT_EVERY)
+        chart.shift_visit(moved, timedelta(days=number * _VISIT_EVERY))
         chart.set_kidney_values(moved, egfr, uacr, today)
         bundle["entry"] += [{"resource": each} for each in earlier]
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.key_server import key_server
-from tests.fakes.served import until
 from tests.fakes.tokens import URL, Signer, ec_signer, key_set, registration, rsa_signer, token
+from tests.fakes.waiting import until
 from wardgate.adapters.files.yaml_documents import read_yaml
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.logs.events import EventLog

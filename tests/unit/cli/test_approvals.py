@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.governed import DAY, SERVICE, GovernedHouse, weeks_in_shadow
+from tests.fakes.processes import line_from, process
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.cli import app
 from wardgate.domain.admin_tokens import Role
@@ -171,3 +172,20 @@ def test_arguments_that_say_too_little_or_what_there_is_not(
     with pytest.raises(SystemExit) as ended:
         app.run(arguments)
     assert ended.value.code == 2 and capsys.readouterr().err
+
+
+def test_the_endpoint_is_asked_for_its_proof_where_that_is_demanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its probes, now; one that is not there proves nothing."""
+    policy = "tiers: {high: {silent: {evidence: {probes: 1}}}}\n"
+    with process("wardgate.lab.model_server", "--port", "0") as running:
+        house = GovernedHouse(tmp_path, monkeypatch, policy, line_from(running, r"model http://(\S+)"))
+        for name in ("mira", "jon"):
+            house.act_as(name, CLINICAL)
+            app.run(["approve", "governance", "--reason", "first_policy", "--config", str(house.config)])
+        asked = ["gate", SERVICE, "1.0.0", "silent", "--config", str(house.config)]
+        capsys.readouterr()
+        assert app.run(asked) == 0 and table(capsys.readouterr().out)["probes"][3] == "1"
+    assert app.run(asked) == 1 and table(capsys.readouterr().out)["probes"][3] == "0"
+    house.close()

@@ -25,7 +25,7 @@ from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import highest, person_of, subject_of
 from wardgate.domain.audit import Action
 from wardgate.domain.gates import Verdict
-from wardgate.domain.governance import Figure
+from wardgate.domain.governance import BUILT_IN, Figure, digest_of
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Rollout
 
@@ -201,6 +201,29 @@ def test_failing_gates_are_sentences(ground: Approving) -> None:
         "approver-technical: needs at least 1, found 0",
         "errors: needs at most 0.01, found 0.5 (none)",
     ]
+
+
+def test_health_says_which_policy_holds_and_what_the_files_wait_for(ground: Approving) -> None:
+    assert ground.desk.health(POLICY) == {
+        "state": "holds",
+        "policy": digest_of(POLICY),
+        "approved_by": "ada, eve",
+    }
+    ground.desk.approve_policy(MIRA, BUILT_IN)
+    told = ground.desk.health(BUILT_IN)
+    assert (told["state"], told["policy"], told["proposed"]) == ("waits", digest_of(POLICY), digest_of(BUILT_IN))
+    assert told["why"] == "governance.yaml waits: 1 of 2 people have approved it"
+    chain = ground.ground.store
+    assert isinstance(chain, MemoryChain)
+    chain.list.pop()
+    assert ground.desk.health(POLICY)["state"] == "unknown" and ground.gates.put_back_within() == 0.0
+
+
+def test_how_long_something_can_be_put_back_is_the_policys_that_holds(ground: Approving) -> None:
+    assert ground.gates.put_back_within() == DAY
+    for who in (MIRA, JON):
+        ground.desk.approve_policy(who, msgspec.structs.replace(POLICY, put_back_within=3600.0))
+    assert ground.gates.put_back_within() == 3600.0
 
 
 def test_the_proposed_policy_beside_the_one_that_holds(ground: Approving) -> None:

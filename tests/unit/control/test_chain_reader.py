@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from tests.fakes.audit import MemoryChain, chain_of
+from tests.fakes.audit import NOW, MemoryChain, chain_of
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.approvals import subject_of
@@ -31,6 +31,26 @@ def test_only_what_is_new_is_read() -> None:
     approve(chain, "jon/0")
     assert people(reader) == ["mira", "jon"] and chain.read == 51 + 1 + 2
     assert [each.person for each in before.approvals(SUBJECT)] == ["mira"], "what somebody has does not change"
+
+
+def test_no_part_of_what_somebody_has_changes() -> None:
+    """Whatever is said afterwards."""
+    chain, digest = MemoryChain(), "sha256:" + sha256(b'{"tiers":{}}').hexdigest()
+    approve(chain, "mira/0")
+    reader = ChainReader(chain)
+    before = reader.read()
+    said = {"before": None, "who": "jon/0"}
+    chain.add(what=Action.RELEASE_SUBMIT, subject=SUBJECT, after=None, **said)
+    chain.add(what=Action.RELEASE_RETIRE, subject=SUBJECT, after="retired", **said)
+    chain.add(what=Action.DRILL, subject="kidney-failure", after=None, **said)
+    until = "canary without nights until 2027-01-01T00:00:00.000Z"
+    chain.add(what=Action.GATE_EXCEPTION, subject=SUBJECT, after=until, **said)
+    chain.add(what=Action.GOVERNANCE_APPROVE, subject=f"governance@{digest}", after='{"tiers":{}}', **said)
+    after = reader.read()
+    for ledger, there in ((before, False), (after, True)):
+        assert bool(ledger.authors(SUBJECT)) == there and ledger.retired(SUBJECT) == there
+        assert (ledger.drilled("kidney-failure") is not None) == there
+        assert bool(ledger.waivers(SUBJECT, NOW)) == there and bool(ledger.waiting(digest)) == there
 
 
 def test_an_empty_chain_says_nothing() -> None:

@@ -63,6 +63,11 @@ def test_what_a_line_says() -> None:
     assert line.sentence == "approver-clinical: needs at least 2, found 1: mira (sam brought it in)"
 
 
+def test_who_brought_it_in_is_told_where_that_is_why() -> None:
+    assert one(asked(CANARY), said(approval("mira"), approval("sam"))).reason == ""
+    assert one(asked(CANARY, CANARY), said(approval("mira"))).reason == ""
+
+
 def test_without_four_eyes_the_author_may_approve() -> None:
     assert one(asked(CANARY, four_eyes=False), said(approval("sam"))).holds
 

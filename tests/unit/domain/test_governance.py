@@ -1,11 +1,18 @@
 """What a policy demands, step by step; and as it stands on the chain."""
 
+import re
+
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.governance_reference import TARGET, page
+from wardgate.adapters.files.wire import sheet
+from wardgate.adapters.files.wire_governance import Governance
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.documents import Document
 from wardgate.domain.governance import (
     APPROVERS,
     BUILT_IN,
@@ -166,3 +173,16 @@ def test_the_higher_tier_counts() -> None:
 
 def test_every_figure_says_what_it_is() -> None:
     assert set(MEASURES) == set(Figure)
+
+
+def test_the_page_is_current() -> None:
+    assert TARGET.read_text("utf-8") == page(), "python -m tests.governance_reference"
+
+
+def test_the_policy_of_the_page_is_one() -> None:
+    """And shows, for canary, what the page says of steps that add up."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", TARGET.read_text("utf-8"), re.DOTALL)
+    read, wrong = sheet(Document("governance.yaml", yaml.safe_load(example), {}), Governance)
+    assert read is not None and not wrong
+    asked = asked_for(read.wire.policy(), "high", Mode.CANARY)
+    assert asked.evidence[Figure.SHADOW_DAYS].number == 14 and len(asked.seats) == 2

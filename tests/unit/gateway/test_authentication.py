@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.served import until
 from tests.fakes.tokens import ISSUER, URL, claims, ec_signer, registration, rsa_signer, token
+from tests.fakes.waiting import until
 from tests.web.doors import Doors
 from wardgate.adapters.jwt.keys import read_key_set
 from wardgate.domain.errors import Overloaded, Unauthenticated

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import until
+from tests.fakes.waiting import until
 from wardgate.domain.errors import Unauthenticated
 from wardgate.domain.token_faults import Fetched, TokenFault
 from wardgate.gateway.key_sets import FetchedKeys, FetchFailed, FixedKeys, KeyName, KeySetOptions

@@ -87,6 +87,18 @@ def test_nothing_is_measured_in_the_future_of_a_clean_chart(store: Store) -> Non
                 assert datetime.fromisoformat(observation["effectiveDateTime"]) < midnight
 
 
+@pytest.mark.parametrize("now", ["2026-11-26T00:00", "2028-02-29T08:59:59", "2027-01-01T09:00", "2028-03-01T23:59:59"])
+def test_days_ago_are_as_many_at_every_hour(now: str) -> None:
+    """The tutorial says "5 days ago": it was wrong from midnight to nine, when a visit was at nine of its day."""
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    for person, bundle in zip(cohort.PEOPLE, cohort.build(moment.date(), moment), strict=True):
+        if person.change is None:
+            seen = datetime.fromisoformat(chart.newest(bundle, EGFR)["effectiveDateTime"])
+            assert (moment - seen).days == person.last_visit
+            issued = [each["issued"] for entry in bundle["entry"] if "issued" in (each := entry["resource"])]
+            assert issued and all(datetime.fromisoformat(at) <= moment for at in issued)
+
+
 def test_creatinine_fits_the_egfr(store: Store) -> None:
     """CKD-EPI 2021 of the creatinine gives the eGFR that the chart states, within rounding."""
     person, value = store.read("Patient", "advanced-03"), _labs(store, "advanced-03", chart.CREATININE)[0]

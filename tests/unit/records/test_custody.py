@@ -1,13 +1,12 @@
 """Noting whom a pseudonym stands for, off the path."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.waiting import wait_for
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.domain.durable import SqlitePlace
@@ -50,25 +49,18 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     scene.archive.close()
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < until
-        threading.Event().wait(0.005)
-
-
 def test_a_patient_is_noted_once_a_day(scene: Scene) -> None:
     """Sealed by the thread that writes; a day later her time of keeping begins anew."""
     scene.custody.begin()
     scene.note("anna", "anna", "bert")
-    eventually(lambda: len(scene.kept("anna", "bert")) == 2)
+    wait_for(lambda: len(scene.kept("anna", "bert")) == 2)
     assert sorted(scene.kept("anna", "bert")) == [b"sealed anna", b"sealed bert"]
     assert len(scene.sealed) == 2
     scene.clock.advance(DAY)
     scene.note("anna")
-    eventually(lambda: len(scene.sealed) == 3)
+    wait_for(lambda: len(scene.sealed) == 3)
     (identity,) = scene.archive.identities_of(["pseudonym of anna"])
-    eventually(lambda: scene.archive.identities_of(["pseudonym of anna"])[0].noted == scene.clock.now())
+    wait_for(lambda: scene.archive.identities_of(["pseudonym of anna"])[0].noted == scene.clock.now())
     assert identity.sealed == b"sealed anna"
 
 
@@ -77,12 +69,12 @@ def test_a_store_that_is_away_is_waited_for(scene: Scene) -> None:
     scene.folder.write_bytes(b"")
     scene.custody.begin()
     scene.note("a", "b", "c")
-    eventually(lambda: len(scene.sealed) == 3)
+    wait_for(lambda: len(scene.sealed) == 3)
     scene.note("d", "e", "f")
-    eventually(lambda: len(scene.sealed) == 6)
-    eventually(lambda: scene.lost == 1)
+    wait_for(lambda: len(scene.sealed) == 6)
+    wait_for(lambda: scene.lost == 1)
     scene.folder.unlink()
-    eventually(lambda: len(scene.kept(*"abcdef")) == 5)
+    wait_for(lambda: len(scene.kept(*"abcdef")) == 5)
     assert scene.kept("a") == [] and len(scene.sealed) == 6
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.meter import FakeMeter
 from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.fakes.waiting import until
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.client import HttpError
 from wardgate.adapters.otel.collector import SIGNAL_PATH, Taken
@@ -67,12 +68,6 @@ async def sending(options: SenderOptions = QUICK) -> AsyncIterator[Sending]:
             await asyncio.wait([running])
             await http.close()
     assert here.faults.faults == []
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the sender tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def test_what_is_offered_arrives_in_batches() -> None:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from tests.fakes.archive import FakeArchive
-from tests.fakes.spool import QUICK, HungDisk, Spooled, record, segments, size, spooled, until
+from tests.fakes.spool import QUICK, HungDisk, Spooled, record, segments, size, spooled
+from tests.fakes.waiting import until
 from wardgate.adapters.spool.drainer import DrainerOptions
 from wardgate.adapters.spool.folder import QUARANTINE
 from wardgate.adapters.spool.frames import Entry, Found, entries, framed

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fakes.spool import ROOMY, HungDisk, Spooled, kept, record, segments, size, spooled, until
+from tests.fakes.spool import ROOMY, HungDisk, Spooled, kept, record, segments, size, spooled
+from tests.fakes.waiting import until
 from wardgate.adapters.spool.folder import SpoolFolder, SpoolUnusable
 from wardgate.adapters.spool.frames import LARGEST, framed
 from wardgate.adapters.spool.writer import SpoolOptions, create
