@@ -28,6 +28,9 @@ SUSPECTS = {
     "wardgate.gateway.proof": "tests/unit/gateway/test_proof.py",
     "wardgate.domain.registrations": "tests/unit/domain/test_registrations.py",
     "wardgate.gateway.token_replays": "tests/unit/gateway/test_token_replays.py",
+    "wardgate.domain.rollout.buckets": "tests/unit/domain/rollout/test_buckets.py",
+    "wardgate.domain.rollout.visibility": "tests/unit/domain/rollout/test_visibility.py",
+    "wardgate.domain.rollout.assignment": "tests/cases/test_rollout.py",
 }
 """Module and the tests that must find its mutants."""
 
@@ -35,6 +38,8 @@ _NAMES_ONLY = "generations and doubts are only ever compared with each other"
 _SET_ANEW = "set anew with each state, before it is read"
 _LATER = "if own >= left(flight.request):  # the attempt ends before this caller's time does"
 _SPARES = "it spares a timer that would not fire"
+_RANK = "RANK = {Mode.NONE: -1, Mode.OFF: 0, Mode.SHADOW: 1, Mode.SILENT: 2, Mode.CANARY: 3, Mode.ACTIVE: 4}"
+_STRUCT = "how it is kept, not what it says"
 EQUAL: dict[str, str] = {
     "_RESOLVED = -1  ·  2": _NAMES_ONLY,
     "self._generation = 0  ·  1": _NAMES_ONLY,
@@ -52,6 +57,13 @@ EQUAL: dict[str, str] = {
     "entries: int = 200_000  ·  200001": "an id more or less",
     f"{_LATER}  ·  never": _SPARES,
     f"{_LATER}  ·  Gt": _SPARES,
+    f"{_RANK}  ·  2": "only ever compared with each other",
+    f"{_RANK}  ·  5": "only ever compared with each other",
+    "class Occasion(msgspec.Struct, frozen=True, gc=False):  ·  False": _STRUCT,
+    "class Occasion(msgspec.Struct, frozen=True, gc=False):  ·  True": _STRUCT,
+    "class Assignment(msgspec.Struct, frozen=True, omit_defaults=True):  ·  False": _STRUCT,
+    "return other if RANK[other] < RANK[one] else one  ·  LtE": "they are the same mode",
+    "if snapshot.ceilings:  ·  always": "it spares a loop over none",
 }
 """Mutants that do the same as the module, and why."""
 

@@ -20,7 +20,8 @@ from wardgate.domain.clients import Client
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.record_names import RecordNames
-from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.domain.rollout.previews import with_previews
+from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 from wardgate.gateway.authentication import OneClient
 from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
@@ -92,8 +93,9 @@ class FakeGateway:
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), FakeRecordSink(), FakeFhir()
         self.feedback = FakeFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))
-        self.snapshots = Snapshots(Snapshot(1, self.catalog.rollouts))
         self.client = Client("ehr", frozenset({FHIR}), ("http://localhost:*",), site, ZoneInfo("UTC"), system_actions)
+        rollouts = with_previews(self.catalog.rollouts, self.catalog.previews, [self.client], NAMES)
+        self.snapshots = Snapshots(Snapshot(1, rollouts))
         self.isolated = False
         """Whether an operator has taken the models out of use."""
         self.proven = self._proven(proven)
@@ -144,6 +146,16 @@ class FakeGateway:
         rollout = old.rollouts[service]
         rollouts = {**old.rollouts, service: Rollout(rollout.champion, mode, shadows=rollout.shadows)}
         self.snapshots.snapshot = Snapshot(old.epoch + 1, rollouts)
+
+    def decide(self, service: str = "kidney-failure", **changes: Any) -> None:
+        """What an operator does to a rollout, in a new snapshot."""
+        old = self.snapshots.snapshot
+        rollouts = {**old.rollouts, service: msgspec.structs.replace(old.rollouts[service], **changes)}
+        self.snapshots.snapshot = msgspec.structs.replace(old, epoch=old.epoch + 1, rollouts=rollouts)
+
+    def hold(self, *ceilings: Ceiling, **changes: Any) -> None:
+        """What comes besides: ceilings from a hot copy or a local file, without a new epoch."""
+        self.snapshots.snapshot = msgspec.structs.replace(self.snapshots.snapshot, ceilings=ceilings, **changes)
 
     async def call(self, body: dict[str, Any], service: str = "kidney-failure") -> Reply:
         return await ask(self.edge, "POST", f"/cds-services/{service}", msgspec.json.encode(body), JSON)

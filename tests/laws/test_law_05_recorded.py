@@ -29,8 +29,8 @@ from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import oip_server
 from tests.fakes.processes import free_port
 from tests.fakes.spool import HungDisk, Spooled, kept, segments, spooled
+from tests.fakes.two_releases import BODY
 from tests.fakes.waiting import until
-from tests.unit.gateway.test_shadow import BODY
 from wardgate.adapters.spool.frames import Gap, entries
 from wardgate.adapters.spool.writer import SpoolOptions, create
 from wardgate.adapters.sql.archive import SqlArchive

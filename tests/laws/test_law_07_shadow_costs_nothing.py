@@ -7,7 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.gateway.test_shadow import BODY, TwoModels, gateway, pool_of, settled
+from tests.fakes.two_releases import BODY, TwoModels, gateway
+from tests.unit.gateway.test_shadow import pool_of, settled
 from wardgate.domain.outcomes import Mode, Reason
 from wardgate.gateway.shadow import ShadowOptions
 

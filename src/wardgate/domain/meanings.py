@@ -70,7 +70,7 @@ REASONS: Mapping[Reason, Meaning] = {
         "Give the client a `site`, or declare `attributes.site`, in wardgate.yaml.",
     ),
     Reason.HIDDEN_SNAPSHOT: Meaning(
-        "Visibility was lowered while the call was under way.",
+        "Visibility was lowered while the call was under way, or this replica cannot tell whether it knows the newest.",
         "Nothing: the newest rollout is obeyed to the last moment.",
     ),
     Reason.RECORD_UNAVAILABLE: Meaning(

@@ -93,6 +93,7 @@ def test_preview_shadow_repeats_and_what_is_no_score_stand_outside(tmp_path: Pat
         decision(5, outcome="deferred", reason="input_missing", score=None),
         decision(6, visible=False, outcome="withheld", reason="control_arm", arm="control"),
         decision(7, service_id="another"),
+        decision(8, mode="silent", arm="preview"),
     ]
     (figures,) = desk_of(filled(tmp_path, [card, *outside])).feedback_figures("kidney-failure", ALL)
     assert (figures.release, figures.shown) == (CHAMPION, 1)
@@ -118,9 +119,11 @@ def test_a_report_from_the_future_has_no_time(tmp_path: Path) -> None:
 
 
 def test_outcomes_by_band(tmp_path: Path) -> None:
-    """Over all scores of the model, also below the threshold and in shadow; known is only what the rule knows."""
+    """Over all scores of the model, also below the threshold and in shadow; known is only what the rule knows. A
+    preview was seen by somebody, and yet not for care: it stands outside."""
     shown, low, high = decision(1), below(2, score=0.001), decision(3, band="high", score=0.4)
-    archive = filled(tmp_path, [shown, low, high, shadow(4, shown), decision(5, step="rule")])
+    previewed = decision(6, mode="silent", arm="preview")
+    archive = filled(tmp_path, [shown, low, high, shadow(4, shown), decision(5, step="rule"), previewed])
     happened = {"p1": (1.0, 40), "p2": (0.0, 800), "p3": (0.0, 100)}
     rows = [
         OutcomeRow(NAMES.of(patient("ward-ehr", FHIR, who)), "kidney_failure", value, NOW + days * DAY)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.rollouts import MODES, OCCASIONS, SERVICE, SNAPSHOT, changes
 from wardgate.domain.outcomes import Arm, Mode
-from wardgate.domain.rollout.assignment import RANK, Assignment, Occasion, assign
+from wardgate.domain.rollout.assignment import RANK, Assignment, Occasion, assign, lower
 from wardgate.domain.rollout.rollouts import By, Ceiling, Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import Raise, raises
 
@@ -194,6 +194,13 @@ LOWERINGS: dict[str, Callable[[Snapshot], Snapshot]] = {
     "off": _rollout(lambda each: replace(each, mode=Mode.OFF)),
     "off, with another champion": _rollout(lambda each: replace(each, mode=Mode.OFF, champion="z")),
     "a narrower cohort": _rollout(lambda each: replace(each, cohort=_narrowed(each.cohort))),
+    "silent, with another cohort": _rollout(
+        lambda each: (
+            replace(each, mode=lower(each.mode, Mode.SILENT), cohort=Cohort(), expiry=None)
+            if each.expiry is None
+            else each
+        )
+    ),
     "a percentage in a cohort without": _rollout(
         lambda each: replace(
             each,
@@ -216,6 +223,13 @@ LOWERINGS: dict[str, Callable[[Snapshot], Snapshot]] = {
     "no shadows": _rollout(lambda each: replace(each, shadows=())),
     "a sooner expiry": _rollout(_sooner),
     "an expiry to less": _rollout(lambda each: replace(each, expiry=Expiry(120.0))),
+    "what it would expire to, at once": _rollout(
+        lambda each: (
+            each
+            if each.expiry is None
+            else replace(each, mode=lower(each.mode, each.expiry.mode), expiry=None, preview=frozenset())
+        )
+    ),
     "a kill of all": lambda before: replace(before, ceilings=(*before.ceilings, Ceiling("n", Scope.ALL))),
     "a kill of the service": lambda before: replace(before, ceilings=(*before.ceilings, replace(KILL, id="n"))),
     "a kill of a site": lambda before: replace(before, ceilings=(*before.ceilings, Ceiling("n", Scope.SITE, "north"))),
