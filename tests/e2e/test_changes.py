@@ -1,0 +1,71 @@
+"""A gateway, and people who take a model out of sight and back, on a terminal: alone and with workers."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.redis_server import PASSWORD, USER, RedisServer
+from tests.fakes.served import Running, running
+
+SERVICE = "kidney-failure"
+RELEASES = "config/models/kidney-failure/releases"
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+async def wardgate(here: Running, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "wardgate", *arguments, "--admin", f"http://127.0.0.1:{here.admin}"]
+    return await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+async def done(here: Running, *arguments: str) -> str:
+    said = await wardgate(here, *arguments)
+    assert said.returncode == 0, (said.stdout, said.stderr)
+    return said.stdout
+
+
+async def shows(here: Running) -> bool:
+    status, body = await here.call()
+    assert status == 200
+    return body != b'{"cards":[]}'
+
+
+async def all_show(here: Running, shown: bool) -> bool:
+    return [await shows(here) for _ in range(6)] == [shown] * 6
+
+
+async def second_release(here: Running) -> None:
+    """1.1.0 at the same endpoint, in shadow."""
+    first = here.folder / RELEASES / "1.0.0.yaml"
+    text = first.read_text().replace('version: "1.0.0"', 'version: "1.1.0"')
+    first.with_name("1.1.0.yaml").write_text(text)
+    service = here.folder / "config/services/kidney-failure.yaml"
+    service.write_text(service.read_text().replace("mode: active}", 'mode: active, shadow: ["1.1.0"]}'))
+    status, body = await here.send(b"POST /admin/v1/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", here.admin)
+    assert status == 200, body
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -> None:
+    """Each is in force on every replica when its command ends, and the chain has it."""
+    hot = f'redis://{USER}:{PASSWORD}@127.0.0.1:{redis.port}/0", durable: "sqlite:///decided.db'
+    arguments = ["--workers", str(workers)] if workers > 1 else []
+    async with running(tmp_path, *arguments, hot=hot) as here:
+        await second_release(here)
+        assert await all_show(here, True)
+        assert "in force on all" in await done(here, "kill", "service", SERVICE, "--reason", "alert_rate")
+        assert await all_show(here, False)
+        listed = await done(here, "kill", "list")
+        print(listed)
+        print(await done(here, "rollout", "show"))
+        print(await done(here, "replicas"))
