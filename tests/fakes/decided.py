@@ -1,10 +1,30 @@
 """Stores of the control plane in memory, with switches."""
 
+import threading
 from collections.abc import Sequence
 
 from tests.fakes.snapshots import SEALER
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
-from wardgate.domain.rollout.rollouts import Snapshot
+from wardgate.domain.rollout.ceilings import unfolded
+from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
+
+
+class Hanging:
+    """What a store does that hangs: nothing, until it is let go, and then it is away."""
+
+    def __init__(self) -> None:
+        self._hung, self._go = False, threading.Event()
+
+    def hang(self) -> None:
+        self._hung = True
+
+    def let_go(self) -> None:
+        self._go.set()
+
+    def wait(self) -> None:
+        if self._hung:
+            self._go.wait(20)
+            raise StoreUnavailable("it hung")
 
 
 class FakeSnapshots:
@@ -12,7 +32,7 @@ class FakeSnapshots:
 
     def __init__(self) -> None:
         self.kept: list[tuple[KeptSnapshot, Change]] = []
-        self.down = False
+        self.down, self.hangs = False, Hanging()
         self.first: list[Snapshot] = []
 
     def newest(self) -> KeptSnapshot | None:
@@ -38,15 +58,36 @@ class FakeSnapshots:
         return found[:limit]
 
     def _up(self) -> None:
+        self.hangs.wait()
         if self.down:
             raise StoreUnavailable("it is away")
+
+
+class FakeHere:
+    """A process that heard `seen` last, and what ceilings it has heard of."""
+
+    def __init__(self) -> None:
+        self.seen: Snapshot | None = None
+        self.sealed: list[bytes] = []
+
+    def hear(self, kept: KeptSnapshot) -> None:
+        self.seen = SEALER.open(kept)
+
+    def lower(self, sealed: bytes) -> None:
+        self.sealed.append(sealed)
+
+    def newest(self) -> Snapshot | None:
+        return self.seen
+
+    def side(self) -> tuple[Ceiling, ...]:
+        return () if self.seen is None else unfolded(self.seen, map(SEALER.open_ceiling, self.sealed))
 
 
 class FakeHotCopy:
     def __init__(self) -> None:
         self.snapshot: KeptSnapshot | None = None
         self.ceilings: dict[str, bytes] = {}
-        self.down = False
+        self.down, self.hangs = False, Hanging()
         self.told = 0
 
     def put(self, kept: KeptSnapshot) -> None:
@@ -73,6 +114,7 @@ class FakeHotCopy:
             self.ceilings.pop(ceiling_id, None)
 
     def _up(self) -> None:
+        self.hangs.wait()
         if self.down:
             raise StoreUnavailable("it is away")
 

@@ -1,91 +1,14 @@
 """Down is one step, up is gated: whoever asks, and whatever is away."""
 
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
-from tests.fakes.audit import AuditGround
-from tests.fakes.decided import FakeHotCopy, FakeSnapshots
-from tests.fakes.snapshots import SEALER
+from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
 from wardgate.control.askers import Asker, ChangeRefused, Why
-from wardgate.control.changes import RolloutDesk
-from wardgate.control.decided import Decided, etag_of
-from wardgate.control.ports import Change
-from wardgate.domain.admin_tokens import Role
-from wardgate.domain.gates import GateLine, Verdict
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
-
-HOUR, DAY = 3600.0, 86400.0
-ONE, TWO, THREE = (f"sha256:{number:064x}" for number in (1, 2, 3))
-SERVICE = "kidney-failure"
-OPERATOR = Asker(who="olga/0000000000aa", roles=frozenset({Role.OPERATOR}), reason="alert_rate")
-OTHER = Asker(who="omar/0000000000bb", roles=frozenset({Role.OPERATOR}), reason="fixed")
-ADMIN = Asker(who="ada/0000000000cc", roles=frozenset({Role.ADMIN}), reason="promotion")
-VIEWER = Asker(who="vera/0000000000dd", roles=frozenset({Role.VIEWER}))
-
-
-class House:
-    """A desk on stores in memory and a real audit chain; silent, with the release ONE."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now = 1_790_000_000.0
-        self.store, self.hot, self.audit = FakeSnapshots(), FakeHotCopy(), AuditGround(folder)
-        self.failing_gates: list[str] = []
-        self.asked: list[tuple[str, Mode]] = []
-        self.approvals = {(SERVICE, ONE), (SERVICE, TWO)}
-        self.unproven: str | None = None
-        self.insecure_demo = False
-        ids = count(1)
-        decided = Decided(self.store, self.hot, SEALER, lambda what: None)
-        self.desk = RolloutDesk(
-            decided,
-            self,
-            self.audit.trail,
-            lambda service, release: self.unproven,
-            lambda: self.now,
-            lambda: str(UUID(int=next(ids))),
-            lambda: self.insecure_demo,
-            lambda: DAY,
-        )
-        self.decide(Rollout(ONE, Mode.SILENT, salt="s"))
-
-    def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]:
-        self.asked.append((digest, step))
-        return [GateLine(name, "more", "less", Verdict.FAIL) for name in self.failing_gates]
-
-    def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]:
-        holds = (service, digest) in self.approvals
-        return [GateLine("approvals", "1", "1" if holds else "0", Verdict.PASS if holds else Verdict.FAIL)]
-
-    def decide(self, rollout: Rollout, by: str = "ada/0000000000cc") -> None:
-        epoch = self.epoch + 1
-        kept = SEALER.seal(Snapshot(epoch, {SERVICE: rollout}))
-        assert self.store.append(kept, Change(self.now, by, "rollout.change", SERVICE))
-
-    @property
-    def epoch(self) -> int:
-        return self.store.kept[-1][0].epoch if self.store.kept else 0
-
-    @property
-    def snapshot(self) -> Snapshot:
-        return SEALER.open(self.store.kept[-1][0])
-
-    @property
-    def rollout(self) -> Rollout:
-        return self.snapshot.rollouts[SERVICE]
-
-    @property
-    def etag(self) -> str:
-        return etag_of(self.rollout)
-
-    def said(self) -> list[tuple[object, object, object]]:
-        """In no order: what is spooled is chained after what was required."""
-        self.audit.trail.chain_spooled()
-        return [(entry["what"], entry["result"], entry["reason"]) for entry in self.audit.said()]
 
 
 @pytest.fixture
@@ -150,9 +73,14 @@ def test_a_kill_stands_above_the_rollouts(house: House) -> None:
     assert house.said() == [("kill", "done", "alert_rate")]
 
 
-def test_where_nothing_takes_it_that_is_said(house: House) -> None:
-    house.store.down = house.hot.down = True
-    refused(Why.STORE, house.desk.kill, OPERATOR, Scope.ALL)
+def test_who_has_heard_of_it_is_told(house: House) -> None:
+    """Where every store is away, the replicas of this process alone."""
+    house.store.down = True
+    assert house.desk.kill(OPERATOR, Scope.ALL).told == ("here", "shared")
+    house.hot.down = True
+    assert house.desk.kill(OPERATOR, Scope.ALL).told == ("here",)
+    seen, stored = house.desk.seen()
+    assert not stored and len(seen.in_force()) == 2
 
 
 def test_a_lowering_does_not_mind_who_else_changes(house: House) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.fakes.asgi import Reply, ask
 from tests.fakes.decided import FakeReplicas
 from tests.fakes.principals import calls
+from tests.fakes.rollout_house import ONE, SERVICE, TWO, House
 from tests.fakes.snapshots import replica
-from tests.unit.control.test_changes import ONE, SERVICE, TWO, House
 from wardgate.control.confirmation import effect_of
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.outcomes import Mode
