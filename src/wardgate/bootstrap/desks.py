@@ -4,28 +4,36 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from wardgate.adapters.logs.events import EventLog
-from wardgate.bootstrap.approving import Governed, ReleaseBook, governed
-from wardgate.bootstrap.audit import AuditKeeper, release_store_of
+from wardgate.bootstrap.approving import ReleaseBook, anchored_by, governed
+from wardgate.bootstrap.audit import AuditKeeper, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.decided import Decided as Own
 from wardgate.bootstrap.durable import archive_of
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
-from wardgate.control.audit import AuditUnavailable
+from wardgate.bootstrap.releases import must_be_whole
+from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect, effect_of
 from wardgate.control.decided import Decided
+from wardgate.control.decisions import StoredDecisions
 from wardgate.control.patience import Patience
-from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable
+from wardgate.control.ports import Content, KeptSnapshot, Replica, StoreUnavailable
+from wardgate.control.releases import ReleaseDesk, ReleaseRefused
+from wardgate.control.tokens import TokenDesk
 from wardgate.domain.durable import DurablePlace
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames, card
 from wardgate.domain.rollout.previews import pseudonyms_of
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
+from wardgate.records.impact import ImpactDesk
+from wardgate.web.admin.audit import AuditPorts
+from wardgate.web.admin.governing import GoverningPorts
 from wardgate.web.admin.rollout import RolloutPorts
 
 Prove = Callable[[str, str], Awaitable[str | None]]
@@ -113,9 +121,22 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Desks:
+    """What `AdminPorts` has of them."""
+
     rollouts: RolloutPorts
-    governed: Governed
+    governing: GoverningPorts
+    chain: AuditPorts
+    tokens: TokenDesk
     _close: tuple[Callable[[], None], ...]
+
+    def ports(self) -> dict[str, Any]:
+        """Of `AdminPorts`, by name."""
+        return {
+            "rollouts": self.rollouts,
+            "governing": self.governing,
+            "chain": self.chain,
+            "tokens": self.tokens,
+        }
 
     def close(self) -> None:
         for close in self._close:
@@ -166,6 +187,9 @@ def desks_of(
         except (AuditUnavailable, ChainBroken) as error:
             raise StoreUnavailable(error.meaning) from None
 
+    def anchored() -> int | None:
+        return max(anchored_by(configured().secrets)(), default=None)
+
     def effect(epoch: int) -> Effect:
         now = configured()
         deadlines = [plan.deadline for plan in now.catalog.plans()]
@@ -175,6 +199,7 @@ def desks_of(
     def replicas() -> Sequence[Replica]:
         return stores.replicas.all()
 
+    impact = ImpactDesk(archive, SystemClock.now, lambda: _naming_sites(configured().answers))
     desk = RolloutDesk(
         decided,
         whole.gates,
@@ -191,9 +216,34 @@ def desks_of(
         effect,
         replicas,
         lambda users: pseudonyms_of(users, configured().settings.clients, names),
-        lambda before, after, service, principal: {},
+        impact.of,
     )
-    return Desks(ports, whole, (releases.close, archive.close))
+    shelf = ReleaseDesk(
+        releases,
+        trail,
+        StoredDecisions(stores.snapshots, stores.sealer, {}),
+        lambda content: _must_be_whole(configured(), content),
+        SystemClock.now,
+    )
+    governing = GoverningPorts(whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy)
+    chain = AuditPorts(trail, lambda: _spooled(trail), anchored, SystemClock.now)
+    tokens = token_desk(audit.tokens, trail)
+    return Desks(ports, governing, chain, tokens, (releases.close, archive.close))
+
+
+def _must_be_whole(configured: Configured, content: Content) -> None:
+    if configured.document is None:
+        raise ReleaseRefused("What was kept of it cannot be compiled here.", "Ask a gateway that has its files.")
+    must_be_whole(configured.document, content)
+
+
+def _spooled(trail: AuditTrail) -> int:
+    """Up to a thousand."""
+    return len(trail.waiting(1000))
+
+
+def _naming_sites(catalog: Catalog) -> frozenset[str]:
+    return frozenset(plan.id for plan in catalog.plans() if plan.names_sites)
 
 
 async def _in_time(proof: Awaitable[str | None]) -> str | None:

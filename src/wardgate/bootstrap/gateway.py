@@ -226,7 +226,7 @@ class Gateway:
             self.isolate,
             self._records,
             None if self._audit is None else self._audit.trail,
-            None if self._desks is None else self._desks.rollouts,
+            **({} if self._desks is None else self._desks.ports()),
         )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (

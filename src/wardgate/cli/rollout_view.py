@@ -1,6 +1,5 @@
 """Rollouts, kill switches and replicas on a terminal."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -99,25 +98,43 @@ def changed(told: Any, console: Console) -> None:
     if told["dry_run"]:
         _impact(told, console)
     elif not told["stored"]:
-        what = "The durable store is away: a kill switch stands for it in the shared cache, until somebody lifts it."
-        console.print(Text(what, style="yellow"))
+        console.print(Text("The durable store is away: a kill switch stands for it until somebody lifts it.", "yellow"))
+        if "shared" in told["heard"]:
+            console.print("  The shared cache has it, so every replica that hears that obeys.")
+        else:
+            what = "  The shared cache is away too: ONLY the replicas of this gateway process have heard of it."
+            console.print(Text(what, style="bold red"))
+            console.print("  The others hide once their lease is over; ask their own admin listeners to be sure.")
 
 
 def _impact(told: Any, console: Console) -> None:
-    for name, value in (told["impact"] or {}).items():
-        console.print(f"  {name.replace('_', ' '):28} {_value(value)}")
+    if told["impact"] is not None:
+        _counts(told["impact"], console)
+    elif told["impact_unknown"]:
+        console.print(Text(f"Whom it would have met is not known: {told['impact_unknown']}", style="yellow"))
     if told["refused"]:
         console.print(Text(told["refused"], style="red"))
     for line in told["gates"]:
         console.print(Text(f"  ✗ {line}", style="red"))
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_value(each)}" for name, each in value.items()) or "–"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value)) or "–"
-    return str(value)
+def _counts(impact: Any, console: Console) -> None:
+    since = f"since {_when(impact['since'])}"
+    if impact["sample"]:
+        since += ", the newest of very many"
+    console.print(Text(f"  of the {impact['calls']:,} calls {since}", style="dim"))
+    table = _table("service", "site", "calls", "cards shown", "it would have been")
+    for service, found in impact["services"].items():
+        after = _after(found["shown_after"], found["unknown_after"])
+        table.add_row(service, "all", f"{found['calls']:,}", f"{found['shown_before']:,}", after)
+        for site, each in found["sites"].items():
+            shown = f"{each['shown_before']:,}"
+            table.add_row("", Text(site, style="dim"), f"{each['calls']:,}", shown, f"{each['shown_after']:,}")
+    console.print(table)
+
+
+def _after(shown: int, unknown: int) -> str:
+    return f"{shown:,} (and {unknown:,} calls of a release that was not asked)" if unknown else f"{shown:,}"
 
 
 class Waiting:

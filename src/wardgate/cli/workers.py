@@ -235,7 +235,7 @@ class Parent:
             self.isolate,
             self._desk,
             None if self._audit is None else self._audit.trail,
-            None if self._desks is None else self._desks.rollouts,
+            **({} if self._desks is None else self._desks.ports()),
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         if self._decided is not None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.approvals import person_of
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,15 +20,11 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person(self) -> str:
-        """Two tokens of one name are one person."""
+        """Two tokens of one name are one person, and so is her account on the machine."""
         return person_of(self.who)
 
     def covers(self, service: str) -> bool:
         return self.services is None or service in self.services
-
-
-def person_of(who: str) -> str:
-    return who.partition("/")[0]
 
 
 class Why(StrEnum):

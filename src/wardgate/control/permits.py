@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wardgate.control.askers import Asker, ChangeRefused, Why, person_of
+from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
 from wardgate.control.transitions import asked
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.approvals import person_of
 from wardgate.domain.audit import Action, Deed, Result
 from wardgate.domain.gates import GateLine
 from wardgate.domain.outcomes import Mode

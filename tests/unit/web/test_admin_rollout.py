@@ -1,7 +1,7 @@
 """Rollouts over the admin API: what comes back for what, and to whom."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from wardgate.control.confirmation import effect_of
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Cohort, Rollout, Snapshot
+from wardgate.records.archive import ArchiveUnavailable, Trouble
+from wardgate.records.impact import Impact, ServiceImpact
 from wardgate.web.admin import AdminPorts, Principal, RolloutPorts, admin_app
 from wardgate.web.asgi import ASGIApp
 
@@ -39,7 +41,9 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.house = House(folder)
         self.replicas = FakeReplicas(replica("a", 1))
-        self.impact: Mapping[str, Any] = {"calls": 120, "shown_before": 12, "shown_after": 0}
+        self.impact = Impact(0.0, 120, False, {SERVICE: ServiceImpact(120, 12, 0)})
+        self.met: list[Sequence[str]] = []
+        self.archive_down = False
         self.who = OPERATOR
         ports = RolloutPorts(
             self.house.desk,
@@ -54,9 +58,10 @@ class Scene:
             calls(None), lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, rollouts=ports
         )
 
-    def _impact(
-        self, before: Snapshot, after: Snapshot, service: str | None, principal: Principal
-    ) -> Mapping[str, Any]:
+    def _impact(self, before: Snapshot, after: Snapshot, services: Sequence[str], who: str) -> Impact:
+        if self.archive_down:
+            raise ArchiveUnavailable(Trouble.DOWN)
+        self.met.append(services)
         return self.impact
 
     async def ask(self, method: str, path: str, body: Any = None, etag: str | None = None) -> Reply:
@@ -118,7 +123,8 @@ async def test_a_dry_run_changes_nothing_and_says_what_would_stand_in_the_way(sc
     reply = await scene.ask("PATCH", f"/rollout/{SERVICE}?dry_run=true", {"mode": "active"}, scene.house.etag)
     told = said(reply)
     assert reply.status == 200 and scene.house.epoch == 1 and told["dry_run"] is True
-    assert told["impact"] == scene.impact and told["gates"] == [f"{SERVICE}: approvals: needs more, found less"]
+    assert told["impact"]["services"][SERVICE]["shown_before"] == 12
+    assert told["gates"] == [f"{SERVICE}: approvals: needs more, found less"]
     assert told["rollout"]["mode"] == "active" and scene.house.said() == []
 
 
@@ -170,7 +176,10 @@ async def test_a_release_is_named_by_version_or_the_beginning_of_its_digest(scen
 async def test_a_kill_is_set_listed_and_lifted(scene: Scene) -> None:
     body = {"scope": "service", "name": SERVICE, "reason": "alert_rate"}
     tried = await scene.ask("POST", "/kills?dry_run=true", body)
-    assert said(tried)["impact"] == scene.impact and scene.house.epoch == 1
+    assert said(tried)["impact"]["calls"] == 120 and scene.house.epoch == 1 and scene.met == [[SERVICE]]
+    scene.archive_down = True
+    tried = await scene.ask("POST", "/kills?dry_run=true", body)
+    assert tried.status == 200 and "does not answer" in said(tried)["impact_unknown"]
     set_ = said(await scene.ask("POST", "/kills", body))
     assert set_["kill"]["name"] == SERVICE and set_["stored"] is True
     listed = said(await scene.ask("GET", "/kills"))["kills"]

@@ -1,5 +1,6 @@
 """The routes of the admin listener, put together from one file for each subject."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,15 +11,19 @@ from fastapi.responses import JSONResponse
 
 from wardgate import __version__
 from wardgate.control.audit import AuditTrail
+from wardgate.control.tokens import TokenDesk
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.domain.findings import Finding
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin.access import Access, Principal, WhoCalls
+from wardgate.web.admin.audit import AuditPorts, audit_routes
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
+from wardgate.web.admin.governing import GoverningPorts, governing_routes
 from wardgate.web.admin.problems import answer_problems
 from wardgate.web.admin.records import records_routes
 from wardgate.web.admin.rollout import RolloutPorts, rollout_routes
+from wardgate.web.admin.tokens import tokens_routes
 from wardgate.web.admin.witness import Witness
 
 
@@ -31,7 +36,8 @@ class AdminPorts:
     `metrics` gives the exposition and its content type. `reload` reads the configuration again and swaps it whole, or
     changes nothing and says why. `circuits` gives each circuit by service and release. `isolate` keeps all calls away
     from one, or does so no longer, and gives what has become of it; None: there is no such circuit. `desk` None: there
-    is no store of records. `audit` None: there is no audit chain. `rollouts` None: the files decide what is shown.
+    is no store of records. `audit` None: there is no audit chain. `rollouts` None: the files decide what is shown;
+    with it go `governing`, `chain` and `tokens`.
     """
 
     principal: WhoCalls
@@ -45,6 +51,10 @@ class AdminPorts:
     desk: RecordsDesk | None = None
     audit: AuditTrail | None = None
     rollouts: RolloutPorts | None = None
+    governing: GoverningPorts | None = None
+    chain: AuditPorts | None = None
+    tokens: TokenDesk | None = None
+    now: Callable[[], float] = time.time  # noqa: TID251 - for what a person reads
 
 
 def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
@@ -100,6 +110,9 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     app.include_router(circuits_routes(access, ports.circuits, ports.isolate, ports.rollouts))
     app.include_router(records_routes(access, ports.desk))
     app.include_router(rollout_routes(access, ports.rollouts))
+    app.include_router(governing_routes(access, ports.governing))
+    app.include_router(audit_routes(access, ports.chain))
+    app.include_router(tokens_routes(access, ports.tokens, ports.now))
 
     @app.get("/admin/v1/openapi.json", dependencies=role(Role.VIEWER), include_in_schema=False)
     async def openapi() -> JSONResponse:

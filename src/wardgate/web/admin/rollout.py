@@ -22,8 +22,11 @@ from wardgate.control.settling import Changed, Would
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
+from wardgate.records.archive import ArchiveUnavailable
+from wardgate.records.impact import Impact
 from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.problems import Problem
+from wardgate.web.admin.bodies import ReasonBody
+from wardgate.web.admin.problems import PROBLEMS, Problem
 from wardgate.web.admin.rollout_bodies import (
     CeilingView,
     ChangedView,
@@ -33,7 +36,6 @@ from wardgate.web.admin.rollout_bodies import (
     KillBody,
     KillsView,
     LiftBody,
-    ReasonBody,
     ReplicasView,
     RollbackBody,
     RolloutPatch,
@@ -74,18 +76,19 @@ class ReleaseNames(Protocol):
 @dataclass(frozen=True, slots=True)
 class RolloutPorts:
     """`effect` and `replicas` block, and raise StoreUnavailable. `users` gives the pseudonyms that a user of any client
-    may be kept under. `impact` says what a change would alter on the last day's calls, of a service or (None) all."""
+    may be kept under. `impact` says what a change would alter of these services on the last day's calls, and who asks;
+    it raises ArchiveUnavailable."""
 
     desk: RolloutDesk
     names: ReleaseNames
     effect: Callable[[int], Effect]
     replicas: Callable[[], Sequence[Replica]]
     users: Callable[[Sequence[str]], frozenset[str]]
-    impact: Callable[[Snapshot, Snapshot, str | None, Principal], Mapping[str, Any]]
+    impact: Callable[[Snapshot, Snapshot, Sequence[str], str], Impact]
 
 
 def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
-    router = APIRouter(prefix="/admin/v1", tags=["rollout"])
+    router = APIRouter(prefix="/admin/v1", tags=["rollout"], responses=PROBLEMS)
     viewer = Depends(access.needs(Role.VIEWER, by_service=True))
     anybody = Depends(access.known())
     """Which role a change takes depends on what it changes: the desk asks for it, and audits denials."""
@@ -116,7 +119,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         response.headers["ETag"] = f'"{view.etag}"'
         return view
 
-    @router.patch("/rollout/{service}", responses=_PROBLEMS)
+    @router.patch("/rollout/{service}", response_model=ChangedView, responses={**_DONE, **_CONDITIONS})
     async def change(
         service: Service,
         body: RolloutPatch,
@@ -151,7 +154,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         past = await told(lambda: at.desk.past(service, most))
         return HistoryView(service=service, changes=[_past(at, service, each) for each in past])
 
-    @router.post("/rollout/{service}/rollback", responses=_PROBLEMS)
+    @router.post("/rollout/{service}/rollback", response_model=ChangedView, responses=_DONE)
     async def rollback(service: Service, body: RollbackBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
         """Return to the release before this one, or to the one that is named, with the whole configuration that its
         digest covers; at no higher a mode than now. Its endpoint must prove that it runs it."""
@@ -163,7 +166,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         return await _changed(at, await told(ask), service)
 
-    @router.post("/rollout/{service}/put-back", responses=_PROBLEMS)
+    @router.post("/rollout/{service}/put-back", response_model=ChangedView, responses=_DONE)
     async def put_back(service: Service, body: ReasonBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
         """Put back exactly what the last change took down: by a second person, within the hours that governance
         allows."""
@@ -178,7 +181,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         snapshot = await told(at.desk.newest)
         return KillsView(epoch=snapshot.epoch, kills=[_ceiling(each) for each in snapshot.in_force()])
 
-    @router.post("/kills", responses=_PROBLEMS)
+    @router.post("/kills", response_model=ChangedView, responses=_DONE)
     async def kill(
         body: KillBody,
         principal: Annotated[Principal, anybody],
@@ -196,10 +199,10 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         if dry_run:
             would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
-            return await _tried(at, would, None, principal)
+            return await _tried(at, would, body.name if scope is Scope.SERVICE else None, principal)
         return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode)), None)
 
-    @router.post("/kills/{kill_id}/lift", responses=_PROBLEMS)
+    @router.post("/kills/{kill_id}/lift", response_model=ChangedView, responses=_DONE)
     async def lift(
         kill_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")],
         body: LiftBody,
@@ -222,7 +225,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
         return EffectView.of(await told(lambda: at.effect(epoch)))
 
-    @router.post("/confirm", responses=_PROBLEMS)
+    @router.post("/confirm", response_model=ChangedView, responses=_DONE)
     async def confirm(body: ConfirmBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
         """A person has looked at a store that is older than what replicas have seen: what it says shall hold."""
         at = opened()
@@ -236,13 +239,15 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     return router
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    403: {"description": "Not with this token; it is on the audit chain."},
-    404: {"description": "There is no such service."},
-    409: {"description": "It cannot be: gates that do not pass are listed, or there is nothing to do."},
-    412: {"description": "The rollout was changed meanwhile: look at it, and ask again."},
-    428: {"description": "A raise sends If-Match."},
-    503: {"description": "A store is away, and nothing was changed."},
+_DONE: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": ChangedView,
+        "description": "In force, and in no store yet: a kill switch stands for it. `heard` says who obeys.",
+    }
+}
+_CONDITIONS: dict[int | str, dict[str, Any]] = {
+    412: {**PROBLEMS[409], "description": "The rollout was changed meanwhile: look at it, and ask again."},
+    428: {**PROBLEMS[409], "description": "A raise sends If-Match."},
 }
 
 
@@ -299,6 +304,7 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
         stored=done.epoch is not None,
         dry_run=False,
         raised=list(done.raised),
+        heard=list(done.told),
         kill=None if done.ceiling is None else _ceiling(done.ceiling),
     )
     epoch = done.epoch
@@ -308,8 +314,12 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
 
 
 async def _tried(at: RolloutPorts, would: Would, service: str | None, principal: Principal) -> JSONResponse:
-    impact = await told(lambda: at.impact(would.before, would.after, service, principal))
-    refused = would.refused
+    refused, impact, unknown = would.refused, None, None
+    met = [name for name in would.after.rollouts if service in (None, name) and principal.covers(name)]
+    try:
+        impact = await told(lambda: at.impact(would.before, would.after, met, principal.name))
+    except ArchiveUnavailable as error:  # it can be done all the same
+        unknown = error.trouble.sentence
     view = ChangedView(
         epoch=None,
         stored=False,
@@ -317,7 +327,8 @@ async def _tried(at: RolloutPorts, would: Would, service: str | None, principal:
         raised=list(would.raised),
         refused=None if refused is None else f"{refused.what} {refused.remedy}".strip(),
         gates=[] if refused is None else list(refused.gates),
-        impact=dict(impact),
+        impact=None if impact is None else msgspec.to_builtins(impact),
+        impact_unknown=unknown,
     )
     return _answered(at, view, would.after, service, 200)
 

@@ -1,17 +1,17 @@
 """What the routes of rollouts take and give, as the OpenAPI document has it."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.confirmation import Effect
 from wardgate.control.ports import Replica
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Expiry, Rollout
+from wardgate.web.admin.bodies import Moment, ReasonBody, Strict, example, moment_of, seconds_of
 
 if TYPE_CHECKING:
     from wardgate.web.admin.rollout import ReleaseNames
@@ -21,22 +21,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,99}$")]
 ReleaseName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}$", examples=["1.1.0", "sha256:9f86d081884c"])
 ]
-Moment = Annotated[str, Field(examples=["2026-11-30T06:00:00Z"], max_length=40)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ReasonBody(_Body):
-    """Why. `reason` is a code that stands on the audit chain; `remark` is free text, kept where it can be erased."""
-
-    reason: str = Field("", pattern=r"^(|[a-z][a-z0-9_.]{0,63})$", examples=["alert_rate"])
-    ticket: str = Field("", pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._/#-]{0,63})$", examples=["OPS-1234"])
-    remark: str = Field("", max_length=4000)
-
-
-class CohortBody(_Body):
+class CohortBody(Strict):
     """Who belongs. What is left out does not restrict."""
 
     sites: list[Name] = Field([], max_length=1000)
@@ -58,22 +45,22 @@ class CohortBody(_Body):
         )
 
 
-class ChallengerBody(_Body):
+class ChallengerBody(Strict):
     release: ReleaseName
     cohort: CohortBody
 
 
-class ExpiryBody(_Body):
+class ExpiryBody(Strict):
     at: Moment
     mode: ModeName = "off"
 
     def expiry(self) -> Expiry:
         """Raises ChangeRefused for a time that is none."""
-        return Expiry(_seconds(self.at), Mode(self.mode))
+        return Expiry(seconds_of(self.at), Mode(self.mode))
 
     @classmethod
     def of(cls, expiry: Expiry) -> "ExpiryBody":
-        return cls.model_validate({"at": _moment(expiry.at), "mode": expiry.mode.value})
+        return cls.model_validate({"at": moment_of(expiry.at), "mode": expiry.mode.value})
 
 
 class RolloutPatch(ReasonBody):
@@ -89,18 +76,14 @@ class RolloutPatch(ReasonBody):
     )
     expires: ExpiryBody | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"mode": "silent", "reason": "alert_rate", "ticket": "OPS-1234"},
-                {
-                    "mode": "canary",
-                    "cohort": {"sites": ["hospital_a"], "percent": 5},
-                    "expires": {"at": "2026-11-30T06:00:00Z"},
-                    "reason": "promotion",
-                },
-            ]
-        }
+    model_config = example(
+        {"mode": "silent", "reason": "alert_rate", "ticket": "OPS-1234"},
+        {
+            "mode": "canary",
+            "cohort": {"sites": ["hospital_a"], "percent": 5},
+            "expires": {"at": "2026-11-30T06:00:00Z"},
+            "reason": "promotion",
+        },
     )
 
     @model_validator(mode="after")
@@ -136,7 +119,7 @@ class RolloutPatch(ReasonBody):
             "shadow": lambda: tuple(dict.fromkeys(digest(name) for name in self.shadow or ())),
             "preview": lambda: users(self.preview or ()),
             "expires": lambda: (
-                None if self.expires is None else Expiry(_seconds(self.expires.at), Mode(self.expires.mode))
+                None if self.expires is None else Expiry(seconds_of(self.expires.at), Mode(self.expires.mode))
             ),
         }
         return {_FIELDS.get(name, name): make() for name, make in made.items() if name in self.model_fields_set}
@@ -148,12 +131,19 @@ _FIELDS = {"shadow": "shadows", "expires": "expiry"}
 class RollbackBody(ReasonBody):
     to: ReleaseName | None = Field(None, description="The release before this one where none is named.")
 
+    model_config = example({"reason": "alert_rate", "ticket": "OPS-1234"}, {"to": "1.0.0", "reason": "alert_rate"})
+
 
 class KillBody(ReasonBody):
     scope: Literal["all", "service", "site", "release"]
     name: str = Field("", pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._:@/+ -]{0,99})$", examples=["kidney-failure"])
     mode: Literal["off", "shadow", "silent"] = "off"
     confirm: str = Field("", max_length=10, description='"all" where the scope is all.')
+
+    model_config = example(
+        {"scope": "service", "name": "kidney-failure", "reason": "alert_rate"},
+        {"scope": "all", "confirm": "all", "reason": "ehr_upgrade"},
+    )
 
     @model_validator(mode="after")
     def _named(self) -> "KillBody":
@@ -170,6 +160,8 @@ class LiftBody(ReasonBody):
 
 class ConfirmBody(ReasonBody):
     above: int = Field(0, ge=0, lt=2**53, description="An epoch that some replica has seen, besides those that say so.")
+
+    model_config = example({"reason": "store_restored", "ticket": "OPS-1234"})
 
 
 class ReleaseView(BaseModel):
@@ -279,18 +271,8 @@ class ChangedView(BaseModel):
     kill: CeilingView | None = None
     effect: EffectView | None = None
     impact: dict[str, Any] | None = None
+    impact_unknown: str | None = None
+    heard: list[Literal["here", "shared"]] = Field(
+        [], description="While the store is away: who has heard of it, this process or all that hear the shared cache."
+    )
     rollout: RolloutView | None = None
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _seconds(moment: str) -> float:
-    try:
-        read = datetime.fromisoformat(moment)
-    except ValueError:
-        read = None
-    if read is None or read.tzinfo is None:
-        raise ChangeRefused(Why.INVALID, "That is no time.", "Write it as 2026-11-30T06:00:00Z, with its zone.")
-    return read.timestamp()
