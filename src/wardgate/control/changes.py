@@ -215,6 +215,7 @@ class RolloutDesk:
     def put_back(self, asker: Asker, service: str) -> Changed:
         """Exactly what the last change took down: by a second person, while that is fresh."""
         self._permits.may(asker, Role.OPERATOR, Role.ADMIN, what=Action.PUT_BACK, subject=service, service=service)
+        of(self.newest(), service)
         past = self.past(service, 2)
         if len(past) < 2 or not raises(only(service, past[0].rollout), only(service, past[1].rollout)):
             raise ChangeRefused(Why.NOTHING, "The last change took nothing down.", "Ask for a change instead.")

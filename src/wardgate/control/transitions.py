@@ -63,7 +63,7 @@ def services_under(snapshot: Snapshot, ceiling: Ceiling) -> list[str]:
 def own(past: Sequence[Past]) -> list[Past]:
     """Of each stretch in which nothing changed, where it began. The newest first."""
     older = [*past[1:], None]
-    return [each for each, before in zip(past, older, strict=True) if before is None or before.rollout != each.rollout]
+    return [each for each, before in zip(past, older, strict=False) if before is None or before.rollout != each.rollout]
 
 
 def rolled_back(rollout: Rollout, past: Sequence[Past], to: str | None) -> Rollout:

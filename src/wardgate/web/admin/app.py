@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from wardgate import __version__
 from wardgate.control.audit import AuditTrail
@@ -20,7 +20,8 @@ from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.audit import AuditPorts, audit_routes
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.governing import GoverningPorts, governing_routes
-from wardgate.web.admin.problems import answer_problems
+from wardgate.web.admin.openapi import document_of
+from wardgate.web.admin.problems import PROBLEMS, answer_problems, or_json
 from wardgate.web.admin.records import records_routes
 from wardgate.web.admin.rollout import RolloutPorts, rollout_routes
 from wardgate.web.admin.tokens import tokens_routes
@@ -67,6 +68,7 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
         title="wardgate admin API",
         version=__version__,
         description=_ABOUT,
+        responses=PROBLEMS,
     )
     answer_problems(app)
     access = Access(ports.principal, Witness(ports.audit))
@@ -75,31 +77,37 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     def role(role: Role | None) -> list[Any]:
         return [Depends(access.needs(role))]
 
-    @app.get("/health/live", dependencies=role(None))
+    @app.get("/health/live", dependencies=role(None), tags=["health"])
     async def live() -> JSONResponse:
+        """That it is there."""
         return JSONResponse({"status": "live"})
 
-    @app.get("/health/ready", dependencies=role(None))
+    @app.get("/health/ready", dependencies=role(None), tags=["health"], responses=or_json(503, "It drains."))
     async def ready() -> JSONResponse:
+        """Whether calls may be sent here."""
         if ports.ready():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "draining"}, 503)
 
-    @app.get("/health/services")
+    @app.get("/health/services", tags=["health"])
     async def services(principal: Annotated[Principal, viewer]) -> JSONResponse:
+        """What each service shows, by which release, and whether its endpoint proves itself."""
         return JSONResponse({name: state for name, state in (await ports.services()).items() if principal.covers(name)})
 
-    @app.get("/health/stores", dependencies=role(Role.VIEWER))
+    @app.get("/health/stores", dependencies=role(Role.VIEWER), tags=["health"])
     async def stores() -> JSONResponse:
+        """Whether each store is there."""
         return JSONResponse(dict(await ports.stores()))
 
-    @app.get(metrics_path, dependencies=role(Role.VIEWER))
+    @app.get(metrics_path, dependencies=role(Role.VIEWER), tags=["health"], response_class=PlainTextResponse)
     async def metrics() -> Response:
+        """Prometheus's exposition."""
         exposition, content_type = await ports.metrics()
         return Response(exposition, headers={"content-type": content_type})
 
-    @app.post("/admin/v1/reload")
+    @app.post("/admin/v1/reload", tags=["configuration"], responses=or_json(422, "The files are not sound."))
     async def reload(principal: Annotated[Principal, operator]) -> JSONResponse:
+        """Read all files again, and go by them, or by none of them."""
         errors = await ports.reload()
         became = f"refused, {len(errors)} errors" if errors else "reloaded"
         await access.witness.after(principal.name, Action.RELOAD, "configuration", None, became)
@@ -116,7 +124,7 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
 
     @app.get("/admin/v1/openapi.json", dependencies=role(Role.VIEWER), include_in_schema=False)
     async def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
+        return JSONResponse(document_of(app))
 
     return app
 

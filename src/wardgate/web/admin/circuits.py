@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.problems import Problem
+from wardgate.web.admin.problems import Problem, or_json
 from wardgate.web.admin.rollout import RolloutPorts, asker_of, told
 
 
@@ -31,6 +31,9 @@ class Circuit:
         return states == {"isolated"} if away else states.isdisjoint({"isolated", "no_answer"})
 
 
+Name = Annotated[str, Path(max_length=100, examples=["kidney-failure"])]
+_ANSWERS = {**or_json(404, "There is no such circuit."), **or_json(503, "Not all workers have done it.")}
+
 Circuits = Callable[[], Awaitable[Mapping[tuple[str, str], Circuit]]]
 Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
 
@@ -40,12 +43,13 @@ def circuits_routes(
 ) -> APIRouter:
     """With a store of rollouts, all replicas go by what is asked for here, and for good; else this process, until it
     ends."""
-    router = APIRouter(prefix="/admin/v1/circuits")
+    router = APIRouter(prefix="/admin/v1/circuits", tags=["circuits"])
     viewer = Depends(access.needs(Role.VIEWER, by_service=True))
     operator = Depends(access.needs(Role.OPERATOR, by_service=True))
 
     @router.get("")
     async def circuits(principal: Annotated[Principal, viewer]) -> JSONResponse:
+        """The circuit to each release's endpoint, by service and version."""
         found: dict[str, dict[str, Any]] = {}
         for (service, release), circuit in (await of_all()).items():
             if principal.covers(service):
@@ -74,12 +78,14 @@ def circuits_routes(
         done = circuit.is_done(away)
         return JSONResponse({"done": done, **circuit.as_json()}, 200 if done else 503)
 
-    @router.post("/{service}/{release}/isolate")
-    async def isolate(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+    @router.post("/{service}/{release}/isolate", responses=_ANSWERS)
+    async def isolate(service: Name, release: Name, principal: Annotated[Principal, operator]) -> JSONResponse:
+        """Keep every call away from the endpoint of a release, whatever its circuit says."""
         return await put(service, release, True, principal)
 
-    @router.post("/{service}/{release}/close")
-    async def close(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+    @router.post("/{service}/{release}/close", responses=_ANSWERS)
+    async def close(service: Name, release: Name, principal: Annotated[Principal, operator]) -> JSONResponse:
+        """Let calls reach it again, as far as its circuit lets them."""
         return await put(service, release, False, principal)
 
     return router

@@ -58,6 +58,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """What any route may answer."""
 
 
+def or_json(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Of a route whose own answer with this status is no problem, but what became of it."""
+    problem = PROBLEMS[status]["content"]
+    return {status: {"description": description, "content": {"application/json": {"schema": {}}, **problem}}}
+
+
 class Problem(Exception):
     """Raised by a route: `detail` is a sentence of wardgate's own, `more` are further members of the answer."""
 

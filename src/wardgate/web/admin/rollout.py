@@ -151,6 +151,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """What was decided about a service, the newest first."""
         await access.within(principal, service)
         at = opened()
+        await told(lambda: at.desk.rollout(service))
         past = await told(lambda: at.desk.past(service, most))
         return HistoryView(service=service, changes=[_past(at, service, each) for each in past])
 
@@ -220,7 +221,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         return ReplicasView.of(await told(at.replicas))
 
     @router.get("/effect/{epoch}", dependencies=[viewer])
-    async def effect(epoch: Annotated[int, Path(ge=0, lt=2**53)]) -> EffectView:
+    async def effect(epoch: Annotated[int, Path(ge=0, lt=2**53, examples=[7])]) -> EffectView:
         """Whether every replica answers by the snapshot of this epoch, or shows nothing."""
         at = opened()
         return EffectView.of(await told(lambda: at.effect(epoch)))
