@@ -68,6 +68,31 @@ async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -
         assert "in force on all" in await done(here, "kill", "service", SERVICE, "--reason", "alert_rate")
         assert await all_show(here, False)
         listed = await done(here, "kill", "list")
-        print(listed)
-        print(await done(here, "rollout", "show"))
-        print(await done(here, "replicas"))
+        kill_id = listed.rpartition("kill lift ")[2].strip()
+        assert "active → off" in await done(here, "rollout", "show")
+        tried = await done(here, "rollout", "set", SERVICE, "--mode", "silent", "--dry-run")
+        assert "would be" in tried and "hospital_a" in tried
+        await done(here, "kill", "lift", kill_id, "--reason", "fixed")
+        assert await all_show(here, True)
+
+        await done(here, "rollout", "set", SERVICE, "--champion", "1.1.0", "--reason", "promotion")
+        assert await all_show(here, True)
+        assert {state["champion"] for state in (await here.services()).values()} == {"1.1.0"}
+        drilled = await done(here, "drill", SERVICE, "--reason", "quarterly")
+        assert "Rehearsed" in drilled and await all_show(here, True)
+        await done(here, "rollback", SERVICE, "--reason", "alert_rate")
+        assert {state["champion"] for state in (await here.services()).values()} == {"1.0.0"}
+        assert await all_show(here, True)
+        async with asyncio.timeout(20):
+            while "every call since then was decided" not in (seen := await done(here, "rollout", "watch", SERVICE)):
+                await asyncio.sleep(0.2)
+        assert "no change of the alert rate" in seen or "too few calls" in seen
+
+        await done(here, "rollout", "set", SERVICE, "--mode", "silent")
+        assert await all_show(here, False)
+        await done(here, "rollout", "put-back", SERVICE)
+        assert await all_show(here, True)
+        history = await done(here, "rollout", "history", SERVICE)
+        assert "rollback" in history and "put_back" in history
+        assert len((await done(here, "replicas")).splitlines()) > workers
+        print(tried, drilled, seen, history, listed, sep="\n")

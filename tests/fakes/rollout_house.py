@@ -40,7 +40,7 @@ class House:
         self.insecure_demo = False
         ids = count(1)
         self.here = FakeHere()
-        decided = Decided(store or self.store, hot or self.hot, SEALER, lambda what: None, self.here)
+        self.decided = decided = Decided(store or self.store, hot or self.hot, SEALER, lambda what: None, self.here)
         self.desk = RolloutDesk(
             decided,
             self,

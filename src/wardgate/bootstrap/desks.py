@@ -22,6 +22,7 @@ from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect, effect_of
 from wardgate.control.decided import Decided
 from wardgate.control.decisions import StoredDecisions
+from wardgate.control.drills import DrillDesk
 from wardgate.control.patience import Patience
 from wardgate.control.ports import Content, KeptSnapshot, Replica, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
@@ -32,6 +33,7 @@ from wardgate.domain.record_names import RecordNames, card
 from wardgate.domain.rollout.previews import pseudonyms_of
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 from wardgate.records.impact import ImpactDesk
+from wardgate.records.watch import WatchDesk
 from wardgate.web.admin.audit import AuditPorts
 from wardgate.web.admin.governing import GoverningPorts
 from wardgate.web.admin.rollout import RolloutPorts
@@ -210,6 +212,19 @@ def desks_of(
         lambda: configured().settings.insecure_demo,
         put_back_within,
     )
+    drills = DrillDesk(
+        decided,
+        desk,
+        desk.permits,
+        trail,
+        proven,
+        effect,
+        SystemClock.now,
+        SystemClock.monotonic,
+        DecisionIds(),
+        threading.Event().wait,
+    )
+    watched = WatchDesk(archive, SystemClock.now, impact.names_sites, decided.at)
     ports = RolloutPorts(
         desk,
         Names(lambda: configured().catalog, whole.book),
@@ -217,6 +232,8 @@ def desks_of(
         replicas,
         lambda users: pseudonyms_of(users, configured().settings.clients, names),
         impact.of,
+        drills.drill,
+        watched.of,
     )
     shelf = ReleaseDesk(
         releases,

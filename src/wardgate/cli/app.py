@@ -90,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)
-        case "rollout" | "kill" | "rollback" | "replicas":
+        case "rollout" | "kill" | "rollback" | "drill" | "replicas":
             return rollout_commands.run(options)
         case "release":
             return release_commands.run(options)

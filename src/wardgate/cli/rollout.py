@@ -15,6 +15,8 @@ from wardgate.cli.admin import Admin, CannotAsk, Refused
 from wardgate.domain.units import parse_duration
 
 _POLL = 0.1
+_LOOK = 5.0
+"""Seconds between two looks of a watch."""
 UNCONFIRMED = 3
 
 
@@ -25,6 +27,8 @@ class Asked(msgspec.Struct, frozen=True):
     why: Mapping[str, str]
     wait: float = 45.0
     dry_run: bool = False
+    watch: float = 0.0
+    """Seconds for which the terminal shows what has become of it."""
 
 
 def show(asked: Asked, service: str | None) -> int:
@@ -123,7 +127,58 @@ def _done(asked: Asked, ask: Callable[[Admin], Any]) -> int:
         return 0
     if told["epoch"] is None:
         return UNCONFIRMED  # a ceiling: nobody can confirm what is in no store
-    return _confirmed(asked, admin, told["effect"], console, began)
+    code = _confirmed(asked, admin, told["effect"], console, began)
+    if asked.watch > 0 and told["rollout"] is not None:
+        _watch(asked, admin, told["rollout"]["service"], told["epoch"], console)
+    return code
+
+
+def drill(asked: Asked, service: str) -> int:
+    """0: every step passed, and the chain has it."""
+    try:
+        place = f"/admin/v1/rollout/{quote(service, safe='')}/drill"
+        told = Admin(asked.admin).json("POST", place, dict(asked.why))
+    except CannotAsk as error:
+        return _failed(error)
+    rollout_view.drilled(told, _console())
+    return 0 if told["passed"] else 1
+
+
+def watch(asked: Asked, service: str, epoch: int | None) -> int:
+    """Of the last change of a service, or of the one that is named."""
+    admin, console = Admin(asked.admin), _console()
+    try:
+        if epoch is None:
+            history = admin.json("GET", f"/admin/v1/rollout/{quote(service, safe='')}/history?most=1")
+            epoch = history["changes"][0]["epoch"]
+        if asked.watch <= 0:
+            console.print(rollout_view.watched(_seen(admin, service, epoch)))
+            return 0
+    except CannotAsk as error:
+        return _failed(error)
+    return _watch(asked, admin, service, epoch, console)
+
+
+def _seen(admin: Admin, service: str, epoch: int) -> Any:
+    return admin.json("GET", f"/admin/v1/rollout/{quote(service, safe='')}/watch?since_epoch={epoch}")
+
+
+def _watch(asked: Asked, admin: Admin, service: str, epoch: int, console: Console) -> int:
+    """Until the time is over, or somebody has seen enough (Ctrl-C): what was done stays done."""
+    until, told = time.monotonic() + asked.watch, None
+    try:
+        with rollout_view.Waiting(console) as waiting:
+            while told is None or time.monotonic() < until:
+                told = _seen(admin, service, epoch)
+                waiting.show(rollout_view.watched(told))
+                time.sleep(min(_LOOK, max(0.0, until - time.monotonic())))
+    except KeyboardInterrupt:
+        console.print()
+    except CannotAsk as error:
+        return _failed(error)
+    if told is not None:
+        console.print(rollout_view.watched(told))
+    return 0
 
 
 def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began: float) -> int:

@@ -1,13 +1,14 @@
 """Arguments to the commands that change what is shown: rollout, kill, rollback, replicas."""
 
 import argparse
+import sys
 from typing import Any, TypeAlias
 
 from wardgate.domain.units import parse_duration
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-NAMES = ("rollout", "kill", "rollback", "replicas")
+NAMES = ("rollout", "kill", "rollback", "drill", "replicas")
 _MODES = ("off", "shadow", "silent", "canary", "active")
 _EXIT = "Exit: 0 in force on all replicas, 1 nothing was changed, 3 done, and some replica has not confirmed it."
 
@@ -16,6 +17,7 @@ def add_to(commands: Commands) -> None:
     _rollout(commands)
     _kill(commands)
     _rollback(commands)
+    _drill(commands)
     replicas = commands.add_parser(
         "replicas",
         help="who answers calls, and by what",
@@ -29,7 +31,11 @@ def run(options: argparse.Namespace) -> int:
     from wardgate.cli import rollout
 
     asked = rollout.Asked(
-        options.admin, _why(options), getattr(options, "wait", 0.0), getattr(options, "dry_run", False)
+        options.admin,
+        _why(options),
+        getattr(options, "wait", 0.0),
+        getattr(options, "dry_run", False),
+        _watching(options),
     )
     match options.command, getattr(options, "action", None):
         case "rollout", "set":
@@ -38,6 +44,10 @@ def run(options: argparse.Namespace) -> int:
             return rollout.history(asked, options.service, options.most)
         case "rollout", "put-back":
             return rollout.put_back(asked, options.service)
+        case "rollout", "watch":
+            return rollout.watch(asked, options.service, options.epoch)
+        case "drill", _:
+            return rollout.drill(asked, options.service)
         case "rollout", "confirm":
             return rollout.confirm(asked, options.above)
         case "rollout", _:
@@ -114,7 +124,18 @@ def _rollout(commands: Commands) -> None:
     )
     confirm.add_argument("--above", type=int, default=0, metavar="EPOCH", help="that a replica says it has seen")
     _reasons(confirm)
-    for action in (show, change, history, back, confirm):
+    watch = actions.add_parser(
+        "watch",
+        help="what has become of a change",
+        description="What has become of a change: the alert rate before and since, who answered, and decisions since "
+        "then, each held against what was decided.",
+    )
+    watch.add_argument("service", metavar="SERVICE")
+    watch.add_argument("--epoch", type=int, metavar="N", help="of the change (default: the last one)")
+    watch.add_argument(
+        "--watch", type=parse_duration, default=0.0, metavar="D", help="go on for so long (default: once)"
+    )
+    for action in (show, change, history, back, confirm, watch):
         _admin(action)
 
 
@@ -145,8 +166,32 @@ def _rollback(commands: Commands) -> None:
     )
     back.add_argument("service", metavar="SERVICE")
     back.add_argument("--to", metavar="RELEASE", help="a version, a digest, or its beginning")
+    back.add_argument(
+        "--watch",
+        type=parse_duration,
+        metavar="D",
+        help="for so long, show what has become of it; 0 for not (default: 15m on a terminal)",
+    )
     _reasons(back)
     _admin(back)
+
+
+def _drill(commands: Commands) -> None:
+    drill = commands.add_parser(
+        "drill",
+        help="rehearse a rollback and a kill, without harm",
+        description="Rehearse a rollback and a kill on the running system: everything that they need is used, and "
+        "nobody sees any of it. The gate rollback_rehearsed_days asks for it.",
+        epilog="Exit: 0 every step passed and stands on the audit chain, 1 not.",
+    )
+    drill.add_argument("service", metavar="SERVICE")
+    _reasons(drill)
+    _admin(drill)
+
+
+def _watching(options: argparse.Namespace) -> float:
+    given: float | None = getattr(options, "watch", 0.0)
+    return given if given is not None else 900.0 if sys.stdout.isatty() else 0.0
 
 
 def _reasons(command: argparse.ArgumentParser) -> None:

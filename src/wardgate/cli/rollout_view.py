@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,10 +19,15 @@ def rollouts(told: Any, service: str | None, console: Console) -> None:
         return
     table = _table("service", "mode", "release", "who sees it", "besides")
     for each in services:
-        table.add_row(each["service"], _mode(each["mode"]), _release(each["champion"]), _who(each), _besides(each))
+        mode, left = _mode(each["mode"]), told["in_force"][each["service"]]
+        if left != each["mode"]:
+            mode = Text.assemble(mode, " → ", (left, "bold red"))
+        table.add_row(each["service"], mode, _release(each["champion"]), _who(each), _besides(each))
     console.print(table)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
+    if not told["stored"]:
+        console.print(Text("The durable store is away: this is what the gateway goes by.", style="yellow"))
 
 
 def kills(told: Any, console: Console, quiet: bool = False) -> None:
@@ -30,18 +35,11 @@ def kills(told: Any, console: Console, quiet: bool = False) -> None:
         if not quiet:
             console.print("No kill switch is set.")
         return
-    table = _table("kill switch", "at most", "set", "by", "why", "id")
     for each in told["kills"]:
-        name = f"{each['scope']} {each['name']}".strip()
-        table.add_row(
-            Text(name, style="bold red"),
-            _mode(each["mode"]),
-            _when(each["set_at"]),
-            each["set_by"],
-            each["reason"],
-            each["id"],
-        )
-    console.print(table)
+        name, why = f"{each['scope']} {each['name']}".strip(), f" ({each['reason']})" if each["reason"] else ""
+        by = f"at most {each['mode']}, since {_when(each['set_at'])} by {each['set_by']}{why}"
+        console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), f"  {by}"), soft_wrap=True)
+        console.print(Text(f"  wardgate kill lift {each['id']}", style="dim"), soft_wrap=True)
 
 
 def history(told: Any, console: Console) -> None:
@@ -154,6 +152,10 @@ class Waiting:
         if self._live is not None:
             self._live.stop()
 
+    def show(self, what: RenderableType) -> None:
+        if self._live is not None:
+            self._live.update(what)
+
     def update(self, effect: Any, seconds: float) -> None:
         if self._live is not None:
             self._live.update(_states(effect, seconds))
@@ -240,3 +242,55 @@ def _besides(rollout: Any) -> str:
 
 def _when(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def drilled(told: Any, console: Console) -> None:
+    for step in told["steps"]:
+        mark = Text("✔ ", style="green") if step["passed"] else Text("✗ ", style="bold red")
+        console.print(mark + Text.assemble(f"{step['name']:14}", (f"{step['took']:7.3f} s  ", "dim"), step["what"]))
+    if not told["rolls_back"]:
+        console.print(Text("  There is no release to return to yet: this one was proven instead.", style="yellow"))
+    if not told["recorded"]:
+        console.print(Text("✗ The audit chain did not take it, so it does not count as rehearsed.", style="bold red"))
+    elif told["passed"]:
+        console.print(Text("Rehearsed: nobody saw any of it, and it stands on the audit chain.", style="green"))
+    else:
+        console.print(Text("NOT READY: mend what failed, and rehearse again.", style="bold red"))
+
+
+_ALERTS = {
+    "down": ("✔ the alert rate came down", "green"),
+    "same": ("… no change of the alert rate can be told yet", "yellow"),
+    "up": ("✗ the alert rate went up", "bold red"),
+    "unknown": ("… too few calls to tell", "yellow"),
+}
+
+
+def watched(told: Any) -> RenderableType:
+    table = _table("", "calls", "cards", "per 100 calls", "by model", "cached", "by rule", "unavailable")
+    for name in ("before", "after"):
+        each = told[name]
+        rate = (
+            "–"
+            if each["rate"] is None
+            else f"{100 * each['rate']:.1f}  ({100 * each['low']:.1f}–{100 * each['high']:.1f})"
+        )
+        counts = [f"{each[key]:,}" for key in ("model", "cached", "rule", "unavailable")]
+        table.add_row(name, f"{each['calls']:,}", f"{each['shown']:,}", rate, *counts)
+    lines: list[RenderableType] = [table, Text(*_ALERTS[told["alerts"]])]
+    if told["unlike"]:
+        lines.append(Text(f"✗ {told['unlike']:,} calls were not decided as the snapshot says", style="bold red"))
+    elif told["after"]["calls"]:
+        lines.append(Text("✔ every call since then was decided as the snapshot says", style="green"))
+    if told["late"]:
+        lines.append(Text(f"  {told['late']:,} that were under way ended by the snapshot before", style="dim"))
+    for each in told["samples"]:
+        mark = "✗" if each["unlike"] else "✔"
+        release = (each["release_digest"] or "–").removeprefix("sha256:")[:12]
+        said = (
+            f"  {mark} {_when(each['at'])[11:]}  {each['mode']:7} {release}  {each['outcome']:16} {each['decision_id']}"
+        )
+        lines.append(
+            Text(said + "".join(f"  other {what}" for what in each["unlike"]), style="red" if each["unlike"] else "dim")
+        )
+    return Group(*lines)

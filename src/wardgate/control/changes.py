@@ -32,6 +32,7 @@ from wardgate.control.transitions import (
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.assignment import mode_in_force
 from wardgate.domain.rollout.ceilings import with_ceilings
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import raises
@@ -66,7 +67,7 @@ class RolloutDesk:
         options: ChangeOptions | None = None,
     ) -> None:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
-        self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
+        self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
         self._settling = Settling(decided, trail, self._permits, now)
         self._options = options or ChangeOptions()
 
@@ -89,6 +90,10 @@ class RolloutDesk:
                 raise away(error) from None
             return with_ceilings(last, self._decided.side()), False
 
+    def in_force(self, snapshot: Snapshot) -> dict[str, Mode]:
+        """By service, what expiry and kill switches leave of its mode now."""
+        return {name: mode_in_force(snapshot, name, self._now()) for name in snapshot.rollouts}
+
     def rollout(self, service: str) -> tuple[Rollout, str]:
         """With its ETag."""
         rollout = of(self.newest(), service)
@@ -100,6 +105,16 @@ class RolloutDesk:
             return own(list(self._decided.past(service, self._options.past)))[:most]
         except StoreUnavailable as error:
             raise away(error) from None
+
+    def changed_at(self, epoch: int) -> float:
+        """When the snapshot of this epoch was made; epoch seconds."""
+        try:
+            for number, change in self._decided.changes(self._options.past):
+                if number == epoch:
+                    return change.at
+        except StoreUnavailable as error:
+            raise away(error) from None
+        raise ChangeRefused(Why.UNKNOWN, "There is no such snapshot.", "`wardgate rollout history` shows what was.")
 
     # --- changing
 

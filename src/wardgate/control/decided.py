@@ -1,6 +1,6 @@
 """What is decided now, and how the next snapshot comes to stand in its place everywhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
@@ -66,6 +66,11 @@ class Decided:
         self._store, self._hot, self._sealer, self._failed = store, hot, sealer, failed
         self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
 
+    @property
+    def shares(self) -> bool:
+        """Whether others than this process hear of a lowering at once."""
+        return self._hot is not None
+
     def newest(self, hurry: bool = False) -> Snapshot:
         """Epoch 0 where nothing was decided yet. Raises StoreUnavailable, also for what is damaged or forged."""
         kept = self._asked(self._store.newest, hurry)
@@ -109,6 +114,10 @@ class Decided:
         if self._at_once("lower", lambda hot: hot.lower(sealed, ceiling.id)):
             told.append("shared")
         return tuple(told)
+
+    def changes(self, most: int) -> Sequence[tuple[int, Change]]:
+        """Epochs with what made them, the newest first."""
+        return self._store.history(None, most)
 
     def past(self, service: str, most: int = 200) -> Iterator[Past]:
         """What was decided of a service, the newest first."""

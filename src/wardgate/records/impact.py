@@ -121,7 +121,7 @@ class _Tally:
 
     def _shown(self, snapshot: Snapshot, record: DecisionRecord, known: Mapping[str, bool]) -> bool | None:
         """None: nobody asked that release then."""
-        assigned = _assigned(snapshot, record, record.service_id in self._names_sites)
+        assigned = assigned_again(snapshot, record, record.service_id in self._names_sites)
         if assigned.withheld is not None or assigned.preview:
             return False
         return known.get(assigned.release)
@@ -133,7 +133,7 @@ def _computed(record: DecisionRecord) -> bool:
     return record.mode not in (Mode.OFF, Mode.SHADOW, Mode.NONE) and record.outcome not in none
 
 
-def _assigned(snapshot: Snapshot, record: DecisionRecord, names_sites: bool) -> Assignment:
+def assigned_again(snapshot: Snapshot, record: DecisionRecord, names_sites: bool) -> Assignment:
     occasion = Occasion(
         record.hook,
         Caller(record.site_id, record.unit, record.specialty, record.user_role),

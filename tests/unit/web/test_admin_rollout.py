@@ -1,6 +1,7 @@
 """Rollouts over the admin API: what comes back for what, and to whom."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,22 +9,30 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.archive_rows import card_key, decision
 from tests.fakes.asgi import Reply, ask
 from tests.fakes.decided import FakeReplicas
 from tests.fakes.principals import calls
 from tests.fakes.rollout_house import ONE, SERVICE, TWO, House
 from tests.fakes.snapshots import replica
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.control.askers import Asker
 from wardgate.control.confirmation import effect_of
+from wardgate.control.drills import DrillDesk, Drilled, DrillOptions
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Cohort, Rollout, Snapshot
 from wardgate.records.archive import ArchiveUnavailable, Trouble
 from wardgate.records.impact import Impact, ServiceImpact
+from wardgate.records.watch import WatchDesk, Watched
 from wardgate.web.admin import AdminPorts, Principal, RolloutPorts, admin_app
 from wardgate.web.asgi import ASGIApp
 
 VERSIONS = {ONE: "1.0.0", TWO: "1.1.0"}
 OPERATOR = Principal("olga/0000000000aa", frozenset({Role.OPERATOR, Role.VIEWER}))
+VIEWER = Principal("vera/0000000000dd", frozenset({Role.VIEWER}))
 OTHER = Principal("omar/0000000000bb", frozenset({Role.OPERATOR, Role.VIEWER}))
 ADMIN = Principal("ada/0000000000cc", frozenset({Role.ADMIN, Role.VIEWER}))
 
@@ -40,6 +49,7 @@ class Names:
 class Scene:
     def __init__(self, folder: Path) -> None:
         self.house = House(folder)
+        self.archive = SqlArchive(Sqlite(SqlitePlace(str(folder / "records.db"))), card_key)
         self.replicas = FakeReplicas(replica("a", 1))
         self.impact = Impact(0.0, 120, False, {SERVICE: ServiceImpact(120, 12, 0)})
         self.met: list[Sequence[str]] = []
@@ -52,11 +62,33 @@ class Scene:
             self.replicas.all,
             lambda users: frozenset(f"user:{number}" for number, _ in enumerate(users)),
             self._impact,
+            self._drill,
+            self._watch,
         )
         nothing: Any = None
         self._ports = AdminPorts(
             calls(None), lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, rollouts=ports
         )
+
+    def _drill(self, asker: Asker, service: str) -> Drilled:
+        desk = DrillDesk(
+            self.house.decided,
+            self.house.desk,
+            self.house.desk.permits,
+            self.house.audit.trail,
+            lambda service, release: self.house.unproven,
+            lambda epoch: effect_of(epoch, self.replicas.all(), 0.0, 30.0),
+            lambda: self.house.now,
+            time.monotonic,
+            lambda: "00000000-0000-4000-8000-0000000000ff",
+            lambda seconds: None,
+            DrillOptions(wait=0.0),
+        )
+        return desk.drill(asker, service)
+
+    def _watch(self, service: str, epoch: int, at: float, who: str) -> Watched:
+        desk = WatchDesk(self.archive, lambda: self.house.now, lambda: frozenset(), self.house.decided.at)
+        return desk.of(service, epoch, at, who)
 
     def _impact(self, before: Snapshot, after: Snapshot, services: Sequence[str], who: str) -> Impact:
         if self.archive_down:
@@ -76,6 +108,7 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path)
     yield made
+    made.archive.close()
     made.house.audit.close()
 
 
@@ -202,7 +235,7 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     scene.house.store.down = True
     reply = await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})
     assert reply.status == 202 and said(reply)["stored"] is False and len(scene.house.hot.ceilings) == 1
-    assert (await scene.ask("GET", "/kills")).status == 503
+    assert (await scene.ask("GET", "/kills")).status == 200
     assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})).status == 503
 
 
@@ -251,3 +284,70 @@ async def test_a_token_for_another_service_sees_and_changes_nothing_here(scene: 
 async def test_the_openapi_document_names_every_route(scene: Scene) -> None:
     paths = said(await scene.ask("GET", "/openapi.json"))["paths"]
     assert {"/admin/v1/rollout/{service}", "/admin/v1/kills", "/admin/v1/replicas"} <= set(paths)
+
+
+async def test_a_drill_uses_everything_and_changes_nothing(scene: Scene) -> None:
+    """And stands on the chain as rehearsed only where every step passed."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    scene.house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    place, before = f"/rollout/{SERVICE}/drill", scene.house.rollout
+    scene.replicas.beat(replica("a", 99))
+    told = said(await scene.ask("POST", place, {"reason": "quarterly"}))
+    assert told["passed"] and told["recorded"] and told["target"] == ONE and told["rolls_back"]
+    assert [step["name"] for step in told["steps"]] == ["probes", "hot copy", "durable store", "replicas"]
+    assert scene.house.rollout == before and scene.house.desk.seen()[0].in_force() == ()
+    scene.house.unproven = "model_unreachable"
+    failed = said(await scene.ask("POST", place, {}))
+    assert not failed["passed"] and failed["recorded"]
+    scene.house.unproven = None
+    scene.replicas.beat(replica("b", 1))
+    late = said(await scene.ask("POST", place, {}))
+    assert not late["passed"] and "host/b" in late["steps"][3]["what"]
+    scene.house.hot.down = True
+    assert not said(await scene.ask("POST", place, {}))["steps"][1]["passed"]
+    assert [each[:2] for each in scene.house.said()] == [("drill", "done"), *[("drill", "denied")] * 3]
+    scene.who = VIEWER
+    assert (await scene.ask("POST", place, {})).status == 403
+
+
+async def test_a_watch_says_whether_the_alerts_came_down_and_all_is_as_decided(scene: Scene) -> None:
+    house = scene.house
+    house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    house.now += 1000.0
+    changed = house.now
+    house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    house.now += 300.0
+    noisy = [decision(n, at=changed - 200 + n, release_digest=TWO, snapshot_epoch=2) for n in range(100)]
+    calm = [
+        decision(
+            200 + n,
+            at=changed + 1 + n,
+            release_digest=ONE,
+            snapshot_epoch=3,
+            outcome="shown" if n % 10 == 0 else "below_threshold",
+            visible=n % 10 == 0,
+            step="rule" if n % 5 == 0 else "model",
+        )
+        for n in range(100)
+    ]
+    late = decision(500, at=changed + 1, release_digest=TWO, snapshot_epoch=2)
+    wrong = decision(501, at=changed + 102, release_digest=TWO, snapshot_epoch=3)
+    scene.archive.add_decisions([*noisy, *calm, late, wrong])
+    told = said(await scene.ask("GET", f"/rollout/{SERVICE}/watch?since_epoch=3"))
+    assert told["alerts"] == "down" and told["before"]["calls"] == 100 and told["before"]["rate"] == 1.0
+    assert (told["after"]["calls"], told["after"]["shown"], told["after"]["rule"]) == (102, 12, 20)
+    assert (told["late"], told["unlike"]) == (1, 1) and told["samples"][-1]["unlike"] == ["release"]
+    assert len(told["samples"]) == 5
+    assert (await scene.ask("GET", f"/rollout/{SERVICE}/watch?since_epoch=77")).status == 404
+    (entry,) = scene.archive.accesses(0, 4e9)
+    assert (entry.action, entry.subject, entry.rows) == ("watch", SERVICE, 202)
+
+
+async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -> None:
+    """Also while the store is away."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    scene.house.store.down = True
+    await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE, "mode": "silent"})
+    told = said(await scene.ask("GET", "/rollout"))
+    assert told["services"][0]["mode"] == "active" and told["in_force"] == {SERVICE: "silent"}
+    assert told["stored"] is False and len(told["kills"]) == 1

@@ -144,6 +144,11 @@ def beside(snapshot: Snapshot, service_id: str, answered: str | None) -> tuple[s
     return tuple([release for release in others if not _capped(snapshot, release, below=Mode.SHADOW)])
 
 
+def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
+    """What expiry and ceilings leave of what was decided; what holds at one site alone is left out."""
+    return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
+
+
 def lower(one: Mode, other: Mode) -> Mode:
     return other if RANK[other] < RANK[one] else one
 

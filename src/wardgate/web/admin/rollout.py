@@ -17,6 +17,7 @@ from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect
 from wardgate.control.decided import Past, etag_of
+from wardgate.control.drills import Drilled
 from wardgate.control.ports import Replica, StoreUnavailable
 from wardgate.control.settling import Changed, Would
 from wardgate.domain.admin_tokens import Role
@@ -24,6 +25,7 @@ from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.records.archive import ArchiveUnavailable
 from wardgate.records.impact import Impact
+from wardgate.records.watch import Watched
 from wardgate.web.admin.access import Access, Principal
 from wardgate.web.admin.bodies import ReasonBody
 from wardgate.web.admin.problems import PROBLEMS, Problem
@@ -31,6 +33,7 @@ from wardgate.web.admin.rollout_bodies import (
     CeilingView,
     ChangedView,
     ConfirmBody,
+    DrillView,
     EffectView,
     HistoryView,
     KillBody,
@@ -41,6 +44,7 @@ from wardgate.web.admin.rollout_bodies import (
     RolloutPatch,
     RolloutsView,
     RolloutView,
+    WatchView,
 )
 
 T = TypeVar("T")
@@ -85,6 +89,8 @@ class RolloutPorts:
     replicas: Callable[[], Sequence[Replica]]
     users: Callable[[Sequence[str]], frozenset[str]]
     impact: Callable[[Snapshot, Snapshot, Sequence[str], str], Impact]
+    drill: Callable[[Asker, str], Drilled]
+    watch: Callable[[str, int, float, str], Watched]
 
 
 def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
@@ -102,10 +108,14 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     async def rollouts(principal: Annotated[Principal, viewer]) -> RolloutsView:
         """What is decided about each service."""
         at = opened()
-        snapshot = await told(at.desk.newest)
+        snapshot, stored = await told(at.desk.seen)
         named = {name: rollout for name, rollout in snapshot.rollouts.items() if principal.covers(name)}
         views = [_view(at, name, rollout) for name, rollout in named.items()]
-        return RolloutsView(epoch=snapshot.epoch, services=views, kills=[_ceiling(c) for c in snapshot.in_force()])
+        modes = {name: mode.value for name, mode in at.desk.in_force(snapshot).items() if name in named}
+        kills = [_ceiling(each) for each in snapshot.in_force()]
+        return RolloutsView.model_validate(
+            {"epoch": snapshot.epoch, "stored": stored, "services": views, "in_force": modes, "kills": kills}
+        )
 
     @router.get("/rollout/{service}")
     async def rollout(service: Service, response: Response, principal: Annotated[Principal, viewer]) -> RolloutView:
@@ -175,12 +185,36 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         done = await told(lambda: at.desk.put_back(asker_of(principal, body), service))
         return await _changed(at, done, service)
 
+    @router.post("/rollout/{service}/drill")
+    async def drill(service: Service, body: ReasonBody, principal: Annotated[Principal, anybody]) -> DrillView:
+        """Rehearse a rollback and a kill without harm: the release to return to is proven, hot copy, durable store and
+        audit chain take a change that changes nothing, and every replica confirms it. Takes some seconds."""
+        at = opened()
+        return DrillView.of(await told(lambda: at.drill(asker_of(principal, body), service)))
+
+    @router.get("/rollout/{service}/watch")
+    async def watch(
+        service: Service,
+        principal: Annotated[Principal, viewer],
+        since_epoch: Annotated[int, Query(ge=1, lt=2**53, description="Of the change.", examples=[7])],
+    ) -> WatchView:
+        """What has become of a change: the alert rate before it and since, who answered, and decisions since then,
+        each held against what was decided. Reads records, so the look is on the access log."""
+        await access.within(principal, service)
+        at = opened()
+
+        def ask() -> Watched:
+            at.desk.rollout(service)
+            return at.watch(service, since_epoch, at.desk.changed_at(since_epoch), principal.name)
+
+        return WatchView.of(await told(ask))
+
     @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER))])
     async def kills() -> KillsView:
         """The kill switches that are set."""
         at = opened()
-        snapshot = await told(at.desk.newest)
-        return KillsView(epoch=snapshot.epoch, kills=[_ceiling(each) for each in snapshot.in_force()])
+        snapshot, stored = await told(at.desk.seen)
+        return KillsView(epoch=snapshot.epoch, stored=stored, kills=[_ceiling(each) for each in snapshot.in_force()])
 
     @router.post("/kills", response_model=ChangedView, responses=_DONE)
     async def kill(
@@ -262,6 +296,8 @@ async def told(ask: Callable[[], T]) -> T:
         if refused.gates:
             more["gates"] = list(refused.gates)
         raise Problem(_STATUS[refused.why], detail, more) from None
+    except ArchiveUnavailable as error:
+        raise Problem(503, error.trouble.sentence) from None
     except StoreUnavailable as error:
         raise Problem(503, f"The store of rollouts does not answer: {error.meaning}.") from None
 
@@ -318,7 +354,7 @@ async def _tried(at: RolloutPorts, would: Would, service: str | None, principal:
     refused, impact, unknown = would.refused, None, None
     met = [name for name in would.after.rollouts if service in (None, name) and principal.covers(name)]
     try:
-        impact = await told(lambda: at.impact(would.before, would.after, met, principal.name))
+        impact = await run_in_threadpool(at.impact, would.before, would.after, met, principal.name)
     except ArchiveUnavailable as error:  # it can be done all the same
         unknown = error.trouble.sentence
     view = ChangedView(

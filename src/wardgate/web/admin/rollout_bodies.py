@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field, model_validator
 
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.confirmation import Effect
+from wardgate.control.drills import Drilled
 from wardgate.control.ports import Replica
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Expiry, Rollout
+from wardgate.records.watch import Watched
 from wardgate.web.admin.bodies import Moment, ReasonBody, Strict, example, moment_of, seconds_of
 
 if TYPE_CHECKING:
@@ -217,13 +219,19 @@ class CeilingView(BaseModel):
 
 
 class RolloutsView(BaseModel):
+    """`in_force`: what is left of each mode under its expiry and the kill switches. `stored` false: the durable store
+    is away, and this is what the process that answers goes by."""
+
     epoch: int
+    stored: bool
     services: list[RolloutView]
+    in_force: dict[str, ModeName]
     kills: list[CeilingView]
 
 
 class KillsView(BaseModel):
     epoch: int
+    stored: bool
     kills: list[CeilingView]
 
 
@@ -276,3 +284,66 @@ class ChangedView(BaseModel):
         [], description="While the store is away: who has heard of it, this process or all that hear the shared cache."
     )
     rollout: RolloutView | None = None
+
+
+class DrillStepView(BaseModel):
+    name: str
+    passed: bool
+    took: float = Field(description="Seconds.")
+    what: str
+
+
+class DrillView(BaseModel):
+    """`recorded`: it stands on the audit chain, for the gates that ask when a rollback was rehearsed."""
+
+    service: str
+    target: str = Field(description="Digest of the release that a rollback would return to.")
+    rolls_back: bool = Field(description="Whether that is another one than now.")
+    epoch: int | None
+    passed: bool
+    recorded: bool
+    steps: list[DrillStepView]
+
+    @classmethod
+    def of(cls, drilled: Drilled) -> "DrillView":
+        return cls.model_validate({**msgspec.to_builtins(drilled), "passed": drilled.passed})
+
+
+class FiguresView(BaseModel):
+    calls: int
+    shown: int
+    unavailable: int
+    model: int
+    cached: int
+    rule: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+class SampleView(BaseModel):
+    decision_id: str
+    at: float
+    outcome: str
+    mode: str
+    release_digest: str | None
+    epoch: int | None
+    unlike: list[str]
+
+
+class WatchView(BaseModel):
+    """`alerts`: whether the alert rate is another; `unlike`: calls since then that were not decided as it says."""
+
+    service: str
+    changed_at: float
+    now: float
+    before: FiguresView
+    after: FiguresView
+    alerts: Literal["down", "up", "same", "unknown"]
+    unlike: int
+    late: int
+    samples: list[SampleView]
+
+    @classmethod
+    def of(cls, watched: Watched) -> "WatchView":
+        return cls.model_validate(msgspec.to_builtins(watched))
