@@ -206,12 +206,16 @@ class Refresher:
         began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
         try:
             kept, sealed = self._stores.hot.get(), self._stores.hot.lowered()
+            self._lower(sealed)
+            self._lower_again(sealed)
         except StoreUnavailable:
             return
         read = None if kept is None else self._open(kept)
-        self._lower(sealed)
         with self._lock:
-            if not isinstance(read, Forged):
+            if self._stores.listen is None:  # this process's own memory: it says nothing of what others have decided
+                if isinstance(read, Snapshot):
+                    self._visibility.told(read)
+            elif not isinstance(read, Forged):
                 self._visibility.hot(read, began, highest)
             elif kept is not None and self._is_new_forgery(kept.document):
                 self._visibility.hot(FORGED, began, highest)
@@ -231,6 +235,16 @@ class Refresher:
             self._visibility.lower([ceiling for _, ceiling in opened if ceiling is not None])
             now = self._monotonic()
             self._side_since = {c.id: self._side_since.get(c.id, now) for c in self._visibility.side}
+
+    def _lower_again(self, sealed: Sequence[bytes]) -> None:
+        """A ceiling that was set while the hot copy was away: with that back, and the durable store not, others would
+        be fresh by it and never hear of this one."""
+        if self._stores.listen is None:
+            return
+        there = {ceiling.id for ceiling in map(self._open_ceiling, sealed) if ceiling is not None}
+        for ceiling in self._visibility.side:
+            if ceiling.id not in there:
+                self._stores.hot.lower(self._stores.sealer.seal_ceiling(ceiling), ceiling.id)
 
     def _open_ceiling(self, sealed: bytes) -> Ceiling | None:
         try:
