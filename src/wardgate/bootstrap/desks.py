@@ -168,6 +168,7 @@ def desks_of(
         stores.sealer,
         lambda what: log.event("snapshot_copy", state="unwritten"),
         here,
+        highest=lambda: max((each.highest for each in stores.replicas.all()), default=0),
     )
 
     def proven(service: str, digest: str) -> str | None:

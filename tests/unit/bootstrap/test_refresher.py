@@ -258,9 +258,46 @@ def test_a_store_that_was_put_back_hides_over_a_restart_until_a_person_confirms(
     _, visibility, told = site.start()
     until(lambda: told.shown[-1][1] is Hidden.REWOUND)
     assert len(site.stores.snapshots.history()) == kept, "nobody begins anew by himself"
-    confirmed = msgspec.structs.replace(begun, epoch=3)
+    confirmed = msgspec.structs.replace(begun, epoch=3, confirmed=3)
     site.append(confirmed)
     until(lambda: visibility.current() == confirmed)
+
+
+def test_a_store_that_was_put_back_and_has_come_past_what_a_replica_saw_hides_it_all_the_same(site: Site) -> None:
+    """It was away while the others went on: the epochs alone say nothing, but what it saw is not in that history."""
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.append(snapshot(2))
+    site.append(snapshot(3, Mode.SILENT))
+    until(lambda: site.drained_at() == [3])
+    site.stop()
+    site.hot = MemorySnapshots()
+    site.tamper("DELETE FROM snapshots WHERE epoch > 1")
+    for epoch in range(2, 6):
+        site.append(snapshot(epoch, Mode.ACTIVE))
+    _, visibility, told = site.start()
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    site.append(snapshot(6))
+    time.sleep(0.1)
+    assert visibility.current().hidden
+    site.append(snapshot(7, confirmed=7))
+    until(lambda: visibility.current().epoch >= 7 and not visibility.current().hidden)
+
+
+def test_who_never_saw_what_others_did_begins_nothing_on_a_store_that_was_put_back(site: Site) -> None:
+    """Nor folds a ceiling into it: each would be an epoch on the way past what the others saw."""
+    site.stores.replicas.beat(replica("b", 9, highest=9))
+    _, visibility, told = site.start()
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    assert list(site.stores.snapshots.history()) == []
+    site.append(snapshot(2))
+    site.hot.lower(SEALER.seal_ceiling(ceiling(1)), ceiling(1).id)
+    site.clock.advance(1)
+    until(lambda: len(visibility.side) == 1)
+    time.sleep(0.1)
+    assert site.newest().epoch == 2
+    site.append(snapshot(10, confirmed=10))
+    until(lambda: not visibility.current().hidden and site.newest().epoch > 10)
 
 
 def test_a_restart_without_the_store_shows_what_it_saw_for_what_is_left_of_the_lease(site: Site) -> None:
