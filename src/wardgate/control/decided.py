@@ -67,8 +67,9 @@ class Decided:
     ) -> None:
         """`highest`: the epoch that some replica has ever seen, as they say themselves; raises StoreUnavailable."""
         self._store, self._hot, self._sealer, self._failed = store, hot, sealer, failed
-        self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
-        self._highest = highest
+        self._here, self._options, self._highest = here, options or DecidedOptions(), highest
+        self._patience, self._hot_patience = Patience(), Patience()
+        """Apart: those who wait for one store must not keep a lowering from the other."""
 
     @property
     def shares(self) -> bool:
@@ -93,7 +94,7 @@ class Decided:
         found = [self._asked(self._highest, hurry), 0 if own is None else own.epoch]
         if hot is not None:
             with suppress(StoreUnavailable, Unsound):
-                kept = self._patience.ask(hot.get, self._options.hot)
+                kept = self._hot_patience.ask(hot.get, self._options.hot)
                 found.append(0 if kept is None else self._sealer.open(kept).epoch)
         return max(found)
 
@@ -103,7 +104,7 @@ class Decided:
         if seen is not None or hot is None:
             return seen
         try:
-            kept = self._patience.ask(hot.get, self._options.hot)
+            kept = self._hot_patience.ask(hot.get, self._options.hot)
             return None if kept is None else self._sealer.open(kept)
         except (StoreUnavailable, Unsound):
             return None
@@ -161,7 +162,7 @@ class Decided:
         if hot is None:
             return False
         try:
-            self._patience.ask(lambda: do(hot), self._options.hot)
+            self._hot_patience.ask(lambda: do(hot), self._options.hot)
         except StoreUnavailable:
             self._failed(what)
             return False

@@ -7,6 +7,7 @@ The desk is blocking, so everything here runs in a thread.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -47,6 +48,7 @@ from wardgate.web.admin.rollout_bodies import (
     RolloutView,
     WatchView,
 )
+from wardgate.web.admin.threads import changing
 
 T = TypeVar("T")
 
@@ -152,7 +154,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         if dry_run:
             would = await told(lambda: at.desk.would(asker, service, wanted(), etag))
             return await _tried(at, would, service, principal)
-        done = await told(lambda: at.desk.change(asker, service, wanted(), etag))
+        done = await told(lambda: at.desk.change(asker, service, wanted(), etag), True)
         return await _changed(at, done, service)
 
     @router.get("/rollout/{service}/history")
@@ -185,7 +187,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Put back exactly what the last change took down: by a second person, within the hours that governance
         allows."""
         at = opened()
-        done = await told(lambda: at.desk.put_back(asker_of(principal, body), service))
+        done = await told(lambda: at.desk.put_back(asker_of(principal, body), service), True)
         return await _changed(at, done, service)
 
     @router.post("/rollout/{service}/drill")
@@ -238,7 +240,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         if dry_run:
             would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
             return await _tried(at, would, body.name if scope is Scope.SERVICE else None, principal)
-        return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode)), None)
+        return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode), True), None)
 
     @router.post("/kills/{kill_id}/lift", response_model=ChangedView, responses=_DONE)
     async def lift(
@@ -249,7 +251,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Lift a kill switch: a raise. A second person may within the hours that governance allows; else an admin,
         where all gates pass."""
         at = opened()
-        return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id)), None)
+        return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id), True), None)
 
     @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER))])
     async def replicas() -> ReplicasView:
@@ -288,10 +290,10 @@ _CONDITIONS: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def told(ask: Callable[[], T]) -> T:
-    """In a thread; what is refused becomes a problem."""
+async def told(ask: Callable[[], T], changes: bool = False) -> T:
+    """In a thread, for a change in one of those; what is refused becomes a problem."""
     try:
-        return await run_in_threadpool(ask)
+        return await (changing(ask) if changes else run_in_threadpool(ask))
     except ChangeRefused as refused:
         detail = f"{refused.what} {refused.remedy}".strip()
         more: dict[str, Any] = {"code": refused.why.value}
@@ -354,7 +356,7 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
     )
     epoch = done.epoch
     if epoch is not None:
-        view.effect = EffectView.of(await run_in_threadpool(_effect, at, epoch))
+        view.effect = EffectView.of(await changing(partial(_effect, at, epoch)))
     return _answered(at, view, done.after, service, 200 if view.stored else 202)
 
 
