@@ -9,19 +9,25 @@ tiers  like cpu, and three calls of ten are for a service of a high risk tier, t
 reload no overload: 300 calls a second, and then the same with a reload of the configuration every second
 
 One core for the gateway, the generator on the other. First the peak in a closed loop, then an open one, then half the
-peak. Latency counts from when a call was due.
+peak (a quarter where a model is slow: at half of it, calls that come at random find its places taken now and then).
+Latency counts from when a call was due: the time in the socket's buffer is in it, and what the generator itself was
+late, which is printed besides.
 """
 
 import argparse
 import os
+import re
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
+
+import httpx2
 
 from bench.load import Target, closed_loop, hook_calls, one_card, open_calls, poisson
 from bench.request import Sample, now, samples
@@ -31,6 +37,8 @@ from wardgate.lab.load.engine import Call
 _CONNECTIONS = 1024
 _DEADLINE = 0.5
 _AFTER = 3.0  # seconds of half the peak when it is over
+_CALM = 0.5  # of the peak
+_CALM_MODEL = 0.25
 _QUIET = 300.0  # calls a second
 _MODEL = 0.05  # seconds that the slow model takes
 _ONSET = 0.5  # seconds that count as the begin of it
@@ -39,8 +47,27 @@ _HIGH = 3  # calls of ten for the high tier
 _LOW = "kidney-failure-low"
 
 
+class Running(NamedTuple):
+    server: Server
+    port: int
+    calls: list[Sample]
+    config: Path
+
+    def reasons(self) -> Counter[str]:
+        """How calls have ended so far, as the gateway counts them."""
+        admin = re.search(r"^admin: .*port: (\d+)", self.config.read_text(), re.MULTILINE)
+        assert admin is not None
+        text = httpx2.get(f"http://127.0.0.1:{admin[1]}/metrics").text
+        counted = Counter[str]()
+        for reason, number in re.findall(
+            r'^wardgate_calls_total\{.*reason="(\w+)".*\} ([0-9.e+]+)$', text, re.MULTILINE
+        ):
+            counted[reason] += int(float(number))
+        return counted
+
+
 class Answers(NamedTuple):
-    """Of the calls of one load: with a card, 503, 200 without a card (the bulkhead was full), and neither."""
+    """Of the calls of one load: with a card, 503, 200 without a card, and neither."""
 
     cards: list[Call]
     shed: list[Call]
@@ -70,16 +97,17 @@ def overload(target: Target, rate: float, seconds: float, after: float) -> tuple
 
 
 def _measure(
-    title: str, server: Server, target: Target, times: float, seconds: float, together: int = 32
+    title: str, running: Running, target: Target, times: float, seconds: float, together: int = 32, calm: float = _CALM
 ) -> list[Call]:
     """Prints it. The peak is that of `together` calls at a time."""
+    server = running.server
     closed_loop(target, together, 1)
     peak = closed_loop(target, together, 3)
     capacity = (peak.calls - peak.wrong) / peak.seconds
     print(f"\n{title}", flush=True)
     _print("peak", f"{capacity:.0f} calls a second")
-    busy = server.cpu()
-    during, following, over = overload(target, capacity * times, seconds, capacity / 2)
+    busy, before = server.cpu(), running.reasons()
+    during, following, over = overload(target, capacity * times, seconds, capacity * calm)
     busy = (server.cpu() - busy) / (seconds + _AFTER)
     answers = sorted_out(during)
     goodput = sum(call.done - call.due < _DEADLINE for call in answers.cards) / seconds
@@ -89,6 +117,8 @@ def _measure(
     _print("generator", f"late by p99 {late[len(late) * 99 // 100] * 1000:.1f} ms, at most {late[-1] * 1000:.1f} ms")
     for name, calls in (("cards", answers.cards), ("shed", answers.shed), ("no card", answers.empty)):
         _print(name, _quantiles([call.done - call.due for call in calls]))
+    ended = (running.reasons() - before).most_common()
+    _print("ended", ", ".join(f"{reason} {number}" for reason, number in ended))
     begin = over - seconds
     early = [call.done - call.due for call in (*answers.shed, *answers.empty) if call.due < begin + _ONSET]
     _print("at its onset", f"longest without a card {max(early, default=0) * 1000:.1f} ms")
@@ -99,21 +129,22 @@ def _measure(
 
 
 def cpu(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0) as (server, port, calls):
-        _measure("CPU-bound", server, hook_calls(port, calls), 2, seconds)
+    with _running(variant, folder, 0) as running:
+        _measure("CPU-bound", running, hook_calls(running.port, running.calls), 2, seconds)
 
 
 def model(variant: Variant, seconds: float, folder: Path) -> None:
     for places in (32, 8):
-        with _running(variant, folder, _MODEL, partial(_edit, places)) as (server, port, calls):
-            _measure(f"Model-bound, {places} places", server, hook_calls(port, calls), 5, seconds, places)
+        with _running(variant, folder, _MODEL, partial(_edit, places)) as running:
+            target = hook_calls(running.port, running.calls)
+            _measure(f"Model-bound, {places} places", running, target, 5, seconds, places, _CALM_MODEL)
 
 
 def tiers(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0, _second_service) as (server, port, calls):
-        high, low = hook_calls(port, calls), hook_calls(port, calls, _LOW)
+    with _running(variant, folder, 0, _second_service) as running:
+        high, low = (hook_calls(running.port, running.calls, service) for service in ("kidney-failure", _LOW))
         mixed = high._replace(pieces=lambda number: (high if _is_high(number) else low).pieces(number))
-        during = _measure("Two tiers", server, mixed, 2, seconds)
+        during = _measure("Two tiers", running, mixed, 2, seconds)
     for name, wanted in (("high", True), ("low", False)):
         of_tier = [call for call in during if _is_high(call.number) is wanted]
         _print(name, f"{len(of_tier)} calls, {len(sorted_out(of_tier).shed)} of them shed")
@@ -121,10 +152,10 @@ def tiers(variant: Variant, seconds: float, folder: Path) -> None:
 
 def reload(variant: Variant, seconds: float, folder: Path) -> None:
     print("\nReloads", flush=True)
-    with _running(variant, folder, 0) as (server, port, calls):
-        target = hook_calls(port, calls)
+    with _running(variant, folder, 0) as running:
+        target = hook_calls(running.port, running.calls)
         for name, every in (("without", None), ("with", 1.0)):
-            with _every(every, server.reload):
+            with _every(every, running.server.reload):
                 answered = open_calls(target, poisson(_QUIET, seconds), _CONNECTIONS)
             _print(name, _quantiles([call.done - call.due for call in answered]))
             _print("neither", str(len(answered) - len(sorted_out(answered).cards)))
@@ -156,10 +187,15 @@ def _is_high(number: int) -> bool:
 @contextmanager
 def _running(
     variant: Variant, folder: Path, latency: float, change: Callable[[Path], None] = lambda files: None
-) -> Iterator[tuple[Server, int, list[Sample]]]:
-    calls = samples(now(), _PATIENTS)
-    with stub(latency, folder) as model, gateway(variant, model, folder, calls[:64], change) as (server, port):
-        yield server, port, calls
+) -> Iterator[Running]:
+    calls, configs = samples(now(), _PATIENTS), list[Path]()
+
+    def changed(files: Path) -> None:
+        configs.append(files / "wardgate.yaml")
+        change(files)
+
+    with stub(latency, folder) as model, gateway(variant, model, folder, calls[:64], changed) as (server, port):
+        yield Running(server, port, calls, configs[0])
 
 
 def _edit(places: int, files: Path) -> None:

@@ -39,8 +39,13 @@ _SET_ANEW = "set anew with each state, before it is read"
 _LATER = "if own >= left(flight.request):  # the attempt ends before this caller's time does"
 _SPARES = "it spares a timer that would not fire"
 _RANK = "RANK = {Mode.NONE: -1, Mode.OFF: 0, Mode.SHADOW: 1, Mode.SILENT: 2, Mode.CANARY: 3, Mode.ACTIVE: 4}"
+_EXACT = "no clock is met to the last bit"
+_SPACE = "it frees memory sooner"
 _STRUCT = "how it is kept, not what it says"
 EQUAL: dict[str, str] = {
+    "if isinstance(result, Exception) and left(flight.request) <= _OVER < left(request):  ·  Lt": _EXACT,
+    "del result  # else it and this frame hold each other, and all of the call, until a collection"
+    "  ·  left out": _SPACE,
     "_RESOLVED = -1  ·  2": _NAMES_ONLY,
     "self._generation = 0  ·  1": _NAMES_ONLY,
     "self._generation += 1  ·  2": _NAMES_ONLY,

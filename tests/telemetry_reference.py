@@ -8,6 +8,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry
 
 from wardgate.adapters.logs.events import Event
+from wardgate.adapters.prometheus.audit import AuditMeter
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
@@ -87,6 +88,7 @@ def _metrics() -> Iterator[str]:
     DurableMeter(meter)
     SpoolMeter(meter)
     SnapshotMeter(meter)
+    AuditMeter(meter)
     for registry in (meter.registry, WorkerMeter().registry):
         yield from _families(registry)
     yield ""

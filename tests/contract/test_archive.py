@@ -121,6 +121,7 @@ def test_the_digests_of_a_release_are_known(archive: SqlArchive) -> None:
     archive.purge(Kind.DECISIONS, FOREVER)
     assert archive.digests_of("kidney-failure", "1.0.0") == [decision().release_digest, "sha256:2", "sha256:3"]
     assert archive.digests_of("kidney-failure", "3.0.0") == []
+    assert archive.ever_decided("sha256:2") and not archive.ever_decided("sha256:9")
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,14 @@ def test_feedback_is_joined_to_what_its_client_was_shown(archive: SqlArchive) ->
     ]
     assert [entry for entry, _ in archive.feedback(START + 2, START + 3)] == [early]
     assert list(archive.feedback(0, FOREVER, service_id="another")) == []
+
+
+def test_feedback_is_joined_across_a_change_of_key(archive: SqlArchive) -> None:
+    """The card was recorded under the previous key, and is reported under the current one."""
+    after = report(0, card_key="card:00000002:x", earlier_keys=("card:00000001:x", card_key(card_uuid(0))))
+    archive.add_feedback([after])
+    archive.add_decisions([decision(0)])
+    assert list(archive.feedback(0, FOREVER)) == [(after, decision(0))]
 
 
 # --- opening --------------------------------------------------------------------------------------------------------

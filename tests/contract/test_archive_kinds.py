@@ -35,6 +35,30 @@ def test_a_batch_counts_once(archive: SqlArchive) -> None:
     assert [row.value for row in archive.outcomes_of(["p1", "p2"])] == [1.0, 0.0]
 
 
+def test_a_batch_that_comes_again_takes_no_correction_back(archive: SqlArchive) -> None:
+    """It may be a retry that nobody knows to have arrived. When it was loaded is said, and what was corrected since."""
+    first = [OutcomeRow(f"p{n}", "dialysis", 0.0, 6.0) for n in range(3)]
+    load(archive, "d1", *first)
+    load(archive, "d2", OutcomeRow("p0", "dialysis", 1.0, 4.0), first[1], received=START + 60)
+    again = load(archive, "d1", *first, received=START + 120)
+    assert (again.known, again.loaded, again.superseded) == (True, START, 1)
+    assert [row.value for row in archive.outcomes_of(["p0"])] == [1.0]
+    elsewhere = load(archive, "d1", *first, source="clinic")
+    assert (elsewhere.known, elsewhere.new) == (False, 3)
+
+
+def test_a_batch_is_known_under_its_earlier_digests(archive: SqlArchive) -> None:
+    """Digests are keyed, and a key may have been changed since."""
+    row = OutcomeRow("p1", "dialysis", 0.0, 6.0)
+    load(archive, "old", row)
+    load(archive, "d2", OutcomeRow("p1", "dialysis", 1.0, 4.0))
+    for earlier in (("old",), ()):
+        batch = OutcomeBatch("new", "registry", START + 9, earlier)
+        result = archive.add_outcomes([row], lambda batch=batch: batch)  # type: ignore[misc]
+        assert (result.known, result.superseded) == (True, 1)
+    assert [row.value for row in archive.outcomes_of(["p1"])] == [1.0]
+
+
 def test_a_correction_replaces(archive: SqlArchive) -> None:
     """Value or time, of the same subject, label, event and source; what is as it was stays."""
     rows = [OutcomeRow(f"p{n}", "dialysis", 0.0, 6.0) for n in range(4)]

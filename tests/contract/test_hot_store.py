@@ -18,7 +18,7 @@ from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.line import PREFIX
 from wardgate.adapters.redis.options import RedisHotOptions
 from wardgate.adapters.redis.seals import Seals
-from wardgate.domain.hot import HotEvent, StorePlace
+from wardgate.domain.hot import HotEvent, HotState, Refusal, StorePlace
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 from wardgate.gateway.ports import HotStore
@@ -33,7 +33,11 @@ class Told:
     """What a store has told of itself."""
 
     events: Counter[HotEvent] = field(default_factory=Counter)
-    news: list[bool] = field(default_factory=list)
+    states: list[HotState] = field(default_factory=list)
+
+    @property
+    def news(self) -> list[bool]:
+        return [state is HotState.UP for state in self.states]
 
     def __call__(self, event: HotEvent, count: int) -> None:
         self.events[event] += count
@@ -67,7 +71,7 @@ async def connected(
     place: StorePlace, options: RedisHotOptions = PATIENT, seals: Seals = SEALS, wait: bool = True
 ) -> AsyncIterator[tuple[RedisHotStore, Told, FakeClock]]:
     told, clock = Told(), FakeClock()
-    store = RedisHotStore(place, seals, clock.now, told, told.news.append, options)
+    store = RedisHotStore(place, seals, clock.now, told, told.states.append, options)
     task = asyncio.get_running_loop().create_task(store.run())
     try:
         if wait:
@@ -256,6 +260,67 @@ async def test_an_evicted_value_is_a_miss(redis: RedisServer) -> None:
         finally:
             redis.command("CONFIG", "SET", "maxmemory", "0")
         assert told.events[HotEvent.DROPPED] == 1 and told.events[HotEvent.DOWN] == 0
+
+
+@pytest.mark.parametrize(
+    ("ill", "well", "why"),
+    [
+        (
+            [("CONFIG", "SET", "maxmemory", "1mb"), ("CONFIG", "SET", "maxmemory-policy", "noeviction")],
+            [("CONFIG", "SET", "maxmemory", "0")],
+            Refusal.MEMORY,
+        ),
+        ([("ACL", "SETUSER", USER, "-set")], [("ACL", "SETUSER", USER, "+set")], Refusal.RIGHT),
+        ([("REPLICAOF", "127.0.0.1", "1")], [("REPLICAOF", "NO", "ONE")], Refusal.READ_ONLY),
+        (
+            [("CONFIG", "SET", "min-replicas-to-write", "1")],
+            [("CONFIG", "SET", "min-replicas-to-write", "0")],
+            Refusal.REPLICAS,
+        ),
+    ],
+    ids=["memory", "right", "replica", "replicas"],
+)
+async def test_a_redis_that_refuses_writes_is_not_up(
+    redis: RedisServer, ill: list[tuple[str, ...]], well: list[tuple[str, ...]], why: Refusal
+) -> None:
+    """It is said why, at the first write or before anybody writes; what it has, it gives; and it is up again by itself
+    when it takes writes again, also where nobody writes."""
+    async with connected(redis.place) as (store, told, _):
+        store.write(b"a", b"1", 60)
+        await written(store)
+        assert store.state is HotState.UP and store.refusal is None
+        try:
+            for command in ill:
+                assert redis.command(*command).startswith(b"+OK")
+            store.write(b"b", b"1", 60)
+            await until(lambda: store.state is HotState.REFUSES_WRITES)
+            assert store.refusal is why and told.events[HotEvent.REFUSED] == 1
+            assert await store.read([b"a"]) == [b"1"]
+            assert await store.claim(b"c", 60) is None and told.events[HotEvent.REFUSED] == 2
+            async with connected(redis.place) as (another, _, _):
+                await until(lambda: another.state is HotState.REFUSES_WRITES)
+        finally:
+            for command in well:
+                redis.command(*command)
+        await until(lambda: store.state is HotState.UP)
+        assert told.states == [HotState.UP, HotState.REFUSES_WRITES, HotState.UP]
+
+
+@pytest.mark.parametrize("change", ["password", "read", "off"])
+async def test_a_redis_that_lets_nobody_in_is_not_only_down(redis: RedisServer, change: str) -> None:
+    """A wrong password, a user who may not read, one who is switched off: somebody has to mend it."""
+    place = replace(redis.place, password="wrong") if change == "password" else redis.place
+    ill = {"password": ("PING",), "read": ("ACL", "SETUSER", USER, "-mget"), "off": ("ACL", "SETUSER", USER, "off")}
+    redis.command(*ill[change])
+    try:
+        async with connected(place, wait=False) as (store, told, _):
+            await until(lambda: store.state is HotState.NO_ACCESS)
+            assert told.states == [HotState.NO_ACCESS] and await store.read([b"a"]) is None
+            if change != "password":
+                redis.command("ACL", "SETUSER", USER, "on", "+mget")
+                await until(lambda: store.state is HotState.UP)
+    finally:
+        redis.command("ACL", "SETUSER", USER, "on", "+mget")
 
 
 async def test_what_somebody_else_wrote_is_a_miss(redis: RedisServer) -> None:

@@ -21,12 +21,15 @@ from tests.fakes.config_tree import sound_config
 from tests.fakes.gateway_process import ended, start_gateway
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
+from tests.fakes.postgres_server import PASSWORD as DB_PASSWORD
+from tests.fakes.postgres_server import USER as DB_USER
+from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.processes import free_port
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from tests.fakes.served import PATH, post
 from wardgate.bootstrap.control import ControlStores, control_stores
 from wardgate.control.ports import Change
-from wardgate.domain.durable import SqlitePlace
+from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
@@ -34,7 +37,8 @@ from wardgate.settings import Secrets
 
 SERVICE, KEY, LEASE = "kidney-failure", "k" * 32, 3.0
 PROOF = settings.default is settings.get_profile("proof")
-FLIPS, RATE = (1000, 200) if PROOF else (15, 60)
+RATE = 200 if PROOF else 60
+"""Calls a second."""
 
 
 @dataclass
@@ -126,17 +130,26 @@ def redis() -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def ward(folder: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, number: int) -> AsyncIterator[Ward]:
+async def ward(
+    folder: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer | None = None
+) -> AsyncIterator[Ward]:
+    """Four replicas; without `postgres`, the durable store is one SQLite file."""
     monkeypatch.setenv("TEST_PSEUDONYM_KEY", KEY)
-    durable = folder / "decided.db"
-    secrets = Secrets(folder, (KEY.encode(),), redis.place, SqlitePlace(str(durable)))
+    if postgres is None:
+        place: DurablePlace = SqlitePlace(str(folder / "decided.db"))
+        durable = f"sqlite:///{folder}/decided.db"
+    else:
+        name = postgres.database()
+        place = postgres.place(name)
+        durable = f"postgresql://{DB_USER}:{DB_PASSWORD}@127.0.0.1:{postgres.port}/{name}?sslmode=disable"
+    secrets = Secrets(folder, (KEY.encode(),), redis.place, place)
     stores = control_stores(secrets, KeyRing(secrets.pseudonym))
     assert stores is not None
     async with oip_server() as server:
         here = Ward(folder, redis, stores)
         try:
-            for place in range(number):
-                here.replicas.append(_started(folder / str(place), server, redis, durable))
+            for number in range(4):
+                here.replicas.append(_started(folder / str(number), server, redis, durable))
             await asyncio.gather(*[_up(replica) for replica in here.replicas])
             yield here
         finally:
@@ -146,7 +159,7 @@ async def ward(folder: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
             stores.close()
 
 
-def _started(folder: Path, server: OipServer, redis: RedisServer, durable: Path) -> Replica:
+def _started(folder: Path, server: OipServer, redis: RedisServer, durable: str) -> Replica:
     port, admin = free_port(), free_port()
     hot = f"redis://{USER}:{PASSWORD}@127.0.0.1:{redis.port}/0"
     config = sound_config(
@@ -157,7 +170,7 @@ def _started(folder: Path, server: OipServer, redis: RedisServer, durable: Path)
             ("port: 8081", f"port: {admin}"),
             (
                 "insecure_demo",
-                f'stores: {{hot: "{hot}", durable: "sqlite:///{durable}"}}\nsnapshot: {{lease: {LEASE:.0f}s}}\n'
+                f'stores: {{hot: "{hot}", durable: "{durable}"}}\nsnapshot: {{lease: {LEASE:.0f}s}}\n'
                 "pseudonym_key: {env: TEST_PSEUDONYM_KEY}\ninsecure_demo",
             ),
         ],
@@ -181,8 +194,8 @@ async def _up(replica: Replica) -> None:
 async def test_what_is_decided_reaches_every_replica(
     tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with ward(tmp_path, redis, monkeypatch, 4) as here:
-        await _flips(here)
+    async with ward(tmp_path, redis, monkeypatch) as here:
+        assert await _flips(here, 100 if PROOF else 15) < 2.0
         await _under_load(here)
         await _one_is_stopped(here)
         await _without_redis(here)
@@ -190,21 +203,39 @@ async def test_what_is_decided_reaches_every_replica(
         await _put_back(here)
 
 
-async def _flips(here: Ward) -> None:
-    """From the decision to the last replica's first answer by it."""
-    took = []
-    for flip in range(FLIPS):
+@pytest.mark.skipif(not PROOF, reason="the full figure: make proof")
+async def test_the_full_figure_on_postgresql(
+    tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As several machines would have it (one SQLite file lets one process write at a time, so a decision waits for
+    those who acknowledge the one before). A machine that is busy besides is measured with them."""
+    with PostgresServer() as postgres:
+        async with ward(tmp_path, redis, monkeypatch, postgres) as here:
+            assert await _flips(here, 1000) < 0.25
+            await _under_load(here)
+
+
+async def _flips(here: Ward, number: int) -> float:
+    """From the decision to the last replica's first answer by it; the p99."""
+    took, deciding = [], []
+    for flip in range(number):
         began = time.monotonic()
         await asyncio.to_thread(here.decide, Mode.ACTIVE if flip % 2 else Mode.SILENT)
+        deciding.append(time.monotonic() - began)
         await here.all_show(bool(flip % 2))
         took.append(time.monotonic() - began)
-    if FLIPS % 2:
+    if number % 2:
         await asyncio.to_thread(here.decide, Mode.ACTIVE)
         await here.all_show(True)
-    took.sort()
-    p99 = took[int(len(took) * 0.99)]
-    print(f"flip to visible effect on 4 replicas, {FLIPS} flips: p50 {took[len(took) // 2]:.3f} s, p99 {p99:.3f} s")
-    assert p99 < (0.25 if PROOF else 2.0)
+    (p50, p99), (p50_alone, p99_alone) = _middle_and_end(took), _middle_and_end(deciding)
+    print(f"flip to visible effect on 4 replicas, {number} flips: p50 {p50:.3f} s, p99 {p99:.3f} s")
+    print(f"of that until it stands in both stores: p50 {p50_alone:.3f} s, p99 {p99_alone:.3f} s")
+    return p99
+
+
+def _middle_and_end(seconds: list[float]) -> tuple[float, float]:
+    ordered = sorted(seconds)
+    return ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
 
 
 async def _under_load(here: Ward) -> None:

@@ -149,7 +149,7 @@ def test_from_the_call_to_what_became_of_the_patient(site: Site) -> None:
     rows.write_text(f"patient,label,value,time\nadvanced-05,kidney_failure,1,{_after(days=40)}\n")
     load = ("outcomes", "load", str(rows), "--fhir-server", site.urls["fhir"])
     assert "1 new" in site.told(*load)
-    assert "was loaded before" in site.told(*load)
+    assert "already loaded on" in site.told(*load)
 
     story = site.story(call["request"]["hookInstance"], lambda story: bool(story.reports))
     (reported,) = story.reports

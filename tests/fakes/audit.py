@@ -7,15 +7,17 @@ from uuid import UUID
 
 import msgspec
 
-from wardgate.adapters.spool.pending import PendingFolder
+from wardgate.adapters.files.pending import PendingFolder, PendingOptions
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.control.audit import AuditStore, AuditTrail, AuditUnavailable, Happened, Remark, Wanted
-from wardgate.domain.audit import START, Action, AuditEvent, Link, SealedEntry, body_of, moment, seal
+from wardgate.domain.audit import START, Action, AuditEvent, Kept, Link, SealedEntry, body_of, moment, seal
 from wardgate.domain.durable import SqlitePlace
 
 NOW = 1_790_000_000.0
+MOST = 1010
+"""Deeds that a ground's spool takes."""
 
 
 def event(number: int, **changes: object) -> AuditEvent:
@@ -97,14 +99,16 @@ class AuditGround:
     def __init__(self, folder: Path, store: AuditStore | None = None) -> None:
         self.path, self.spool = folder / "wardgate.db", folder / "audit"
         ids = count(1)
+        self.told: list[Kept] = []
         self.store = store or SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
         self.tokens = SqlTokenStore(Sqlite(SqlitePlace(str(self.path))))
         self.trail = AuditTrail(
             self.store,
-            PendingFolder(self.spool),
+            PendingFolder(self.spool, PendingOptions(most=MOST)),
             lambda: 1_790_000_000.5,
             lambda: str(UUID(int=next(ids))),
             lambda: b"s" * 32,
+            self.told.append,
         )
 
     def close(self) -> None:

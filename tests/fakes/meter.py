@@ -17,6 +17,7 @@ class FakeMeter:
     reused: list[float] = field(default_factory=list)
     marked: list[tuple[str, str]] = field(default_factory=list)
     feedback: list[tuple[str, str, str]] = field(default_factory=list)
+    untimed: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     adjusted: list[tuple[str, str]] = field(default_factory=list)
     late: list[tuple[str, str]] = field(default_factory=list)
@@ -52,6 +53,9 @@ class FakeMeter:
 
     def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
         self.feedback.append((service_id, outcome, override))
+
+    def feedback_untimed(self, service_id: str) -> None:
+        self.untimed += 1
 
     def resource_dropped(self, cause: str, count: int) -> None:
         self.dropped[cause] = self.dropped.get(cause, 0) + count

@@ -16,7 +16,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 SERVICE = "kidney-failure"
 SITES, UNITS, ROLES, HOOKS = ("north", "south"), ("ward_7",), ("practitioner",), ("patient-view", "order-sign")
 PEOPLE = ("user:1", "user:2")
-TIMES = (100.0, 200.0, 300.0)
+TIMES = (100.0, 200.0)
 MODES: list[Mode] = [mode for mode in Mode if mode is not Mode.NONE]
 
 

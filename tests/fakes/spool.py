@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from wardgate.adapters.spool.drainer import Drainer, DrainerOptions, Takes
+from wardgate.adapters.spool.delivery import Takes
+from wardgate.adapters.spool.drainer import Drainer, DrainerOptions
+from wardgate.adapters.spool.flusher import Sync
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, entries
 from wardgate.adapters.spool.reader import SpoolReader
@@ -51,20 +53,32 @@ class Spooled:
         worker: int = 0,
         draining: DrainerOptions = QUICK,
         running: bool = True,
+        sync: Sync = os.fdatasync,
     ) -> None:
         self.events: Counter[SpoolEvent] = Counter()
         self.faults: list[BaseException] = []
         self.waits: list[float] = []
+        self.unread: list[tuple[int, OSError, bool]] = []
         self.folder = SpoolFolder(root, worker)
         self.adopted = self.folder.adopt()
         tell = teller(asyncio.get_running_loop(), self.waits.append, time.monotonic)
-        self.writer = SpoolWriter(self.folder, tell, options, opened)
+        self.writer = SpoolWriter(
+            self.folder, tell, options, opened, told=self._told, fault=self.faults.append, sync=sync
+        )
         self.sink = SpoolSink(self.writer, self._told, time.monotonic)
         self.reader = SpoolReader(self.folder, self.writer.end)
         self.drainer = None
         if archive is not None:
             self.drainer = Drainer(
-                self.folder, self.reader, self.writer.removed, archive, self._told, self.faults.append, draining
+                self.folder,
+                self.reader,
+                self.writer.removed,
+                archive,
+                self._told,
+                self.faults.append,
+                draining,
+                unreadable=lambda *told: self.unread.append(told),
+                leave=self.writer.leave,
             )
         if running:
             self.start()
@@ -92,8 +106,9 @@ async def spooled(
     opened: Open = create,
     worker: int = 0,
     draining: DrainerOptions = QUICK,
+    sync: Sync = os.fdatasync,
 ) -> AsyncIterator[Spooled]:
-    spool = Spooled(root, archive, options, opened, worker, draining)
+    spool = Spooled(root, archive, options, opened, worker, draining, sync=sync)
     try:
         yield spool
     finally:

@@ -27,7 +27,6 @@ from wardgate.bootstrap.audit import release_store_of
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.editions import Editions
 from wardgate.cli.configured import read
-from wardgate.control.beginning import digest_of_file
 from wardgate.control.ports import Change, ReleaseEntry
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
@@ -77,16 +76,15 @@ class Site:
         return content.digest
 
     def decide(self, champion: str, mode: Mode = Mode.ACTIVE) -> None:
-        """As the control plane does, once the gates have passed; with what the files say of the rollout put aside."""
+        """As the control plane does, once the gates have passed; what the files say of the rollout by now is put aside,
+        since an edit that shows less would be taken up at the next start."""
         configured = read(self.config)
-        secrets, begins = configured.secrets, configured.catalog.rollouts[SERVICE]
+        secrets, file = configured.secrets, configured.catalog.rollouts[SERVICE].file
         stores = control_stores(secrets, KeyRing(secrets.pseudonym))
         assert stores is not None
 
         def make(before: Snapshot) -> Snapshot:
-            rollout = msgspec.structs.replace(
-                before.rollouts[SERVICE], champion=champion, mode=mode, file=digest_of_file(begins)
-            )
+            rollout = msgspec.structs.replace(before.rollouts[SERVICE], champion=champion, mode=mode, file=file)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, SERVICE: rollout})
 
         stores.change(make, Change(1.0, "os:ada", "rollout.change", SERVICE))

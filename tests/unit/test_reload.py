@@ -249,3 +249,24 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
         assert sizes[1] - sizes[0] < 50_000, sizes
         assert len(here.gateway._models._proving) == 1
         assert len(here.gateway._client._prepared) <= 2
+
+
+async def test_nobody_waits_for_a_model_that_has_no_place(tmp_path: Path) -> None:
+    """The one place of the gateway is taken by the call that has the one place of the model: the next is 503 within a
+    few turns of the loop, and so by what its own model says. Where the model has two, it waits."""
+    limits = ("insecure_demo", "limits: {concurrency: 1, queue: 8}\ninsecure_demo")
+    async with site(tmp_path) as here:
+        for places, ended in (1, True), (2, False):
+            here.edit(wardgate=limits, release=("timeout: 2s", f"timeout: 2s\n  concurrency: {places}"))
+            assert await here.gateway.reload() == ()
+            here.server.hold.clear()
+            async with asyncio.TaskGroup() as calls:
+                first = calls.create_task(here.call())
+                (policies,) = here.gateway._models._policies.values()
+                await until(lambda policies=policies: policies.bulkhead.in_use == 1)  # type: ignore[misc]
+                second = calls.create_task(here.call())
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert second.done() is ended
+                here.server.hold.set()
+            assert (first.result().status, second.result().status) == (200, 503 if ended else 200)

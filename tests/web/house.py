@@ -92,6 +92,7 @@ class House:
     gate: Gate = field(default_factory=Gate)
     meter: FakeMeter = field(default_factory=FakeMeter)
     clock: FakeClock = field(default_factory=FakeClock)
+    in_vain: Callable[[ServicePlan, int], bool] = lambda plan, coming: False
     calls: list[HookCall] = field(default_factory=list)
     reports: list[Feedback] = field(default_factory=list)
 
@@ -119,6 +120,7 @@ class House:
             faults=self.meter,
             ready=lambda: self.ready,
             options=self.options,
+            in_vain=lambda plan, coming: self.in_vain(plan, coming),
         )
 
 

@@ -117,6 +117,35 @@ async def test_low_tiers_are_shed_first() -> None:
     assert [call.plan.id for call in house.calls] == ["sepsis", "kidney-failure"]
 
 
+async def test_nobody_waits_for_a_model_that_has_no_place() -> None:
+    """While a place is free the answer is made all the same; where it would have to wait, it is 503 at once, at the
+    door as well. Those that wait already count, and feedback needs no model."""
+    house = busy(2, 8)
+    full, asked = False, list[int]()
+
+    def in_vain(plan: ServicePlan, coming: int) -> bool:
+        asked.append(coming)
+        return full
+
+    house.in_vain = in_vain
+    edge = house.edge()
+    async with asyncio.TaskGroup() as group:
+        first = await begun(group, high(edge))
+        full = True
+        second = await begun(group, high(edge))
+        assert (await high(edge)).status == 503
+        assert edge.turn_away(b"POST", PATH.encode(), [])
+        assert edge.turn_away(b"POST", f"{PATH}/feedback".encode(), []) is None
+        full = False
+        assert edge.turn_away(b"POST", PATH.encode(), []) is None
+        waiting = [await begun(group, high(edge)) for _ in range(4)]
+        asked.clear()
+        assert edge.turn_away(b"POST", PATH.encode(), []) is None
+        assert asked == [2], "more are not inside at a time, so more cannot meet at the model"
+        house.leave.set()
+    assert [task.result().status for task in (first, second, *waiting)] == [200] * 6
+
+
 async def test_feedback_is_shed_before_every_call() -> None:
     """It can come later as well; counted as refused feedback."""
     house = busy(1, 0)

@@ -7,13 +7,18 @@ import msgspec
 import pytest
 
 from tests.fakes.asgi import JSON, Reply, ask
+from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hot import RING
+from tests.fakes.meter import FakeMeter
+from tests.fakes.records import FakeFeedbackSink
 from tests.web.house import ORIGIN, PATH, House
 from wardgate.adapters.spool.frames import LARGEST
 from wardgate.domain import record_names
-from wardgate.domain.feedback import FeedbackEntry, OfferedReasons
+from wardgate.domain.feedback import Feedback, FeedbackEntry, FeedbackOutcome, OfferedReasons
+from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.record_names import RecordNames
+from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.web.edge import EdgeOptions
 
 CARD = "9368d37b-283f-44a0-93ea-547cebab93ed"
@@ -190,6 +195,36 @@ async def test_late_and_empty_reports_are_no_errors() -> None:
     """A year late, and nothing at all: both are taken."""
     assert len((await taken(element(outcomeTimestamp="2025-11-21T09:00:00Z"))).feedback.newest(9)) == 1
     assert (await taken()).meter.feedback == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("0001-01-01", False),
+        ("1951-03-27", False),
+        ("2026-10-20T09:00:00Z", False),
+        ("2026-10-22T09:00:00Z", True),
+        ("2026-11-21T09:04:00Z", True),
+        ("2026-11-21T09:06:00Z", False),
+        ("9999-12-31", False),
+    ],
+)
+async def test_a_time_at_which_nobody_can_have_acted_is_not_kept(sent: str, kept: bool) -> None:
+    """It may be any date of a patient's (law 4); the report counts, and that it had none is counted."""
+    gateway = await taken(element(outcomeTimestamp=sent))
+    (entry,) = gateway.feedback.newest(2)
+    assert (entry.outcome, entry.at is not None, gateway.meter.untimed) == ("overridden", kept, int(not kept))
+    assert gateway.meter.feedback == [("kidney-failure", "overridden", "none")]
+
+
+async def test_a_card_of_before_a_change_of_key_is_named_by_both() -> None:
+    """Its record has the name under the previous key."""
+    old, new = b"an old secret of thirty-two bytes", b"a newer secret of thirty-two bytes"
+    before, sink = RecordNames(KeyRing([old])), FakeFeedbackSink()
+    desk = FeedbackDesk(sink, RecordNames(KeyRing([new, old])), FakeClock(), FakeMeter())
+    await desk.take([Feedback("kidney-failure", "ehr", CARD, FeedbackOutcome.ACCEPTED, 1.0)])
+    (entry,) = sink.newest(2)
+    assert entry.earlier_keys == (before.of(record_names.card(CARD)),) and entry.card_key not in entry.earlier_keys
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
 from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchorKey
 from wardgate.adapters.files.anchors import write_anchor
+from wardgate.adapters.files.pending import PendingFolder
 from wardgate.adapters.logs.events import EventLog
-from wardgate.adapters.spool.pending import PendingFolder
+from wardgate.adapters.prometheus.audit import AuditMeter
+from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
@@ -21,6 +24,7 @@ from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.tokens import TokenBook, TokenDesk
 from wardgate.domain.admin_tokens import SECRET_BYTES
+from wardgate.domain.audit import Kept
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
@@ -56,9 +60,9 @@ def database_of(place: DurablePlace) -> Database:
     return Postgres(place, PostgresOptions(connections=_CONNECTIONS))
 
 
-def audit_trail(secrets: Secrets, store: SqlAuditStore) -> AuditTrail:
+def audit_trail(secrets: Secrets, store: SqlAuditStore, told: Callable[[Kept], None] = lambda kept: None) -> AuditTrail:
     pending = PendingFolder(secrets.spool / _FOLDER)
-    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES))
+    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES), told)
 
 
 def signer_of(secrets: Secrets) -> AnchorSigner | None:
@@ -143,10 +147,20 @@ class AuditKeeper:
             self._log.event("audit_chain", state="up" if up else "down")
 
 
-def audit_keeper(secrets: Secrets, anchoring: Anchoring | None, clock: Clock, log: EventLog) -> AuditKeeper | None:
+def audit_keeper(
+    secrets: Secrets, anchoring: Anchoring | None, clock: Clock, log: EventLog, meter: Instruments
+) -> AuditKeeper | None:
     """None: there is no durable store. Raises StoreRefused."""
     if secrets.durable is None:
         return None
-    trail, every = audit_trail(secrets, audit_store_of(secrets.durable)), 0.0 if anchoring is None else anchoring.every
-    tokens = token_store_of(secrets.durable)
+    figures = AuditMeter(meter)
+
+    def told(kept: Kept) -> None:
+        figures.kept(kept)
+        if kept is Kept.LOST:
+            log.event("audit_lost")
+
+    trail = audit_trail(secrets, audit_store_of(secrets.durable), told)
+    figures.watch(trail.room)
+    tokens, every = token_store_of(secrets.durable), 0.0 if anchoring is None else anchoring.every
     return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)

@@ -28,6 +28,7 @@ from wardgate.domain.rollout.previews import with_previews
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
+from wardgate.gateway.ports import FaultLog
 from wardgate.gateway.visibility import Visibility
 
 _FIRST = 5.0
@@ -35,15 +36,9 @@ _FIRST = 5.0
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-Kept = Callable[[], Mapping[str, frozenset[str]]]
-"""By service, the digests of releases that can answer although no file gives them. May block, and raise
-StoreUnavailable."""
-
-
-def files_of(configured: Configured, names: RecordNames, kept: Kept) -> Files:
-    rollouts, also = rollouts_of(configured, names), kept()
-    known = {name: there | also.get(name, frozenset()) for name, there in known_releases(configured.catalog).items()}
-    return Files(rollouts, known, configured.settings.insecure_demo)
+def files_of(configured: Configured, names: RecordNames) -> Files:
+    rollouts = rollouts_of(configured, names)
+    return Files(rollouts, known_releases(configured.catalog), configured.settings.insecure_demo)
 
 
 def rollouts_of(configured: Configured, names: RecordNames) -> Mapping[str, Rollout]:
@@ -73,16 +68,15 @@ class Decided:
         configured: Callable[[], Configured],
         log: EventLog,
         meter: SnapshotMeter | None,
-        fault: Callable[[str, BaseException], None],
+        faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
-        kept: Kept,
     ) -> None:
-        self._stores, self._configured, self._log, self._names, self._kept = stores, configured, log, names, kept
+        self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
-        self._told = _Told(log, meter, fault)
+        self._told = _Told(log, meter, faults)
         local = replica = files = None
         if place is not None:
             replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
@@ -117,7 +111,7 @@ class Decided:
     async def take_up(self, configured: Configured) -> KeptSnapshot | None:
         """What its files say, before it answers; None: nothing new, or only once the store is back."""
         try:
-            return await asyncio.to_thread(lambda: self.refresher.take_up(self._files(lambda: configured)))
+            return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
         except StoreUnavailable:
             return None
 
@@ -131,7 +125,7 @@ class Decided:
         newest = self.visibility.newest
         if newest is None:
             return None
-        after = beginning(newest, files_of(configured, self._names, self._kept), str).snapshot
+        after = beginning(newest, files_of(configured, self._names), str).snapshot
         return (after or newest).rollouts
 
     def files_changed(self, taken_up: KeptSnapshot | None) -> None:
@@ -186,7 +180,7 @@ class Decided:
             return
 
     def _files(self, configured: Callable[[], Configured]) -> Files:
-        return files_of(configured(), self._names, self._kept)
+        return files_of(configured(), self._names)
 
     def _stands(self, one: Replica) -> Replica:
         configured = self._configured()
@@ -208,9 +202,9 @@ def _isolation(circuit: tuple[str, str], away: bool) -> Change:
 class _Told:
     """The log and the meter, from the refresher's threads."""
 
-    def __init__(self, log: EventLog, meter: SnapshotMeter | None, fault: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, log: EventLog, meter: SnapshotMeter | None, faults: FaultLog) -> None:
         """Without a meter, the replicas of this process's children say what they hear and show."""
-        self._log, self._meter, self._fault = log, meter, fault
+        self._log, self._meter, self._faults = log, meter, faults
         self._hidden: Hidden | None = Hidden.STARTING
         self._epoch = 0
         self.waiting: tuple[str, ...] = ()
@@ -251,7 +245,7 @@ class _Told:
                 self._log.event("rollout_file", service_id=service, standing=standing)
 
     def fault(self, error: BaseException) -> None:
-        self._fault("rollout", error)
+        self._faults.fault("rollout", error)
 
 
 def _replica_id(folder: Path) -> str:

@@ -6,7 +6,7 @@ needs no store for that.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.files.content import ContentRefused, compile_content
@@ -14,7 +14,7 @@ from wardgate.adapters.files.digest import digest_of
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.bootstrap.configured import Configured
-from wardgate.control.ports import ReleaseEntry, ReleaseStore, StoreUnavailable
+from wardgate.control.ports import ReleaseEntry, StoreUnavailable
 from wardgate.control.releases import changed_files
 from wardgate.domain.documents import Document
 from wardgate.domain.editions import Lack, Pending, assemble, pending, wanted
@@ -44,7 +44,7 @@ class Fitted:
 
 
 class Editions:
-    """Blocking: for threads, one at a time; `kept` for all. What `kept` and `edited` say is as of the last look."""
+    """Blocking: for threads, one at a time. What `edited` says is as of the last look at the store."""
 
     def __init__(self, store: SqlReleaseStore, log: EventLog) -> None:
         self._store, self._log = store, log
@@ -56,15 +56,6 @@ class Editions:
 
     def close(self) -> None:
         self._store.close()
-
-    @property
-    def kept(self) -> Mapping[str, frozenset[str]]:
-        """By service, the digests that can answer although no file gives them."""
-        found = _by_service(self._entries)
-        for digest, catalog in list(self._given.items()):
-            for service in catalog.services:
-                found.setdefault(service, set()).add(digest)
-        return {service: frozenset(digests) for service, digests in found.items()}
 
     def look(self) -> bool:
         """Whether the store said what it keeps."""
@@ -133,18 +124,6 @@ class Editions:
         for finding in sorted(findings - self._told, key=lambda finding: finding.key):
             self._log.finding("warning" if finding.warning else "error", finding)
         self._told = findings
-
-
-def kept_in(store: ReleaseStore) -> Callable[[], Mapping[str, frozenset[str]]]:
-    """`Editions.kept` for a process that answers no calls. Blocking; raises StoreUnavailable."""
-    return lambda: {service: frozenset(digests) for service, digests in _by_service(store.entries()).items()}
-
-
-def _by_service(entries: Iterable[ReleaseEntry]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for entry in entries:
-        found.setdefault(entry.service, set()).add(entry.digest)
-    return found
 
 
 def _of_lack(lack: Lack) -> Finding:

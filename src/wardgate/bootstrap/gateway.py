@@ -55,6 +55,7 @@ from wardgate.gateway.feedback import FeedbackDesk
 from wardgate.gateway.gather import Gatherer
 from wardgate.gateway.generations import FileSnapshots, GenerationSnapshots
 from wardgate.gateway.hook_flow import HookFlow
+from wardgate.gateway.in_vain import in_vain
 from wardgate.gateway.notices import Notices
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.recording import Recorder
@@ -124,7 +125,7 @@ class Gateway:
         self._records = None if archive is None else desk_of(archive, self._names, lambda: self._now.configured)
         # of several workers, the parent has the admin listener, and so the chain
         secrets = configured.secrets
-        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log)
+        self._audit = None if worker else audit_keeper(secrets, settings.anchoring, self._clock, log, self._meter)
         self._spool = Spool(
             configured.secrets.spool,
             worker,
@@ -133,6 +134,7 @@ class Gateway:
             SpoolMeter(self._meter),
             archive,
             lambda error: self._faults.fault("spool", error),
+            log,
         )
         self._editions: Editions | None = None
         if configured.secrets.durable is not None:
@@ -148,10 +150,9 @@ class Gateway:
                 lambda: self._now.configured,
                 log,
                 SnapshotMeter(self._meter),
-                self._faults.fault,
+                self._faults,
                 self._names,
                 self._obey,
-                lambda: {} if self._editions is None else self._editions.kept,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
@@ -316,8 +317,6 @@ class Gateway:
         """Raises StoreRefused."""
         if self._durable is not None:
             await self._durable.begin()
-        if self._editions is not None:
-            await asyncio.to_thread(self._editions.look)
         if self._decided is not None:
             await self._decided.begin()
         await self.fit()
@@ -565,6 +564,7 @@ class Gateway:
                 origin=settings.origin,
             ),
             tracing=tracing,
+            in_vain=lambda plan, coming: in_vain(plan, snapshots.current(), models, coming),
         )
         return Generation(fitted, snapshots, models, shadow, edge)
 

@@ -74,6 +74,7 @@ class Models:
             meter,
             told=_proof_news(release, meter, self._log),
             isolated=lambda: policies.isolated,
+            room=lambda: policies.bulkhead.room,
         )
         self._policies[model] = policies
         self._shows[model] = partial(_show, release, model, policies, meter)

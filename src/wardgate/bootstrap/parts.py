@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wardgate import __version__
@@ -16,7 +17,7 @@ from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.attributes import ResourceAttributes
 from wardgate.domain.findings import Finding
-from wardgate.domain.hot import StorePlace
+from wardgate.domain.hot import HotState, StorePlace
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Pseudonyms, Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.hot import HotCache
@@ -39,13 +40,9 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
 
-def sleepless() -> float:
-    """Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a
-    machine that wakes up has not heard of."""
-    return time.clock_gettime(_SLEEPLESS)
-
-
-_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+sleepless: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a machine
+that wakes up has not heard of."""
 
 
 class DecisionIds:
@@ -138,12 +135,19 @@ def hot_store(
     from wardgate.adapters.redis.hot import RedisHotStore  # only where it is used: a third of a second to import
     from wardgate.adapters.redis.seals import Seals
 
-    def news(up: bool) -> None:
-        meter.hot_up(up)
-        log.event("hot_store", state="up" if up else "down")
+    def news(state: HotState) -> None:
+        meter.hot_up(state is HotState.UP)
+        if state is HotState.REFUSES_WRITES and store.refusal is not None:
+            log.event("hot_store", state=state.value, cause=store.refusal.value)
+        else:
+            log.event("hot_store", state=state.value)
+
+    def health() -> Mapping[str, str]:
+        why = {"reason": store.refusal.value} if store.refusal is not None else {}
+        return {"kind": "redis", "state": store.state.value, **why}
 
     store = RedisHotStore(place, Seals(ring.keys(Purpose.STORE)), clock.now, meter.hot_event, news)
-    return Hot(store, store.run, lambda: {"kind": "redis", "state": "up" if store.up else "down"})
+    return Hot(store, store.run, health)
 
 
 def certificates_of(secrets: Secrets) -> tuple[Certificates | None, Certificates | None]:

@@ -1,15 +1,18 @@
 """The spool with what belongs to it: its folder, its threads, what health and metrics say of it."""
 
 import asyncio
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.spool import SpoolMeter
-from wardgate.adapters.spool.drainer import Drainer
+from wardgate.adapters.spool.drainer import Drainer, Unread
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.reader import SpoolReader
 from wardgate.adapters.spool.sink import SpoolSink, teller
 from wardgate.adapters.spool.writer import SpoolOptions, SpoolWriter
+from wardgate.domain.attributes import class_of
 from wardgate.domain.spool import SpoolState
 from wardgate.records.archive import Archive
 
@@ -26,18 +29,29 @@ class Spool:
         meter: SpoolMeter,
         archive: Archive | None,
         fault: Callable[[BaseException], None],
+        log: EventLog,
     ) -> None:
         """Raises SpoolUnusable. Without an archive, records stay on the spool."""
         self._folder = SpoolFolder(root, worker)
         self._folder.adopt()
         tell = teller(asyncio.get_running_loop(), meter.waited, monotonic)
-        self._writer = SpoolWriter(self._folder, tell, SpoolOptions(limit=limit), monotonic=monotonic)
+        self._writer = SpoolWriter(
+            self._folder, tell, SpoolOptions(limit=limit), monotonic=monotonic, told=meter.event, fault=fault
+        )
         self.sink = SpoolSink(self._writer, meter.event, monotonic)
         self._drainer: Drainer | None = None
         if archive is not None:
             reader = SpoolReader(self._folder, self._writer.end)
             self._drainer = Drainer(
-                self._folder, reader, self._writer.removed, archive, meter.event, fault, monotonic=monotonic
+                self._folder,
+                reader,
+                self._writer.removed,
+                archive,
+                meter.event,
+                fault,
+                monotonic=monotonic,
+                unreadable=unread_told_to(log),
+                leave=self._writer.leave,
             )
         meter.watch(
             lambda: self._writer.state,
@@ -69,6 +83,8 @@ class Spool:
         if self._drainer is not None:
             told["store"] = "up" if self._drainer.up else "down"
             told["undelivered_seconds"] = f"{self._undelivered():.0f}"
+            told["reading"] = "up" if self._drainer.reads else "down"
+            told["unreadable_segments"] = str(self._drainer.unreadable_segments)
         return told
 
     async def close(self) -> bool:
@@ -84,3 +100,12 @@ class Spool:
 
     def _undelivered(self) -> float:
         return 0.0 if self._drainer is None else self._drainer.behind()
+
+
+def unread_told_to(log: EventLog) -> Unread:
+    def told(number: int, error: OSError, aside: bool) -> None:
+        name = errno.errorcode.get(error.errno or 0, "EIO")
+        state = "set_aside" if aside else "unreadable"
+        log.event("spool_segment", segment=number, state=state, error_class=class_of(error), errno=name)
+
+    return told

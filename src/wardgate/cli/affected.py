@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from wardgate.adapters.files.whole import whole_file
 from wardgate.cli.admin import CannotAsk
-from wardgate.cli.private_files import private_file
 from wardgate.cli.records import reached
 from wardgate.records import tables
 from wardgate.records.archive import AffectedRow
@@ -41,7 +41,7 @@ def run(
         if csv is None:
             _list(list(islice(rows, _ON_SCREEN)), summary.decisions)
         else:
-            with private_file(csv) as file:
+            with whole_file(csv) as file:
                 file.writelines(tables.csv_of(rows))
             print(f"\nAll of them: {csv} (0600)")
     except CannotAsk as error:

@@ -1,6 +1,7 @@
 """Arguments to commands."""
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
                     out=tuple(options.out),
                 )
             )
-        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "reidentify":
+        case "trace" | "affected" | "export" | "outcomes" | "replay" | "purge" | "records" | "reidentify":
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)
@@ -374,14 +375,14 @@ def _seconds(text: str) -> float:
 
 
 def _above_zero(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"write a number above 0, not {text}")
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"write a whole number from 1 on, not {text}")

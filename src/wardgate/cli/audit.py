@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unproven_anchor
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
+from wardgate.adapters.files.whole import whole_file
 from wardgate.cli.check import examine, show_findings
 from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
-from wardgate.cli.private_files import private_file
 from wardgate.control.audit import AuditUnavailable, Remark, Wanted
 from wardgate.domain.audit import Action, Anchor, Deed, Fault, Found, SealedEntry, Verdict, Verifier, body_of, moment
 from wardgate.domain.errors import ConfigurationError
@@ -69,7 +69,7 @@ def export(file: Path, config: Path) -> int:
                 sys.stdout.buffer.write(entry.line + b"\n")
         else:
             number = 0
-            with private_file(file) as written:
+            with whole_file(file) as written:
                 for number, entry in enumerate(entries, 1):  # noqa: B007 - how many, in the end
                     written.write(entry.line + b"\n")
             print(f"{file}: {number:,} entries (0600)")

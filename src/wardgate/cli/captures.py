@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from wardgate.adapters.files.whole import whole_file
 from wardgate.cli.admin import Admin, CannotAsk, Refused
-from wardgate.cli.private_files import private_file
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.records import DecisionRecord
 from wardgate.gateway.replay import FORMAT, Capture
@@ -98,7 +98,7 @@ def _record(sent: bytes, admin: str | None) -> DecisionRecord | None:
 def write(path: Path, captured: Capture) -> None:
     """Raises NoCapture."""
     try:
-        with private_file(path) as file:
+        with whole_file(path) as file:
             file.write(msgspec.json.encode(captured))
     except OSError as error:
         raise NoCapture(f"{path} cannot be written: {error.strerror}.", "Name another file.") from None

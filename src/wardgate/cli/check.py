@@ -19,8 +19,10 @@ from wardgate.domain.documents import Document
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog
+from wardgate.records.archive import Kind
 from wardgate.settings import Settings, read_settings, seen_unsafe
 
+_DAY = 86400.0
 _WIDEST_KEY = 34
 _NARROWEST = 40
 
@@ -50,7 +52,24 @@ def examine(config: Path) -> Examination:
             None, found.catalog, (*untold(error.findings, found.findings), *found.findings), found.document
         )
     seen = seen_unsafe(settings.durable, found.document, config.parent)
-    return Examination(settings, found.catalog, (*found.findings, *seen), found.document)
+    gone = [] if found.catalog is None else _gone_before(settings, found.catalog, found.document)
+    return Examination(settings, found.catalog, (*found.findings, *seen, *gone), found.document)
+
+
+def _gone_before(settings: Settings, catalog: Catalog, document: Document) -> list[Finding]:
+    """Warnings: services whose decisions are purged before their outcome can be known."""
+    kept = settings.retention[Kind.DECISIONS]
+    return [
+        document.finding(
+            ("retention", "decisions"),
+            f"decisions are kept for {kept / _DAY:g} days, and an outcome of {service} counts for "
+            f"{rule.within / _DAY:g}: what comes after that joins to nothing",
+            f"write retention: {{decisions: …d}} with more than {rule.within / _DAY:g}d, and time to load it",
+            warning=True,
+        )
+        for service, rule in sorted(catalog.follow_ups().items())
+        if rule.within >= kept
+    ]
 
 
 def run(config: Path, out: TextIO | None = None) -> int:

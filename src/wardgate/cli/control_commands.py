@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
+from wardgate.cli.times import span_to
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.units import parse_duration
 
@@ -74,8 +75,7 @@ def _audit(commands: Commands) -> None:
         ("ticket", "under this ticket"),
     ):
         search.add_argument(f"--{name}", metavar=name.upper(), default="", help=what)
-    search.add_argument("--from", dest="since", metavar="TIME", help="a date or time, UTC's")
-    search.add_argument("--to", dest="until", metavar="TIME", help="up to, and without, it")
+    span_to(search)
     search.add_argument("--json", action="store_true", help="as an export has them")
 
     anchor = actions.add_parser(

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from wardgate.adapters.files.whole import whole_file
 from wardgate.cli.admin import CannotAsk
-from wardgate.cli.private_files import private_file
 from wardgate.cli.records import reached
 
 
@@ -23,7 +23,7 @@ def run(
             for line in lines:
                 sys.stdout.buffer.write(line + b"\n")
             return 0
-        with private_file(file) as written:
+        with whole_file(file) as written:
             for line in lines:
                 written.write(line + b"\n")
                 number += 1

@@ -26,6 +26,7 @@ from wardgate.lab.load.tally import QUANTILES, Tally
 
 _USER = "Practitioner/load"
 _GATEWAY, _FHIR = "http://127.0.0.1:8080", "http://127.0.0.1:8083/fhir"
+_FASTEST = 50_000  # calls a second: beyond what one generator sends, and with it late for every call
 _WARM = 20  # calls before the first one that counts: connections are made, code is loaded
 
 
@@ -86,6 +87,11 @@ def run(plan: Plan) -> int:
 
 
 def _check(plan: Plan) -> None:
+    if plan.rate > _FASTEST:
+        raise CannotLoad(
+            f"--rate {plan.rate:g}: one generator sends at most {_FASTEST:,} calls a second, and not even these "
+            "to most gateways: write less, or start several on cores of their own (--cpu)"
+        )
     for path in plan.out:
         if path.suffix not in (".json", ".svg"):
             raise CannotLoad(f"{path}: write .json or .svg")

@@ -4,10 +4,12 @@ Ids are pseudonymised where they come in: by the gateway that is asked, or here,
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wardgate.cli.admin import CannotAsk
 from wardgate.cli.records import reached
+from wardgate.records.archive import BatchResult
 from wardgate.records.desk import Loaded
 from wardgate.records.outcomes import BadRows, Form
 
@@ -35,10 +37,8 @@ def run(
         for row in error.rows:
             print(f"{file}:{row.line}: {f'{row.column} ' if row.column else ''}{row.what}", file=sys.stderr)
         more = error.count - len(error.rows)
-        print(
-            f"{f'… and {more:,} more. ' if more else ''}Nothing was loaded; --skip-bad leaves them out.",
-            file=sys.stderr,
-        )
+        rest = "." if skip_bad else "; --skip-bad leaves out what can be."
+        print(f"{f'… and {more:,} more. ' if more else ''}Nothing was loaded{rest}", file=sys.stderr)
         return 1
     except CannotAsk as error:
         print(f"{error.what}\n{error.remedy}".rstrip(), file=sys.stderr)
@@ -50,10 +50,18 @@ def run(
     return 0
 
 
+def _known(result: BatchResult) -> str:
+    when = "" if result.loaded is None else f" on {datetime.fromtimestamp(result.loaded, UTC):%Y-%m-%d %H:%M} (UTC)"
+    told = f"already loaded{when}, so nothing is changed; rows since corrected: {result.superseded:,}."
+    if result.superseded:
+        told += "\nTo have its own rows back, load it as another file: an empty line at its end makes it one."
+    return told
+
+
 def _told(file: Path, loaded: Loaded) -> str:
     result = loaded.result
     if result.known:
-        return f"{file}: was loaded before, so nothing is changed."
+        return f"{file}: {_known(result)}"
     parts = [f"{loaded.read:,} rows read", f"{result.new:,} new", f"{result.corrected:,} corrected"]
     parts += [f"{result.unchanged:,} unchanged"] if result.unchanged else []
     parts += [f"{result.repeated:,} replaced within the file"] if result.repeated else []

@@ -1,4 +1,4 @@
-"""Arguments to the commands about records: replay, trace, affected, export, outcomes, purge, reidentify."""
+"""Arguments to the commands about records: replay, trace, affected, export, outcomes, purge, requeue, reidentify."""
 
 import argparse
 import re
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
+from wardgate.cli.times import span_to
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_to(commands: Commands) -> None:
-    for add in (_replay, _trace, _affected, _export, _outcomes, _purge, _reidentify):
+    for add in (_replay, _trace, _affected, _export, _outcomes, _purge, _records, _reidentify):
         add(commands)
 
 
@@ -25,6 +26,10 @@ def run(options: argparse.Namespace) -> int:
         from wardgate.cli import purge
 
         return purge.run(file_of(options.config), options.dry_run)
+    if options.command == "records":
+        from wardgate.cli import requeue
+
+        return requeue.run(file_of(options.config), options.dry_run)
     if options.command == "reidentify":
         from wardgate.cli import reidentify
 
@@ -93,7 +98,7 @@ def _affected(commands: Commands) -> None:
     affected.add_argument(
         "--release", required=True, type=_release, metavar="RELEASE", help="a digest, or MODEL@VERSION"
     )
-    _span(affected, "the beginning")
+    span_to(affected, "the beginning", "now")
     affected.add_argument("--csv", type=Path, metavar="FILE", help="write all of them there")
     affected.add_argument("--json", action="store_true", help="print all of them as NDJSON, the summary first")
     _reach(affected)
@@ -110,7 +115,7 @@ def _export(commands: Commands) -> None:
     export.add_argument("what", choices=("decisions",))
     export.add_argument("file", type=Path, metavar="FILE", help="a new .ndjson; - for standard output")
     export.add_argument("--service", default="", metavar="ID", help="of this service alone")
-    _span(export, "30 days before")
+    span_to(export, "30 days before", "now")
     _reach(export)
 
 
@@ -143,6 +148,20 @@ def _purge(commands: Commands) -> None:
     purge.add_argument("--dry-run", action="store_true", help="say how many records would go, and remove none")
 
 
+def _records(commands: Commands) -> None:
+    records = commands.add_parser(
+        "records",
+        help="try again what could not be delivered to the store",
+        description="Give to the durable store what was set aside on the way there: entries that it refused, segments "
+        "of the spool that could not be read. What is still refused stays. On the machine whose spool it is, as the "
+        "gateway's user; the gateway may run.",
+        epilog="Exit: 0 nothing is left; 1 some is, or the store cannot be asked. See docs/records.md.",
+    )
+    records.add_argument("what", choices=("requeue",))
+    records.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=CONFIG_HELP)
+    records.add_argument("--dry-run", action="store_true", help="say what there is, and give nothing to anybody")
+
+
 def _reidentify(commands: Commands) -> None:
     reidentify = commands.add_parser(
         "reidentify",
@@ -164,8 +183,3 @@ def _reidentify(commands: Commands) -> None:
 def _reach(command: argparse.ArgumentParser) -> None:
     command.add_argument("--admin", metavar="URL", help="the gateway's admin listener; default: the running demo's")
     command.add_argument("--config", type=Path, metavar="FILE", help="read its store itself, without the gateway")
-
-
-def _span(command: argparse.ArgumentParser, usual: str) -> None:
-    command.add_argument("--from", dest="since", metavar="TIME", help=f"a date or time, UTC's (default: {usual})")
-    command.add_argument("--to", dest="until", metavar="TIME", help="up to, and without, it (default: now)")

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _CHUNK = 64 * 1024
 _KINDS = {Form.CSV: "text/csv", Form.NDJSON: "application/x-ndjson"}
-_NO_HEAD = "The first line must name the columns: label, value, time, and patient or encounter."
 
 
 class Records(Protocol):
@@ -166,9 +165,7 @@ def _told() -> Iterator[None]:
         raise CannotAsk("The store of records does not take these rows.", "") from None
     except NoTime as error:
         raise CannotAsk(error.what, "") from None
-    except NoHeader:
-        raise CannotAsk(_NO_HEAD, "") from None
-    except Unnamed as error:
+    except (NoHeader, Unnamed) as error:
         raise CannotAsk(error.what, "") from None
 
 

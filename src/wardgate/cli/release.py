@@ -13,11 +13,11 @@ import msgspec
 
 from wardgate.adapters.files.comparison import compared
 from wardgate.adapters.files.content import ContentRefused, compile_content, content_of
+from wardgate.adapters.files.whole import whole_file
 from wardgate.cli import release_view as view
 from wardgate.cli.audit import CannotTell, os_principal, told
 from wardgate.cli.check import Examination, examine
 from wardgate.cli.clock import now, today
-from wardgate.cli.private_files import private_file
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.ports import Content, ReleaseEntry, StoreUnavailable
@@ -294,5 +294,5 @@ def _write(folder: Path, content: Content) -> None:
             inside = os.path.join("elsewhere", f"{number}-{os.path.basename(place)}")
         path = folder / inside
         path.parent.mkdir(parents=True, exist_ok=True)
-        with private_file(path) as file:
+        with whole_file(path) as file:
             file.write(held)

@@ -26,11 +26,10 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.bootstrap.audit import audit_keeper, release_store_of
+from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided
 from wardgate.bootstrap.desks import Desks, desks_of
-from wardgate.bootstrap.editions import kept_in
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.records import open_desk
@@ -178,7 +177,7 @@ class Parent:
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
-        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log)
+        self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
         self._decided, self._desks = self._decided_by(with_secret(secret, configured))
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
@@ -187,17 +186,14 @@ class Parent:
         stores = control_stores(configured.secrets, ring)
         if stores is None or self._audit is None or configured.secrets.durable is None:
             return None, None
-        releases = release_store_of(configured.secrets.durable)
         stores = replace(
             stores,
             hot=PushingCopy(stores.hot, self._push),
             own_key=not self._configured.secrets.pseudonym,
-            closing=(*stores.closing, releases.close),
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
-        known = kept_in(releases)
         decided = Decided(
-            stores, None, lease, lambda: self._configured, self._log, None, self._log.fault, names, lambda: None, known
+            stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None
         )
         desks = desks_of(
             lambda: self._configured,

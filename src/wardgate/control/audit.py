@@ -8,14 +8,16 @@ So an unreachable store stops nobody from taking a model out of sight, and every
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
 from typing import Annotated, Protocol
 
 import msgspec
 
-from wardgate.domain.audit import AuditEvent, Deed, Link, SealedEntry, checked, moment, remark_hash
+from wardgate.domain.audit import AuditEvent, Deed, Kept, Link, SealedEntry, checked, moment, remark_hash
 
 _BATCH = 100
+_RESERVE = 1000
+"""Places on the spool that are left to what lowers."""
+_CROWDED = "too many deeds wait on the local spool for the chain: see why the durable store does not take them"
 
 
 class AuditUnavailable(Exception):
@@ -78,7 +80,11 @@ class Pending(Protocol):
     """What is to be chained, on the local disk. All raise OSError."""
 
     def keep(self, happened: Happened) -> None:
-        """On the disk when it returns."""
+        """On the disk when it returns; one too many is an OSError as well."""
+        ...
+
+    def room(self) -> int:
+        """How many more it takes."""
         ...
 
     def waiting(self, most: int) -> list[Happened]:
@@ -86,15 +92,6 @@ class Pending(Protocol):
         ...
 
     def done(self, event_id: str) -> None: ...
-
-
-class Kept(StrEnum):
-    """Where a deed is that was not to wait for the chain."""
-
-    SPOOLED = "spooled"
-    CHAINED = "chained"  # the local disk did not take it, the store did
-    LOST = "lost"
-    """Neither takes it: it was done all the same."""
 
 
 class AuditTrail:
@@ -107,22 +104,30 @@ class AuditTrail:
         now: Callable[[], float],
         new_id: Callable[[], str],
         salt: Callable[[], bytes],
+        told: Callable[[Kept], None] = lambda kept: None,
     ) -> None:
-        self.store = store
+        """`told` hears what became of each deed that was not to wait for the chain."""
+        self.store, self._told = store, told
         self._pending, self._now, self._new_id, self._salt = pending, now, new_id, salt
         self.spooled = threading.Event()
         """Set when there is something to chain (`chain_spooled`)."""
 
     def require(self, deed: Deed, remark: str = "") -> Link:
         """Before it is done. Raises AuditUnavailable: then it must not be done; ValueError for what the chain does not
-        take."""
+        take. Refused too while so much waits on the spool that what lowers might find no room there."""
         happened = self._happened(deed, remark)
+        if self.room() < _RESERVE:
+            raise AuditUnavailable(_CROWDED)
         return self.store.append([happened], self._now())[0]
 
     def keep(self, deed: Deed, remark: str = "") -> Kept:
         """After it was done; as good as at once, whatever the store does. Raises ValueError for what the chain does
         not take."""
-        happened = self._happened(deed, remark)
+        kept = self._kept(self._happened(deed, remark))
+        self._told(kept)
+        return kept
+
+    def _kept(self, happened: Happened) -> Kept:
         try:
             self._pending.keep(happened)
         except OSError:
@@ -133,6 +138,13 @@ class AuditTrail:
             return Kept.CHAINED
         self.spooled.set()
         return Kept.SPOOLED
+
+    def room(self) -> int:
+        """How many more deeds the spool takes."""
+        try:
+            return self._pending.room()
+        except OSError:  # what cannot be spooled is chained at once, as what is required is
+            return _RESERVE
 
     def check(self, deed: Deed) -> None:
         """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""

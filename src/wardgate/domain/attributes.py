@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, NewType, TypedDict, get_args, get_type_hints
 
+from wardgate.domain.audit import Kept as AuditKept
 from wardgate.domain.cards.spec import OverrideClass
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.errors import WardgateError
 from wardgate.domain.features.vector import Mark
 from wardgate.domain.feedback import NO_REASON, UNKNOWN_REASON, FeedbackOutcome
-from wardgate.domain.hot import HotEvent
+from wardgate.domain.hot import HotEvent, HotState, Refusal
 from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.spool import SpoolEvent, SpoolState
@@ -137,12 +138,14 @@ FAULT_STAGES = (
     "notice",
     "shadow",
     "reload",
+    "releases",
     "telemetry",
     "durable_store",
     "record",
     "spool",
     "audit",
     "rollout",
+    "releases",
     "key_set",
     "certificates",
 )
@@ -188,6 +191,7 @@ class Attributes(TypedDict, total=False):
     error_code: Annotated[str, "the error (docs/errors.md)", Words(tuple(sorted(_codes(WardgateError))))]
     error_class: Annotated[ClassName, "the class of an exception", Code(_CLASS)]
     where: Annotated[str, "its place in wardgate's code", Code(_PLACE)]
+    errno: Annotated[str, "the operating system's name of an error", Code(r"E[A-Z0-9]{1,19}")]
 
     # in what time
     latency_ms: Annotated[float, "from the last byte of the request to the outcome", Measured(0, _DAY_MS, "ms")]
@@ -207,8 +211,22 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store or the spool",
-        _words("closed", "open", "half_open", "isolated", "down", "late", "denied", "newer", "foreign", SpoolState),
+        "of a circuit, a store, the spool or a segment of it",
+        _words(
+            "closed",
+            "open",
+            "half_open",
+            "isolated",
+            "down",
+            "late",
+            "denied",
+            "newer",
+            "foreign",
+            HotState,
+            "unreadable",
+            "set_aside",
+            SpoolState,
+        ),
     ]
     standing: Annotated[
         str,
@@ -224,13 +242,14 @@ class Attributes(TypedDict, total=False):
         "of a probe run, an export, a token or a fetch of keys",
         _words("passed", "taken", "refused", "failed", Reason, "accepted", TokenFault, Fetched),
     ]
-    event: Annotated[HotEvent | SpoolEvent, "of the hot store or of the spool"]
+    event: Annotated[HotEvent | SpoolEvent | AuditKept, "of the hot store, of the spool or of the audit's"]
     kind: Annotated[
         str,
         "of a store, or of records",
         Words(("sqlite", "postgresql", "decisions", "feedback", "outcomes", "access", "custody")),
     ]
     rows: Annotated[int, "how many records", Measured(0, 1_000_000_000_000)]
+    segment: Annotated[int, "the number of a segment of the spool", Measured(0, 10_000_000_000)]
     entry: Annotated[int, "an entry of the audit chain", Measured(0, 1_000_000_000_000)]
     seal: Annotated[str, "its seal", Issued(r"[0-9a-f]{64}")]
     cause: Annotated[
@@ -248,6 +267,7 @@ class Attributes(TypedDict, total=False):
             "status",
             "not_json",
             "off_server",
+            Refusal,
             Loss,
         ),
     ]

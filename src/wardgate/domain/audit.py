@@ -54,6 +54,16 @@ class Result(StrEnum):
     DENIED = "denied"
 
 
+class Kept(StrEnum):
+    """Where a deed is that was not to wait for the chain."""
+
+    SPOOLED = "spooled"
+    CHAINED = "chained"
+    """The local disk did not take it, the store did."""
+    LOST = "lost"
+    """Neither takes it: it was done all the same."""
+
+
 def _text(pattern: str) -> msgspec.Meta:
     return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
 

@@ -26,6 +26,10 @@ UNKNOWN_REASON = "unknown"
 """A reason that no card of the service offers: the client's own, or the clinician's in her own words."""
 
 
+DOUBT = 300.0
+"""Seconds by which the client's clock may differ from ours: what is beyond is no time at which anybody acted."""
+
+
 class Feedback(msgspec.Struct, frozen=True):
     """One element of a report; it is joined to its card by `card`, which may have been reported before (FB-6)."""
 
@@ -48,8 +52,8 @@ class FeedbackEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     client: str
     outcome: str
     """`accepted` or `overridden`."""
-    at: float
-    """Epoch seconds, by the client's clock."""
+    at: float | None
+    """Epoch seconds, by the client's clock; None where that is no time at which she can have acted."""
     received: float
     """By ours."""
     suggestion_keys: tuple[str, ...] = ()
@@ -60,6 +64,8 @@ class FeedbackEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     override_class: str = NO_REASON
     """Of the reason; `unknown` where no card offers it, `none` where none was given."""
     user_role: str | None = None
+    earlier_keys: tuple[str, ...] = ()
+    """`card_key` under the previous keys of the ring: the card may have been recorded before a rotation."""
 
 
 def issued_id(text: str) -> str | None:

@@ -29,8 +29,34 @@ class HotEvent(StrEnum):
     """A write that did not take place."""
     EVICTED = "evicted"
     """Of the store in process: a value that went for a newer one before its time."""
+    REFUSED = "refused"
+    """A write or a claim that the store answered and did not carry out; it counts as dropped or down besides."""
     FORGED = "forged"
     """A value that this deployment did not write there; it counts as a miss besides."""
+
+
+class HotState(StrEnum):
+    UP = "up"
+    DOWN = "down"
+    NO_ACCESS = "no_access"
+    """It answers, and lets us not in, or not read."""
+    REFUSES_WRITES = "refuses_writes"
+    """It gives what it has, and takes nothing."""
+
+
+class Refusal(StrEnum):
+    """Why a store does not carry out what it understood."""
+
+    MEMORY = "memory"
+    READ_ONLY = "read_only"
+    """It is a replica."""
+    RIGHT = "right"
+    """The user has none to this."""
+    DISK = "disk"
+    """It is told to keep everything on a disk, and cannot."""
+    REPLICAS = "replicas"
+    """It is told to write only where enough replicas follow."""
+    OTHER = "other"
 
 
 HotTold = Callable[[HotEvent, int], None]

@@ -17,7 +17,7 @@ Named = tuple[str, str, Part, Part]
 class RecordNames:
     def __init__(self, ring: KeyRing) -> None:
         self._pseudonyms = Pseudonyms(ring, Purpose.LOG)
-        self._key = ring.keys(Purpose.LOG)[0].secret
+        self._keys = tuple([key.secret for key in ring.keys(Purpose.LOG)])
         self._makers: dict[tuple[str, str], Callable[[Part, Part], str]] = {}
 
     def of(self, named: Named) -> str:
@@ -31,9 +31,9 @@ class RecordNames:
         """The current name first."""
         return tuple([name.decode() for name in self._pseudonyms.all(*named)])
 
-    def hash(self) -> hmac.HMAC:
-        """A keyed hash of bytes that are never named themselves, such as a whole file."""
-        return hmac.new(self._key, digestmod="sha256")
+    def hashes(self) -> tuple[hmac.HMAC, ...]:
+        """Keyed hashes of bytes that are never named themselves, such as a whole file; under the current key first."""
+        return tuple([hmac.new(key, digestmod="sha256") for key in self._keys])
 
 
 def patient(client: str, fhir_server: str | None, id_: str) -> Named:

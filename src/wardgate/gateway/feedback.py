@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wardgate.domain import record_names
 from wardgate.domain.errors import Overloaded, RecordUnavailable
-from wardgate.domain.feedback import Feedback, FeedbackEntry
+from wardgate.domain.feedback import DOUBT, Feedback, FeedbackEntry
 from wardgate.domain.record_names import RecordNames
 from wardgate.gateway.ports import Clock, FeedbackSink, Meter
 
@@ -26,6 +26,9 @@ class FeedbackOptions:
     """Reports between two turns of the loop: a large batch must not hold up a hook call (law 1)."""
     known: int = 10_000
     """Reports that are remembered, so that a repeated one is counted once."""
+    oldest: float = 31 * 86400.0
+    """Seconds that an action may lie back. What is beyond, or in the future, is no time of an action, and may be any
+    date of a patient's (law 4): such a report is kept without it."""
 
 
 class FeedbackDesk:
@@ -60,6 +63,8 @@ class FeedbackDesk:
                 raise Overloaded("The feedback could not be kept; send it again in a moment.") from None
             for report in some:
                 self._remember(report)
+                if self._time(report) is None:
+                    self._meter.feedback_untimed(report.service_id)
                 self._meter.feedback_given(report.service_id, report.outcome, report.override)
             await asyncio.sleep(0)
 
@@ -76,18 +81,24 @@ class FeedbackDesk:
         if report.card is None:
             return None
         name, coding = self._names.of, None if report.reason is None else report.reason.coding
+        current, *earlier = self._names.all_of(record_names.card(report.card))
         return FeedbackEntry(
-            name(record_names.card(report.card)),
+            current,
             report.service_id,
             report.client,
             report.outcome.value,
-            report.at,
+            self._time(report),
             self._clock.now(),
             tuple([name(record_names.suggestion(uuid)) for uuid in report.suggestions]),
             None if coding is None else coding.system,
             None if coding is None else coding.code,
             report.override,
+            earlier_keys=tuple(earlier),
         )
+
+    def _time(self, report: Feedback) -> float | None:
+        now = self._clock.now()
+        return report.at if now - self._options.oldest <= report.at <= now + DOUBT else None
 
     def _new(self, reports: Sequence[Feedback]) -> list[Feedback]:
         """Those that were not taken before. What says nothing of its card cannot be told apart, and is new."""

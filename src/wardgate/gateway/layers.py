@@ -102,6 +102,7 @@ def record(
                 if made.visible:
                     left = call.budget.expires - clock.monotonic()
                     await sink.append(made, max(min(chosen.wait, left), chosen.least), max(left, chosen.least))
+                    recorder.left(outcome, made)
                 else:
                     sink.note(made)
             except RecordUnavailable:

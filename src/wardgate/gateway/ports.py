@@ -151,6 +151,10 @@ class Meter(Protocol):
         class of the reason, `unknown` or `none`."""
         ...
 
+    def feedback_untimed(self, service_id: str) -> None:
+        """The time in a report cannot be that of an action, and is not kept."""
+        ...
+
     def resource_dropped(self, cause: str, count: int) -> None: ...
 
     def input_adjusted(self, model: str, feature: str, how: str) -> None:

@@ -93,9 +93,11 @@ class ProvenModel:
         options: ProbeOptions | None = None,
         told: Callable[[Proof], None] = lambda proof: None,
         isolated: Callable[[], bool] = lambda: False,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """`told` hears of each change of the proof, for the log and the gauge. `isolated`: whether somebody has taken
-        the endpoint out of use, which is then the reason that calls are told, proven or not."""
+        the endpoint out of use, which is then the reason that calls are told, proven or not. `room`: for
+        how many more calls the endpoint has a place, where that is bounded."""
         self.name = name
         self.version = version
         self._endpoint = endpoint
@@ -106,6 +108,7 @@ class ProvenModel:
         self._meter = meter
         self._options = options or ProbeOptions()
         self._isolated = isolated
+        self._room = room
         self.evidence = Evidence(told)
         self._owed = 0
         """The newest connection that was met: rounds come over this one or a newer one."""
@@ -116,6 +119,10 @@ class ProvenModel:
     @property
     def proof(self) -> Proof:
         return self.evidence.proof
+
+    def has_room(self, calls: int) -> bool:
+        """Whether one more call would have a place at the endpoint, behind so many that are on their way to it."""
+        return self._room is None or self._room() > calls
 
     @property
     def trouble(self) -> Reason | None:

@@ -36,7 +36,7 @@ class Recorder:
         config_digest: str | None = None,
         shown: Callable[[str, Named], None] | None = None,
     ) -> None:
-        """`shown` hears of each patient for whom a card leaves: pseudonym, and whom it stands for."""
+        """`shown` hears of each patient for whom a card leaves (`left`): pseudonym, and whom it stands for."""
         self._names = names
         self._prints = prints
         self._clock = clock
@@ -52,16 +52,19 @@ class Recorder:
         """Of what another release would have answered; `of` is the decision that it stands beside."""
         return self._record(outcome, EventType.SHADOW, of)
 
+    def left(self, outcome: HookOutcome, record: DecisionRecord) -> None:
+        """The record stands, so its card leaves. Nobody is treated by a preview."""
+        if self._shown is None or record.patient is None or outcome.preview:
+            return
+        request = outcome.call.request
+        whose = record_names.patient(request.client.name, request.fhir_server, request.patient_id)
+        self._shown(record.patient, whose)
+
     def _record(self, outcome: HookOutcome, event: EventType, of: str | None) -> DecisionRecord:
         call, assignment, release, decision = outcome.call, outcome.assignment, outcome.release, outcome.decision
         caller, card, cards, plan = outcome.caller, outcome.rendered, outcome.cards, outcome.call.plan
         fallback = decision.fallback if decision is not None else None
         traces = call.memory.traces or self._traces(call)
-        if cards and self._shown is not None and not outcome.preview:
-            request = call.request
-            self._shown(
-                traces.patient, record_names.patient(request.client.name, request.fhir_server, request.patient_id)
-            )
         inputs = _inputs(release, outcome.vector, outcome.prediction)
         reply, call.memory.reply = call.memory.reply, b""
         return DecisionRecord(

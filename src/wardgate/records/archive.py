@@ -105,6 +105,8 @@ class OutcomeBatch(msgspec.Struct, frozen=True):
     digest: str
     source: str
     received: float
+    earlier: tuple[str, ...] = ()
+    """The digests that it had under previous keys of the ring."""
 
 
 class BatchResult(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     unchanged: int = 0
     repeated: int = 0  # earlier lines of the same batch about the same fact: the last one counts
     known: bool = False  # the batch had been loaded before: nothing was done
+    loaded: float | None = None  # when that was, in epoch seconds
+    superseded: int = 0  # of such a batch: facts that a later one has said otherwise since
 
 
 class AffectedRow(msgspec.Struct, frozen=True):
@@ -184,6 +188,10 @@ class Archive(Protocol):
 
     def digests_of(self, model: str, version: str) -> list[str]:
         """The release digests under which this release ever decided: one for each service, and each edit."""
+        ...
+
+    def ever_decided(self, release_digest: str) -> bool:
+        """Whether there ever was a decision under this digest; also after it was purged."""
         ...
 
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:

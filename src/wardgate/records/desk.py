@@ -47,25 +47,28 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class NoTime(Exception):
-    """`name` is that of the argument that is no time."""
+    """What was named is no span of time; `what` says why, and how to name one."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-        self.what = f"{name} is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z."
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 def span_of(since: str | None, until: str | None, now: float, usual: float) -> Span:
     """Dates and times without an offset are UTC's. Without `until` to now; without `since` the `usual` seconds before
     that. Raises NoTime."""
     end = now if until is None else _instant(until, "until")
-    return Span(max(end - usual, 0.0) if since is None else _instant(since, "since"), end)
+    begin = max(end - usual, 0.0) if since is None else _instant(since, "since")
+    if since is not None and begin >= end:
+        named = "now" if until is None else "`until` (--to)"
+        raise NoTime(f"`since` (--from) is not before {named}: there is no time between the two.")
+    return Span(begin, end)
 
 
 def _instant(text: str, name: str) -> float:
     at = parse_full_instant(text, UTC)
     if at is None:
-        raise NoTime(name)
+        raise NoTime(f"`{name}` is no date or time: write 2026-03-01, or 2026-03-01T08:00:00Z.")
     return at
 
 
@@ -121,9 +124,12 @@ class RecordsDesk:
         return found
 
     def digests(self, release: str) -> tuple[str, ...]:
-        """Of a digest itself, or of `model@version`."""
+        """Of a digest itself, or of `model@version`; none of what never decided: anything may be asked for, also the
+        hash of a patient's name, and the access log has only digests of wardgate's own (law 4)."""
         model, at, version = release.rpartition("@")
-        return tuple(self._archive.digests_of(model, version)) if at else (release,)
+        if at:
+            return tuple(self._archive.digests_of(model, version))
+        return (release,) if self._archive.ever_decided(release) else ()
 
     def affected(
         self, digests: Sequence[str], span: Span, principal: str
@@ -155,7 +161,11 @@ class RecordsDesk:
         """As the access log may have it: what is asked for may be anything, also a patient's name (law 4)."""
         if not service_id:
             return "all services"
-        return service_id if service_id in self._facts().services else "a service that is not configured"
+        return service_id if self.knows(service_id) else "a service that is not configured"
+
+    def knows(self, service_id: str) -> bool:
+        """Whether it is one of the configuration's."""
+        return service_id in self._facts().services
 
     # figures, which show nobody
 
@@ -183,7 +193,7 @@ class RecordsDesk:
         reader = OutcomeReader(ground, self._names, skip_bad)
 
         def batch() -> OutcomeBatch:
-            return OutcomeBatch(reader.digest, ground.source, self.now())
+            return OutcomeBatch(reader.digest, ground.source, self.now(), reader.earlier_digests)
 
         result = self._archive.add_outcomes(reader.rows(lines, form), batch)
         return Loaded(reader.read, reader.skipped, reader.digest, result)

@@ -6,16 +6,15 @@ is the same card once more, so it is not counted again.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from math import inf
 
 import msgspec
 
+from wardgate.domain.feedback import DOUBT
 from wardgate.domain.outcomes import Arm, Mode, Outcome
 from wardgate.domain.records import DecisionRecord, EventType
 from wardgate.records.archive import FeedbackEntry
 from wardgate.records.joined import Joined
-
-DOUBT = 300.0
-"""Seconds by which the client's clock may differ from ours: what is beyond is no time that anybody took."""
 
 _STEPS: tuple[tuple[float, str], ...] = (
     (10, "<10s"),
@@ -32,9 +31,10 @@ TIME_STEPS = (*[name for _, name in _STEPS], _BEYOND)
 
 
 def time_step(decided_at: float, report: FeedbackEntry) -> str | None:
-    """How long until somebody acted, in steps, since it is a span between two clocks; None where these disagree."""
-    seconds = report.at - decided_at
-    if seconds < -DOUBT or report.at > report.received + DOUBT:
+    """How long until somebody acted, in steps, since it is a span between two clocks; None where these disagree, or
+    the report has no time."""
+    seconds = -inf if report.at is None else report.at - decided_at
+    if seconds < -DOUBT:
         return None
     return next((name for limit, name in _STEPS if seconds < limit), _BEYOND)
 

@@ -5,6 +5,7 @@ from itertools import islice
 
 import msgspec
 
+from wardgate.domain.feedback import DOUBT
 from wardgate.domain.follow_up import FollowUp, Happened, outcome_of
 from wardgate.domain.record_names import RecordNames, card
 from wardgate.domain.records import DecisionRecord
@@ -25,7 +26,11 @@ class Joined(msgspec.Struct, frozen=True):
     def last(self) -> FeedbackEntry | None:
         """What counts of several reports: the newest by the client's own clock, which may run ahead, but nobody has
         acted after the report of it came in."""
-        return max(self.reports, key=lambda report: (min(report.at, report.received), report.received), default=None)
+        return max(self.reports, key=_acted, default=None)
+
+
+def _acted(report: FeedbackEntry) -> tuple[float, float]:
+    return report.received if report.at is None else min(report.at, report.received), report.received
 
 
 def joined(
@@ -45,16 +50,24 @@ def joined(
 
 def _reports(archive: Archive, page: Sequence[DecisionRecord], names: RecordNames) -> dict[str, list[FeedbackEntry]]:
     """By decision id, of those whose card left."""
-    by_client: dict[str, dict[str, str]] = {}
+    by_client: dict[str, dict[str, DecisionRecord]] = {}
     for record in page:
         for uuid in record.card_uuids if record.visible else ():
             for name in names.all_of(card(uuid)):
-                by_client.setdefault(record.client, {})[name] = record.decision_id
+                by_client.setdefault(record.client, {})[name] = record
     found: dict[str, list[FeedbackEntry]] = {}
     for client, cards in by_client.items():
         for entry in archive.feedback_of(list(cards), client):
-            found.setdefault(cards[entry.card_key], []).append(entry)
+            record = cards[entry.card_key]
+            found.setdefault(record.decision_id, []).append(_timed(entry, record.at))
     return found
+
+
+def _timed(entry: FeedbackEntry, decided_at: float) -> FeedbackEntry:
+    """Without its time where nobody can have acted then: before there was a card, or after the report came."""
+    if entry.at is None or decided_at - DOUBT <= entry.at <= entry.received + DOUBT:
+        return entry
+    return msgspec.structs.replace(entry, at=None)
 
 
 def _happened(

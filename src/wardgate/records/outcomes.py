@@ -7,7 +7,6 @@ declares it, so that no text from outside is ever kept.
 """
 
 import csv
-import hmac
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,21 +107,28 @@ class _Row(msgspec.Struct):
 
 
 _COLUMNS = _Row.__struct_fields__
+NO_HEAD = "The first line must name the columns: label, value, time, and patient or encounter."
+_OPEN = (
+    "has a quote that is open beyond its end, and takes in the lines up to {}: close it, and write each row in one line"
+    " (it is not left out as a bad row is, since those lines would go with it)"
+)
 _decode = msgspec.json.Decoder(_Row).decode
 
 
 class _Bad(Exception):
-    def __init__(self, column: str, what: str) -> None:
+    def __init__(self, column: str, what: str, lasting: bool = False) -> None:
+        """`lasting`: what follows cannot be told apart from it, so that leaving it out would lose rows unseen."""
         super().__init__(what)
         self.column = column
         self.what = what
+        self.lasting = lasting
 
 
 class OutcomeReader:
     """One reading of one file or post. `rows` is to be used up; then `digest` and `skipped` hold.
 
     `skip_bad`: rows that are wrong are left out and counted; otherwise the reading ends with BadRows, after its last
-    line, so that all of them are named at once.
+    line, so that all of them are named at once. A quote that is open beyond its line ends the reading in any case.
     """
 
     def __init__(self, ground: Ground, names: RecordNames, skip_bad: bool = False) -> None:
@@ -130,8 +136,8 @@ class OutcomeReader:
         self._names = names
         self._skip_bad = skip_bad
         self._labels = {label: label for label in ground.labels}
-        self._hash: hmac.HMAC = names.hash()
-        self._hash.update(repr((ground.source, ground.client, ground.fhir_server, skip_bad)).encode())
+        self._hashes = names.hashes()
+        self._hash(repr((ground.source, ground.client, ground.fhir_server, skip_bad)).encode())
         self.bad: list[BadRow] = []
         self.skipped = 0
         self.read = 0
@@ -139,10 +145,15 @@ class OutcomeReader:
     @property
     def digest(self) -> str:
         """Keyed, of the bytes that were read and whose ids they were said to hold: by it a file counts once."""
-        return self._hash.hexdigest()
+        return self._hashes[0].hexdigest()
+
+    @property
+    def earlier_digests(self) -> tuple[str, ...]:
+        """The same under the previous keys of the ring."""
+        return tuple([each.hexdigest() for each in self._hashes[1:]])
 
     def rows(self, lines: Iterable[bytes], form: Form) -> Iterator[OutcomeRow]:
-        """`lines` with their ends. Raises BadRows at the end."""
+        """`lines` with their ends. Raises BadRows at the end, and NoHeader."""
         read = self._csv(lines) if form is Form.CSV else self._ndjson(lines)
         for number, row in read:
             try:
@@ -151,6 +162,8 @@ class OutcomeReader:
                 made = self._made(row)
             except _Bad as bad:
                 self._note(number, bad)
+                if bad.lasting:
+                    raise BadRows(self.bad, self.skipped) from None
                 continue
             self.read += 1
             yield from made
@@ -159,12 +172,16 @@ class OutcomeReader:
 
     def _note(self, line: int, bad: _Bad) -> None:
         self.skipped += 1
-        if len(self.bad) < _NAMED_ROWS:
+        if len(self.bad) < _NAMED_ROWS or bad.lasting:
             self.bad.append(BadRow(line, bad.column, bad.what))
+
+    def _hash(self, piece: bytes) -> None:
+        for each in self._hashes:
+            each.update(piece)
 
     def _hashed(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
-            self._hash.update(line)
+            self._hash(line)
             yield line
 
     def _ndjson(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:
@@ -190,22 +207,26 @@ class OutcomeReader:
         reader = csv.reader(texts(), strict=True)
         places: list[tuple[str, int]] | None = None
         while True:
+            number = reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 if places is None:
-                    raise NoHeader from None
+                    raise NoHeader(NO_HEAD) from None
                 return
             except csv.Error:
-                yield reader.line_num, _Bad("", "is not CSV: a quote is open, or a field too long")
-                continue
-            if places is None:
+                cells = None
+            if reader.line_num > number:
+                yield number, _Bad("", _OPEN.format(reader.line_num), lasting=True)
+            elif cells is None:
+                yield number, _Bad("", "is not CSV: a quote is open, or a field too long")
+            elif places is None:
                 places = _places(cells)
                 width = len(cells)
             elif cells and not whole:  # half of an id is another patient's
-                yield reader.line_num, _Bad("", "has no end: the file was cut off there, or wants a line break")
+                yield number, _Bad("", "has no end: the file was cut off there, or wants a line break")
             elif cells:
-                yield reader.line_num, _of_cells(cells, places, width)
+                yield number, _of_cells(cells, places, width)
 
     def _made(self, row: _Row) -> Iterator[OutcomeRow]:
         """One row for each key of the ring: what is joined may have been decided before the key was changed."""
@@ -267,7 +288,11 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class NoHeader(Exception):
-    """The first line of a CSV does not name the columns that are needed."""
+    """The first line of a CSV does not name the columns that are needed, each once; `what` is a sentence."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 def _places(cells: Sequence[str]) -> list[tuple[str, int]]:
@@ -276,7 +301,10 @@ def _places(cells: Sequence[str]) -> list[tuple[str, int]]:
     places = [(name, written.index(name)) for name in _COLUMNS if name in written]
     found = {name for name, _ in places}
     if not {"label", "value", "time"} <= found or not found & {"patient", "encounter"}:
-        raise NoHeader
+        raise NoHeader(NO_HEAD)
+    twice = [name for name in _COLUMNS if written.count(name) > 1]
+    if twice:  # which of the two is meant, nobody can say
+        raise NoHeader(f"The first line names {' and '.join(twice)} more than once: leave one of each.")
     return places
 
 

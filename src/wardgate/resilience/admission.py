@@ -4,19 +4,22 @@ Whoever finds no place waits, the highest rank first and the groups of a rank in
 takes the place of the lowest rank's newest, or is turned away itself. Places are held for work only: a call that
 still receives its body holds none, so slow uploads cannot fill the house.
 
-How many places there are follows the event loop: while it is late, it has more to do than it can, and every further
-call makes all of them slower. A call that waits for somebody else does not make it late.
-
-Who has a place begins when it is its turn: a few calls in each turn of the event loop, so that whoever is turned away
-need not wait for the work of all who came with it.
+The queue is as long as it is of use: nobody is let into it who, as places are handed on just now, would wait for more
+than half of its patience. So a call that cannot be served learns it when it comes, and not when its patience is over.
+How many places there are, and how soon they are handed on, `pace` says.
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from math import ceil
+
+_USEFUL, _USEFUL_LATELY = 0.5, 0.2
+"""Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean.
+The less where calls are turned away anyway: there a longer queue serves nobody more, and a dip makes all of it late."""
+_BELOW = 0.5
+"""Of that of a rank that has others above it, at most: those go first, whenever they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +31,25 @@ class AdmissionOptions:
     headroom: float = 0.1
     """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
 
-    room: float = 1.0
-    """Share of the queue in which a rank may wait that has others above it."""
+    below: float = 1.0
+    """Share of its patience that is left to a rank that has others above it."""
+    useful: float = _USEFUL
+    each: float = 0.0
+    """Seconds from one place that becomes free to the next, as measured; 0: not known, and no reason to expect long."""
+    shared: bool = False
+    """Whether a rank that has others above it was let in lately: the highest is not what there is too much of."""
 
-    def shrunk(self, places: int) -> "AdmissionOptions":
-        """With so many places. Fewer leave a shorter queue in time, so lower ranks wait in less of it, and are turned
-        away at once rather than late; the highest keeps all of it, for bursts."""
-        return replace(self, concurrency=places, room=places / self.concurrency)
-
-
-@dataclass(frozen=True, slots=True)
-class BrakeOptions:
-    lag: float = 0.005
-    """Seconds by which the event loop, or the work of a call that has a place, may be late."""
-    every: float = 0.01
-    """Seconds between two looks at it."""
-    fall: float = 0.8
-    """What is left of the places that are in use when it is later than that."""
-    rise: float = 0.04
-    """Share of all places that comes back at each look when it is not."""
-    least: int = 16
-    """Places that are never taken away."""
+    def now(self, places: int, each: float, shared: bool, sheds: bool) -> "AdmissionOptions":
+        """With so many places. The fewer there are, the sooner a lower rank learns that those above have them all.
+        `sheds`: whether calls were turned away lately."""
+        below, useful = _BELOW * places / self.concurrency, _USEFUL_LATELY if sheds else _USEFUL
+        return replace(self, concurrency=places, each=each, shared=shared, below=below, useful=useful)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """With what right a call asks. `above` counts the ranks that are in use above its own; `patience` is in seconds:
-    who waited so long is turned away."""
+    who waited so long is turned away. Without any, a call has a place at once, or none."""
 
     rank: int
     group: str = ""
@@ -86,7 +81,17 @@ class Admission:
         self.options = options or AdmissionOptions()
         self.busy = 0
         self.waiting = 0
+        self.left = 0
+        """Calls that have left their places so far."""
+        self.below = 0
+        """Calls that were let in so far though they have ranks above."""
         self._queues: dict[int, OrderedDict[str, deque[Ticket]]] = {}  # rank → group, next in turn first → oldest first
+
+    @property
+    def crowded(self) -> bool:
+        """Whether anybody could be turned away at all, as far as can be told without a claim: no rank leaves half of
+        the places to those above it."""
+        return 2 * self.busy >= self.options.concurrency
 
     def would_shed(self, claim: Claim) -> bool:
         """Whether a ticket with this claim would be turned away if it came now."""
@@ -96,8 +101,7 @@ class Admission:
         """Settles the ticket, or lets it wait; the ticket that had to make room for it, shed."""
         claim = ticket.claim
         if self._free(claim):
-            ticket.state = State.ADMITTED
-            self.busy += 1
+            self._admit(ticket)
             return None
         evicted = None
         if self.waiting >= self._room(claim):
@@ -114,6 +118,7 @@ class Admission:
     def leave(self) -> list[Ticket]:
         """A place is free again: the tickets that are admitted now."""
         self.busy -= 1
+        self.left += 1
         return self.settle()
 
     def settle(self) -> list[Ticket]:
@@ -128,15 +133,34 @@ class Admission:
             ticket = queue[0]
             groups.move_to_end(group)
             self._remove(ticket)
-            ticket.state = State.ADMITTED
-            self.busy += 1
+            self._admit(ticket)
             admitted.append(ticket)
         return admitted
+
+    def trim(self) -> list[Ticket]:
+        """Who waits in vain since the options changed, and is shed: the lowest rank's newest first."""
+        shed = []
+        while self.waiting:
+            ticket = self._longest(min(self._queues))[-1]
+            if self.waiting <= self._room(ticket.claim, _USEFUL):
+                break
+            self.give_up(ticket)
+            shed.append(ticket)
+        return shed
+
+    def patience(self, claim: Claim) -> float:
+        """Seconds that whoever begins to wait now may do so."""
+        return claim.patience * self.options.below if claim.above else claim.patience
 
     def give_up(self, ticket: Ticket) -> None:
         """It waits no longer: shed."""
         self._remove(ticket)
         ticket.state = State.SHED
+
+    def _admit(self, ticket: Ticket) -> None:
+        ticket.state = State.ADMITTED
+        self.busy += 1
+        self.below += ticket.claim.above > 0
 
     def _free(self, claim: Claim) -> bool:
         """Also where somebody waits: those are of a lower rank, behind the headroom, or nobody would wait."""
@@ -146,21 +170,31 @@ class Admission:
         concurrency = self.options.concurrency
         return max(1, concurrency - claim.above * int(concurrency * self.options.headroom))
 
-    def _room(self, claim: Claim) -> int:
-        return ceil(self.options.queue * self.options.room) if claim.above else self.options.queue
+    def _room(self, claim: Claim, useful: float | None = None) -> int:
+        """How long the queue may be with this claim at its end, which comes now, or has come in time."""
+        options = self.options
+        useful = options.useful if useful is None else useful
+        if not claim.patience:
+            return 0
+        if not options.each or (options.shared and not claim.above):
+            return options.queue
+        first = max(0, self.busy - self._places(claim))  # they have to leave before anybody is let in
+        return max(0, min(options.queue, ceil(self.patience(claim) * useful / options.each) - first))
 
     def _victims(self, claim: Claim) -> deque[Ticket] | None:
         """The queue whose newest makes room: the longest of a lower rank; within the rank, that of a group that waits
         with more than the claim's own would."""
-        if not self.waiting:
+        if not self.waiting or not claim.patience:
             return None
         rank = min(self._queues)
         if rank > claim.rank:
             return None
-        groups = self._queues[rank]
-        longest = max(groups.values(), key=len)
-        own = len(groups.get(claim.group, ())) + 1 if rank == claim.rank else 0
+        longest = self._longest(rank)
+        own = len(self._queues[rank].get(claim.group, ())) + 1 if rank == claim.rank else 0
         return longest if len(longest) > own else None
+
+    def _longest(self, rank: int) -> deque[Ticket]:
+        return max(self._queues[rank].values(), key=len)
 
     def _remove(self, ticket: Ticket) -> None:
         rank, group = ticket.claim.rank, ticket.claim.group
@@ -171,57 +205,3 @@ class Admission:
             del groups[group]
         if not groups:
             del self._queues[rank]
-
-
-class Brake:
-    """The pure machine: additive increase, multiplicative decrease."""
-
-    def __init__(self, options: BrakeOptions | None = None) -> None:
-        self.options = options or BrakeOptions()
-        self._places: float | None = None
-
-    def places(self, lag: float, busy: int, concurrency: int) -> int:
-        """How many there are from now on, of the `concurrency` that are allowed."""
-        options, places = self.options, concurrency if self._places is None else self._places
-        if lag > options.lag:
-            places = max(min(places, busy) * options.fall, options.least)
-        else:
-            places += concurrency * options.rise
-        self._places = min(places, concurrency)
-        return int(self._places)
-
-
-class Pace:
-    """The pure machine: who begins in this turn of the event loop, and who in a later one."""
-
-    def __init__(self, a_turn: int = 8) -> None:
-        """`a_turn`: calls that begin in one; the work of so many is what a turn takes."""
-        self._a_turn = a_turn
-        self._begun = 0
-        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
-
-    @property
-    def begun(self) -> int:
-        """In this turn."""
-        return self._begun
-
-    def begins(self) -> bool:
-        """Whether one more begins now; where not, it has to `wait`."""
-        if self._begun >= self._a_turn or self._waiting:
-            return False
-        self._begun += 1
-        return True
-
-    def wait(self, now: float, begin: Callable[[], None]) -> None:
-        """`begin` is called when its turn comes, also where nobody waits for it any more."""
-        self._waiting.append((now, begin))
-
-    def turn(self) -> None:
-        """The event loop begins another turn."""
-        self._begun = min(self._a_turn, len(self._waiting))
-        for _ in range(self._begun):
-            self._waiting.popleft()[1]()
-
-    def lag(self, now: float) -> float:
-        """Seconds that the first one has waited."""
-        return now - self._waiting[0][0] if self._waiting else 0.0

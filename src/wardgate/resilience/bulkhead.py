@@ -51,6 +51,11 @@ class Bulkhead:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def room(self) -> int:
+        """How many more would not be refused."""
+        return self._limit - self.in_use + self._queue - len(self._waiting)
+
     def enter(self) -> bool:
         if self.in_use >= self._limit:
             return False

@@ -1,7 +1,8 @@
 """Coalescing: equal requests that are under way at the same time share one answer.
 
 The shared work runs in a task of its own, so that a caller who goes away takes nobody's answer along; when the last
-one has gone, it is cancelled. Who joins later joins the same attempt, and with it the time that the first caller had.
+one has gone, it is cancelled. Who joins later joins the same attempt, and with it the time that the first caller had;
+where that was too short, and the own is not, it is asked anew.
 """
 
 import asyncio
@@ -12,6 +13,10 @@ from wardgate.resilience.stack import Handler, Layer, Req, Resp
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts a task that somebody owns (a TaskGroup's `create_task`)."""
+
+
+_OVER = 0.002
+"""Seconds that a caller may have left whose time is up: timers are that exact."""
 
 
 class _Flight(Generic[Req, Resp]):
@@ -82,6 +87,8 @@ def coalesce(
             else:
                 told()
                 result = await join(flight, name, request)
+                if isinstance(result, Exception) and left(flight.request) <= _OVER < left(request):
+                    return await handle(request)
             if not isinstance(result, Exception):
                 return result
             try:

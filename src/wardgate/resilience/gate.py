@@ -1,9 +1,10 @@
-"""The gate: drives the machines of `admission` in an event loop."""
+"""The gate: drives the machines of `admission` and `pace` in an event loop."""
 
 import asyncio
 from typing import Protocol
 
-from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, Claim, Pace, State, Ticket
+from wardgate.resilience.admission import Admission, AdmissionOptions, Claim, State, Ticket
+from wardgate.resilience.pace import Brake, Pace, Turnover
 
 
 class Seen(Protocol):
@@ -18,6 +19,7 @@ class Gate:
         self.machine = Admission(options)
         self._allowed = self.machine.options
         self._pace = Pace()
+        self._shed = 0
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
@@ -26,26 +28,36 @@ class Gate:
         self._set(options)
 
     async def keep_time(self, brake: Brake | None = None) -> None:
-        """Until cancelled: as many places as the event loop has time for."""
-        brake, loop = brake or Brake(), asyncio.get_running_loop()
-        every = brake.options.every
+        """Until cancelled: as many places as the event loop has time for, and a queue as long as it is of use."""
+        brake, turnover, loop, machine = brake or Brake(), Turnover(), asyncio.get_running_loop(), self.machine
+        every, left, below, looked = brake.options.every, machine.left, machine.below, loop.time()
         while True:
             due = loop.time() + every
             await asyncio.sleep(every)
-            lag = max(loop.time() - due, self._pace.lag(loop.time()))
-            places = brake.places(lag, self.machine.busy, self._allowed.concurrency)
-            if places != self.machine.options.concurrency:
-                self._set(self._allowed.shrunk(places))
+            now = loop.time()
+            turnover.look(now - looked, machine.busy, machine.left - left, machine.below - below, self._shed)
+            left, below, looked, self._shed = machine.left, machine.below, now, 0
+            lag = max(now - due, self._pace.lag(now))
+            places = brake.places(lag, machine.busy, self._allowed.concurrency)
+            options = self._allowed.now(places, turnover.each(machine.busy), turnover.shared, turnover.sheds)
+            if options != machine.options:
+                self._set(options)
 
     def _set(self, options: AdmissionOptions) -> None:
-        self.machine.options = options
-        _tell(self.machine.settle())
-        self._seen[0] = self.machine.busy
+        machine = self.machine
+        machine.options = options
+        _tell(machine.settle())
+        _tell(machine.trim())
+        self._seen[0] = machine.busy
+
+    @property
+    def places(self) -> int:
+        return self.machine.options.concurrency
 
     @property
     def crowded(self) -> bool:
-        """Whether anybody could be turned away at all."""
-        return self.machine.waiting >= self.machine.options.queue * self.machine.options.room
+        """Where not, `turns_away` need not be asked."""
+        return self.machine.crowded or self._pace.pressed
 
     @property
     def pressed(self) -> bool:
@@ -53,11 +65,17 @@ class Gate:
         return self.machine.waiting > 0
 
     def turns_away(self, claim: Claim) -> bool:
-        return self.machine.would_shed(claim)
+        if self._postpones(claim):
+            return True
+        shed = self.machine.would_shed(claim)
+        self._shed += shed and claim.patience > 0
+        return shed
 
     async def enter(self, claim: Claim) -> bool:
         """True: with a place, which `leave` gives back, and it is this call's turn. False: turned away, at once or when
         patience is over."""
+        if self._postpones(claim):
+            return False
         ticket = Ticket(claim)
         evicted = self.machine.arrive(ticket)
         if evicted is not None:
@@ -65,17 +83,22 @@ class Gate:
         if ticket.state is State.WAITING:
             await self._wait(ticket)
         if ticket.state is State.SHED:
+            self._shed += claim.patience > 0
             return False
         self._seen[0] = self.machine.busy
         if not self._begins():
             await self._turn()
         return True
 
+    def _postpones(self, claim: Claim) -> bool:
+        """Whether it has no patience for the turn in which it would begin."""
+        return not claim.patience and self._pace.pressed
+
     async def _wait(self, ticket: Ticket) -> None:
         """Until it is settled."""
         loop = asyncio.get_running_loop()
         ticket.turn = loop.create_future()
-        timer = loop.call_later(ticket.claim.patience, self._late, ticket)
+        timer = loop.call_later(self.machine.patience(ticket.claim), self._late, ticket)
         try:
             await ticket.turn
         except asyncio.CancelledError:

@@ -17,13 +17,14 @@ from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
-from wardgate.domain.plans import Catalog
+from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.gateway.authentication import Callers
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, FaultLog, Meter
 from wardgate.gateway.tracing import Tracing
+from wardgate.resilience.admission import Claim
 from wardgate.resilience.gate import Gate
 from wardgate.web.asgi import CLOSE, JSON, Header, Receive, Response, Scope, Send, body_message
 from wardgate.web.cors import EXPOSE_TIMING, PREFLIGHT, Origins
@@ -97,7 +98,8 @@ class Edge:
     `catalog` gives the current one, `handler` the hook stack of a service; both are asked again only when
     the catalog is another object. `callers` says whose a call is; `gate` lets calls and feedback in. `ready` turns
     false while draining. Calls that a stack has answered were counted in it; `meter` here counts those that never
-    reached one. `feedback` takes what is reported of cards; it may raise a Refusal.
+    reached one. `feedback` takes what is reported of cards; it may raise a Refusal. `in_vain` says whether a service
+    could not answer one more call with anything, behind so many that are coming.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Edge:
         ready: Callable[[], bool],
         options: EdgeOptions | None = None,
         tracing: Tracing | None = None,
+        in_vain: Callable[[ServicePlan, int], bool] = lambda plan, coming: False,
     ) -> None:
         self._catalog = catalog
         self._handler = handler
@@ -130,6 +133,7 @@ class Edge:
         self._ready = ready
         self._options = options or EdgeOptions()
         self._tracing = tracing
+        self._in_vain = in_vain
         self._routes = self._compile(catalog())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,7 +154,7 @@ class Edge:
         if route is None or not route.claims:
             return None
         authorization = next((value for name, value in headers if name == b"authorization"), None)
-        if not self._gate.turns_away(route.claims[self._callers.group(authorization)]):
+        if not self._gate.turns_away(self._claim(route, authorization)):
             return None
         self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
         origin = next((value for name, value in headers if name == b"origin"), None)
@@ -189,12 +193,12 @@ class Edge:
 
     async def _admitted(self, exchange: _Exchange, route: Route, service: Service) -> Response:
         """Where no place can be had, that is said before anything is read; a place is taken once all is read."""
-        claim = route.claims[self._callers.group(exchange.headers.get(b"authorization"))]
-        if self._gate.turns_away(claim):
+        authorization = exchange.headers.get(b"authorization")
+        if self._gate.turns_away(self._claim(route, authorization)):
             return self._shed(exchange)
         body = await self._read(exchange)
         read = self._clock.monotonic()  # the deadline runs from the last byte of the request (law 1)
-        if not await self._gate.enter(claim):
+        if not await self._enter(self._claim(route, authorization), service):
             return self._shed(exchange)
         try:
             client = await self._caller(exchange, route)
@@ -203,6 +207,22 @@ class Edge:
             return await self._take(body, service, client)
         finally:
             self._gate.leave()
+
+    async def _enter(self, claim: Claim, service: Service) -> bool:
+        service.coming += 1
+        try:
+            return await self._gate.enter(claim)
+        finally:
+            service.coming -= 1
+
+    def _claim(self, route: Route, authorization: bytes | None) -> Claim:
+        """Of a call that would wait only to be told that its model has no place, nobody asks to wait."""
+        claims = route.claims
+        if self._gate.crowded and route.service is not None:
+            coming = min(route.service.coming, self._gate.places)  # at a time
+            if all(self._in_vain(offer.plan, coming) for offer in route.service.offers.values()):
+                claims = route.hurried
+        return claims[self._callers.group(authorization)]
 
     async def _caller(self, exchange: _Exchange, route: Route) -> Client:
         """Its time is the call's own: the deadline runs. Of the header, all that were sent: which of two was meant, a

@@ -5,7 +5,7 @@ With the route goes the claim of its calls on a place: by risk tier, feedback la
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from wardgate.domain.feedback import OfferedReasons
@@ -56,13 +56,15 @@ class Offer:
     handler: HookHandler
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Service:
-    """All that is offered under one id; which offer is meant, the request's `hook` says (DIS-10)."""
+    """All that is offered under one id; which offer is meant, the request's `hook` says (DIS-10). `coming`: calls that
+    wait at the gate."""
 
     wire: WireService
     offers: Mapping[str, Offer]
     feedback: FeedbackReader
+    coming: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Route:
     service: Service | None = None
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """By the group of callers; empty: never shed."""
+    hurried: Mapping[str, Claim] = field(default_factory=dict)
+    """The same, of calls that gain nothing by waiting."""
     urls: frozenset[str] = frozenset()
     """What a token may name as its audience (CDS Hooks 2.0.1, "Trusting CDS Clients"); of feedback also the service's
     own, since clients send either."""
@@ -100,10 +104,11 @@ class Routes:
             service, path = _service(service_id, plans, handler), f"{self._services}/{service_id}"
             claims = {group: _claim(plans, group, used) for group in groups}
             url = f"{origin}{path}"
+            hurried = {group: replace(claim, patience=0.0) for group, claim in claims.items()}
             waits = _SHARE * min(plan.deadline for plan in plans.values())
-            self._routes[path] = Route(Place.SERVICE, service, claims, frozenset({url}), waits)
+            self._routes[path] = Route(Place.SERVICE, service, claims, hurried, frozenset({url}), waits)
             urls = frozenset({url, f"{url}/feedback"})
-            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service, feedback, urls)
+            self._routes[f"{path}/feedback"] = Route(Place.FEEDBACK, service, feedback, feedback, urls)
 
     def find(self, path: str) -> Route | None:
         return self._routes.get(path) or self._routes.get(_tidy(path))

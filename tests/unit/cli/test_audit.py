@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_told_with_its_remedy(tmp_path: Path, capsys: pyt
         (["anchor"], "openssl genpkey"),
         (["verify"], "openssl genpkey"),
         (["erase", "x", "--reason", "y"], "no id of an entry"),
-        (["search", "--from", "yesterday"], "since"),
+        (["search", "--from", "2026-02-01", "--to", "2026-01-01"], "is not before"),
     ):
         assert site.run(*arguments) == 1
         told = capsys.readouterr()

@@ -223,3 +223,25 @@ def test_check_imports_no_server_and_no_client(here: Path) -> None:
 
     assert done.stdout.splitlines()[-1] == "[]"
     assert FILES["wardgate"][0] in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("within", "kept", "warned"),
+    [("730d", "", True), ("730d", "730d", True), ("730d", "731d", False), ("399d", "", False)],
+)
+def test_decisions_that_are_purged_before_their_outcome_are_warned_of(
+    here: Path, within: str, kept: str, warned: bool
+) -> None:
+    """A decision that is gone joins to nothing, and nobody would notice."""
+    sound_config(
+        here,
+        wardgate=("model_hosts:", f"retention: {{decisions: {kept}}}\nmodel_hosts:" if kept else "model_hosts:"),
+        service=("rollout:", f"outcome: {{label: kidney_failure, within: {within}}}\nrollout:"),
+    )
+    out = io.StringIO()
+    assert run(_CONFIG, out) == 0
+    told = [line for line in out.getvalue().splitlines() if "joins to nothing" in line]
+    assert bool(told) is warned
+    if warned:
+        days = 730 if kept else 400
+        assert f"retention.decisions: decisions are kept for {days} days, and an outcome of kidney-failure" in told[0]

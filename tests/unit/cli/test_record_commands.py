@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import stat
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.fakes.config_tree import sound_config
 from tests.fakes.processes import free_port
 from tests.fakes.stories import decision, decision_id
 from tests.unit.gateway.test_replay import CAPTURE
+from wardgate.adapters.spool.quarantine import frame_of
 from wardgate.bootstrap.durable import archive_of
 from wardgate.cli.app import run
 from wardgate.cli.captures import NoCapture, configured_from, prepare, read, write
@@ -81,8 +83,29 @@ def test_the_affected_on_screen_and_in_a_file(store: Store, tmp_path: Path, caps
     assert run([*command, "--csv", str(csv)]) == 1
     assert run([*command, "--to", "2026-01-01"]) == 0
     assert "cards      0 shown" in capsys.readouterr().out
-    assert run([*command, "--from", "yesterday"]) == 1
-    assert "since is no date" in capsys.readouterr().err
+    assert run([*command, "--from", "2026-02-01", "--to", "2026-01-01"]) == 1
+    assert "`since` (--from) is not before `until` (--to)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["affected", "--release", "kidney-failure@1.0.0"],
+        ["export", "decisions", "never.ndjson"],
+        ["audit", "search"],
+    ],
+    ids=["affected", "export", "audit"],
+)
+def test_what_is_no_time_is_said_before_anybody_is_asked(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the name of the argument as it was typed, with one that would do; also where a gateway would be asked."""
+    for flag in ("--from", "--to"):
+        with pytest.raises(SystemExit):
+            run([*command, flag, "yesterday"])
+        told = capsys.readouterr().err
+        assert f"argument {flag}: no date or time: write 2026-03-01, or 2026-03-01T08:00:00Z" in told
+    assert not Path("never.ndjson").exists()
 
 
 def test_an_export_is_whole_or_not_there(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,8 +117,10 @@ def test_an_export_is_whole_or_not_there(store: Store, tmp_path: Path, capsys: p
     before = file.read_bytes()
     assert run([*command, "--config", str(store.config)]) == 1
     assert file.read_bytes() == before
-    assert run(["export", "decisions", str(tmp_path / "e.ndjson"), "--from", "x", "--config", str(store.config)]) == 1
+    command[2] = str(tmp_path / "e.ndjson")
+    assert run([*command[:3], "--from", "2999-01-01", "--config", str(store.config)]) == 1
     assert not (tmp_path / "e.ndjson").exists()
+    assert "is not before now" in capsys.readouterr().err
 
 
 def test_outcomes_are_loaded_once(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +133,7 @@ def test_outcomes_are_loaded_once(store: Store, tmp_path: Path, capsys: pytest.C
     assert run([*command, "--skip-bad"]) == 0
     assert "1 rows read, 1 new, 0 corrected, 1 left out" in capsys.readouterr().out
     assert run([*command, "--skip-bad"]) == 0
-    assert "was loaded before" in capsys.readouterr().out
+    assert re.search(r"already loaded on 20\d\d-\d\d-\d\d .* rows since corrected: 0\.$", capsys.readouterr().out)
     assert run(["trace", ONE.decision_id, "--config", str(store.config)]) == 0
     assert "happened" in capsys.readouterr().out
 
@@ -232,3 +257,23 @@ def test_a_capture_of_a_later_form_is_told(tmp_path: Path, capsys: pytest.Captur
     write(file, later)
     assert run(["replay", "--capture", str(file), "--config", str(sound_config(tmp_path))]) == 1
     assert f"this version reads {FORMAT}" in capsys.readouterr().err
+
+
+def test_what_was_set_aside_is_given_to_the_store_again(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line for each file; its card is found afterwards. What cannot be read is said, with exit 1."""
+    command, folder = ["records", "requeue", "--config", str(store.config)], store.config.parent / "var/spool/worker-0"
+    folder.mkdir(parents=True)
+    late = msgspec.structs.replace(ONE, decision_id=decision_id(7), card_uuids=decision(7).card_uuids)
+    (folder / "quarantine").write_bytes(frame_of(late))
+    assert run([*command, "--dry-run"]) == 1
+    assert re.fullmatch(r"worker-0/quarantine +1 entry\n", capsys.readouterr().out)
+    (folder / "0000000002.unreadable").mkdir()
+    assert run(command) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"^worker-0/quarantine +1 delivered$", told, re.MULTILINE)
+    assert re.search(r"^worker-0/0000000002.unreadable +cannot be read .is a directory., and stays", told, re.MULTILINE)
+    assert run(["trace", late.card_uuids[0], "--config", str(store.config)]) == 0
+    (folder / "0000000002.unreadable").rmdir()
+    capsys.readouterr()
+    assert run(command) == 0
+    assert capsys.readouterr().out == "Nothing is set aside.\n"

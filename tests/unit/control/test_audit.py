@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.fakes.audit import AuditGround
-from wardgate.control.audit import AuditUnavailable, Kept
-from wardgate.domain.audit import Action, Deed, remark_hash
+from tests.fakes.audit import MOST, AuditGround
+from wardgate.control.audit import AuditUnavailable
+from wardgate.domain.audit import Action, Deed, Kept, remark_hash
 
 DEED = Deed(who="operator-1", what=Action.CIRCUIT_ISOLATE, subject="kidney-failure/1.0.0", reason="alert_rate")
 
@@ -75,7 +75,26 @@ def test_where_neither_takes_it_that_is_told_and_nothing_is_raised(ground: Audit
     ground.spool.write_bytes(b"")
     ground.cut()
     assert ground.trail.keep(DEED) is Kept.LOST
+    assert ground.told == [Kept.LOST], "so that it is counted, and somebody is told"
     ground.mend()
+    assert ground.trail.keep(DEED) is Kept.CHAINED and ground.told[1:] == [Kept.CHAINED]
+
+
+def test_what_raises_leaves_room_on_the_spool_for_what_lowers(ground: AuditGround) -> None:
+    """While a store is away for long, and denials fill the spool: the oldest are kept, and nothing grows for ever."""
+    ground.spool.mkdir()
+    ground.trail.require(DEED)
+    for number in range(MOST - 5):
+        (ground.spool / f"{number:017}-x.json").touch()
+    with pytest.raises(AuditUnavailable) as refused:
+        ground.trail.require(DEED)
+    assert "wait on the local spool" in refused.value.meaning
+    ground.cut()
+    assert [ground.trail.keep(DEED) for _ in range(7)] == [Kept.SPOOLED] * 5 + [Kept.LOST] * 2
+    assert (ground.spool / f"{0:017}-x.json").exists() and len(list(ground.spool.iterdir())) == MOST
+    ground.mend()
+    assert ground.trail.chain_spooled() == 5
+    ground.trail.require(DEED)
 
 
 @pytest.mark.parametrize("remark", ["\ud800", "a\0b", "x" * 4001])

@@ -23,6 +23,7 @@ from wardgate.domain.clients import Client
 from wardgate.domain.context.caller import AttributeSpec
 from wardgate.domain.context.record import Dropped
 from wardgate.domain.guard import Guard, configured_names
+from wardgate.domain.hot import HotState, Refusal
 from wardgate.domain.outcomes import Outcome, Reason
 from wardgate.domain.spool import SpoolState
 from wardgate.domain.token_faults import Fetched, TokenFault
@@ -161,11 +162,11 @@ def test_every_stage_that_a_fault_is_noted_under_is_listed() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("state", {*State, *Trouble, *SpoolState}),
+        ("state", {*State, *Trouble, *SpoolState, *HotState, "unreadable", "set_aside"}),
         ("proof", {*Proof}),
         ("kind", {*Kind, Sqlite.kind, Postgres.kind}),
         ("result", {*Taken, *Reason, *TokenFault, *Fetched, "passed", "accepted"}),
-        ("cause", {*Dropped, *HttpFailure, *ReadFailure, *Loss, "foreign_action"}),
+        ("cause", {*Dropped, *HttpFailure, *ReadFailure, *Refusal, *Loss, "foreign_action"}),
         ("environment", set(get_args(File.model_fields["environment"].annotation))),
     ],
 )

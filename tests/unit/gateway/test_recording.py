@@ -13,6 +13,7 @@ from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.gateway import FHIR, FakeGateway
 from tests.fakes.hot import RING, memory
 from tests.fakes.model import FakeModel
+from tests.fakes.records import FakeRecordSink
 from tests.record_schema import TARGET, schema, text
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.domain import record_names
@@ -20,8 +21,7 @@ from wardgate.domain.outcomes import Mode, Reason
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import AGE_STEPS, DecisionRecord, age_step, withheld
-from wardgate.gateway.call import HookCall
-from wardgate.gateway.outcome import HookOutcome
+from wardgate.gateway.layers import record as record_layer
 from wardgate.gateway.recording import Recorder, resources_print
 
 NAMES, PRINTS = RecordNames(RING), KeyedFingerprints(RING.keys(Purpose.LOG))
@@ -173,23 +173,19 @@ async def test_what_is_switched_off_still_says_for_whom(tmp_path: Path) -> None:
 
 
 async def test_the_custodian_hears_of_patients_who_had_a_card(tmp_path: Path) -> None:
-    """And of nobody else."""
+    """After its record is acknowledged; of nobody else, and of nobody whose card was withheld for want of one."""
     told: list[tuple[str, record_names.Named]] = []
-    house = gateway(tmp_path)
+    house, sink = gateway(tmp_path), FakeRecordSink()
     recorder = Recorder(NAMES, PRINTS, house.clock, shown=lambda *patient: told.append(patient))
-    seen: list[HookOutcome] = []
-    stack = house.stack
-
-    async def noting(call: HookCall) -> HookOutcome:
-        seen.append(await stack(call))
-        return seen[-1]
-
-    house.stack = noting
+    house.stack = record_layer(recorder, sink, house.clock, house.meter)(house.stack)
     house.edge = house.edge_of(house.client)  # its stack is the one that there is when it is made
-    for mode in (Mode.ACTIVE, Mode.SILENT):
+    for mode, full in ((Mode.SILENT, False), (Mode.ACTIVE, True)):
+        sink.full = full
         house.mode(mode)
         await house.call(body())
-        recorder.record(seen[-1])
+        assert told == []
+    sink.full = False
+    await house.call(body())
     named = record_names.patient("ehr", None, "p1")
     assert told == [(NAMES.of(named), named)]
 

@@ -1,5 +1,6 @@
 """The desk: who was affected, what is exported, and that nobody looks unseen."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,13 +79,16 @@ def test_looks_are_logged_with_their_rows(archive: SqlArchive) -> None:
 
 
 def test_the_access_log_repeats_no_name_that_was_asked_for(archive: SqlArchive) -> None:
-    """A service that is asked for may be anything, also a patient (law 4)."""
+    """A service that is asked for may be anything, also a patient, and a digest that of her name (law 4)."""
     desk = desk_of(archive)
+    hers = f"sha256:{hashlib.sha256(b'Esther Vogel').hexdigest()}"
+    summary, _ = desk.affected(desk.digests(hers), ALL, "auditor")
+    assert summary.digests == ()
     assert not list(desk.export(ALL, "auditor", "Esther.Vogel"))
     desk.affected(desk.digests("Esther@Vogel"), ALL, "auditor")
     desk.trace("Esther Vogel", "auditor")
     noted = list(archive.accesses(0, NOW + 9 * DAY))
-    assert len(noted) == 4 and "Esther" not in str(noted)
+    assert len(noted) == 5 and "Esther" not in str(noted) and hers not in str(noted)
 
 
 def test_who_cannot_be_logged_sees_nothing(archive: SqlArchive) -> None:

@@ -18,7 +18,11 @@ from tests.fakes.stories import (
     report,
     shadow,
 )
-from wardgate.domain.record_names import patient
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.domain.durable import SqlitePlace
+from wardgate.domain.pseudonyms import KeyRing
+from wardgate.domain.record_names import RecordNames, card, patient
 from wardgate.records.archive import OutcomeBatch, OutcomeRow
 from wardgate.records.desk import Span
 from wardgate.records.figures import BandFigures, ReleaseKey, time_step
@@ -107,6 +111,37 @@ def test_two_clocks_give_a_step_or_nothing(after: float, step: str | None) -> No
     """A report from before its card, beyond what clocks differ by, says nothing of how long anybody took."""
     card = decision(1)
     assert time_step(card.at, report(card, after)) == step
+
+
+@pytest.mark.parametrize("after", [-100 * DAY, -301.0])
+def test_a_time_from_before_the_card_is_shown_to_nobody(tmp_path: Path, after: float) -> None:
+    """Nobody has acted then: it may be any date of a patient's (law 4)."""
+    card = decision(1)
+    desk = desk_of(filled(tmp_path, [card], [report(card, after, received=card.at + 10)]))
+    (story,) = desk.trace(card.decision_id, "auditor")
+    assert [(each.entry.at, each.after) for each in story.reports] == [(None, None)]
+    assert desk.feedback_figures("kidney-failure", ALL)[0].doubtful_times == 1
+
+
+def test_reports_without_a_time_are_ordered_by_when_they_came(tmp_path: Path) -> None:
+    card = decision(1)
+    reports = [report(card, 20), overridden(card, "wrong", "disagree", at=None, received=card.at + 500)]
+    (figures,) = desk_of(filled(tmp_path, [card], reports)).feedback_figures("kidney-failure", ALL)
+    assert (figures.overridden, figures.doubtful_times) == (1, 1)
+
+
+def test_nothing_is_unmatched_since_a_key_was_changed(tmp_path: Path) -> None:
+    """The record of the card is under the old one, the report under the new."""
+    old, new = b"an old secret of thirty-two bytes", b"a newer secret of thirty-two bytes"
+    before, now = RecordNames(KeyRing([old])), RecordNames(KeyRing([new, old]))
+    one = decision(1)
+    archive = SqlArchive(Sqlite(SqlitePlace(str(tmp_path / "a.db"))), lambda uuid: before.of(card(uuid)))
+    archive.add_decisions([one])
+    current, *earlier = now.all_of(card(one.card_uuids[0]))
+    archive.add_feedback([report(one, card_key=current, earlier_keys=tuple(earlier))])
+    desk = desk_of(archive, names=now)
+    assert desk.unmatched("kidney-failure", ALL) == 0
+    assert desk.feedback_figures("kidney-failure", ALL)[0].accepted == 1
 
 
 def test_a_report_from_the_future_has_no_time(tmp_path: Path) -> None:

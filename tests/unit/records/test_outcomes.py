@@ -106,6 +106,27 @@ def test_a_csv_names_its_columns(head: str) -> None:
         rows(head)
 
 
+@pytest.mark.parametrize("head", ["patient,Patient ,label,value,time", "patient,label,value,time,time,label"])
+def test_a_column_that_is_named_twice_is_not_guessed_at(head: str) -> None:
+    """Half of the rows would be about the wrong patient; columns of others may stand there as often as they like."""
+    with pytest.raises(NoHeader, match="more than once"):
+        rows(f"{head}\n")
+    assert len(rows("x,patient,x,label,value,time\n1,p1,2,death,1,2027-01-05\n")) == 1
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize("closing", ['"', '",x', "", 'p9",death,1,2027-01-05,"'])
+def test_an_open_quote_loses_no_row_unseen(closing: str, skip_bad: bool) -> None:
+    """Where it is closed further down, as another quote or at the end of a cell that nobody looks at, or never: the
+    lines between would be one cell. Nothing is loaded, and the line in which it was opened is named."""
+    line = "p1,death,1,2027-01-05,note\n"
+    text = f'patient,label,value,time,remark\n{line}p2,death,1,2027-01-05,"note\n{line}{line}{closing}\n{line}'
+    with pytest.raises(BadRows) as error:
+        rows(text, skip_bad=skip_bad)
+    (told,) = error.value.rows
+    assert (told.line, told.column, "takes in the lines up to" in told.what) == (3, "", True)
+
+
 def test_whose_ids_they_are_must_be_known() -> None:
     """Ids of two servers mean two patients (law 11): nothing is guessed where there are several."""
     nobody = Ground(CLIENTS, GROUND.labels, "registry")
@@ -132,6 +153,9 @@ def test_a_row_is_found_under_every_key_of_the_ring() -> None:
     whose = patient("ward-ehr", FHIR, "p1")
     assert [row.subject for row in made] == [now.of(whose), before.of(whose)]
     assert reader.read == 1
+    earlier = OutcomeReader(GROUND, before)
+    list(earlier.rows(lines_of([(HEAD + "p1,death,1,2027-01-05\n").encode()]), Form.CSV))
+    assert reader.earlier_digests == (earlier.digest,), "so a file that was loaded before a rotation is known after it"
 
 
 def load(archive: SqlArchive, text: str, skip_bad: bool = False) -> tuple[int, int, int, bool]:
@@ -148,6 +172,9 @@ def test_a_file_counts_once_and_a_correction_replaces(tmp_path: Path) -> None:
     assert load(archive, first) == (1, 0, 0, False)
     assert load(archive, first) == (0, 0, 0, True)
     assert load(archive, HEAD + f"p1,kidney_failure,0,{_day(800)}\n") == (0, 1, 0, False)
+    assert load(archive, first) == (0, 0, 0, True)
+    assert load(archive, first + "\n") == (0, 1, 0, False), "an empty line makes it another file"
+    assert load(archive, HEAD + f"p1,kidney_failure,0,{_day(801)}\n") == (0, 1, 0, False)
     (story,) = desk_of(archive).trace(decision(1).decision_id, "auditor")
     assert story.outcome == 0.0
 

@@ -1,4 +1,4 @@
-"""Admission: the machine by its properties, and the gate that drives it."""
+"""Admission: the machine by its properties, and the gate that drives it. What follows the event loop: test_pace."""
 
 import asyncio
 from math import ceil
@@ -6,17 +6,22 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardgate.resilience.admission import Admission, AdmissionOptions, Brake, BrakeOptions, Claim, Pace, State, Ticket
+from wardgate.resilience.admission import Admission, AdmissionOptions, Claim, State, Ticket
 from wardgate.resilience.gate import Gate
+from wardgate.resilience.pace import Brake, BrakeOptions
 
 TOP = 3
 CLAIMS = [Claim(rank, group, TOP - rank) for rank in range(TOP + 1) for group in ("a", "b", "c")]
+CLAIMS += [Claim(rank, "a", TOP - rank, patience=0) for rank in range(TOP + 1)]
 OPTIONS = st.builds(
     AdmissionOptions,
     concurrency=st.integers(1, 12),
     queue=st.integers(0, 6),
     headroom=st.sampled_from([0.0, 0.1, 0.25]),
-    room=st.sampled_from([0.1, 0.5, 1.0]),
+    below=st.sampled_from([0.1, 0.5, 1.0]),
+    each=st.sampled_from([0.0, 0.005, 0.02, 0.1]),
+    shared=st.booleans(),
+    useful=st.sampled_from([0.2, 0.5]),
 )
 STEPS = st.lists(
     st.one_of(
@@ -41,9 +46,16 @@ class House:
         options = self.machine.options
         return max(1, options.concurrency - claim.above * int(options.concurrency * options.headroom))
 
-    def room(self, claim: Claim) -> int:
+    def room(self, claim: Claim, useful: float | None = None) -> int:
+        """Whoever is last has its place when all before it have had theirs."""
         options = self.machine.options
-        return ceil(options.queue * options.room) if claim.above else options.queue
+        if not claim.patience:
+            return 0
+        if options.shared and not claim.above:
+            return options.queue
+        useful = 0.1 * (useful or options.useful) * (options.below if claim.above else 1)
+        too_many = max(0, len(self.inside) - self.places(claim))
+        return options.queue if not options.each else min(options.queue, ceil(useful / options.each) - too_many)
 
     def arrive(self, claim: Claim) -> Ticket:
         before, was_waiting = self.machine.would_shed(claim), list(self.waiting)
@@ -60,11 +72,13 @@ class House:
             assert len(self.inside) < self.places(claim)
             self.inside.append(ticket)
         elif ticket.state is State.WAITING:
+            assert claim.patience
             self.waiting.append(ticket)
         else:
-            assert len(self.inside) >= self.places(claim)
+            assert evicted is None and len(self.inside) >= self.places(claim)
             assert len(self.waiting) >= self.room(claim)
-            assert all(other.claim.rank >= claim.rank for other in self.waiting), "somebody lower was there to shed"
+            higher = all(other.claim.rank >= claim.rank for other in self.waiting)
+            assert higher or not claim.patience, "somebody lower was there to shed"
         return ticket
 
     def leave(self, number: int) -> None:
@@ -74,6 +88,13 @@ class House:
     def options(self, options: AdmissionOptions) -> None:
         self.machine.options = options
         self._admitted(self.machine.settle())
+        for ticket in self.machine.trim():
+            assert len(self.waiting) > self.room(ticket.claim, 0.5)
+            assert ticket.claim.rank == min(other.claim.rank for other in self.waiting), "the lowest rank goes first"
+            assert ticket.state is State.SHED
+            self.waiting.remove(ticket)
+        lowest = min((ticket.claim for ticket in self.waiting), key=lambda claim: claim.rank, default=None)
+        assert lowest is None or len(self.waiting) <= self.room(lowest, 0.5), "somebody waits in vain"
 
     def _admitted(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
@@ -225,31 +246,6 @@ async def test_more_places_are_taken_at_once() -> None:
         assert await waiting
 
 
-@given(
-    st.integers(1, 500),
-    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 500)), max_size=60),
-)
-def test_the_brake_keeps_its_bounds(concurrency: int, looks: list[tuple[float, int]]) -> None:
-    """Never more places than are allowed, never fewer than the least; down only while the loop is late."""
-    brake, before = Brake(), concurrency
-    for lag, busy in looks:
-        places = brake.places(lag, busy, concurrency)
-        assert min(concurrency, brake.options.least) <= places <= concurrency
-        assert places <= before if lag > brake.options.lag else places >= before
-        before = places
-    for _ in range(26):
-        before = brake.places(0.0, 0, concurrency)
-    assert before == concurrency, "a quarter of a second without lag, and all places are back"
-
-
-def test_a_late_loop_takes_places_from_those_in_use() -> None:
-    """What nobody uses is no load."""
-    brake = Brake(BrakeOptions(least=1))
-    assert brake.places(0.1, 100, 256) == 80
-    assert brake.places(0.1, 80, 256) == 64
-    assert brake.places(0.0, 64, 256) == 74
-
-
 async def test_the_gate_follows_its_brake() -> None:
     """Also the limits of a reload: the brake is told what is allowed now."""
     asked: list[tuple[int, int]] = []
@@ -274,36 +270,8 @@ async def test_the_gate_follows_its_brake() -> None:
     assert gate.machine.options.concurrency == 1
 
 
-@given(st.integers(1, 5), st.lists(st.one_of(st.just("turn"), st.floats(0, 0.01)), max_size=80))
-def test_so_many_begin_in_a_turn_in_the_order_in_which_they_came(a_turn: int, steps: list[str | float]) -> None:
-    """Never more, none while an earlier one waits, and as many as may whenever somebody waits."""
-    pace, now, came, in_turn = Pace(a_turn), 0.0, 0, 0
-    begun: list[int] = []
-    waiting: list[tuple[int, float]] = []
-    for step in steps:
-        if step == "turn":
-            before = len(begun)
-            pace.turn()
-            in_turn = len(begun) - before
-            assert in_turn == min(a_turn, len(waiting)) == pace.begun
-            del waiting[:in_turn]
-        else:
-            now += float(step)
-            came += 1
-            if pace.begins():
-                begun.append(came)
-                in_turn += 1
-            else:
-                pace.wait(now, lambda number=came: begun.append(number))  # type: ignore[misc]
-                waiting.append((came, now))
-                assert in_turn == a_turn
-        assert in_turn <= a_turn
-        assert pace.lag(now) == (now - waiting[0][1] if waiting else 0.0)
-    assert begun == list(range(1, len(begun) + 1))
-
-
 async def test_whoever_is_turned_away_waits_for_a_few_calls_only() -> None:
-    """Of a hundred that come at once with places for all, eight begin before the loop has answered anybody else."""
+    """Of a hundred that come at once with places for all, four begin before the loop has answered anybody else."""
     gate, begun = Gate(AdmissionOptions(concurrency=100, queue=0)), 0
 
     async def call() -> None:
@@ -318,7 +286,7 @@ async def test_whoever_is_turned_away_waits_for_a_few_calls_only() -> None:
         while begun < 100:
             await asyncio.sleep(0)
             turns.append(begun)
-        assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) <= 8
+        assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) <= 4
         assert not await gate.enter(Claim(1)) and gate.machine.busy == 100
 
 
@@ -329,20 +297,47 @@ async def test_a_call_that_is_cancelled_before_its_turn_gives_its_place_back() -
         calls = [group.create_task(gate.enter(Claim(1))) for _ in range(20)]
         await asyncio.sleep(0)
         waiting = [call for call in calls if not call.done()]
-        assert len(waiting) == 12
+        assert len(waiting) == 16
         waiting[0].cancel()
     assert gate.machine.busy == 19 and all(call.done() for call in calls)
 
 
-def test_lower_ranks_wait_in_less_of_the_queue_while_places_are_few() -> None:
-    """The highest keeps all of it; nobody's queue is nothing at all."""
-    machine = Admission(AdmissionOptions(concurrency=100, queue=10).shrunk(20))
-    tickets = [Ticket(Claim(1, above=1)) for _ in range(40)]
+def test_lower_ranks_have_less_patience_while_places_are_few() -> None:
+    """The highest keeps all of it: only when its own would be too long a wait do those below make room."""
+    machine = Admission(AdmissionOptions(concurrency=100, queue=64).now(20, each=0.0011, shared=True, sheds=False))
+    low, high = Claim(1, above=1), Claim(2)
+    assert (machine.patience(low), machine.patience(high)) == (0.1 * 0.5 * 0.2, 0.1)
+    tickets = [Ticket(low) for _ in range(40)]
     for ticket in tickets:
         machine.arrive(ticket)
-    assert (machine.busy, machine.waiting) == (18, 2) and machine.would_shed(Claim(1, above=1))
-    high = [Ticket(Claim(2)) for _ in range(12)]
-    evicted = [machine.arrive(ticket) for ticket in high]
-    assert (machine.busy, machine.waiting) == (20, 10)
-    assert [ticket for ticket in evicted if ticket] == tickets[19:17:-1], "only when all of the queue is full"
-    assert not [ticket for ticket in high if ticket.state is State.SHED]
+    assert (machine.busy, machine.waiting) == (18, 5) and machine.would_shed(low)
+    above = [Ticket(high) for _ in range(66)]
+    evicted = [machine.arrive(ticket) for ticket in above]
+    assert (machine.busy, machine.waiting) == (20, 64)
+    assert [ticket for ticket in evicted if ticket] == tickets[22:17:-1], "only when all of the queue is full"
+    assert not [ticket for ticket in above if ticket.state is State.SHED]
+
+
+def test_the_queue_is_as_long_as_places_are_handed_on_in_time() -> None:
+    """One each 13 ms, and 50 ms to wait: nobody waits for what will not come; whoever is too many inside goes first."""
+    machine = Admission(AdmissionOptions(concurrency=4, queue=64, headroom=0, each=0.013))
+    tickets = [Ticket(Claim(1)) for _ in range(12)]
+    for ticket in tickets:
+        machine.arrive(ticket)
+    assert (machine.busy, machine.waiting) == (4, 4)
+    machine.options = AdmissionOptions(concurrency=2, queue=64, headroom=0, each=0.013)
+    assert machine.settle() == [] and machine.trim() == [tickets[7], tickets[6]]
+    assert (machine.busy, machine.waiting) == (4, 2)
+    machine.options = AdmissionOptions(concurrency=4, queue=64, headroom=0, each=0.5)
+    assert machine.trim() == [tickets[5]], "one may wait: its place is the next"
+
+
+def test_without_patience_there_is_a_place_now_or_none() -> None:
+    """Nobody makes room for it, however low."""
+    machine = Admission(AdmissionOptions(concurrency=1, queue=4, headroom=0))
+    hurried = Claim(3, patience=0)
+    first, low, third = Ticket(hurried), Ticket(Claim(1, above=1)), Ticket(hurried)
+    machine.arrive(first)
+    machine.arrive(low)
+    assert machine.would_shed(hurried) and machine.arrive(third) is None
+    assert [ticket.state for ticket in (first, low, third)] == [State.ADMITTED, State.WAITING, State.SHED]

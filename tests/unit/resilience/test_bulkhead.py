@@ -43,6 +43,7 @@ def test_places_are_neither_lost_nor_made(limit: int, queue: int, steps: list[tu
             places.give_up(ticket)
             assert not ticket.granted
         assert (places.in_use, places.waiting) == (inside, len(waiting))
+        assert places.room == limit - inside + queue - len(waiting)
 
 
 def test_a_place_that_was_granted_to_one_who_left_goes_to_the_next() -> None:

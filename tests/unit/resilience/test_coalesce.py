@@ -178,6 +178,30 @@ async def test_a_twin_with_less_time_does_not_wait_for_longer() -> None:
     assert first.result() == "a 1"
 
 
+async def test_twins_with_more_time_ask_anew_when_that_of_the_first_was_too_short() -> None:
+    """Once for all of them. Who had no more than the first shares its failure."""
+    work = Work(error=ValueError())
+    ask = work.stack()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(_failing(ask, Ask("a", left=0.0)))
+        twins = [group.create_task(_answer(ask, Ask("a"))) for _ in range(2)]
+        await _turns()
+        work.open.set()
+        work.open.clear()  # who waits is woken all the same
+        await _turns()
+        work.error = None
+        work.open.set()
+    assert first.result() == "ValueError" and work.begun == ["a", "a"]
+    assert [twin.result() for twin in twins] == ["a 2", "a 2"]
+
+
+async def _failing(ask: Handler[Ask, str], request: Ask) -> str:
+    try:
+        return await ask(request)
+    except ValueError as error:
+        return type(error).__name__
+
+
 async def test_one_who_goes_away_as_the_answer_comes_does_not_spoil_it() -> None:
     """The future of the one is cancelled already when the answer is handed out."""
     work = Work()
@@ -240,3 +264,10 @@ def test_in_any_order_everybody_who_stays_gets_the_answer_to_the_own_question(
         assert not work.tasks.running
 
     asyncio.run(run())
+
+
+async def test_a_failure_while_there_was_time_is_shared() -> None:
+    """Half a second was left: it failed for another reason, and nobody asks again."""
+    work = Work(ValueError("model"))
+    answers = await _together(work, Ask("a", left=0.5), Ask("a"))
+    assert [type(each) for each in answers] == [ValueError, ValueError] and work.begun == ["a"]

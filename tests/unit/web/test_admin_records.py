@@ -46,6 +46,9 @@ class Broken:
     def now(self) -> float:
         return NOW
 
+    def knows(self, service_id: str) -> bool:
+        return True
+
     def __getattr__(self, name: str) -> Any:
         def fail(*args: object, **named: object) -> None:
             raise ArchiveUnavailable(self._trouble)
@@ -109,6 +112,15 @@ async def test_the_figures(desk: RecordsDesk) -> None:
     assert (figures["shown"], figures["accepted"], figures["disagreed"]) == (3, 1, 1)
     assert (await asked(desk, "outcomes?service=kidney-failure")).json()["releases"][0]["total"]["decisions"] == 3
     assert (await asked(desk, "feedback?service=kidney-failure&until=2026-11-21")).json()["releases"] == []
+
+
+@pytest.mark.parametrize("what", ["feedback", "outcomes"])
+async def test_figures_are_of_services_that_there_are(desk: RecordsDesk, what: str) -> None:
+    """What else is asked for may be a patient, and is not repeated (law 4)."""
+    reply = await asked(desk, f"{what}?service=Esther.Vogel")
+    assert (reply.status, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert "Esther" not in reply.everything() and "/health/services" in reply.json()["detail"]
+    assert (await asked(desk, f"{what}?service=Esther%20Vogel")).status == 422
 
 
 async def test_decisions_leave_with_what_came_home(desk: RecordsDesk) -> None:

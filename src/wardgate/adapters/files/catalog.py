@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wardgate.adapters.files.actions import prove_for_clients
-from wardgate.adapters.files.digest import config_digest
+from wardgate.adapters.files.digest import config_digest, digest_of
 from wardgate.adapters.files.library import Ground, Library, ground_of, shown
 from wardgate.adapters.files.models import Model, read_model
 from wardgate.adapters.files.not_active import not_active
@@ -187,14 +187,16 @@ def catalog_of(
     by_id: dict[str, dict[str, ServicePlan]] = {}
     for plan in plans:
         by_id.setdefault(plan.id, {})[plan.hook] = plan
-    rollouts = {service.wire.id: _rollout(service.wire, by_id[service.wire.id]) for service in services}
+    rollouts = {service.wire.id: _rollout(service, by_id[service.wire.id]) for service in services}
     previews = {service.wire.id: service.wire.rollout.preview for service in services}
     return Catalog(by_id, rollouts, digest, previews, policy)
 
 
-def _rollout(service: Service, by_hook: Mapping[str, ServicePlan]) -> Rollout:
-    """With the digests of the releases, which all files of an id give alike."""
-    entry, plan = service.rollout, next(iter(by_hook.values()))
+def _rollout(sheet: Sheet[Service], by_hook: Mapping[str, ServicePlan]) -> Rollout:
+    """With the digests of the releases, which all files of an id give alike; `file` is of the versions, as they are
+    written: an edit of a card is none of the rollout."""
+    entry, plan = sheet.wire.rollout, next(iter(by_hook.values()))
+    written = {key: value for key, value in sheet.document.data["rollout"].items() if key != "preview"}
     cohort = None if entry.cohort is None else _cohort(entry.cohort)
     challenger = None
     if entry.challenger is not None:
@@ -205,7 +207,8 @@ def _rollout(service: Service, by_hook: Mapping[str, ServicePlan]) -> Rollout:
         cohort,
         challenger,
         shadows=tuple(plan.version(each).digest for each in dict.fromkeys(entry.shadow) if each != entry.champion),
-        salt=service.id,  # a file draws no random one; what it does must be the same in every replica
+        salt=sheet.wire.id,  # a file draws no random one; what it does must be the same in every replica
+        file=digest_of(written),
     )
 
 

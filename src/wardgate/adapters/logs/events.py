@@ -14,6 +14,7 @@ from wardgate.domain.guard import Guard
 Event = Literal[
     "audit_anchor",
     "audit_chain",
+    "audit_lost",
     "breaker",
     "cannot_listen",
     "cannot_record",
@@ -38,6 +39,7 @@ Event = Literal[
     "snapshot_channel",
     "snapshot_copy",
     "snapshot_store",
+    "spool_segment",
     "stopped",
     "store_refused",
     "traces",

@@ -63,6 +63,9 @@ class CallMeter(Instruments):
         self._feedback = self.counter(
             "wardgate_feedback", "What became of cards, as reported.", ("service_id", "outcome", "override")
         )
+        self._untimed = self.counter(
+            "wardgate_feedback_untimed", "Reports with a time at which nobody can have acted.", ("service_id",)
+        )
 
     def call_ended(
         self, service_id: str, hook: str, mode: str, arm: str, outcome: str, reason: str, step: str, seconds: float
@@ -106,3 +109,6 @@ class CallMeter(Instruments):
 
     def feedback_given(self, service_id: str, outcome: str, override: str) -> None:
         self._feedback.of(service_id, outcome, override).inc()
+
+    def feedback_untimed(self, service_id: str) -> None:
+        self._untimed.of(service_id).inc()

@@ -6,15 +6,19 @@ A label instead of sums: a replaced worker begins at 0, which a rate over each s
 import re
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import Counter, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from wardgate.adapters.prometheus.instruments import Instruments
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{)?")
 
 
-class WorkerMeter:
+class WorkerMeter(Instruments):
+    """Of the parent."""
+
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         self._up = Gauge("wardgate_workers_up", "Workers that answer calls.", registry=self.registry)
         self._lost = Counter("wardgate_workers_lost", "Workers that ended unasked.", registry=self.registry)
         self._calls = Counter(

@@ -14,7 +14,7 @@ from wardgate.adapters.redis.line import PREFIX, REFUSED, Command, Lost, RedisLi
 from wardgate.adapters.redis.options import RedisHotOptions
 from wardgate.adapters.redis.seals import OVERHEAD, Seals, Unusable
 from wardgate.adapters.redis.writes import WriteQueue
-from wardgate.domain.hot import HotEvent, HotTold, StorePlace
+from wardgate.domain.hot import HotEvent, HotState, HotTold, Refusal, StorePlace
 
 _PROBE = PREFIX + b"probe"
 _CLAIMED = b"OK"
@@ -42,23 +42,43 @@ class RedisHotStore:
         seals: Seals,
         now: Callable[[], float],
         told: HotTold,
-        news: Callable[[bool], None] = lambda up: None,
+        news: Callable[[HotState], None] = lambda state: None,
         options: RedisHotOptions | None = None,
     ) -> None:
-        """`news` hears whether it is up, first and at every change, until `run` is cancelled."""
+        """`news` hears how it is, first and at every change, until `run` is cancelled."""
         self._seals = seals
         self._now = now
         self._told = told
         self._news = news
         self._options = options or RedisHotOptions()
         self._reads = RedisLine(place, self._options.connect)
-        self._queue = WriteQueue(RedisLine(place, self._options.connect), seals, now, told, self._options)
+        self._queue = WriteQueue(
+            RedisLine(place, self._options.connect), seals, now, told, self._options, self._tell_news
+        )
         self._wanted: deque[_Wanted] = deque()
         self._asked = asyncio.Event()
         self._tried = self._hiccup = float("-inf")
-        self._announced: bool | None = None
+        self._standing: bool | None = None
+        self._denied = False
+        self._announced: HotState | None = None
         self.up = False
         self._beat = False
+
+    @property
+    def state(self) -> HotState:
+        """At this moment: what is only slow counts as down while calls go on without it."""
+        lasting = self._lasting()
+        return lasting if self.up or not self._standing else HotState.DOWN
+
+    def _lasting(self) -> HotState:
+        if not self._standing:
+            return HotState.NO_ACCESS if self._denied else HotState.DOWN
+        return HotState.UP if self._queue.refusal is None else HotState.REFUSES_WRITES
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why it takes no writes."""
+        return self._queue.refusal
 
     @property
     def unwritten(self) -> int:
@@ -84,6 +104,8 @@ class RedisHotStore:
         reply = await self._answer((), command) if self.up else REFUSED
         if isinstance(reply, Refused):
             self._told(HotEvent.DOWN, 1)
+            if reply is not REFUSED:
+                self._told(HotEvent.REFUSED, 1)
             return None
         return bool(reply == _CLAIMED)
 
@@ -148,8 +170,8 @@ class RedisHotStore:
                         await self._exchange()
                         if not self.up:
                             await self._forgive()
-            except (Lost, TimeoutError):
-                pass
+            except (Lost, TimeoutError) as error:
+                self._denied = isinstance(error, Lost) and error.denied
             self._fall()
             self._announce(False)
             await self._reads.close()
@@ -166,7 +188,8 @@ class RedisHotStore:
                     (reply,) = await self._reads.ask([(b"MGET", _PROBE)])
                 values_of(reply, 1)
                 return
-            except (Lost, TimeoutError):
+            except (Lost, TimeoutError) as error:
+                self._denied = isinstance(error, Lost) and error.denied
                 self._announce(False)
             await self._reads.close()
 
@@ -211,10 +234,15 @@ class RedisHotStore:
             if not one.future.done():
                 one.future.set_result(answer)
 
-    def _announce(self, up: bool) -> None:
-        if self._announced is not up:
-            self._announced = up
-            self._news(up)
+    def _announce(self, standing: bool) -> None:
+        self._standing = standing
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        state = self._lasting()
+        if self._standing is not None and self._announced is not state:
+            self._announced = state
+            self._news(state)
 
     def _due(self, wanted: Sequence[_Wanted]) -> float:
         """When an exchange that begins now must be over. The oldest call gets most of its time; one that has used that

@@ -2,14 +2,22 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import hiredis
 from redis.asyncio.connection import Connection, SSLConnection
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
-from wardgate.domain.hot import StorePlace
+from wardgate.domain.hot import Refusal, StorePlace
 
 Command = tuple[bytes, ...]
 
@@ -18,11 +26,19 @@ PREFIX = b"wardgate:"
 
 
 class Lost(Exception):
-    """The connection is of no use any more. Says nothing else: the library's messages name hosts and users."""
+    """The connection is of no use any more; `denied`: since we are not let in, or not allowed to read. Says nothing
+    else: the library's messages name hosts and users."""
+
+    def __init__(self, denied: bool = False) -> None:
+        super().__init__("denied" if denied else "lost")
+        self.denied = denied
 
 
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Redis understood a command and did not carry it out."""
+
+    why: Refusal = Refusal.OTHER
 
 
 REFUSED: Final = Refused()
@@ -42,6 +58,8 @@ class RedisLine:
         """Connect and log in; nothing where that was done before."""
         try:
             await self._connection.connect()  # type: ignore[no-untyped-call]
+        except _DENIALS:
+            raise Lost(denied=True) from None
         except Exception:  # garbage in place of a greeting makes the libraries raise what they do not declare
             raise Lost from None
 
@@ -60,8 +78,11 @@ class RedisLine:
                     replies.append(await connection.read_response(timeout=math.inf))
                 except RedisConnectionError:  # some of these are error replies: still loading, no longer logged in
                     raise
-                except ResponseError:
-                    replies.append(REFUSED)
+                except ResponseError as error:
+                    replies.append(Refused(_why(error)))
+        except _DENIALS:  # a user who was taken away meanwhile
+            await self.close()
+            raise Lost(denied=True) from None
         except Exception:  # as in `open`
             await self.close()
             raise Lost from None
@@ -75,6 +96,20 @@ class RedisLine:
 
 
 _packed: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # typed for one argument alone
+
+
+_DENIALS = (AuthenticationError, AuthorizationError, NoPermissionError)
+_BY_CLASS = {
+    OutOfMemoryError: Refusal.MEMORY,
+    ReadOnlyError: Refusal.READ_ONLY,
+    NoPermissionError: Refusal.RIGHT,
+}
+_BY_CODE = {"MISCONF": Refusal.DISK, "NOREPLICAS": Refusal.REPLICAS}
+"""What the library has no class for: the first word of the reply."""
+
+
+def _why(error: ResponseError) -> Refusal:
+    return _BY_CLASS.get(type(error)) or _BY_CODE.get(str(error).partition(" ")[0], Refusal.OTHER)
 
 
 def _connection(place: StorePlace, connect: float) -> Connection:
@@ -100,6 +135,8 @@ def _connection(place: StorePlace, connect: float) -> Connection:
 
 def values_of(reply: Any, number: int) -> list[Any]:
     """Raises Lost for what is no reply to MGET: a user without the right, or something that is no Redis."""
+    if isinstance(reply, Refused):
+        raise Lost(denied=reply.why is Refusal.RIGHT)
     if not isinstance(reply, list) or len(reply) != number:
         raise Lost
     if not all([item is None or isinstance(item, bytes) for item in reply]):

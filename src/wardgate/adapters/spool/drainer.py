@@ -3,25 +3,26 @@
     segments ─► window ─► settled? ─► Archive ─► position ─► segments removed
 
 The window holds an entry back for a moment, since the next ones may say that its card was withheld. A store that is
-down is asked again, ever more rarely; an entry that it refuses is set aside, and the others go on.
+down is asked again, ever more rarely; an entry that it refuses is set aside, and the others go on. So is a segment that
+the disk does not give back, after some tries.
 """
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import msgspec
 
-from wardgate.adapters.spool.folder import QUARANTINE, SpoolFolder
+from wardgate.adapters.spool.delivery import Takes, Wanted, decoded, undelivered
+from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import Entry, Found, Gap, framed
-from wardgate.adapters.spool.reader import Item, Place, SpoolReader
+from wardgate.adapters.spool.quarantine import Quarantine, frame_of
+from wardgate.adapters.spool.reader import Item, Place, SpoolReader, Unreadable
 from wardgate.domain.records import DecisionRecord, withheld
 from wardgate.domain.spool import SpoolEvent, SpoolTold
-from wardgate.records.archive import ArchiveUnavailable, FeedbackEntry, RecordRefused
+from wardgate.records.archive import ArchiveUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class DrainerOptions:
     longest_pause: float = 10.0
     quarantine: int = 16 * 1024**2
     """Bytes of the quarantine."""
+    tries: int = 4
+    """How often a segment is read that the disk does not give back; with pauses as above."""
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -46,19 +49,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     since: float
 
 
-Wanted = DecisionRecord | FeedbackEntry
-_decoders: dict[int, Any] = {
-    Entry.DECISION: msgspec.msgpack.Decoder(DecisionRecord),
-    Entry.FEEDBACK: msgspec.msgpack.Decoder(FeedbackEntry),
-}
-
-
-class Takes(Protocol):
-    """What of an `Archive` is needed here."""
-
-    def add_decisions(self, records: Sequence[DecisionRecord]) -> int: ...
-
-    def add_feedback(self, entries: Sequence[FeedbackEntry]) -> int: ...
+Unread = Callable[[int, OSError, bool], None]
+"""The number of a segment, why it cannot be read, and whether it is set aside; told at first, and in the end."""
 
 
 class Drainer:
@@ -74,8 +66,11 @@ class Drainer:
         fault: Callable[[BaseException], None],
         options: DrainerOptions | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        unreadable: Unread = lambda number, error, aside: None,
+        leave: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """`removed` hears of bytes that the spool has again."""
+        """`removed` hears of bytes that the spool has again, `unreadable` of segments; `leave` has the writer go on in
+        another one."""
         self._folder = folder
         self._reader = reader
         self._removed = removed
@@ -84,9 +79,14 @@ class Drainer:
         self._fault = fault
         self._options = options or DrainerOptions()
         self._monotonic = monotonic
+        self._unreadable, self._leave = unreadable, leave
+        self._quarantine = Quarantine(folder, self._options.quarantine, told, removed)
         self._window: deque[_Waiting] = deque()
         self._withheld: set[str] = set()
+        self._corrected: set[str] = set()
         self._failures = 0
+        self._unread: tuple[int, int] | None = None  # a segment that cannot be read, and how often that was tried
+        self._read_again = float("-inf")
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool-drainer", daemon=True)
 
@@ -106,6 +106,16 @@ class Drainer:
         """Whether the store took what it was given last."""
         return self._failures == 0
 
+    @property
+    def reads(self) -> bool:
+        """Whether the disk gives back what it has."""
+        return self._unread is None
+
+    @property
+    def unreadable_segments(self) -> int:
+        """Those that are set aside."""
+        return self._quarantine.segments
+
     def behind(self) -> float:
         """Seconds that the oldest entry which was read has waited for the store."""
         try:
@@ -122,9 +132,10 @@ class Drainer:
             pass
 
     def _pause(self) -> float:
-        if self.up:
-            return self._options.every
-        return min(self._options.pause * (1 << min(self._failures - 1, 10)), self._options.longest_pause)
+        return self._options.every if self.up else self._longer(self._failures)
+
+    def _longer(self, failures: int) -> float:
+        return min(self._options.pause * (1 << min(failures - 1, 10)), self._options.longest_pause)
 
     def _turn(self, last: bool = False) -> bool:
         """Whether anything was delivered."""
@@ -137,16 +148,40 @@ class Drainer:
             return False
 
     def _read(self) -> None:
-        room = self._options.batch + self._options.ahead - len(self._window)
-        if room <= 0:
+        room, now = self._options.batch + self._options.ahead - len(self._window), self._monotonic()
+        if room <= 0 or now < self._read_again:
             return
-        now = self._monotonic()
-        for item in self._reader.read(room):
+        try:
+            items = self._reader.read(room)
+        except Unreadable as failure:
+            self._not_read(failure)
+            return
+        if items:
+            self._unread = None
+        for item in items:
             if isinstance(item.what, Gap):
                 self._told(SpoolEvent.TORN if item.what.torn else SpoolEvent.DAMAGED, 1)
             elif item.what.kind == Entry.WITHHELD:
                 self._withheld.add(item.what.payload.decode("ascii", "replace"))
             self._window.append(_Waiting(item, now))
+
+    def _not_read(self, failure: Unreadable) -> None:
+        """The next segment is not given back: it is tried again, and set aside in the end. One that is being written
+        is left by the writer first."""
+        number, live = failure.number, self._reader.is_live(failure.number)
+        tries = 1 if self._unread is None or self._unread[0] != number else self._unread[1] + 1
+        self._unread = (number, tries)
+        self._read_again = self._monotonic() + self._longer(tries)
+        if live:
+            self._leave(number)
+        aside = tries >= self._options.tries and not live
+        if aside:
+            self._quarantine.keep_segment(number)
+            self._reader.skip(number)
+            self._told(SpoolEvent.UNREADABLE, 1)
+            self._unread, self._read_again = None, float("-inf")
+        if aside or tries == 1:
+            self._unreadable(number, failure.error, aside)
 
     def _settled(self, last: bool) -> list[Item]:
         """What may go to the store."""
@@ -162,90 +197,40 @@ class Drainer:
     def _deliver(self, items: Sequence[Item]) -> bool:
         if not items:
             return False
-        wanted: list[tuple[Found, Wanted]] = []
-        refused: list[Found] = []
+        wanted: list[Wanted] = []
+        refused: list[bytes] = []
         for item in items:
             found = item.what
             if isinstance(found, Gap) or found.kind == Entry.WITHHELD:
                 continue
-            value = self._decoded(found)
+            value = decoded(found)
             if value is None:
-                refused.append(found)
+                refused.append(framed(found.kind, found.payload))
             else:
-                wanted.append((found, value))
+                wanted.append(self._corrected_by_now(value))
         try:
-            refused += self._given(wanted)
+            refused += map(frame_of, undelivered(self._archive, wanted, self._fault))
         except ArchiveUnavailable:
             self._failures += 1
             return False
-        for found in refused:  # last, so that a second attempt does not set it aside twice
-            self._set_aside(found)
+        for frame in refused:  # last, so that a second attempt does not set it aside twice
+            self._quarantine.keep(frame)
         self._failures = 0
         self._told(SpoolEvent.DELIVERED, len(wanted))
         self._move_on(items)
         return True
 
-    def _decoded(self, found: Found) -> Wanted | None:
-        """None: a later version of the program wrote it."""
-        decoder = _decoders.get(found.kind)
-        try:
-            value = None if decoder is None else decoder.decode(found.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
+    def _corrected_by_now(self, value: Wanted) -> Wanted:
         if isinstance(value, DecisionRecord) and value.decision_id in self._withheld:
+            self._corrected.add(value.decision_id)
             return withheld(value)
         return value
-
-    def _given(self, wanted: Sequence[tuple[Found, Wanted]]) -> list[Found]:
-        """Those that the store refuses. Raises ArchiveUnavailable; what was given by then may be given again."""
-        try:
-            self._add([value for _, value in wanted])
-            return []
-        except ArchiveUnavailable:
-            raise
-        except Exception as error:
-            if not isinstance(error, RecordRefused):
-                self._fault(error)
-        refused: list[Found] = []
-        for found, value in wanted:
-            try:
-                self._add([value])
-            except ArchiveUnavailable:
-                raise
-            except Exception as error:  # whatever is wrong with one entry must not hold up the others
-                if not isinstance(error, RecordRefused) and len(refused) == len(wanted) - 1 > 0:
-                    raise  # not with the entries
-                refused.append(found)
-        return refused
-
-    def _add(self, values: Sequence[Wanted]) -> None:
-        decisions = [value for value in values if isinstance(value, DecisionRecord)]
-        feedback = [value for value in values if isinstance(value, FeedbackEntry)]
-        if decisions:
-            self._archive.add_decisions(decisions)
-        if feedback:
-            self._archive.add_feedback(feedback)
-
-    def _set_aside(self, found: Found) -> None:
-        """Raises OSError."""
-        path = self._folder.path / QUARANTINE
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            room = self._options.quarantine - os.fstat(descriptor).st_size
-            if room < len(found.payload):
-                self._told(SpoolEvent.DROPPED, 1)
-                return
-            os.write(descriptor, framed(found.kind, found.payload))
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        self._told(SpoolEvent.QUARANTINED, 1)
 
     def _move_on(self, items: Sequence[Item]) -> None:
         for item in items:
             self._window.popleft()
             if isinstance(item.what, Found) and item.what.kind == Entry.WITHHELD:
-                self._withheld.discard(item.what.payload.decode("ascii", "replace"))
+                self._done_with(item.what)
         place: Place = items[-1].end
         for number in self._reader.passed(place):  # first: a full disk may have no room for a position
             path = self._folder.segment(number)
@@ -253,3 +238,11 @@ class Drainer:
             path.unlink()
             self._removed(size)
         self._folder.keep_position(*place)
+
+    def _done_with(self, correction: Found) -> None:
+        """What it corrects has been delivered, was never written, or stands in a segment that could not be read."""
+        decision_id = correction.payload.decode("ascii", "replace")
+        self._withheld.discard(decision_id)
+        if decision_id not in self._corrected and self._quarantine.segments:
+            self._quarantine.keep(framed(correction.kind, correction.payload))
+        self._corrected.discard(decision_id)

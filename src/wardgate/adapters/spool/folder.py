@@ -5,7 +5,7 @@ STORES.SPOOL/             0700
     lock                  held for as long as the process lives
     0000000001.segment    0600; a process never goes on with an earlier one's
     position              up to where the store has it
-    quarantine            entries that the store refuses, framed as they were
+    quarantine            entries that the store refuses; beside it segments that cannot be read (`quarantine.py`)
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-LOCK, POSITION, QUARANTINE = "lock", "position", "quarantine"
+LOCK, POSITION = "lock", "position"
 _SEGMENT = ".segment"
 
 

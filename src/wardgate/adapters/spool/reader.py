@@ -18,6 +18,15 @@ class Item(msgspec.Struct, frozen=True):
     end: Place
 
 
+class Unreadable(Exception):
+    """The disk does not give a segment back."""
+
+    def __init__(self, number: int, error: OSError) -> None:
+        super().__init__(number)
+        self.number = number
+        self.error = error
+
+
 class SpoolReader:
     def __init__(self, folder: SpoolFolder, live: Callable[[], Place]) -> None:
         """`live`: the segment that is written now, and how much of it is whole."""
@@ -25,30 +34,47 @@ class SpoolReader:
         self._live = live
         self._at = folder.position
         self._data: bytes | None = None  # of the whole segment at hand, where it is written no more
+        self._skipped: set[int] = set()
 
     def read(self, most: int) -> list[Item]:
-        """The next ones, up to `most`; raises OSError."""
+        """The next ones, up to `most`, or up to a segment that cannot be read; where that is the next one, raises
+        Unreadable."""
         items: list[Item] = []
         for number in self._folder.segments():
-            if number < self._at[0]:
+            if number < self._at[0] or number in self._skipped:
                 continue
             if number > self._at[0]:
                 self._at, self._data = (number, 0), None
-            for item in self._rest():
-                if len(items) >= most:
+            try:
+                for item in self._rest():
+                    if len(items) >= most:
+                        return items
+                    items.append(item)
+                    self._at = item.end
+            except FileNotFoundError:  # somebody has just taken it away
+                continue
+            except OSError as error:
+                if items:
                     return items
-                items.append(item)
-                self._at = item.end
+                raise Unreadable(number, error) from None
         return items
+
+    def is_live(self, number: int) -> bool:
+        """Whether it is being written."""
+        return number == self._live()[0]
+
+    def skip(self, number: int) -> None:
+        """It is read no more, and never passed: it stays where it is."""
+        self._skipped.add(number)
 
     def passed(self, place: Place) -> list[int]:
         """Segments of which nothing after `place` is wanted."""
         number, offset = place
-        live = self._live()[0]
+        kept = {self._live()[0], *self._skipped}
         return [
             each
             for each in self._folder.segments()
-            if each != live and (each < number or (each == number and offset >= self._size(each)))
+            if each not in kept and (each < number or (each == number and offset >= self._size(each)))
         ]
 
     def _rest(self) -> Iterator[Item]:

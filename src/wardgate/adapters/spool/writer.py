@@ -4,7 +4,8 @@
                               └─► flusher: fdatasync, every 100 ms, in a thread of its own
 
 Acknowledged means: in the page cache, so that kill -9 loses nothing; a power cut loses what was not flushed yet. A disk
-that takes nothing (full, broken, hung) is seen from here by `state`, and costs a caller no time.
+that takes nothing (full, broken, hung) is seen from here by `state`, and costs a caller no time. What is not flushed is
+held in memory as well: where a flush fails, it is written again.
 """
 
 import errno
@@ -13,14 +14,17 @@ import threading
 import time
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
 
-from wardgate.adapters.spool.flusher import Flusher
+from wardgate.adapters.spool.flusher import Flusher, Sync
 from wardgate.adapters.spool.folder import SpoolFolder
 from wardgate.adapters.spool.frames import OVERHEAD, framed
-from wardgate.domain.spool import SpoolState
+from wardgate.adapters.spool.unflushed import Unflushed
+from wardgate.domain.spool import SpoolEvent, SpoolState, SpoolTold
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class SpoolOptions:
     """Seconds between two flushes: what a power cut may cost."""
     unflushed: float = 2.0
     """Seconds that something may stay unflushed; beyond, nothing is acknowledged."""
+    unflushed_bytes: int = 64 * 1024**2
+    """Bytes of it; beyond, nothing is taken."""
 
 
 class Slip:
@@ -61,6 +67,12 @@ Open = Callable[[Path], int]
 """Makes a segment and gives its descriptor; raises OSError."""
 Tell = Callable[[Sequence[Slip]], object]
 """Has the waiting ones of a group told, in the thread of the callers; called in the writer's."""
+
+
+class _Sign(Enum):
+    END = "end"
+    RENEW = "renew"
+
 
 _LOOK_AT_DISK = 1.0
 
@@ -84,20 +96,28 @@ class SpoolWriter:
         options: SpoolOptions | None = None,
         opened: Open = create,
         monotonic: Callable[[], float] = time.monotonic,
+        told: SpoolTold = lambda event, count: None,
+        fault: Callable[[BaseException], None] = lambda error: None,
+        sync: Sync = os.fdatasync,
     ) -> None:
+        """`told` hears of entries that were lost, or written again; `fault` of flushes that failed."""
         self._folder = folder
         self._tell = tell
+        self._told = told
         self._options = options or SpoolOptions()
         self._segment = min(self._options.segment, self._options.limit // 8)
         self._opened = opened
         self._monotonic = monotonic
-        self._queue: SimpleQueue[Slip | None] = SimpleQueue()
-        self._flusher = Flusher(folder.path, self._options.flush, monotonic)
+        self._queue: SimpleQueue[Slip | _Sign] = SimpleQueue()
+        self._flusher = Flusher(folder.path, self._options.flush, monotonic, self._ask_to_renew, fault, sync)
         # Each number below has one thread that writes it, so that none needs a lock.
         self._put_entries = self._put_bytes = 0  # the callers
         self._taken_entries = self._taken_bytes = 0  # the writer
         self._written_bytes = folder.size()  # the writer
         self._removed_bytes = 0  # the drainer
+        self._writes = 0  # the writer
+        self._unflushed = Unflushed()  # the writer
+        self._left = 0  # the drainer
         self._writing_since: float | None = None
         self._trouble = SpoolState.UP
         self._descriptor: int | None = None
@@ -135,7 +155,7 @@ class SpoolWriter:
             return SpoolState.STUCK
         if self._flusher.unflushed_for() > self._options.unflushed:
             return SpoolState.STUCK
-        return self._trouble
+        return SpoolState.FAILED if self._flusher.failing else self._trouble
 
     @property
     def waiting(self) -> int:
@@ -154,7 +174,7 @@ class SpoolWriter:
     def close(self, seconds: float = 2.0) -> bool:
         """Whether all that was put is written and flushed; a hung disk is not waited for."""
         until = self._monotonic() + seconds
-        self._queue.put(None)
+        self._queue.put(_Sign.END)
         self._thread.join(seconds)
         flushed = self._flusher.close(max(until - self._monotonic(), 0.05))
         return flushed and not self._thread.is_alive()
@@ -169,6 +189,10 @@ class SpoolWriter:
         """Room came back."""
         self._removed_bytes += number_of_bytes
 
+    def leave(self, number: int) -> None:
+        """This segment cannot be read: the next group begins another."""
+        self._left = number
+
     # --- the writer -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -177,9 +201,10 @@ class SpoolWriter:
         while not last:
             group = [get()]
             group += [get() for _ in range(size())]
-            if group[-1] is None:
-                last = True
-            slips = [slip for slip in group if slip is not None]
+            last = _Sign.END in group
+            if _Sign.RENEW in group or (last and self._flusher.wanted):
+                self._renew()
+            slips = [slip for slip in group if isinstance(slip, Slip)]
             if slips:
                 self._write(slips)
         if self._descriptor is not None:
@@ -187,16 +212,9 @@ class SpoolWriter:
 
     def _write(self, slips: Sequence[Slip]) -> None:
         data = b"".join([framed(slip.kind, slip.payload) for slip in slips])
-        self._writing_since = self._monotonic()
-        try:
-            self._trouble = self._append(data)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            self._trouble = SpoolState.FULL if full else SpoolState.FAILED
-            self._cut_off(keep=full)
-        finally:
-            self._writing_since = None
-        written = self._trouble is SpoolState.UP
+        written = not self._flusher.failing and self._written(data, len(slips))
+        if not written:
+            self._told(SpoolEvent.LOST, len(slips))
         for slip in slips:
             slip.written = written
         self._taken_entries += len(slips)
@@ -205,12 +223,38 @@ class SpoolWriter:
         if waited:
             self._tell(waited)
 
-    def _append(self, data: bytes) -> SpoolState:
+    def _written(self, data: bytes, entries: int) -> bool:
+        self._writing_since = self._monotonic()
+        try:
+            self._trouble = self._append(data, entries)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self._trouble = SpoolState.FULL if full else SpoolState.FAILED
+            self._cut_off(keep=full)
+        finally:
+            self._writing_since = None
+        return self._trouble is SpoolState.UP
+
+    def _append(self, data: bytes, entries: int) -> SpoolState:
         """Raises OSError. What is written in part is cut off again, or left behind as a torn tail."""
+        self._unflushed.forget(self._flusher.flushed)
+        if self._unflushed.size + len(data) > self._options.unflushed_bytes:
+            return SpoolState.STUCK
         if self.size + len(data) > self._options.limit or self._disk_full():
             return SpoolState.FULL
-        if self._descriptor is None or self._length >= self._segment or _taken_away(self._descriptor):
+        if self._descriptor is None or self._ends_here() or _taken_away(self._descriptor):
             self._begin_segment()
+        self._put_down(data)
+        self._writes += 1
+        self._unflushed.add(self._writes, data, entries)
+        self._flusher.written(self._writes)
+        return SpoolState.UP
+
+    def _ends_here(self) -> bool:
+        return self._length >= self._segment or self._left == self._number
+
+    def _put_down(self, data: bytes) -> None:
+        """Raises OSError."""
         descriptor = self._descriptor
         assert descriptor is not None
         written = os.write(descriptor, data)
@@ -219,8 +263,31 @@ class SpoolWriter:
         self._length += len(data)
         self._written_bytes += len(data)
         self._end = (self._number, self._length)
-        self._flusher.written()
-        return SpoolState.UP
+
+    def _ask_to_renew(self) -> None:
+        """From the flusher's thread."""
+        self._queue.put(_Sign.RENEW)
+
+    def _renew(self) -> None:
+        """What no flush has covered is written once more, to another segment: the store takes it once."""
+        if not self._flusher.wanted:
+            return
+        self._unflushed.forget(self._flusher.flushed)
+        self._writing_since = self._monotonic()
+        try:
+            self._begin_segment()
+            self._put_down(self._unflushed.data)
+        except OSError:
+            self._cut_off(keep=False)
+            with suppress(OSError):  # it holds nothing, and there may be many of them
+                self._folder.segment(self._number).unlink()
+            self._flusher.not_renewed()
+            return
+        finally:
+            self._writing_since = None
+        self._told(SpoolEvent.REWRITTEN, self._unflushed.entries)
+        self._trouble = SpoolState.UP
+        self._flusher.renewed(self._writes)
 
     def _begin_segment(self) -> None:
         if self._descriptor is not None:

@@ -152,6 +152,11 @@ class SqlArchive:
         with self._reading() as connection:
             return list(connection.execute(asked.order_by(RELEASES.c.digest)).scalars())
 
+    def ever_decided(self, release_digest: str) -> bool:
+        asked = select(RELEASES.c.digest).where(RELEASES.c.digest == release_digest)
+        with self._reading() as connection:
+            return connection.execute(asked).first() is not None
+
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:
         shown = (DECISIONS.c.visible, DECISIONS.c.release_digest == release_digest)
         for page in self._pages(select(DECISIONS.c.record), _BY_TIME, since, until, shown):
@@ -180,9 +185,10 @@ class SqlArchive:
             asked = asked.where(f.service_id == service_id)
         for page in self._pages(asked, (f.received, f.report), since, until):
             entries = [read(row.entry, FeedbackEntry) for row in page]
-            decided = self._decisions_of_cards({entry.card_key for entry in entries})
+            decided = self._decisions_of_cards({key for entry in entries for key in _keys_of(entry)})
             for entry in entries:
-                yield entry, decided.get((entry.card_key, entry.client))
+                found = [decided.get((key, entry.client)) for key in _keys_of(entry)]
+                yield entry, next(filter(None, found), None)
 
     def _decisions_of_cards(self, card_keys: Iterable[str]) -> dict[tuple[str, str], DecisionRecord]:
         """By card and client: the first decision that showed the card, which may have been repeated since."""
@@ -321,3 +327,8 @@ class SqlArchive:
             if end is None:
                 return
             within = [order[0] >= end[0], order[0] < until, key > tuple_(*end), *indexed]
+
+
+def _keys_of(entry: FeedbackEntry) -> tuple[str, ...]:
+    """All names that its card may be known by."""
+    return (entry.card_key, *entry.earlier_keys)

@@ -56,6 +56,7 @@ class Postgres:
 
     def __init__(self, place: PostgresPlace, options: PostgresOptions | None = None) -> None:
         self._place, self._options = place, options or PostgresOptions()
+        self._fresh = _Fresh()
         self._made: set[partitions.Month] = set()
         self._again = 0.0
         self._engine = create_engine(
@@ -161,7 +162,26 @@ class Postgres:
             application_name="wardgate",
         )
         # no prepared statements: behind a pooler each transaction may meet another connection of the server
-        return psycopg.connect(given, prepare_threshold=None)
+        driver = psycopg.connect(given, prepare_threshold=None)
+        self._fresh.cut = _Cut(driver)
+        self._fresh.cut.start(self._options.connect)
+        return driver
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Of the pool, or new. SQLAlchemy asks a new server for its version and more, without a limit of its own."""
+        self._fresh.cut = None
+        try:
+            connection = self._engine.connect()
+        except (exc.DBAPIError, psycopg.Error):
+            if self._fresh.cut is not None and self._fresh.cut.fired:
+                raise ArchiveUnavailable(Trouble.LATE) from None
+            raise
+        finally:
+            if self._fresh.cut is not None:
+                self._fresh.cut.close()
+        with connection:
+            yield connection
 
     @contextmanager
     def _transaction(self, limit: float, lock: float) -> Iterator[Connection]:
@@ -175,7 +195,7 @@ class Postgres:
         connection is asked for; where it has died meanwhile, another one takes its place."""
         values = {"statement": f"{1000 * limit:.0f}ms", "lock": f"{1000 * lock:.0f}ms"}
         for last in (False, True):
-            with self._engine.connect() as connection, _Cut(connection) as cut:
+            with self._connected() as connection, _cut_of(connection) as cut:
                 try:
                     with cut.within(self._options.connect):
                         connection.execute(_LIMITS, values)
@@ -195,33 +215,55 @@ class Postgres:
 class _Cut:
     """Ends a connection whose server has fallen silent: the socket is shut beneath the driver, which is waiting."""
 
-    def __init__(self, connection: Connection) -> None:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
+    def __init__(self, driver: psycopg.Connection[Any]) -> None:
         self._socket = socket.socket(fileno=os.dup(driver.fileno()))
-        self._fired = False
+        self._timer: threading.Timer | None = None
+        self.fired = False
 
     def __enter__(self) -> "_Cut":
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stop()
         self._socket.close()
+
+    def start(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._fire)
-        timer.daemon = True
-        timer.start()
+        self.start(seconds)
         try:
             yield
         except (exc.DBAPIError, psycopg.Error):
-            if self._fired:
+            if self.fired:
                 raise ArchiveUnavailable(Trouble.LATE) from None
             raise
         finally:
-            timer.cancel()
+            self._stop()
 
     def _fire(self) -> None:
-        self._fired = True
+        self.fired = True
         with suppress(OSError):  # closed meanwhile: it was in time after all
             self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Fresh(threading.local):
+    """The cut of the connection that this thread is making."""
+
+    cut: _Cut | None = None
+
+
+def _cut_of(connection: Connection) -> _Cut:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return _Cut(driver)

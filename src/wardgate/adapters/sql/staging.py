@@ -1,9 +1,9 @@
 """Outcomes on their way into the table: staged whole, then compared and corrected in a few statements over sets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Double, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Connection, Double, MetaData, Table, func, select, text
 
 from wardgate.adapters.sql.inserts import insert_new
 from wardgate.adapters.sql.tables import NAME, OUTCOME_BATCHES
@@ -35,10 +35,9 @@ _FACTS = text("""
 """)
 _SAME_FACT = """o.subject = f.subject AND o.label = f.label AND o.event = f.event AND o.source = :source
     AND o.superseded IS NULL"""
-_SUPERSEDE = text(f"""
-    UPDATE outcomes AS o SET superseded = :received FROM facts AS f
-    WHERE {_SAME_FACT} AND (o.value <> f.value OR o.at <> f.at)
-""")
+_OTHERWISE = f"{_SAME_FACT} AND (o.value <> f.value OR o.at <> f.at)"
+_SUPERSEDE = text(f"UPDATE outcomes AS o SET superseded = :received FROM facts AS f WHERE {_OTHERWISE}")
+_SUPERSEDED = text(f"SELECT count(*) FROM outcomes AS o, facts AS f WHERE {_OTHERWISE}")
 _INSERT = text(f"""
     INSERT INTO outcomes (subject, label, event, source, value, at, received)
     SELECT f.subject, f.label, f.event, CAST(:source AS text), f.value, f.at, :received FROM facts AS f
@@ -63,11 +62,15 @@ def staged_rows(rows: Iterable[OutcomeRow]) -> Iterator[list[StagedRow]]:
 def settle(connection: Connection, batch: OutcomeBatch) -> BatchResult:
     """What is staged becomes what is known. The caller sees to it that one batch is settled at a time."""
     row = {"digest": batch.digest, "source": batch.source, "received": batch.received}
-    if not insert_new(connection, OUTCOME_BATCHES, [row]):
-        return BatchResult(known=True)
+    new = insert_new(connection, OUTCOME_BATCHES, [row])  # first: SQLite lets no transaction write that has read before
+    names = batch.earlier if new else (batch.digest, *batch.earlier)
+    loaded = _loaded(connection, names, batch.source) if names else None
     connection.execute(_FACTS)
     if connection.dialect.name == "postgresql":  # it does not look at temporary tables by itself
         connection.execute(text("ANALYZE facts"))
+    if loaded is not None:
+        superseded = connection.execute(_SUPERSEDED, {"source": batch.source}).scalar_one()
+        return BatchResult(known=True, loaded=loaded, superseded=superseded)
     counts = "SELECT (SELECT count(*) FROM staged), (SELECT count(*) FROM facts)"
     staged, facts = connection.execute(text(counts)).one()
     values = {"source": batch.source, "received": batch.received}
@@ -76,6 +79,14 @@ def settle(connection: Connection, batch: OutcomeBatch) -> BatchResult:
     return BatchResult(
         new=inserted - corrected, corrected=corrected, unchanged=facts - inserted, repeated=staged - facts
     )
+
+
+def _loaded(connection: Connection, digests: Sequence[str], source: str) -> float | None:
+    """When the first of them was; None: none ever."""
+    b = OUTCOME_BATCHES.c
+    asked = select(func.min(b.received)).where(b.digest.in_(digests), b.source == source)
+    loaded: float | None = connection.execute(asked).scalar()
+    return loaded
 
 
 class Passed(Exception):

@@ -75,6 +75,13 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
             raise Problem(503, "This process has no store of records.")
         return desk
 
+    def desk_that_knows(service: str) -> RecordsDesk:
+        """What is asked for may be anything: only a name of the configuration's is answered with (law 4)."""
+        at = open_desk()
+        if not at.knows(service):
+            raise Problem(404, "No service of this name is configured: GET /health/services names those that are.")
+        return at
+
     async def asked(ask: Callable[[], Any]) -> Response:
         return _json(await run_in_threadpool(_told, ask))
 
@@ -132,10 +139,9 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
     @router.get("/feedback", dependencies=[viewer])
     async def feedback(service: _Service, since: _Time = None, until: _Time = None) -> Response:
         """What clinicians made of the cards, by release and arm."""
-        when = span(since, until, MONTH)
+        when, at = span(since, until, MONTH), desk_that_knows(service)
 
         def ask() -> Any:
-            at = open_desk()
             releases, unmatched = at.feedback_figures(service, when), at.unmatched(service, when)
             return {"service": service, "span": when, "releases": releases, "unmatched": unmatched}
 
@@ -144,10 +150,8 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
     @router.get("/outcomes", dependencies=[viewer])
     async def outcomes(service: _Service, since: _Time = None, until: _Time = None) -> Response:
         """What became of the patients, by release, arm and band."""
-        when = span(since, until, MONTH)
-        return await asked(
-            lambda: {"service": service, "span": when, "releases": open_desk().outcome_figures(service, when)}
-        )
+        when, at = span(since, until, MONTH), desk_that_knows(service)
+        return await asked(lambda: {"service": service, "span": when, "releases": at.outcome_figures(service, when)})
 
     @router.post("/outcomes", dependencies=[ingest], openapi_extra=_OUTCOMES, responses=_LOAD)
     async def load(
@@ -243,10 +247,7 @@ def _troubles() -> Iterator[None]:
     except BadRows as error:
         more = {"bad": error.count, "rows": [{"line": r.line, "column": r.column, "what": r.what} for r in error.rows]}
         raise Problem(422, "Nothing was loaded: some rows cannot be read.", more) from None
-    except NoHeader:
-        what = "The first line must name the columns: label, value, time, and patient or encounter."
-        raise Problem(422, what) from None
-    except Unnamed as error:
+    except (NoHeader, Unnamed) as error:
         raise Problem(422, error.what) from None
 
 

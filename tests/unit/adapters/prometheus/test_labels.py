@@ -5,6 +5,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.telemetry_reference import TARGET, reference
+from wardgate.adapters.prometheus.audit import AuditMeter
 from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.adapters.prometheus.meter import PrometheusMeter
@@ -30,6 +31,7 @@ def test_every_label_has_a_closed_set() -> None:
     meter = PrometheusMeter()
     DurableMeter(meter)
     SpoolMeter(meter)
+    AuditMeter(meter)
     names = {name for each in meter.registry._names_to_collectors.values() for name in each._labelnames}  # type: ignore[attr-defined]
     open_ = {name for name in names if not isinstance(ATTRIBUTES[name].kind, Words | Configured)}
     assert open_ == {"version", "python"}, "of the one series that says what is running"

@@ -10,8 +10,8 @@ from tests.fakes.archive import FakeArchive
 from tests.fakes.spool import QUICK, HungDisk, Spooled, record, segments, size, spooled
 from tests.fakes.waiting import until
 from wardgate.adapters.spool.drainer import DrainerOptions
-from wardgate.adapters.spool.folder import QUARANTINE
 from wardgate.adapters.spool.frames import Entry, Found, entries, framed
+from wardgate.adapters.spool.quarantine import QUARANTINE
 from wardgate.adapters.spool.writer import Slip, SpoolOptions
 from wardgate.domain.errors import RecordUnavailable
 from wardgate.domain.feedback import FeedbackEntry
@@ -184,6 +184,74 @@ async def test_damage_is_counted_and_costs_what_it_hit(tmp_path: Path) -> None:
     async with spooled(tmp_path, archive) as spool:
         await until(lambda: spool.events[SpoolEvent.TORN] == 1 and not segments(tmp_path))
     assert spool.events[SpoolEvent.DAMAGED] == 1 and len(archive.decisions) == 4
+
+
+def broken(segment: Path) -> Path:
+    """The disk does not give it back: what stands there cannot be read as a file. What it was, under another name."""
+    away = segment.with_suffix(".away")
+    segment.rename(away)
+    segment.mkdir()
+    return away
+
+
+async def test_a_segment_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    """It is named at once, tried again, set aside in the end, and nothing of it is lost; all the others arrive."""
+    await filled(tmp_path, range(50))
+    first, second, *_ = segments(tmp_path)
+    away = broken(second)
+    archive = FakeArchive()
+    async with spooled(tmp_path, archive, SMALL) as spool:
+        await spool.sink.append(record(99), SECONDS, SECONDS)
+        await until(lambda: spool.events[SpoolEvent.UNREADABLE] == 1)
+        await until(lambda: record(99).decision_id in archive.decisions)
+        assert spool.drainer is not None and spool.drainer.reads and spool.drainer.up and not spool.faults
+        assert spool.drainer.unreadable_segments == 1
+        number = int(second.stem)
+        assert [(told[0], type(told[1]), told[2]) for told in spool.unread] == [
+            (number, IsADirectoryError, False),
+            (number, IsADirectoryError, True),
+        ]
+    aside = second.with_suffix(".unreadable")
+    assert aside.exists() and not second.exists() and not first.exists()
+    lost = [entry for entry in entries(away.read_bytes()) if isinstance(entry, Found)]
+    assert len(archive.decisions) == 51 - len(lost) and len(lost) > 3
+
+
+async def test_a_segment_that_can_be_read_again_is_delivered(tmp_path: Path) -> None:
+    """A disk may hiccup; what was read before it is not lost by that."""
+    await filled(tmp_path, range(50))
+    second = segments(tmp_path)[1]
+    away = broken(second)
+    archive = FakeArchive()
+    draining = DrainerOptions(every=0.01, hold=0.0, pause=0.05, longest_pause=0.05, tries=100)
+    async with spooled(tmp_path, archive, SMALL, draining=draining) as spool:
+        await until(lambda: len(spool.unread) == 1)
+        assert spool.drainer is not None and not spool.drainer.reads
+        second.rmdir()
+        away.rename(second)
+        await until(lambda: list(archive.decisions) == ids(range(50)))
+        assert spool.drainer.reads and spool.events[SpoolEvent.UNREADABLE] == 0
+
+
+async def test_a_segment_that_is_being_written_is_left_first(tmp_path: Path) -> None:
+    """Else the writer would go on in a file that nobody reads."""
+    archive = FakeArchive()
+    async with spooled(tmp_path, archive) as spool:
+        await spool.sink.append(record(1), SECONDS, SECONDS)
+        await until(lambda: len(archive.decisions) == 1)
+        (live,) = segments(tmp_path)
+        away = broken(live)
+        await spool.sink.append(record(2), SECONDS, SECONDS)
+        await until(lambda: len(spool.unread) == 1)
+        await spool.sink.append(record(3), SECONDS, SECONDS)
+        await until(lambda: record(3).decision_id in archive.decisions)
+        assert live.with_suffix(".unreadable").exists() and record(3).decision_id not in kept_in(away)
+        assert record(2).decision_id in kept_in(away)
+
+
+def kept_in(segment: Path) -> set[str]:
+    found = [each for each in entries(segment.read_bytes()) if isinstance(each, Found)]
+    return {msgspec.msgpack.decode(each.payload, type=DecisionRecord).decision_id for each in found}
 
 
 async def test_a_card_that_did_not_leave_is_not_told_to_have_left(tmp_path: Path) -> None:

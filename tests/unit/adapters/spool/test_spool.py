@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -113,6 +114,127 @@ async def test_a_disk_that_cannot_be_opened_is_a_failure(tmp_path: Path) -> None
         broken = False
         await spool.sink.append(record(2), SECONDS, SECONDS)
     assert list(kept(tmp_path)) == [record(2).decision_id]
+
+
+class BadDisk:
+    """fdatasync on a disk that fails: an error is told once for each descriptor, as Linux does; then all seems well."""
+
+    def __init__(self) -> None:
+        self.fails, self.told, self.synced = True, set[int](), list[int]()
+        self.asked = 0
+
+    def sync(self, descriptor: int) -> None:
+        self.asked += 1
+        file = os.fstat(descriptor).st_ino
+        if self.fails and file not in self.told:
+            self.told.add(file)
+            raise OSError(errno.EIO, "broken")
+        os.fdatasync(descriptor)
+        self.synced.append(file)
+
+
+async def test_what_a_failed_flush_was_about_is_written_again_elsewhere(tmp_path: Path) -> None:
+    """The kernel drops what it could not write, and says so once: another fdatasync of the same file says nothing. So
+    the store gets everything from another segment; meanwhile there are no cards, and then there are again."""
+    disk = BadDisk()
+    async with spooled(tmp_path, sync=disk.sync, options=SpoolOptions(reserve=0, flush=0.02)) as spool:
+        await asyncio.gather(*[spool.sink.append(record(number), SECONDS, SECONDS) for number in range(3)])
+        await until(lambda: spool.writer.state is SpoolState.FAILED)
+        with pytest.raises(RecordUnavailable):
+            await spool.sink.append(record(9), SECONDS, SECONDS)
+        await until(lambda: len(segments(tmp_path)) >= 2)
+        disk.fails = False
+        await until(lambda: spool.writer.state is SpoolState.UP)
+        await until(lambda: spool.writer.unflushed_for() == 0.0)
+        assert spool.events[SpoolEvent.REWRITTEN] >= 3 and spool.events[SpoolEvent.LOST] == 1 and spool.faults
+        first, *_, last = segments(tmp_path)
+        assert first.stat().st_ino in disk.told and first.stat().st_ino not in disk.synced
+        assert last.stat().st_ino in disk.synced
+        first.write_bytes(bytes(first.stat().st_size))  # as it may look after a power cut
+        await spool.sink.append(record(4), SECONDS, SECONDS)
+        assert sorted(kept(tmp_path)) == [record(number).decision_id for number in (0, 1, 2, 4)]
+
+
+async def test_what_is_flushed_is_not_written_again(tmp_path: Path) -> None:
+    """Of many records only those since the last good flush."""
+    disk = BadDisk()
+    disk.fails = False
+    async with spooled(tmp_path, sync=disk.sync, options=SpoolOptions(reserve=0, flush=0.01)) as spool:
+        for number in range(20):
+            await spool.sink.append(record(number), SECONDS, SECONDS)
+        await until(lambda: spool.writer.unflushed_for() == 0.0)
+        disk.fails = True
+        await spool.sink.append(record(20), SECONDS, SECONDS)
+        await until(lambda: bool(spool.faults))
+        disk.fails = False
+        await until(lambda: spool.writer.state is SpoolState.UP)
+        assert spool.events[SpoolEvent.REWRITTEN] == 1
+    assert len(kept(tmp_path)) == 21
+
+
+async def test_a_disk_that_goes_on_failing_is_not_filled_with_attempts(tmp_path: Path) -> None:
+    """Ever more rarely; each with another segment, and nothing is taken meanwhile."""
+    disk = BadDisk()
+    async with spooled(tmp_path, sync=disk.sync, options=SpoolOptions(reserve=0, flush=0.01)) as spool:
+        await spool.sink.append(record(1), SECONDS, SECONDS)
+        await asyncio.sleep(1.0)
+        assert 2 <= disk.asked <= 5 and spool.writer.state is not SpoolState.UP
+    assert len(segments(tmp_path)) <= 6
+
+
+async def test_a_failed_flush_where_no_segment_can_be_made_is_tried_again(tmp_path: Path) -> None:
+    disk, broken = BadDisk(), False
+    disk.fails = False
+
+    def opened(path: Path) -> int:
+        if broken:
+            raise OSError(errno.EROFS, "read-only by now")
+        return create(path)
+
+    async with spooled(tmp_path, opened=opened, sync=disk.sync, options=SpoolOptions(reserve=0, flush=0.01)) as spool:
+        await spool.sink.append(record(1), SECONDS, SECONDS)
+        await until(lambda: spool.writer.unflushed_for() == 0.0)
+        broken = disk.fails = True
+        await spool.sink.append(record(2), SECONDS, SECONDS)
+        await until(lambda: bool(spool.faults))
+        disk.fails = False
+        await asyncio.sleep(0.3)
+        assert spool.writer.state is SpoolState.FAILED
+        broken = False
+        await until(lambda: spool.writer.state is SpoolState.UP)
+        await spool.sink.append(record(3), SECONDS, SECONDS)
+        assert spool.events[SpoolEvent.REWRITTEN] == 1
+    assert len(segments(tmp_path)) >= 2 and len(kept(tmp_path)) == 3
+
+
+async def test_what_no_flush_covers_is_bounded(tmp_path: Path) -> None:
+    """It is held in memory, so a disk that takes writes and never flushes them is not written to for ever."""
+    hung = threading.Event()
+    options = SpoolOptions(reserve=0, unflushed_bytes=2000, unflushed=60)
+
+    def sync(descriptor: int) -> None:
+        hung.wait()
+        os.fdatasync(descriptor)
+
+    async with spooled(tmp_path, sync=sync, options=options) as spool:
+        with pytest.raises(RecordUnavailable):
+            for number in range(100):
+                await spool.sink.append(record(number), SECONDS, SECONDS)
+        assert size(tmp_path) <= 2000 and spool.writer.state is SpoolState.STUCK
+        hung.set()
+        await until(lambda: spool.writer.unflushed_for() == 0.0)
+        spool.sink.note(record(100, visible=False))
+        await until(lambda: spool.writer.state is SpoolState.UP)
+        await spool.sink.append(record(101), SECONDS, SECONDS)
+
+
+async def test_a_full_spool_counts_what_it_does_not_take(tmp_path: Path) -> None:
+    """Also what nobody waits for."""
+    async with spooled(tmp_path, options=SpoolOptions(limit=4000, reserve=0)) as spool:
+        for number in range(100):
+            spool.sink.note(record(number, visible=False))
+        await until(lambda: spool.writer.waiting == 0)
+        assert len(kept(tmp_path)) + spool.events[SpoolEvent.LOST] == 100 and spool.events[SpoolEvent.LOST] > 0
 
 
 async def test_a_segment_that_was_taken_away_is_not_written_to_any_longer(tmp_path: Path) -> None:

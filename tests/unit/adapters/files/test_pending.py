@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.audit import event
-from wardgate.adapters.spool.pending import PendingFolder
+from wardgate.adapters.files.pending import PendingFolder, PendingOptions
 from wardgate.control.audit import Happened, Remark
 
 
@@ -26,6 +26,20 @@ def test_what_is_kept_is_given_oldest_first_until_it_is_done(tmp_path: Path) -> 
 
 def test_nothing_is_kept_where_there_is_no_folder(tmp_path: Path) -> None:
     assert PendingFolder(tmp_path / "audit").waiting(10) == []
+
+
+def test_so_many_wait_and_no_more(tmp_path: Path) -> None:
+    """The oldest stay; there is room again when some are chained."""
+    pending = PendingFolder(tmp_path / "audit", PendingOptions(most=2))
+    assert pending.room() == 2
+    pending.keep(Happened(event(1)))
+    pending.keep(Happened(event(2)))
+    with pytest.raises(OSError):
+        pending.keep(Happened(event(3)))
+    assert pending.waiting(9) == [Happened(event(1)), Happened(event(2))] and pending.room() == 0
+    pending.done(event(1).id)
+    pending.keep(Happened(event(3)))
+    assert pending.waiting(9) == [Happened(event(2)), Happened(event(3))]
 
 
 def test_only_its_user_can_read_it(tmp_path: Path) -> None:

@@ -5,39 +5,43 @@ STORES.SPOOL/audit/                 0700
     ….json.aside                    what cannot be read: for a person to look at
 """
 
+import errno
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from wardgate.adapters.files.whole import whole_file
 from wardgate.control.audit import Happened
 
 _ASIDE = ".aside"
 
 
+@dataclass(frozen=True, slots=True)
+class PendingOptions:
+    most: int = 10_000
+    """Files that may wait, a kilobyte each as a rule; the oldest stay, and what comes then is not taken."""
+
+
 class PendingFolder:
     """Several processes may use it: chaining knows what it has had."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: PendingOptions | None = None) -> None:
         self._folder = folder
+        self._options = options or PendingOptions()
 
     def keep(self, happened: Happened) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.room() <= 0:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
         event = happened.event
-        name = f"{event.at.translate(_DIGITS)}-{event.id}.json"
-        new = self._folder / f".{name}"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(happened))
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(self._folder / name)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
-        self._flush()
+        with whole_file(self._folder / f"{event.at.translate(_DIGITS)}-{event.id}.json") as file:
+            file.write(msgspec.json.encode(happened))
+
+    def room(self) -> int:
+        return self._options.most - len(self._files())
 
     def waiting(self, most: int) -> list[Happened]:
         found: list[Happened] = []
@@ -60,14 +64,6 @@ class PendingFolder:
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*.json"))
-
-    def _flush(self) -> None:
-        """So that the name of the file is on the disk as well."""
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 _DIGITS = str.maketrans("", "", "-:.TZ")

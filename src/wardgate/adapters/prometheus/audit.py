@@ -1,0 +1,25 @@
+"""What is told of the audit chain."""
+
+from collections.abc import Callable
+
+from wardgate.adapters.prometheus.instruments import Instruments
+from wardgate.domain.audit import Kept
+
+
+class AuditMeter:
+    """From any thread."""
+
+    def __init__(self, meter: Instruments) -> None:
+        self._kept = meter.counter(
+            "wardgate_audit_kept", "Deeds that were not to wait for the audit chain, by where they are.", ("event",)
+        )
+        for kept in Kept:
+            self._kept.of(kept)
+        self._room = meter.gauge("wardgate_audit_room", "Deeds that the audit's spool still takes.", ())
+
+    def kept(self, kept: Kept) -> None:
+        self._kept.of(kept).inc()
+
+    def watch(self, room: Callable[[], float]) -> None:
+        """Read at each scrape."""
+        self._room.of().set_function(room)
