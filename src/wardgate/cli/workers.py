@@ -26,7 +26,7 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.bootstrap.audit import audit_keeper, release_store_of
+from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided
 from wardgate.bootstrap.desks import Desks, desks_of
@@ -186,12 +186,10 @@ class Parent:
         stores = control_stores(configured.secrets, ring)
         if stores is None or self._audit is None or configured.secrets.durable is None:
             return None, None
-        releases = release_store_of(configured.secrets.durable)
         stores = replace(
             stores,
             hot=PushingCopy(stores.hot, self._push),
             own_key=not self._configured.secrets.pseudonym,
-            closing=(*stores.closing, releases.close),
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
         decided = Decided(
