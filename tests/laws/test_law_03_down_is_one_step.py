@@ -29,7 +29,8 @@ from wardgate.control.ports import Change
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK, Occasion, assign
+from wardgate.domain.rollout.assignment import Occasion, assign
+from wardgate.domain.rollout.modes import RANK
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
 AT_MOST = 1.0

@@ -13,7 +13,7 @@ import msgspec
 import rfc8785
 
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import lower
+from wardgate.domain.rollout.modes import lower
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.domain.rollout.visibility import raises
 

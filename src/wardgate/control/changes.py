@@ -20,7 +20,6 @@ from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
     following,
-    is_lower,
     of,
     only,
     own,
@@ -34,6 +33,7 @@ from wardgate.domain.audit import Action
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.assignment import mode_in_force
 from wardgate.domain.rollout.ceilings import with_ceilings
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import raises
 

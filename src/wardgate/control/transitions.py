@@ -7,7 +7,7 @@ import msgspec
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.decided import Past
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 
 
@@ -34,10 +34,6 @@ def with_rollout(before: Snapshot, service: str, rollout: Rollout) -> Snapshot:
 def only(service: str, rollout: Rollout) -> Snapshot:
     """As if nothing else were decided."""
     return Snapshot(1, {service: rollout})
-
-
-def is_lower(mode: Mode, other: Mode) -> bool:
-    return RANK[mode] < RANK[other]
 
 
 def asked(rollout: Rollout) -> dict[str, Mode]:

@@ -9,7 +9,7 @@ import msgspec
 
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
-from wardgate.domain.rollout.assignment import RANK, lower
+from wardgate.domain.rollout.modes import is_lower, lower
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.ports import Snapshots
 
@@ -120,6 +120,6 @@ def lowered(rollout: Rollout, newest: Rollout | None) -> Rollout:
         return msgspec.structs.replace(rollout, mode=Mode.OFF)
     challenger = rollout.challenger if rollout.challenger == newest.challenger else None
     kept = msgspec.structs.replace(rollout, challenger=challenger, preview=rollout.preview & newest.preview)
-    if RANK[newest.mode] > RANK[rollout.mode]:
+    if is_lower(rollout.mode, newest.mode):
         return kept
     return msgspec.structs.replace(kept, mode=newest.mode, cohort=newest.cohort)

@@ -14,10 +14,8 @@ import msgspec
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.outcomes import Arm, Mode, Reason
 from wardgate.domain.rollout.buckets import bucket, buckets_of
+from wardgate.domain.rollout.modes import RANK, lower
 from wardgate.domain.rollout.rollouts import By, Ceiling, Cohort, Rollout, Scope, Snapshot
-
-RANK = {Mode.NONE: -1, Mode.OFF: 0, Mode.SHADOW: 1, Mode.SILENT: 2, Mode.CANARY: 3, Mode.ACTIVE: 4}
-"""Of visibility. What is no mode of a rollout shows nothing."""
 
 _UNKNOWN = Rollout("", Mode.OFF)
 """Of a service about which nobody has decided anything."""
@@ -147,10 +145,6 @@ def beside(snapshot: Snapshot, service_id: str, answered: str | None) -> tuple[s
 def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
     """What expiry and ceilings leave of what was decided; what holds at one site alone is left out."""
     return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
-
-
-def lower(one: Mode, other: Mode) -> Mode:
-    return other if RANK[other] < RANK[one] else one
 
 
 def _mode(snapshot: Snapshot, service_id: str, rollout: Rollout, now: float, site: str | None) -> Mode:
