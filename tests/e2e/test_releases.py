@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.test_authenticated import SERVICE, Hospital, fresh
 from tests.fakes.config_tree import FILES
+from tests.fakes.deciding import decide
 from tests.fakes.editions import rename_release
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.processes import line_from, process, wait_until
@@ -55,7 +56,7 @@ class Ward(Hospital):
             rollout = msgspec.structs.replace(before.rollouts[_ID], champion=champion, mode=Mode.ACTIVE)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, _ID: rollout})
 
-        stores.change(make, Change(1.0, "os:ada", "rollout.change", _ID))
+        decide(stores, make, Change(1.0, "os:ada", "rollout.change", _ID))
         stores.close()
 
     def summary(self) -> str:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from wardgate.adapters.files.local_copy import FileLocalCopy
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
@@ -19,13 +17,12 @@ from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files, beginning
-from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
-from wardgate.domain.audit import Action
+from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.previews import with_previews
-from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
 from wardgate.gateway.ports import FaultLog
@@ -134,25 +131,6 @@ class Decided:
             self.refresher.hear(taken_up)
         self.refresher.files_changed()
 
-    async def isolate(self, circuit: tuple[str, str], away: bool) -> bool:
-        """For all replicas, and to stay. Whether it stands: the store may be away."""
-        return await self.isolated(circuit, away) is not False
-
-    async def isolated(self, circuit: tuple[str, str], away: bool) -> KeptSnapshot | bool:
-        """The snapshot that says so; True: one did already. False: the store is away."""
-
-        def make(before: Snapshot) -> Snapshot:
-            return _isolated(before, circuit, away)
-
-        try:
-            kept = await asyncio.to_thread(self._stores.change, make, _isolation(circuit, away))
-        except StoreUnavailable:
-            return False
-        if kept is None:
-            return True
-        self.refresher.hear(kept)
-        return kept
-
     def tell(self, catalog: Catalog) -> None:
         """Of the services that nobody sees, since no file gives the release that was decided for them."""
         newest = self.visibility.newest
@@ -186,17 +164,6 @@ class Decided:
         configured = self._configured()
         releases = tuple(sorted(releases_of(configured.answers)))
         return Replica(one.id, one.name, one.began, 0.0, 0, 0, configured.catalog.digest, releases)
-
-
-def _isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:
-    """`circuit` is service and version."""
-    circuits = before.isolated | {circuit} if away else before.isolated - {circuit}
-    return msgspec.structs.replace(before, isolated=circuits)
-
-
-def _isolation(circuit: tuple[str, str], away: bool) -> Change:
-    what = Action.CIRCUIT_ISOLATE if away else Action.CIRCUIT_CLOSE
-    return Change(SystemClock.now(), "local", what.value, "/".join(circuit))
 
 
 class _Told:
