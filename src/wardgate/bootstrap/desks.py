@@ -3,16 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from wardgate.adapters.logs.events import EventLog
 from wardgate.bootstrap.approving import ReleaseBook, anchored_by, governed
 from wardgate.bootstrap.audit import AuditKeeper, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
-from wardgate.bootstrap.decided import Decided as Own
 from wardgate.bootstrap.durable import archive_of
+from wardgate.bootstrap.obeyed import Obeyed
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.releases import must_be_whole
@@ -21,19 +20,19 @@ from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect, effect_of
 from wardgate.control.decided import Decided
-from wardgate.control.decisions import StoredDecisions
 from wardgate.control.drills import DrillDesk
 from wardgate.control.patience import Patience
-from wardgate.control.ports import Content, KeptSnapshot, Replica, StoreUnavailable
+from wardgate.control.ports import Content, Replica, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.tokens import TokenDesk
 from wardgate.domain.durable import DurablePlace
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames, card
 from wardgate.domain.rollout.previews import pseudonyms_of
-from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
+from wardgate.domain.rollout.rollouts import Rollout
 from wardgate.records.impact import ImpactDesk
 from wardgate.records.watch import WatchDesk
+from wardgate.web.admin import AdminPorts
 from wardgate.web.admin.audit import AuditPorts
 from wardgate.web.admin.governing import GoverningPorts
 from wardgate.web.admin.rollout import RolloutPorts
@@ -49,27 +48,8 @@ _NAMES = 0.3
 """Seconds for a release's name that only the store knows."""
 
 
-class Here:
-    """Meets `control.decided.Here`, for the process that is a replica, or looks on for its workers."""
-
-    def __init__(self, own: Own) -> None:
-        self._refresher, self._visibility = own.refresher, own.visibility
-
-    def hear(self, kept: KeptSnapshot) -> None:
-        self._refresher.hear(kept)
-
-    def lower(self, sealed: bytes) -> None:
-        self._refresher.lower([sealed])
-
-    def newest(self) -> Snapshot | None:
-        return self._visibility.newest
-
-    def side(self) -> tuple[Ceiling, ...]:
-        return self._visibility.side
-
-
 class Names:
-    """Meets `web.admin.rollout.ReleaseNames`: releases of the files, and those that were submitted. What a digest is
+    """Meets `web.admin.bodies.ReleaseNames`: releases of the files, and those that were submitted. What a digest is
     called never changes, so it is asked for once; a store that is away takes nobody's time."""
 
     _FEWEST = 6
@@ -131,14 +111,8 @@ class Desks:
     tokens: TokenDesk
     _close: tuple[Callable[[], None], ...]
 
-    def ports(self) -> dict[str, Any]:
-        """Of `AdminPorts`, by name."""
-        return {
-            "rollouts": self.rollouts,
-            "governing": self.governing,
-            "chain": self.chain,
-            "tokens": self.tokens,
-        }
+    def beside(self, ports: AdminPorts) -> AdminPorts:
+        return replace(ports, rollouts=self.rollouts, governing=self.governing, chain=self.chain, tokens=self.tokens)
 
     def close(self) -> None:
         for close in self._close:
@@ -149,7 +123,7 @@ def desks_of(
     configured: Callable[[], Configured],
     stores: ControlStores,
     shared: bool,
-    own: Own,
+    obeyed: Obeyed,
     audit: AuditKeeper,
     names: RecordNames,
     prove: Prove,
@@ -161,13 +135,13 @@ def desks_of(
     loop = asyncio.get_running_loop()
     releases = release_store_of(place)
     archive = archive_of(place, lambda uuid: names.of(card(uuid)))
-    trail, here = audit.trail, Here(own)
+    trail = audit.trail
     decided = Decided(
         stores.snapshots,
         stores.hot if shared else None,
         stores.sealer,
         lambda what: log.event("snapshot_copy", state="unwritten"),
-        here,
+        obeyed,
     )
 
     def proven(service: str, digest: str) -> str | None:
@@ -238,7 +212,7 @@ def desks_of(
     shelf = ReleaseDesk(
         releases,
         trail,
-        StoredDecisions(stores.snapshots, stores.sealer, {}),
+        decided,
         lambda content: _must_be_whole(configured(), content),
         SystemClock.now,
     )

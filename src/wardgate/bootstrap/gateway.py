@@ -72,13 +72,13 @@ class Gateway:
     def _desks_of(self, configured: Configured) -> Desks | None:
         """Where the admin listener is: the control plane's."""
         lasting, place = self.lasting, configured.secrets.durable
-        if lasting.control is None or lasting.decided is None or lasting.audit is None or place is None:
+        if lasting.control is None or lasting.obeyed is None or lasting.audit is None or place is None:
             return None
         return desks_of(
             lambda: self._now.configured,
             lasting.control,
             lasting.control.listen is not None,
-            lasting.decided,
+            lasting.obeyed,
             lasting.audit,
             lasting.names,
             self.prove,
@@ -98,9 +98,9 @@ class Gateway:
         )
 
     def _snapshot_age(self) -> float:
-        if self.lasting.decided is None:
+        if self.lasting.obeyed is None:
             return self.lasting.clock.monotonic() - self._settled
-        return max(0.0, sleepless() - self.lasting.decided.visibility.fresh)
+        return max(0.0, sleepless() - self.lasting.obeyed.visibility.fresh)
 
     @property
     def listeners(self) -> tuple[tuple[ASGIApp, str, int], ...]:
@@ -119,8 +119,8 @@ class Gateway:
             self.circuits.isolate,
             self.lasting.records,
             None if self.lasting.audit is None else self.lasting.audit.trail,
-            **({} if self._desks is None else self._desks.ports()),
         )
+        ports = ports if self._desks is None else self._desks.beside(ports)
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
             (self, settings.listen.host, settings.listen.port),
@@ -155,19 +155,19 @@ class Gateway:
 
     def hear(self, kept: KeptSnapshot) -> None:
         """What was decided, from somebody who has written it."""
-        if self.lasting.decided is not None:
-            self.lasting.decided.refresher.hear(kept)
+        if self.lasting.obeyed is not None:
+            self.lasting.obeyed.hear(kept)
 
     def lower(self, sealed: bytes) -> None:
         """A ceiling, from somebody whose stores may be away."""
-        if self.lasting.decided is not None:
-            self.lasting.decided.refresher.lower([sealed])
+        if self.lasting.obeyed is not None:
+            self.lasting.obeyed.lower(sealed)
 
     def _obey(self) -> None:
         """What is decided is another."""
         self.circuits.obey()
-        if self.lasting.decided is not None:
-            self.lasting.decided.tell(self._now.configured.answers)
+        if self.lasting.obeyed is not None:
+            self.lasting.obeyed.tell(self._now.configured.answers)
             self._unfitted.set()
 
     def tell(self) -> None:
@@ -213,9 +213,9 @@ class Gateway:
 
     async def _taken_up(self) -> KeptSnapshot | None:
         """What the files say that wait for `swap`."""
-        if self.lasting.decided is None or self._next is None:
+        if self.lasting.obeyed is None or self._next is None:
             return None
-        return await self.lasting.decided.take_up(self._next.configured)
+        return await self.lasting.obeyed.take_up(self._next.configured)
 
     async def prepare(self) -> tuple[Finding, ...]:
         """The first half of a reload: the errors, or a generation that waits for `swap` or `drop`."""
@@ -256,8 +256,8 @@ class Gateway:
             return
         following, self._next = self._next, None
         self._follow(following)
-        if self.lasting.decided is not None:
-            self.lasting.decided.files_changed(taken_up)
+        if self.lasting.obeyed is not None:
+            self.lasting.obeyed.files_changed(taken_up)
         self.lasting.renew_certificates()
         self.tell()
         self._log.event("reloaded", services=len(self._now.configured.catalog.services))
@@ -297,14 +297,14 @@ class Gateway:
 
     async def _fitted(self, configured: Configured, strictly: bool = False) -> Fitted:
         """`strictly`: raises ConfigurationError for a release file that was edited under its version."""
-        editions, decided = self.lasting.editions, self.lasting.decided
-        if editions is None or decided is None:
+        editions, obeyed = self.lasting.editions, self.lasting.obeyed
+        if editions is None or obeyed is None:
             return Fitted(configured)
         await asyncio.to_thread(editions.look)
         edited = editions.edited(configured.catalog)
         if strictly and edited:
             raise ConfigurationError(edited)
-        rollouts = decided.following(configured)
+        rollouts = obeyed.following(configured)
         if rollouts is None:  # nothing is shown until it is known what is decided
             return Fitted(configured)
         return await asyncio.to_thread(editions.fitted, configured, rollouts, edited)
@@ -320,7 +320,7 @@ class Gateway:
                 pass
             self._unfitted.clear()
             try:
-                named = {} if self.lasting.decided is None else self.lasting.decided.named()
+                named = {} if self.lasting.obeyed is None else self.lasting.obeyed.named()
                 if (named, id(self._now.configured)) != fitted or self._now.fitted.incomplete:
                     await self.fit()
                     fitted = named, id(self._now.configured)

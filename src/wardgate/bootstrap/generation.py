@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wardgate.bootstrap.configured import Configured
-from wardgate.bootstrap.decided import rollouts_of
 from wardgate.bootstrap.editions import Fitted
 from wardgate.bootstrap.lasting import Lasting
 from wardgate.bootstrap.models import Known, known_of
+from wardgate.bootstrap.obeyed import rollouts_of
 from wardgate.bootstrap.parts import recall_of
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.guard import configured_names
@@ -66,7 +66,7 @@ def generation_of(
     shadow = Shadow(flow, gatherer.given, attributes, snapshots, recorder, records, clock, meter, faults, pressed)
     notices = Notices(snapshots, attributes, recall, names)
     tracing = _tracing(lasting, settings.telemetry.keep)
-    in_flight = None if lasting.decided is None else lasting.decided.in_flight
+    in_flight = None if lasting.obeyed is None else lasting.obeyed.in_flight
     stack = hook_stack(flow, clock, meter, recorder, records, faults, recall, notices, shadow, tracing, in_flight)
 
     def handler(plan: ServicePlan) -> HookHandler:
@@ -91,8 +91,8 @@ def generation_of(
 
 
 def _snapshots(lasting: Lasting, configured: Configured, before: Generation | None) -> GenerationSnapshots:
-    if lasting.decided is not None:
-        return lasting.decided.of(configured.answers)
+    if lasting.obeyed is not None:
+        return lasting.obeyed.of(configured.answers)
     rollouts = rollouts_of(configured, lasting.names)
     if before is not None and isinstance(before.snapshots, FileSnapshots):
         return before.snapshots.following(rollouts)

@@ -19,10 +19,10 @@ from wardgate.bootstrap.audit import AuditKeeper, audit_keeper, release_store_of
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores, control_stores
-from wardgate.bootstrap.decided import Decided, Place
 from wardgate.bootstrap.durable import Upkeep, durable_store
 from wardgate.bootstrap.editions import Editions
 from wardgate.bootstrap.models import Models
+from wardgate.bootstrap.obeyed import Obeyed, Place
 from wardgate.bootstrap.parts import (
     DecisionIds,
     Faults,
@@ -83,15 +83,15 @@ class Lasting:
 
     audit: AuditKeeper | None
     control: ControlStores | None
-    decided: Decided | None
+    obeyed: Obeyed | None
     editions: Editions | None
 
     async def open(self) -> None:
         """Raises StoreRefused."""
         if self.durable is not None:
             await self.durable.begin()
-        if self.decided is not None:
-            await self.decided.begin()
+        if self.obeyed is not None:
+            await self.obeyed.begin()
 
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """What runs beside the calls."""
@@ -109,8 +109,8 @@ class Lasting:
         if self.sender is not None:
             await self.sender.flush()
         await self.http.close()
-        if self.decided is not None:
-            await asyncio.to_thread(self.decided.end)
+        if self.obeyed is not None:
+            await asyncio.to_thread(self.obeyed.end)
         await self.spool.close()
         if self.durable is not None:
             await asyncio.to_thread(self.durable.end)
@@ -122,8 +122,8 @@ class Lasting:
     def stores(self) -> dict[str, Mapping[str, str]]:
         """As health says it."""
         durable = {} if self.durable is None else {"durable": self.durable.health()}
-        decided = {} if self.decided is None else {"rollout": self.decided.health()}
-        return {"hot": self.hot.health(), "spool": self.spool.health(), **durable, **decided}
+        rollout = {} if self.obeyed is None else {"rollout": self.obeyed.health()}
+        return {"hot": self.hot.health(), "spool": self.spool.health(), **durable, **rollout}
 
     async def metrics(self) -> tuple[bytes, str]:
         pieces = []
@@ -169,10 +169,10 @@ def lasting_of(
         lambda error: faults.fault("spool", error),
         log,
     )
-    control, decided = control_stores(secrets, ring), None
+    control, obeyed = control_stores(secrets, ring), None
     if control is not None:
         place = Place(spool.path, worker, clock.now())
-        decided = Decided(control, place, settings.lease, now, log, SnapshotMeter(meter), faults, names, obey)
+        obeyed = Obeyed(control, place, settings.lease, now, log, SnapshotMeter(meter), faults, names, obey)
     hot, http = hot_store(secrets.hot, ring, clock, meter, log), http_client(settings.http_client)
     client = HttpModelClient(http, settings.model_hosts)
     shared = None if secrets.hot is None else hot.store
@@ -203,6 +203,6 @@ def lasting_of(
         records=None if archive is None else desk_of(archive, names, now),
         audit=audit,
         control=control,
-        decided=decided,
+        obeyed=obeyed,
         editions=None if secrets.durable is None else Editions(release_store_of(secrets.durable), log),
     )

@@ -10,7 +10,7 @@ from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, r
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
-from wardgate.control.decisions import StoredDecisions
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Content
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.snapshots import Sealer
@@ -25,7 +25,7 @@ class Releases:
     """All that is known of releases: what was kept, what was decided, what was said."""
 
     desk: ReleaseDesk
-    decisions: StoredDecisions
+    decisions: Decisions
     chain: ChainReader
 
 
@@ -37,7 +37,7 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
     snapshots = SqlSnapshotStore(database_of(secrets.durable))
     trail = audit_trail(secrets, chain)
     sealer = Sealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
-    decisions = StoredDecisions(snapshots, sealer, catalog.rollouts)
+    decisions = Decisions(snapshots, sealer, catalog.rollouts)
 
     try:
         yield Releases(

@@ -16,14 +16,15 @@ from wardgate.cli.audit import CannotTell, now
 from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
 from wardgate.control.approvals import ApprovalRefused
+from wardgate.control.askers import Asker
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
-from wardgate.control.decisions import StoredDecisions
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.snapshots import Sealer as SnapshotSealer
 from wardgate.control.tokens import TokenStore, TokensUnavailable
 from wardgate.domain import record_names
-from wardgate.domain.admin_tokens import Role, digest_of
+from wardgate.domain.admin_tokens import digest_of
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.releases import short
@@ -35,20 +36,6 @@ if TYPE_CHECKING:
 
 _FEWEST = 6
 """Digits of a digest that name it."""
-
-
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Whoever has the token in WARDGATE_TOKEN. Meets `control.approvals.Asker`."""
-
-    who: str
-    roles: frozenset[Role]
-    services: tuple[str, ...] | None = None
-    reason: str = ""
-    ticket: str = ""
-    remark: str = ""
-
-    def covers(self, service: str) -> bool:
-        return self.services is None or service in self.services
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -73,7 +60,7 @@ class Open(msgspec.Struct, frozen=True):
         what = "more than one release is called so" if found else "no release is called so"
         raise CannotTell("\n".join([f"{what}; name it by its digest:", *map(_line, found or known)]))
 
-    def holder(self, reason: str, ticket: str, remark: str) -> Holder:
+    def holder(self, reason: str, ticket: str, remark: str) -> Asker:
         secret = admin_token()
         if secret is None:
             what = "who approves shows her token: put it into WARDGATE_TOKEN"
@@ -82,10 +69,10 @@ class Open(msgspec.Struct, frozen=True):
         token = next((each for each in self.tokens.all() if each.digest == digest and each.holds(now())), None)
         if token is None:
             raise CannotTell("WARDGATE_TOKEN holds no token that is good: `wardgate token list` shows those that are")
-        return Holder(
+        return Asker(
             who=f"{token.name}/{token.id}",
             roles=frozenset(token.roles),
-            services=token.services,
+            services=None if token.services is None else frozenset(token.services),
             reason=reason,
             ticket=ticket,
             remark=remark,
@@ -115,7 +102,7 @@ def opened(config: Path) -> Iterator[Open]:
     archive = archive_of(place, lambda uuid: names.of(record_names.card(uuid)))
     snapshots = SqlSnapshotStore(database_of(place))
     sealer = SnapshotSealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
-    decisions = StoredDecisions(snapshots, sealer, configured.catalog.rollouts)
+    decisions = Decisions(snapshots, sealer, configured.catalog.rollouts)
 
     trail = audit_trail(secrets, chain)
 

@@ -23,8 +23,8 @@ from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
 from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.control import control_stores
-from wardgate.bootstrap.decided import Decided
 from wardgate.bootstrap.desks import Desks, desks_of
+from wardgate.bootstrap.obeyed import Obeyed
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.records import open_desk
@@ -75,10 +75,10 @@ class Parent:
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
         self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
-        self._decided, self._desks = self._decided_by(with_secret(secret, configured))
+        self._obeyed, self._desks = self._control_plane(with_secret(secret, configured))
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
-    def _decided_by(self, configured: Configured) -> tuple[Decided | None, Desks | None]:
+    def _control_plane(self, configured: Configured) -> tuple[Obeyed | None, Desks | None]:
         ring = KeyRing(configured.secrets.pseudonym)
         stores = control_stores(configured.secrets, ring)
         if stores is None or self._audit is None or configured.secrets.durable is None:
@@ -87,21 +87,19 @@ class Parent:
             stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
-        decided = Decided(
-            stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None
-        )
+        obeyed = Obeyed(stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None)
         desks = desks_of(
             lambda: self._configured,
             stores,
             True,
-            decided,
+            obeyed,
             self._audit,
             names,
             self.prove,
             self._log,
             configured.secrets.durable,
         )
-        return decided, desks
+        return obeyed, desks
 
     def _push(self, message: Any) -> None:
         """To the workers that are up; from any thread. The others read it when they start."""
@@ -126,11 +124,11 @@ class Parent:
             self.isolate,
             self._desk,
             None if self._audit is None else self._audit.trail,
-            **({} if self._desks is None else self._desks.ports()),
         )
+        ports = ports if self._desks is None else self._desks.beside(ports)
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
-        if self._decided is not None:
-            await self._decided.begin()
+        if self._obeyed is not None:
+            await self._obeyed.begin()
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
@@ -143,8 +141,8 @@ class Parent:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
-        if self._decided is not None:
-            await asyncio.to_thread(self._decided.end)
+        if self._obeyed is not None:
+            await asyncio.to_thread(self._obeyed.end)
         if self._desks is not None:
             await asyncio.to_thread(self._desks.close)
         if self._audit is not None:
@@ -212,11 +210,11 @@ class Parent:
             if configured.catalog.digest == self._digest:  # else changed once more: the next reload brings it
                 self._configured = configured
                 self._know()
-                if self._decided is not None:
-                    taken_up = await self._decided.take_up(configured)
+                if self._obeyed is not None:
+                    taken_up = await self._obeyed.take_up(configured)
         await self._ask_all({"swap": msgspec.to_builtins(taken_up)})
-        if self._decided is not None:
-            self._decided.files_changed(taken_up)
+        if self._obeyed is not None:
+            self._obeyed.files_changed(taken_up)
         if self._certificates is not None:
             self._certificates.reload()  # all workers have found it sound
 
@@ -233,7 +231,7 @@ class Parent:
         circuit = (service, release)
         if circuit not in await self.circuits():
             return None
-        newest = None if self._decided is None else self._decided.visibility.newest
+        newest = None if self._obeyed is None else self._obeyed.newest()
         by_hand = away and (newest is None or circuit not in newest.isolated)
         self._isolated = self._isolated | {circuit} if by_hand else self._isolated - {circuit}
         self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
@@ -244,9 +242,9 @@ class Parent:
         return [list(circuit) for circuit in sorted(self._isolated)]
 
     def _told_lowered(self) -> list[bytes]:
-        if self._decided is None or self._sealer is None:
+        if self._obeyed is None or self._sealer is None:
             return []
-        return [self._sealer.seal_ceiling(ceiling) for ceiling in self._decided.visibility.side]
+        return [self._sealer.seal_ceiling(ceiling) for ceiling in self._obeyed.side()]
 
     async def _ask_all(self, what: Any, seconds: float = PATIENCE) -> dict[int, Any]:
         """By number: what those said that are up. None: one that did not answer."""

@@ -14,7 +14,8 @@ import msgspec
 
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
-from wardgate.control.decided import Decided, Past, etag_of
+from wardgate.control.decided import Decided, etag_of
+from wardgate.control.decisions import Past
 from wardgate.control.permits import Gates, Permits
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
@@ -83,7 +84,7 @@ class RolloutDesk:
         """What is decided, every ceiling included, and whether the durable store says so; while that is away, as this
         process goes by it."""
         try:
-            return with_ceilings(self._decided.newest(hurry=True), self._decided.side()), True
+            return with_ceilings(self._decided.newest_soon(), self._decided.side()), True
         except StoreUnavailable as error:
             last = self._decided.last_seen()
             if last is None:

@@ -7,14 +7,14 @@
 Nothing of this changes what anybody sees: that a rollout names a release is decided elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 import msgspec
 
 from wardgate.control.audit import AuditTrail
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseStore
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed, moment
@@ -29,18 +29,6 @@ class ReleaseRefused(Exception):
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__("a release was refused")
         self.what, self.remedy = what, remedy
-
-
-class Decisions(Protocol):
-    """What people have decided. Blocking; both raise StoreUnavailable."""
-
-    def rollouts(self) -> Mapping[str, Rollout]:
-        """As of now, by service id."""
-        ...
-
-    def champions(self, service: str, since: float) -> Mapping[str, float]:
-        """Digests that were champion at `since` or later, and until when (epoch seconds)."""
-        ...
 
 
 class By(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class Settling:
         hurry = stands is not None
         try:
             for _ in range(_TRIES):
-                before = self._decided.newest(hurry)
+                before = self._decided.newest_soon() if hurry else self._decided.newest()
                 after = asked.make(before)
                 why = _why(asked, before, after)
                 if why:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wardgate.control.askers import ChangeRefused, Why
-from wardgate.control.decided import Past
+from wardgate.control.decisions import Past
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot

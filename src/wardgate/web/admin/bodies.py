@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,3 +43,13 @@ def seconds_of(moment: str) -> float:
     except (ValueError, OverflowError):
         pass
     raise Problem(422, "That is no time. Write it as 2026-11-30T06:00:00Z, with its zone.")
+
+
+class ReleaseNames(Protocol):
+    """Versions and digests of the releases of a service, as far as anybody knows them."""
+
+    def digest(self, service: str, name: str) -> str | None:
+        """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
+        ...
+
+    def version(self, service: str, digest: str) -> str | None: ...

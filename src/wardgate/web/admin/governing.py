@@ -22,7 +22,7 @@ from wardgate.domain.admin_tokens import Role
 from wardgate.domain.governance import Figure, Policy
 from wardgate.domain.outcomes import Mode
 from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.bodies import ReasonBody, seconds_of
+from wardgate.web.admin.bodies import ReasonBody, ReleaseNames, seconds_of
 from wardgate.web.admin.governing_bodies import (
     ApprovalsView,
     ApproveBody,
@@ -34,7 +34,7 @@ from wardgate.web.admin.governing_bodies import (
     WithdrawBody,
 )
 from wardgate.web.admin.problems import PROBLEMS, Problem
-from wardgate.web.admin.rollout import ReleaseNames, Service, asker_of
+from wardgate.web.admin.rollout import Service, asker_of
 
 T = TypeVar("T")
 

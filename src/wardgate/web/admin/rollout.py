@@ -6,7 +6,7 @@ The desk is blocking, so everything here runs in a thread.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -16,7 +16,8 @@ from fastapi.responses import JSONResponse
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect
-from wardgate.control.decided import Past, etag_of
+from wardgate.control.decided import etag_of
+from wardgate.control.decisions import Past
 from wardgate.control.drills import Drilled
 from wardgate.control.ports import Replica, StoreUnavailable
 from wardgate.control.settling import Changed, Would
@@ -27,7 +28,7 @@ from wardgate.records.archive import ArchiveUnavailable
 from wardgate.records.impact import Impact
 from wardgate.records.watch import Watched
 from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.bodies import ReasonBody
+from wardgate.web.admin.bodies import ReasonBody, ReleaseNames
 from wardgate.web.admin.problems import PROBLEMS, Problem
 from wardgate.web.admin.rollout_bodies import (
     CeilingView,
@@ -65,16 +66,6 @@ _STATUS = {
 
 Service = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["kidney-failure"])]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, examples=['"5f2b9c0d1e7a4c3b"'])]
-
-
-class ReleaseNames(Protocol):
-    """Versions and digests of the releases of a service, as far as anybody knows them."""
-
-    def digest(self, service: str, name: str) -> str | None:
-        """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
-        ...
-
-    def version(self, service: str, digest: str) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)

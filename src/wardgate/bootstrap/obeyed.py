@@ -22,7 +22,7 @@ from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.previews import with_previews
-from wardgate.domain.rollout.rollouts import Rollout
+from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
 from wardgate.gateway.ports import FaultLog
@@ -53,9 +53,9 @@ class Place:
     began: float
 
 
-class Decided:
-    """For one loop. `changed` is called in it, whenever what is decided is another. A worker leaves it to its parent to
-    take up what the files say; the parent, which has no place, is no replica."""
+class Obeyed:
+    """For one loop. Meets `control.decided.Here`. `changed` is called in the loop, whenever what is decided is another.
+    A worker leaves it to its parent to take up what the files say; the parent, which has no place, is no replica."""
 
     def __init__(
         self,
@@ -112,6 +112,20 @@ class Decided:
         except StoreUnavailable:
             return None
 
+    def hear(self, kept: KeptSnapshot) -> None:
+        """What was decided, from somebody who has written it."""
+        self.refresher.hear(kept)
+
+    def lower(self, sealed: bytes) -> None:
+        """A ceiling, from somebody whose stores may be away."""
+        self.refresher.lower([sealed])
+
+    def newest(self) -> Snapshot | None:
+        return self.visibility.newest
+
+    def side(self) -> tuple[Ceiling, ...]:
+        return self.visibility.side
+
     def named(self) -> Mapping[str, tuple[str, ...]]:
         """By service, the releases that were decided on."""
         newest = self.visibility.newest
@@ -128,7 +142,7 @@ class Decided:
     def files_changed(self, taken_up: KeptSnapshot | None) -> None:
         """They are those that answer now. What was not taken up is, once the store is back."""
         if taken_up is not None:
-            self.refresher.hear(taken_up)
+            self.hear(taken_up)
         self.refresher.files_changed()
 
     def tell(self, catalog: Catalog) -> None:
