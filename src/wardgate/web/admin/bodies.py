@@ -1,6 +1,6 @@
 """What bodies of the admin API share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol
 
@@ -46,7 +46,10 @@ def seconds_of(moment: str) -> float:
 
 
 class ReleaseNames(Protocol):
-    """Versions and digests of the releases of a service, as far as anybody knows them."""
+    """Versions and digests of the releases of a service, as far as anybody knows them. Needs no store for those of the
+    files."""
+
+    def services(self) -> Sequence[str]: ...
 
     def digest(self, service: str, name: str) -> str | None:
         """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
