@@ -153,6 +153,7 @@ class Gateway:
                 self._faults,
                 self._names,
                 self._obey,
+                None if self._audit is None else self._audit.trail,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)
@@ -571,7 +572,7 @@ class Gateway:
     def _snapshots(self, configured: Configured, before: GenerationSnapshots | None) -> GenerationSnapshots:
         """For a generation that may follow the one before."""
         if self._decided is not None:
-            return self._decided.of(configured.answers)
+            return self._decided.of(configured)
         rollouts = rollouts_of(configured, self._names)
         return before.following(rollouts) if isinstance(before, FileSnapshots) else FileSnapshots(rollouts)
 

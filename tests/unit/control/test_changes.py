@@ -25,6 +25,16 @@ def refused(why: Why, *call: object) -> ChangeRefused:
     return caught.value
 
 
+def test_what_is_decided_under_insecure_demo_stays_marked(house: House) -> None:
+    """Also once that is off: until it has come down to where a file may begin."""
+    house.insecure_demo = True
+    house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
+    assert house.rollout.unapproved and house.rollout.by_people
+    house.insecure_demo = False
+    house.desk.change(OPERATOR, SERVICE, {"mode": Mode.CANARY}, house.etag)
+    assert house.rollout.unapproved
+
+
 # --- down -------------------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +235,7 @@ def test_a_second_person_puts_back_what_was_taken_down(house: House) -> None:
     house.desk.change(OPERATOR, SERVICE, {"mode": Mode.OFF})
     refused(Why.SAME_PERSON, house.desk.put_back, Asker(who="olga/another", roles=OPERATOR.roles), SERVICE)
     house.desk.put_back(OTHER, SERVICE)
-    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s")
+    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s", by_people=True)
     assert {said[:2] for said in house.said()} == {
         ("rollout.change", "done"),
         ("put_back", "denied"),

@@ -149,6 +149,11 @@ def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
     return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
 
 
+def approved_part(rollout: Rollout) -> Rollout:
+    """Of what was decided where nobody asks for approvals: as far as a file may begin without any."""
+    return msgspec.structs.replace(rollout, mode=lower(rollout.mode, Mode.SILENT), unapproved=False)
+
+
 def lower(one: Mode, other: Mode) -> Mode:
     return other if RANK[other] < RANK[one] else one
 
