@@ -194,7 +194,10 @@ class RolloutDesk:
             else:
                 self._permits.raised_by(asker, before, after, services_under(after, ceiling))
 
-        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit))
+        # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
+        # which somebody has set just now, by a second person
+        raised = ("ceiling_lifted",)
+        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit, raised=raised))
 
     def rollback_target(self, service: str, to: str | None = None) -> Rollout:
         """What a rollback would make of the service: the release before this one, or the one that is named by its

@@ -266,6 +266,17 @@ def test_a_kill_is_lifted_by_a_second_person_or_an_admin(house: House) -> None:
     refused(Why.NOTHING, house.desk.lift, ADMIN, "no such")
 
 
+def test_a_fresh_kill_over_an_old_one_is_no_way_around(house: House) -> None:
+    """The old one would be lifted for nothing while the fresh one stands, and then that by a second person."""
+    old = house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).ceiling
+    house.now += 30 * DAY
+    fresh = house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).ceiling
+    assert old is not None and fresh is not None
+    refused(Why.ROLE, house.desk.lift, OTHER, old.id)
+    house.desk.lift(OTHER, fresh.id)
+    assert house.snapshot.ceilings == (old,)
+
+
 def test_a_store_that_was_put_back_is_confirmed_beyond_what_replicas_saw(house: House) -> None:
     refused(Why.ROLE, house.desk.confirm, OPERATOR, 41)
     done = house.desk.confirm(ADMIN, 41)
