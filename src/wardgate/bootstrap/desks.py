@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.logs.events import EventLog
@@ -25,6 +25,7 @@ from wardgate.control.patience import Patience
 from wardgate.control.ports import Content, Replica, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.tokens import TokenDesk
+from wardgate.domain.context.caller import sites_of
 from wardgate.domain.durable import DurablePlace
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames, card
@@ -54,13 +55,18 @@ class Names:
 
     _FEWEST = 6
 
-    def __init__(self, files: Callable[[], Catalog], book: ReleaseBook) -> None:
-        self._files, self._book, self._patience = files, book, Patience(4)
+    def __init__(
+        self, files: Callable[[], Catalog], book: ReleaseBook, sites: Callable[[], frozenset[str]] = frozenset
+    ) -> None:
+        self._files, self._book, self._patience, self._sites = files, book, Patience(4), sites
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], str] = {}
 
     def services(self) -> Sequence[str]:
         return sorted(self._files().services)
+
+    def sites(self) -> Collection[str]:
+        return self._sites()
 
     def digest(self, service: str, name: str) -> str | None:
         known = self._own(service)
@@ -201,7 +207,7 @@ def desks_of(
     watched = WatchDesk(archive, SystemClock.now, impact.names_sites, decided.at)
     ports = RolloutPorts(
         desk,
-        Names(lambda: configured().catalog, whole.book),
+        Names(lambda: configured().catalog, whole.book, lambda: _sites(configured())),
         effect,
         replicas,
         lambda users: pseudonyms_of(users, configured().settings.clients, names),
@@ -231,6 +237,11 @@ def _must_be_whole(configured: Configured, content: Content) -> None:
 def _spooled(trail: AuditTrail) -> int:
     """Up to a thousand."""
     return len(trail.waiting(1000))
+
+
+def _sites(configured: Configured) -> frozenset[str]:
+    settings = configured.settings
+    return sites_of([client.site for client in settings.clients], settings.attributes)
 
 
 def _naming_sites(catalog: Catalog) -> frozenset[str]:

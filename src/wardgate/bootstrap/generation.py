@@ -92,7 +92,7 @@ def generation_of(
 
 def _snapshots(lasting: Lasting, configured: Configured, before: Generation | None) -> GenerationSnapshots:
     if lasting.obeyed is not None:
-        return lasting.obeyed.of(configured.answers)
+        return lasting.obeyed.of(configured)
     rollouts = rollouts_of(configured, lasting.names)
     if before is not None and isinstance(before.snapshots, FileSnapshots):
         return before.snapshots.following(rollouts)

@@ -172,7 +172,18 @@ def lasting_of(
     control, obeyed = control_stores(secrets, ring), None
     if control is not None:
         place = Place(spool.path, worker, clock.now())
-        obeyed = Obeyed(control, place, settings.lease, now, log, SnapshotMeter(meter), faults, names, obey)
+        obeyed = Obeyed(
+            control,
+            place,
+            settings.lease,
+            now,
+            log,
+            SnapshotMeter(meter),
+            faults,
+            names,
+            obey,
+            None if audit is None else audit.trail,
+        )
     hot, http = hot_store(secrets.hot, ring, clock, meter, log), http_client(settings.http_client)
     client = HttpModelClient(http, settings.model_hosts)
     shared = None if secrets.hot is None else hot.store

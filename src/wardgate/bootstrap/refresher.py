@@ -28,7 +28,7 @@ from wardgate.gateway.ports import Clock
 from wardgate.gateway.visibility import FORGED, Forged, Visibility
 
 _TRIES = 20
-_FILES = "files"
+FILES = "files"
 """Who made a change that came from an edited file."""
 
 
@@ -292,6 +292,8 @@ class Refresher:
             read = None if kept is None else self._open(kept)
             if isinstance(read, Forged) and not self._stores.own_key:
                 return kept
+        else:
+            return kept  # others change it all the time: the next look begins
         self._files_due = self._anew = False
         self._told.begun(begun)
         return kept
@@ -299,9 +301,9 @@ class Refresher:
     def _append(self, begun: Beginning) -> KeptSnapshot | None:
         """None: somebody else was first."""
         assert begun.snapshot is not None
-        services = (*begun.begun, *begun.taken)
+        services = begun.changed
         subject = services[0] if len(services) == 1 else "services"
-        change = Change(self._clock.now(), _FILES, Action.ROLLOUT_CHANGE.value, subject)
+        change = Change(self._clock.now(), FILES, Action.ROLLOUT_CHANGE.value, subject)
         kept = self._stores.sealer.seal(begun.snapshot)
         if not self._stores.snapshots.append(kept, change):
             return None
@@ -328,7 +330,7 @@ class Refresher:
         if not added:
             return
         after = msgspec.structs.replace(with_ceilings(read, added), epoch=read.epoch + 1)
-        change = Change(self._clock.now(), added[0].set_by or _FILES, Action.KILL.value, added[0].name or "all")
+        change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, added[0].name or "all")
         kept = self._stores.sealer.seal(after)
         try:
             if self._stores.snapshots.append(kept, change):

@@ -87,7 +87,18 @@ class Parent:
             stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
-        obeyed = Obeyed(stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None)
+        obeyed = Obeyed(
+            stores,
+            None,
+            lease,
+            lambda: self._configured,
+            self._log,
+            None,
+            self._log,
+            names,
+            lambda: None,
+            self._audit.trail,
+        )
         desks = desks_of(
             lambda: self._configured,
             stores,

@@ -70,7 +70,7 @@ class RolloutDesk:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
         self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
         self._settling = Settling(decided, trail, self._permits, now)
-        self._options = options or ChangeOptions()
+        self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
 
     # --- looking
 
@@ -135,7 +135,7 @@ class RolloutDesk:
             rollout = of(before, service)
             if if_match is not None and if_match != etag_of(rollout):
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
-            return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted))
+            return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted), self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             if if_match is None:
@@ -195,7 +195,10 @@ class RolloutDesk:
             else:
                 self._permits.raised_by(asker, before, after, services_under(after, ceiling))
 
-        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit))
+        # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
+        # which somebody has set just now, by a second person
+        raised = ("ceiling_lifted",)
+        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit, raised=raised))
 
     def rollback_target(self, service: str, to: str | None = None) -> Rollout:
         """What a rollback would make of the service: the release before this one, or the one that is named by its
@@ -217,7 +220,7 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             rollout = of(before, service)
             past = self.past(service, self._options.past)
-            return with_rollout(before, service, rolled_back(rollout, past, target.champion))
+            return with_rollout(before, service, rolled_back(rollout, past, target.champion), self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             rollout = after.rollouts[service]
@@ -244,7 +247,7 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             if of(before, service) != past[0].rollout:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
-            return with_rollout(before, service, past[1].rollout)
+            return with_rollout(before, service, past[1].rollout, self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             self._permits.still_approved(after, [service])

@@ -135,7 +135,7 @@ def told(rollout: Rollout | None) -> str:
     if rollout is None:
         return ""
     said = plain(msgspec.structs.replace(rollout, salt="", preview=frozenset()))
-    told = {name: value for name, value in said.items() if value not in (None, "", [], {})}
+    told = {name: value for name, value in said.items() if value not in (None, "", [], {}, False)}
     if rollout.preview:
         told["preview"] = len(rollout.preview)
     return rfc8785.dumps(told).decode()

@@ -27,8 +27,11 @@ def following(before: Snapshot, **changes: object) -> Snapshot:
     return msgspec.structs.replace(before, epoch=before.epoch + 1, **changes)
 
 
-def with_rollout(before: Snapshot, service: str, rollout: Rollout) -> Snapshot:
-    return following(before, rollouts={**before.rollouts, service: rollout})
+def with_rollout(before: Snapshot, service: str, rollout: Rollout, insecure_demo: bool) -> Snapshot:
+    """By people; what nobody was asked for stays so, whatever is changed of it."""
+    unapproved = insecure_demo or before.rollouts[service].unapproved
+    decided = msgspec.structs.replace(rollout, by_people=True, unapproved=unapproved)
+    return following(before, rollouts={**before.rollouts, service: decided})
 
 
 def only(service: str, rollout: Rollout) -> Snapshot:

@@ -147,6 +147,11 @@ def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
     return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
 
 
+def approved_part(rollout: Rollout) -> Rollout:
+    """Of what was decided where nobody asks for approvals: as far as a file may begin without any."""
+    return msgspec.structs.replace(rollout, mode=lower(rollout.mode, Mode.SILENT), unapproved=False)
+
+
 def _mode(snapshot: Snapshot, service_id: str, rollout: Rollout, now: float, site: str | None) -> Mode:
     mode, expiry = rollout.mode, rollout.expiry
     if expiry is not None and not now < expiry.at:

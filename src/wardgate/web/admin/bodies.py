@@ -1,6 +1,6 @@
 """What bodies of the admin API share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol
 
@@ -49,7 +49,13 @@ class ReleaseNames(Protocol):
     """Versions and digests of the releases of a service, as far as anybody knows them. Needs no store for those of the
     files."""
 
-    def services(self) -> Sequence[str]: ...
+    def services(self) -> Collection[str]:
+        """That the configuration has."""
+        ...
+
+    def sites(self) -> Collection[str]:
+        """That a call can come from, as the configuration has it."""
+        ...
 
     def digest(self, service: str, name: str) -> str | None:
         """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""

@@ -5,7 +5,7 @@ The desk is blocking, so everything here runs in a thread.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -225,7 +225,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         scope, mode = Scope(body.scope), Mode(body.mode)
 
         def name() -> str:
-            return _any_digest(at, body.name) if scope is Scope.RELEASE else body.name
+            return _stopped(at, scope, body.name)
 
         if dry_run:
             would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
@@ -321,15 +321,41 @@ def _digest(at: RolloutPorts, service: str, name: str) -> str:
     return digest
 
 
+def _stopped(at: RolloutPorts, scope: Scope, name: str) -> str:
+    """What a kill switch is held over, by the name that snapshots have for it. One over a name that nobody has would
+    stop nothing, and say that it was done. Needs no store."""
+    match scope:
+        case Scope.RELEASE:
+            return _any_digest(at, name)
+        case Scope.SERVICE:
+            known, of = {*at.names.services(), *_decided(at)}, "services"
+        case Scope.SITE:
+            known, of = set(at.names.sites()), "sites"
+        case Scope.ALL:
+            return name
+    if name not in known:
+        remedy = f"The {of} are: {', '.join(sorted(known))}." if known else f"There are no {of}."
+        raise ChangeRefused(Why.UNKNOWN, f"None of the {of} has this name, so nothing was stopped.", remedy)
+    return name
+
+
 def _any_digest(at: RolloutPorts, name: str) -> str:
     """Of any service; a whole one is taken as it is, for who stops it need not find it first."""
     if _DIGEST.fullmatch(name):
         return name
-    for service in at.names.services():
+    for service in sorted({*at.names.services(), *_decided(at)}):
         digest = at.names.digest(service, name)
         if digest is not None:
             return digest
     return _digest(at, "", name)
+
+
+def _decided(at: RolloutPorts) -> Collection[str]:
+    """Services, as far as anybody knows what is decided."""
+    try:
+        return at.desk.seen()[0].rollouts
+    except ChangeRefused:
+        return ()
 
 
 async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSONResponse:
