@@ -345,7 +345,7 @@ async def _put_back(here: Ward) -> None:
     assert highest == newest.epoch
     before = _newest(here)
     kept = here.stores.sealer.seal(
-        msgspec.structs.replace(before, epoch=highest + 1, ceilings=(), lifted=newest.lifted)
+        msgspec.structs.replace(before, epoch=highest + 1, confirmed=highest + 1, ceilings=(), lifted=newest.lifted)
     )
     assert here.stores.snapshots.append(kept, Change(0.0, "operator-1", "snapshot.confirm", "snapshot"))
     await here.all_show(True)

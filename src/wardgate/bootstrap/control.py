@@ -10,7 +10,7 @@ from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
-from wardgate.control.ports import HotCopy
+from wardgate.control.ports import HotCopy, StoreUnavailable
 from wardgate.control.snapshots import Sealer
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.pseudonyms import KeyRing, Purpose
@@ -38,6 +38,16 @@ class ControlStores:
     own_key: bool
     """Whether the key was drawn for this start, so that nobody can read what was sealed before it."""
     closing: tuple[Callable[[], None], ...] = ()
+
+    def seen(self) -> int:
+        """The highest epoch that any replica, or the hot copy, has. A durable store that has less, asked after this,
+        was put back from a backup. Raises StoreUnavailable."""
+        highest = max((replica.highest for replica in self.replicas.all()), default=0)
+        try:
+            kept = self.hot.get()
+        except StoreUnavailable:
+            return highest
+        return max(highest, kept.epoch) if kept is not None and self.sealer.is_sound(kept) else highest
 
     def close(self) -> None:
         for close in self.closing:

@@ -18,7 +18,7 @@ import msgspec
 
 from wardgate.bootstrap.control import ControlStores, draw_salt
 from wardgate.control.beginning import Beginning, Files, beginning
-from wardgate.control.ports import Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
+from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
 from wardgate.domain.audit import Action
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
@@ -155,10 +155,13 @@ class Refresher:
         StoreUnavailable; then it is done once the store is back."""
         self._files_due = self._files is not None
         for _ in range(_TRIES):
+            seen = self._stores.seen()
             kept = self._stores.snapshots.newest()
             read = None if kept is None else self._open(kept)
             if isinstance(read, Forged):
                 raise StoreUnavailable("what stands there was not written by this deployment")
+            if seen > (0 if read is None else read.epoch):
+                raise StoreUnavailable(OLDER)
             begun = beginning(read, files, draw_salt)
             if begun.snapshot is None or (appended := self._append(begun)) is not None:
                 self._told.begun(begun)
@@ -206,12 +209,16 @@ class Refresher:
         began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
         try:
             kept, sealed = self._stores.hot.get(), self._stores.hot.lowered()
+            self._lower(sealed)
+            self._lower_again(sealed)
         except StoreUnavailable:
             return
         read = None if kept is None else self._open(kept)
-        self._lower(sealed)
         with self._lock:
-            if not isinstance(read, Forged):
+            if self._stores.listen is None:  # this process's own memory: it says nothing of what others have decided
+                if isinstance(read, Snapshot):
+                    self._visibility.told(read)
+            elif not isinstance(read, Forged):
                 self._visibility.hot(read, began, highest)
             elif kept is not None and self._is_new_forgery(kept.document):
                 self._visibility.hot(FORGED, began, highest)
@@ -232,6 +239,16 @@ class Refresher:
             now = self._monotonic()
             self._side_since = {c.id: self._side_since.get(c.id, now) for c in self._visibility.side}
 
+    def _lower_again(self, sealed: Sequence[bytes]) -> None:
+        """A ceiling that was set while the hot copy was away: with that back, and the durable store not, others would
+        be fresh by it and never hear of this one."""
+        if self._stores.listen is None:
+            return
+        there = {ceiling.id for ceiling in map(self._open_ceiling, sealed) if ceiling is not None}
+        for ceiling in self._visibility.side:
+            if ceiling.id not in there:
+                self._stores.hot.lower(self._stores.sealer.seal_ceiling(ceiling), ceiling.id)
+
     def _open_ceiling(self, sealed: bytes) -> Ceiling | None:
         try:
             return self._stores.sealer.open_ceiling(sealed)
@@ -248,11 +265,15 @@ class Refresher:
     # --- the durable store
 
     def _look_at_durable(self) -> None:
-        began, highest = self._monotonic(), self._visibility.highest
+        with self._lock:
+            began, highest, mine = self._monotonic(), self._visibility.highest, self._visibility.newest
         try:
             kept = self._stores.snapshots.newest()
             read = None if kept is None else self._open(kept)
-            if self._files_due and self._may_begin(read, highest):
+            follows = self._follows(read, mine)
+            if self._files_due and follows:
+                highest = max(highest, self._stores.seen())
+            if self._files_due and follows and self._may_begin(read, highest):
                 kept = self._begin(kept, read)
                 read = None if kept is None else self._open(kept)
         except StoreUnavailable:
@@ -261,13 +282,20 @@ class Refresher:
             return
         self._tell_store(True)
         with self._lock:
-            self._visibility.durable(read, began, highest)
+            self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
             self._heal(kept, read)
             self._fold(read)
         self._save()
         self._beat()
+
+    def _follows(self, read: Snapshot | Forged | None, mine: Snapshot | None) -> bool:
+        """A store that was put back may have come past what this replica saw: then it does not have that."""
+        if mine is None or not isinstance(read, Snapshot) or read.epoch <= mine.epoch or read.confirmed > mine.epoch:
+            return True
+        kept = self._stores.snapshots.at(mine.epoch)
+        return kept is not None and self._open(kept) == mine
 
     def _may_begin(self, read: Snapshot | Forged | None, highest: int) -> bool:
         if isinstance(read, Forged):
@@ -333,6 +361,8 @@ class Refresher:
         change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, added[0].name or "all")
         kept = self._stores.sealer.seal(after)
         try:
+            if self._stores.seen() > read.epoch:
+                return  # somebody was first, or the store is older than it was: a person's to confirm
             if self._stores.snapshots.append(kept, change):
                 self._put(kept)
                 self._durable_news.set()

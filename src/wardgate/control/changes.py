@@ -84,7 +84,7 @@ class RolloutDesk:
         """What is decided, every ceiling included, and whether the durable store says so; while that is away, as this
         process goes by it."""
         try:
-            return with_ceilings(self._decided.newest_soon(), self._decided.side()), True
+            return with_ceilings(self._decided.newest(hurry=True), self._decided.side()), True
         except StoreUnavailable as error:
             last = self._decided.last_seen()
             if last is None:
@@ -273,7 +273,8 @@ class RolloutDesk:
         self._permits.may(asker, Role.ADMIN, what=Action.SNAPSHOT_CONFIRM, subject="snapshot")
 
         def make(before: Snapshot) -> Snapshot:
-            return msgspec.structs.replace(before, epoch=max(above, before.epoch) + 1)
+            epoch = max(above, before.epoch, self._decided.seen()) + 1
+            return msgspec.structs.replace(before, epoch=epoch, confirmed=epoch)
 
         asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, _its_role, raised=("confirmed",))
         return self._settling.settle(asked)

@@ -1,6 +1,7 @@
 """What is decided now, and how the next snapshot comes to stand in its place everywhere."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
@@ -10,7 +11,7 @@ import rfc8785
 
 from wardgate.control.decisions import Decisions
 from wardgate.control.patience import Patience
-from wardgate.control.ports import Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
+from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
 from wardgate.control.snapshots import Sealer, Unsound
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 
@@ -55,19 +56,39 @@ class Decided(Decisions):
         failed: Failed,
         here: Here | None = None,
         options: DecidedOptions | None = None,
+        highest: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`highest`: the epoch that some replica has ever seen, as they say themselves; raises StoreUnavailable."""
         super().__init__(store, sealer)
         self._seals, self._hot, self._failed = sealer, hot, failed
         self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
+        self._highest = highest
 
     @property
     def shares(self) -> bool:
         """Whether others than this process hear of a lowering at once."""
         return self._hot is not None
 
-    def newest_soon(self) -> Snapshot:
-        """As `newest`, for somebody who lowers and goes on without the store where that takes long."""
-        return self._patience.ask(self.newest, self._options.hurried)
+    def newest(self, hurry: bool = False) -> Snapshot:
+        """`hurry`: for somebody who lowers, and goes on without the store where that takes long."""
+        return self._asked(super().newest, hurry)
+
+    def must_follow(self, before: Snapshot, hurry: bool = False) -> None:
+        """Raises StoreUnavailable where replicas have seen more than the durable store has: it was put back from a
+        backup. What is decided on top of it would pass, one epoch after another, for what they know."""
+        seen = self.seen(hurry)
+        if seen > before.epoch and self.newest(hurry).epoch < seen:  # else somebody was first, and it has that
+            raise StoreUnavailable(OLDER)
+
+    def seen(self, hurry: bool = False) -> int:
+        """The highest epoch that any replica, this process or the hot copy has. Raises StoreUnavailable."""
+        own, hot = None if self._here is None else self._here.newest(), self._hot
+        found = [self._asked(self._highest, hurry), 0 if own is None else own.epoch]
+        if hot is not None:
+            with suppress(StoreUnavailable, Unsound):
+                kept = self._patience.ask(hot.get, self._options.hot)
+                found.append(0 if kept is None else self._seals.open(kept).epoch)
+        return max(found)
 
     def last_seen(self) -> Snapshot | None:
         """As this process, or else the hot copy, has it: without the durable store. None: they do not know it."""

@@ -70,7 +70,9 @@ class Settling:
         hurry = stands is not None
         try:
             for _ in range(_TRIES):
-                before = self._decided.newest_soon() if hurry else self._decided.newest()
+                before = self._decided.newest(hurry)
+                if not hurry and asked.what is not Action.SNAPSHOT_CONFIRM:
+                    self._decided.must_follow(before)
                 after = asked.make(before)
                 why = _why(asked, before, after)
                 if why:
@@ -106,6 +108,8 @@ class Settling:
         stands = ceiling in after.ceilings
         if ceiling is not None and self._decided.lower(ceiling) and not stands:
             after = msgspec.structs.replace(after, lifted=after.lifted | {ceiling.id})
+        if hurry:  # only now: nothing holds up a lowering
+            self._decided.must_follow(before, hurry)
         if not self._decided.write(after, self._change(asked), hurry):
             return None
         self._trail.keep(_deed(asked, before, after), asked.asker.remark)

@@ -51,6 +51,8 @@ from wardgate.web.admin.rollout_bodies import (
 
 T = TypeVar("T")
 
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
 _STATUS = {
     Why.ROLE: 403,
     Why.STALE: 412,
@@ -261,8 +263,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
 
         def ask() -> Changed:
-            seen = max((replica.epoch for replica in at.replicas()), default=0)
-            return at.desk.confirm(asker_of(principal, body), max(seen, body.above))
+            return at.desk.confirm(asker_of(principal, body), body.above)
 
         return await _changed(at, await told(ask), None)
 
@@ -370,8 +371,16 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
     )
     epoch = done.epoch
     if epoch is not None:
-        view.effect = EffectView.of(await told(lambda: at.effect(epoch)))
+        view.effect = EffectView.of(await run_in_threadpool(_effect, at, epoch))
     return _answered(at, view, done.after, service, 200 if view.stored else 202)
+
+
+def _effect(at: RolloutPorts, epoch: int) -> Effect:
+    """Of nobody where that cannot be read: the change is done all the same."""
+    try:
+        return at.effect(epoch)
+    except StoreUnavailable:
+        return Effect(epoch, (), (), ())
 
 
 async def _tried(at: RolloutPorts, would: Would, service: str | None, principal: Principal) -> JSONResponse:
