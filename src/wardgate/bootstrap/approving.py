@@ -43,10 +43,13 @@ class ReleaseBook:
     """Releases by digest: those that the files give, and those whose content was submitted. Blocking, thread-safe; all
     raise StoreUnavailable."""
 
-    def __init__(self, files: Callable[[], Catalog], config: Document, store: ReleaseStore) -> None:
-        """`config` is `wardgate.yaml`, under which content is compiled."""
+    def __init__(
+        self, files: Callable[[], Catalog], config: Callable[[], Document | None], store: ReleaseStore
+    ) -> None:
+        """`config` gives the `wardgate.yaml` in force, under which content is compiled; None: nothing can be."""
         self._files, self._config, self._store = files, config, store
         self._compiled: dict[str, Catalog | None] = {}
+        self._under: Document | None = None
 
     def known(self, service: str) -> tuple[Known, ...]:
         """Those that were submitted first, the oldest first."""
@@ -75,18 +78,23 @@ class ReleaseBook:
         files = self._files()
         if any(release.digest == digest for release in _releases(files, service)):
             return files
+        config = self._config()
+        if config is not self._under:
+            self._compiled, self._under = {}, config
+        if config is None:
+            return Catalog({}, {})
         if digest not in self._compiled:
             if len(self._compiled) >= _MOST_COMPILED:
                 self._compiled.clear()
-            self._compiled[digest] = self._of_store(service, digest)
-        return self._compiled[digest] or Catalog({}, {})
+            self._compiled[digest] = self._of_store(service, digest, config)
+        return self._compiled.get(digest) or Catalog({}, {})
 
-    def _of_store(self, service: str, digest: str) -> Catalog | None:
+    def _of_store(self, service: str, digest: str, config: Document) -> Catalog | None:
         content = self._store.content(digest)
         if content is None or content.service != service:
             return None
         try:
-            return compile_content(self._config, content)
+            return compile_content(config, content)
         except ContentRefused:
             return None
 
@@ -131,7 +139,6 @@ class Governed:
 
 def governed(
     configured: Callable[[], Configured],
-    config: Document,
     trail: AuditTrail,
     releases: ReleaseStore,
     archive: Archive,
@@ -140,7 +147,7 @@ def governed(
     current: Current,
 ) -> Governed:
     """`configured` gives what is in force now, `current` what is decided of a service."""
-    book = ReleaseBook(lambda: configured().catalog, config, releases)
+    book = ReleaseBook(lambda: configured().catalog, lambda: configured().document, releases)
     reader = ChainReader(trail.store, anchored_by(configured().secrets))
     evidence = EvidenceDesk(archive, names, lambda: _zones(configured()), SystemClock.now, SystemClock.monotonic)
 

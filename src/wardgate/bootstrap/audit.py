@@ -97,7 +97,7 @@ class AuditKeeper:
         log: EventLog,
         options: KeeperOptions | None = None,
     ) -> None:
-        self.trail, self._tokens = trail, tokens
+        self.trail, self.tokens = trail, tokens
         self.book = TokenBook(tokens, clock.now, clock.monotonic)
         self._signer, self._folder, self._every = signer, folder, every
         self._clock, self._log, self._options = clock, log, options or KeeperOptions()
@@ -130,7 +130,7 @@ class AuditKeeper:
             if not last:
                 self.trail.spooled.wait(self._options.look)
         self.trail.store.close()
-        self._tokens.close()
+        self.tokens.close()
 
     def _anchor(self, signer: AnchorSigner) -> None:
         self._due = self._clock.monotonic() + self._every

@@ -19,6 +19,7 @@ class Configured:
     catalog: Catalog
     warnings: tuple[Finding, ...] = ()
     document: Document | None = None
+    """`wardgate.yaml`; None: it comes from no file, and nothing can be compiled under it."""
     answering: Catalog | None = None
 
     @property

@@ -21,6 +21,7 @@ from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided, Place, rollouts_of
+from wardgate.bootstrap.desks import Desks, desks_of
 from wardgate.bootstrap.durable import durable_store
 from wardgate.bootstrap.editions import Editions, Fitted
 from wardgate.bootstrap.health import health, tell_services
@@ -39,6 +40,7 @@ from wardgate.bootstrap.parts import (
     sleepless,
     span_sender,
 )
+from wardgate.bootstrap.proving import Proving
 from wardgate.bootstrap.records import desk_of
 from wardgate.bootstrap.spool import Spool
 from wardgate.control.ports import KeptSnapshot
@@ -169,11 +171,25 @@ class Gateway:
         self._tasks: asyncio.TaskGroup | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._models = Models(self._client, self._clock, self._meter, log, self.tasks.spawn)
+        self._desks: Desks | None = None
         self._by_hand: frozenset[tuple[str, str]] = frozenset()
         self._shadowing: asyncio.Task[None] | None = None
         self._unfitted = asyncio.Event()
         self._now = self._generation(Fitted(configured), self._snapshots(configured, None), ())
         self._next: Generation | None = None
+        self.prove = Proving(lambda: self._now.configured, self._models, lambda: self.models)
+        if stores is not None and self._decided is not None and self._audit is not None and secrets.durable is not None:
+            self._desks = desks_of(
+                lambda: self._now.configured,
+                stores,
+                stores.listen is not None,
+                self._decided,
+                self._audit,
+                self._names,
+                self.prove,
+                log,
+                secrets.durable,
+            )
         self._settle()
         self._meter.runs(settings.environment)
         self._watch()
@@ -211,6 +227,7 @@ class Gateway:
             self.isolate,
             self._records,
             None if self._audit is None else self._audit.trail,
+            **({} if self._desks is None else self._desks.ports()),
         )
         admin = admin_app(ports, settings.telemetry.prometheus)
         return (
@@ -337,6 +354,8 @@ class Gateway:
         await self._spool.close()
         if self._durable is not None:
             await asyncio.to_thread(self._durable.end)
+        if self._desks is not None:
+            await asyncio.to_thread(self._desks.close)
         if self._editions is not None:
             await asyncio.to_thread(self._editions.close)
         if self._audit is not None:

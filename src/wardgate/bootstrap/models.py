@@ -80,6 +80,14 @@ class Models:
         self._shows[model] = partial(_show, release, model, policies, meter)
         return model
 
+    def beside(self, release: ReleasePlan) -> ProvenModel:
+        """To be proven once, and asked by no call: no gauge shows it, and nothing keeps it alive."""
+        client, clock, meter = self._client, self._clock, self._meter
+        policies = _policies(release, meter, self._log)
+        stack = model_stack(client, policies, clock, self._spawn)
+        name = release.model, release.version, release.endpoint, release.probes
+        return ProvenModel(*name, client, stack, clock, meter)
+
     def show(self, models: Iterable[ProvenModel]) -> None:
         """The gauges are those of the models that are asked now, not of those that wait for a swap."""
         for model in models:

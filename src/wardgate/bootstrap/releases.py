@@ -39,17 +39,9 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
     sealer = Sealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
     decisions = StoredDecisions(snapshots, sealer, catalog.rollouts)
 
-    def whole(content: Content) -> None:
-        try:
-            compile_content(document, content)
-        except ContentRefused as error:
-            told = error.findings[0]
-            at = f"{told.file}: {told.key}: " if told.file else ""
-            raise ReleaseRefused(f"What was kept of it is not whole: {at}{told.what}.", told.remedy) from None
-
     try:
         yield Releases(
-            ReleaseDesk(store, trail, decisions, whole, SystemClock.now),
+            ReleaseDesk(store, trail, decisions, lambda content: must_be_whole(document, content), SystemClock.now),
             decisions,
             ChainReader(chain),
         )
@@ -58,3 +50,13 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
     finally:
         for each in (store, chain, snapshots):
             each.close()
+
+
+def must_be_whole(document: Document, content: Content) -> None:
+    """Raises ReleaseRefused for what does not compile to the digest that it is kept under."""
+    try:
+        compile_content(document, content)
+    except ContentRefused as error:
+        told = error.findings[0]
+        at = f"{told.file}: {told.key}: " if told.file else ""
+        raise ReleaseRefused(f"What was kept of it is not whole: {at}{told.what}.", told.remedy) from None

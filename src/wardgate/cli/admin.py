@@ -56,6 +56,21 @@ class Admin:
         with self._ask("POST", path, params, body, {"Content-Type": content_type}) as reply:
             return reply.read()
 
+    def json(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+    ) -> Any:
+        """The document of an answer; raises CannotAsk."""
+        sent = None if body is None else [msgspec.json.encode(body)]
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        params = {"dry_run": "true"} if dry_run else None
+        with self._ask(method, path, params, sent, {**kind, **(headers or {})}) as reply:
+            return msgspec.json.decode(reply.read())
+
     @contextmanager
     def _ask(
         self,
@@ -74,7 +89,7 @@ class Admin:
                 http.stream(method, f"{self.url}{path}", params=asked, content=body, headers=headers) as reply,
             ):
                 answered = True
-                if reply.status_code != 200:
+                if reply.status_code not in (200, 202):
                     reply.read()
                     raise _refused(reply)
                 yield reply

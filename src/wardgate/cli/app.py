@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wardgate import __version__
-from wardgate.cli import approval_commands, control_commands, record_commands, release_commands
+from wardgate.cli import approval_commands, control_commands, record_commands, release_commands, rollout_commands
 from wardgate.cli.configs import CONFIG, CONFIG_HELP, config_of, file_of
 from wardgate.cli.starter import PROTOCOLS, URL
 from wardgate.domain.units import parse_duration
@@ -91,10 +91,12 @@ def run(arguments: Sequence[str]) -> int:
             return record_commands.run(options)
         case "audit" | "token":
             return control_commands.run(options)
-        case "gate" | "approve" | "exception":
-            return approval_commands.run(options)
+        case "rollout" | "kill" | "rollback" | "drill" | "replicas":
+            return rollout_commands.run(options)
         case "release":
             return release_commands.run(options)
+        case "gate" | "approve" | "exception":
+            return approval_commands.run(options)
         case _:
             from wardgate.cli import call
 
@@ -129,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     for add in (_demo, _new, _check, _probes, _serve, _call):
         add(commands)
     record_commands.add_to(commands)
+    rollout_commands.add_to(commands)
     approval_commands.add_to(commands)
     control_commands.add_to(commands)
     release_commands.add_to(commands)

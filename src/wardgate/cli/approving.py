@@ -106,8 +106,7 @@ def opened(config: Path) -> Iterator[Open]:
 
     examination = examine(config)
     configured = configured_of(examination, config.parent)
-    document, secrets = examination.document, configured.secrets
-    assert document is not None
+    secrets = configured.secrets
     if secrets.durable is None:
         raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
     place = secrets.durable
@@ -125,7 +124,6 @@ def opened(config: Path) -> Iterator[Open]:
 
     here = governed(
         lambda: configured,
-        document,
         trail,
         releases,
         archive,

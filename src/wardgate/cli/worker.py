@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from wardgate import bootstrap
+from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.cli.channel import Channel, Gone, hear_secret
 from wardgate.cli.check import show_findings
 from wardgate.cli.configured import read
@@ -27,6 +28,10 @@ from wardgate.domain.errors import ConfigurationError
 PAGE = mmap.PAGESIZE
 BEAT = 1.0
 """Seconds between two beats of a worker."""
+
+
+Proofs = dict[tuple[str, str], str | None]
+"""By service and digest, why the endpoint does not prove itself: empty where it does, None while that is found out."""
 
 
 def main(arguments: list[str]) -> int:
@@ -47,6 +52,7 @@ def main(arguments: list[str]) -> int:
         asyncio.get_running_loop().call_later(BEAT, beat)
 
     async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
+        proofs: Proofs = {}
         gateway.keep_away(isolated)
         beat()
         parent = await Channel.over(channel)
@@ -54,7 +60,7 @@ def main(arguments: list[str]) -> int:
             await up.wait()
             await parent.say({"up": gateway.digest})
             while True:
-                await parent.say(await _answer(await parent.hear(), gateway))
+                await parent.say(await _answer(await parent.hear(), gateway, proofs))
         except Gone:
             stop.set()
         finally:
@@ -70,7 +76,15 @@ def with_secret(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Co
     return replace(configured, secrets=replace(configured.secrets, pseudonym=(secret,)))
 
 
-async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
+async def _prove(gateway: bootstrap.Gateway, service: str, digest: str, proofs: Proofs) -> None:
+    trouble: str | None = UNKNOWN
+    try:
+        trouble = await gateway.prove(service, digest)
+    finally:
+        proofs[service, digest] = trouble or ""
+
+
+async def _answer(asked: Any, gateway: bootstrap.Gateway, proofs: Proofs) -> Any:
     match asked:
         case {"isolated": circuits}:
             gateway.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))
@@ -88,6 +102,13 @@ async def _answer(asked: Any, gateway: bootstrap.Gateway) -> Any:
             return {"errors": msgspec.to_builtins(errors), "digest": gateway.prepared()}
         case {"swap": taken_up}:
             gateway.swap(None if taken_up is None else msgspec.convert(taken_up, KeptSnapshot))
+        case {"prove": [service, digest]}:
+            if (service, digest) not in proofs:
+                proofs[service, digest] = None
+                gateway.tasks.spawn(_prove(gateway, service, digest, proofs))
+        case {"proved": [service, digest]}:
+            if proofs.get((service, digest), UNKNOWN) is not None:
+                return proofs.pop((service, digest), UNKNOWN)
         case {"snapshot": kept}:
             gateway.hear(msgspec.convert(kept, KeptSnapshot))
         case {"lower": sealed}:

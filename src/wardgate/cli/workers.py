@@ -29,13 +29,16 @@ from wardgate.bootstrap import Configured
 from wardgate.bootstrap.audit import audit_keeper
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.decided import Decided
+from wardgate.bootstrap.desks import Desks, desks_of
 from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.records import open_desk
 from wardgate.cli.channel import Channel, Gone, send_secret
 from wardgate.cli.configured import read
 from wardgate.cli.pushing import PushingCopy
 from wardgate.cli.worker import BEAT, PAGE, with_secret
 from wardgate.control.ports import KeptSnapshot
+from wardgate.control.snapshots import Sealer
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import configured_names
@@ -47,6 +50,8 @@ from wardgate.web.server import bind, serve_sockets
 _PATIENCE = 5.0
 """Seconds for an answer of a worker; more for one that reads its files."""
 _PREPARE = 60.0
+_PROVED = 0.05
+"""Seconds between two questions whether an endpoint is proven."""
 _END = 15.0
 """Seconds that workers get to drain."""
 _SOUND = 30.0
@@ -78,9 +83,15 @@ class Worker:
         self.differs = False
         """Whether the process that ended last had not read what the others have."""
 
-    async def live(self, isolated: Callable[[], list[list[str]]], fits: Callable[[str], bool]) -> int:
+    async def live(
+        self,
+        isolated: Callable[[], list[list[str]]],
+        lowered: Callable[[], list[bytes]],
+        fits: Callable[[str], bool],
+    ) -> int:
         """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
-        that are out of use now, in JSON's terms. `fits`: whether a worker with files of this digest may stand."""
+        that are out of use now, in JSON's terms; `lowered`: ceilings, sealed, that no store may have yet. `fits`:
+        whether a worker with files of this digest may stand."""
         ours, theirs = socket.socketpair()
         send_secret(ours, self._secret)
         self._seen[0] = 0
@@ -111,6 +122,10 @@ class Worker:
                     while begun != isolated():  # changed by hand while it started
                         begun = isolated()
                         await self.channel.ask({"isolated": begun}, _PATIENCE)
+                    told: set[bytes] = set()
+                    while left := [sealed for sealed in lowered() if sealed not in told]:
+                        await self.channel.ask({"lower": msgspec.to_builtins(left[0])}, _PATIENCE)
+                        told.add(left[0])
                     self.stood = True
                     self.up.set()
             return await self.process.wait()
@@ -149,6 +164,7 @@ class Parent:
         self._one_reload = asyncio.Lock()
         self._isolated: frozenset[tuple[str, str]] = frozenset()
         self._failed = False
+        self._sealer: Sealer | None = None
         settings = configured.settings
         self._listener = bind(settings.listen.host, settings.listen.port)
         self._listener.set_inheritable(True)
@@ -161,20 +177,36 @@ class Parent:
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
-        self._decided = self._decided_by(with_secret(secret, configured))
         self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
+        self._decided, self._desks = self._decided_by(with_secret(secret, configured))
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
-    def _decided_by(self, configured: Configured) -> Decided | None:
+    def _decided_by(self, configured: Configured) -> tuple[Decided | None, Desks | None]:
         ring = KeyRing(configured.secrets.pseudonym)
         stores = control_stores(configured.secrets, ring)
-        if stores is None:
-            return None
+        if stores is None or self._audit is None or configured.secrets.durable is None:
+            return None, None
         stores = replace(
-            stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
+            stores,
+            hot=PushingCopy(stores.hot, self._push),
+            own_key=not self._configured.secrets.pseudonym,
         )
-        lease, names = configured.settings.lease, RecordNames(ring)
-        return Decided(stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None)
+        lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
+        decided = Decided(
+            stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None
+        )
+        desks = desks_of(
+            lambda: self._configured,
+            stores,
+            True,
+            decided,
+            self._audit,
+            names,
+            self.prove,
+            self._log,
+            configured.secrets.durable,
+        )
+        return decided, desks
 
     def _push(self, message: Any) -> None:
         """To the workers that are up; from any thread. The others read it when they start."""
@@ -199,6 +231,7 @@ class Parent:
             self.isolate,
             self._desk,
             None if self._audit is None else self._audit.trail,
+            **({} if self._desks is None else self._desks.ports()),
         )
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
         if self._decided is not None:
@@ -217,10 +250,25 @@ class Parent:
             await self._end(keeping)
         if self._decided is not None:
             await asyncio.to_thread(self._decided.end)
+        if self._desks is not None:
+            await asyncio.to_thread(self._desks.close)
         if self._audit is not None:
             await asyncio.to_thread(self._audit.end)
         self._log.event("stopped")
         return not self._failed
+
+    async def prove(self, service: str, digest: str) -> str | None:
+        """By one of the workers, which begins it and is asked again: a proof takes seconds, and what is lowered
+        meanwhile goes over the same channel."""
+        for worker in self._workers:
+            with contextlib.suppress(Gone):
+                await worker.ask({"prove": [service, digest]})
+                while True:
+                    said = await worker.ask({"proved": [service, digest]})
+                    if said is not None:
+                        return None if said == "" else str(said)
+                    await asyncio.sleep(_PROVED)
+        return UNKNOWN
 
     def ready(self) -> bool:
         return not self._stop.is_set() and any(worker.up.is_set() for worker in self._workers)
@@ -302,6 +350,11 @@ class Parent:
     def _told_isolated(self) -> list[list[str]]:
         return [list(circuit) for circuit in sorted(self._isolated)]
 
+    def _told_lowered(self) -> list[bytes]:
+        if self._decided is None or self._sealer is None:
+            return []
+        return [self._sealer.seal_ceiling(ceiling) for ceiling in self._decided.visibility.side]
+
     async def _ask_all(self, what: Any, seconds: float = _PATIENCE) -> dict[int, Any]:
         """By number: what those said that are up. None: one that did not answer."""
 
@@ -338,7 +391,7 @@ class Parent:
         loop, deaths = asyncio.get_running_loop(), 0
         while not self._stop.is_set():
             began = loop.time()
-            code = await worker.live(self._told_isolated, self._fits)
+            code = await worker.live(self._told_isolated, self._told_lowered, self._fits)
             if self._stop.is_set():
                 return
             if worker.differs:

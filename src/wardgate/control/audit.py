@@ -150,6 +150,10 @@ class AuditTrail:
         """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""
         self._happened(deed, "")
 
+    def waiting(self, most: int) -> list[Happened]:
+        """The oldest of what is to be chained. Raises OSError."""
+        return self._pending.waiting(most)
+
     def chain_spooled(self) -> int:
         """How many were chained. Raises AuditUnavailable or OSError; what was not chained comes again the next time,
         and what was chained when a process died is known to the store."""

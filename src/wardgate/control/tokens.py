@@ -44,6 +44,9 @@ class BookOptions:
     """Seconds that what was read counts as fresh."""
     again: float = 10.0
     """Seconds until a store that did not answer is asked again."""
+    wait: float = 0.2
+    """Seconds that a look-up waits for what is read anew, where something is known: whoever takes a model out of sight
+    waits for no store that hangs."""
     failures: int = 20
     """Failed look-ups of one address within `within` that are answered as such; above it, it has to wait."""
     within: float = 60.0
@@ -89,18 +92,30 @@ class TokenBook:
         return None if count <= options.failures else max(1, round(self._since + options.within - now))
 
     def _refresh(self) -> None:
-        if self._monotonic() < self._next or not self._reading.acquire(blocking=not self._known):
+        if self._monotonic() < self._next:
             return
+        if not self._known:
+            with self._reading:
+                self._read()
+        elif self._reading.acquire(blocking=False):
+            reading = threading.Thread(target=self._read_beside, name="tokens", daemon=True)
+            reading.start()
+            reading.join(self._options.wait)
+
+    def _read_beside(self) -> None:
         try:
-            if self._monotonic() < self._next:
-                return
-            try:
-                self._known = {token.digest: token for token in self._store.all()}
-                self._next = self._monotonic() + self._options.fresh
-            except TokensUnavailable:
-                self._next = self._monotonic() + self._options.again
+            self._read()
         finally:
             self._reading.release()
+
+    def _read(self) -> None:
+        if self._monotonic() < self._next:
+            return
+        try:
+            self._known = {token.digest: token for token in self._store.all()}
+            self._next = self._monotonic() + self._options.fresh
+        except TokensUnavailable:
+            self._next = self._monotonic() + self._options.again
 
 
 class TokenDesk:

@@ -1,5 +1,7 @@
 """Tokens looked up: in memory, of a copy that is soon read again."""
 
+import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -41,6 +43,20 @@ class Store:
 
     def revoke(self, token_id: str, now: float) -> bool:
         raise NotImplementedError
+
+
+class HungStore(Store):
+    """Answers once, and then no more until it is let go."""
+
+    def __init__(self, *tokens: Token) -> None:
+        super().__init__(*tokens)
+        self.let_go = threading.Event()
+
+    def all(self) -> Sequence[Token]:
+        found = super().all()
+        if self.asked > 1:
+            self.let_go.wait(10)
+        return found
 
 
 def book_of(store: Store) -> tuple[TokenBook, FakeClock]:
@@ -133,3 +149,21 @@ def test_an_address_that_fails_too_often_is_told_to_wait() -> None:
 def test_what_no_token_can_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         checked(token(0, **changes))
+
+
+def test_nobody_who_is_known_waits_for_a_store_that_hangs() -> None:
+    """Nor do those who come meanwhile. What it says in the end counts."""
+    store = HungStore(token(0))
+    book, clock = book_of(store)
+    assert book.find(SECRETS[0]) is not None
+    clock.advance(60)
+    began = time.monotonic()
+    assert book.find(SECRETS[0]) is not None and book.find(SECRETS[0]) is not None
+    assert time.monotonic() - began < 1.0
+    store.tokens.clear()
+    store.let_go.set()
+    until = time.monotonic() + 10
+    while book.find(SECRETS[0]) is not None:
+        assert time.monotonic() < until
+        clock.advance(3)
+        time.sleep(0.01)

@@ -37,6 +37,7 @@ Event = Literal[
     "service",
     "snapshot",
     "snapshot_channel",
+    "snapshot_copy",
     "snapshot_store",
     "spool_segment",
     "stopped",

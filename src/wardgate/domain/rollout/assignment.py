@@ -71,6 +71,32 @@ def assign(snapshot: Snapshot, service_id: str, occasion: Occasion, names_sites:
     if RANK[mode] <= RANK[Mode.SHADOW]:
         return _closed(snapshot, rollout, mode)
     by, drawn = _draw(rollout, mode, service_id, occasion)
+    return _opened(snapshot, rollout, mode, occasion, names_sites, by, drawn)
+
+
+def assign_again(
+    snapshot: Snapshot, service_id: str, occasion: Occasion, names_sites: bool, by: By, drawn: int | None
+) -> Assignment:
+    """Of a call that was recorded, whose patient nobody knows any more: `drawn` is the bucket that it had, `by` whose
+    that was. Where the snapshot draws by the other, the call has no bucket."""
+    rollout, site = snapshot.rollouts.get(service_id, _UNKNOWN), occasion.caller.site
+    mode = _mode(snapshot, service_id, rollout, occasion.now, site)
+    if RANK[mode] <= RANK[Mode.SHADOW]:
+        return _closed(snapshot, rollout, mode)
+    wanted = _drawn_by(rollout, mode)
+    return _opened(snapshot, rollout, mode, occasion, names_sites, wanted, drawn if wanted is by else None)
+
+
+def _opened(
+    snapshot: Snapshot,
+    rollout: Rollout,
+    mode: Mode,
+    occasion: Occasion,
+    names_sites: bool,
+    by: By,
+    drawn: int | None,
+) -> Assignment:
+    site = occasion.caller.site
     release, arm, withheld = rollout.champion, Arm.CHAMPION, None
     match mode:
         case Mode.ACTIVE:
@@ -116,6 +142,11 @@ def beside(snapshot: Snapshot, service_id: str, answered: str | None) -> tuple[s
         return ()
     others = [release for release in rollout.releases if release != answered]
     return tuple([release for release in others if not _capped(snapshot, release, below=Mode.SHADOW)])
+
+
+def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
+    """What expiry and ceilings leave of what was decided; what holds at one site alone is left out."""
+    return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
 
 
 def lower(one: Mode, other: Mode) -> Mode:
@@ -169,14 +200,18 @@ def _challenger(snapshot: Snapshot, rollout: Rollout, occasion: Occasion, drawn:
 
 def _draw(rollout: Rollout, mode: Mode, service_id: str, occasion: Occasion) -> tuple[By, int | None]:
     """Also where no percentage asks for it: records say whom a percentage would have met."""
-    challenger, cohort = rollout.challenger, rollout.cohort
-    if challenger is not None and mode is Mode.ACTIVE:
-        cohort = challenger.cohort
-    by = By.PATIENT if cohort is None or cohort.percent is None else cohort.by
+    by = _drawn_by(rollout, mode)
     whose = occasion.patient if by is By.PATIENT else occasion.encounter
     if not rollout.salt or whose is None:
         return by, None
     return by, bucket(rollout.salt, service_id, occasion.client, occasion.fhir_server, whose)
+
+
+def _drawn_by(rollout: Rollout, mode: Mode) -> By:
+    challenger, cohort = rollout.challenger, rollout.cohort
+    if challenger is not None and mode is Mode.ACTIVE:
+        cohort = challenger.cohort
+    return By.PATIENT if cohort is None or cohort.percent is None else cohort.by
 
 
 def _holds(cohort: Cohort, occasion: Occasion, drawn: int | None) -> bool:

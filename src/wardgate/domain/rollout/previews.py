@@ -19,17 +19,19 @@ def with_previews(
 ) -> dict[str, Rollout]:
     """`users` by service id, each as `Practitioner/id`. A file does not say whose user that is, so it is the one of
     that id in every client: at each of its FHIR servers, and in calls that name none."""
-    places = [(client.name, server) for client in clients for server in (*sorted(client.fhir_servers), None)]
-
-    def pseudonyms(user: str) -> list[str]:
-        kind, _, id_ = user.partition("/")
-        return [names.of(record_names.user(client, server, kind, id_)) for client, server in places]
+    known = list(clients)
 
     def with_users(service_id: str, rollout: Rollout) -> Rollout:
         """`file` is of them, too: as pseudonyms, for nobody's id is to be guessed from it."""
-        preview = frozenset(name for user in users.get(service_id, ()) for name in pseudonyms(user))
+        preview = pseudonyms_of(users.get(service_id, ()), known, names)
         said = "\n".join([rollout.file, *sorted(preview)])
         file = f"sha256:{sha256(said.encode()).hexdigest()}" if preview and rollout.file else rollout.file
         return msgspec.structs.replace(rollout, preview=preview, file=file)
 
     return {service_id: with_users(service_id, rollout) for service_id, rollout in rollouts.items()}
+
+
+def pseudonyms_of(users: Iterable[str], clients: Iterable[Client], names: RecordNames) -> frozenset[str]:
+    places = [(client.name, server) for client in clients for server in (*sorted(client.fhir_servers), None)]
+    named = [(user.partition("/"), place) for user in users for place in places]
+    return frozenset(names.of(record_names.user(*place, kind, id_)) for (kind, _, id_), place in named)

@@ -82,6 +82,17 @@ class Access:
 
         return check
 
+    def known(self) -> Check:
+        """A dependency that gives the principal, whatever her roles: for what a use case judges itself."""
+
+        async def check(request: Request) -> Principal:
+            principal = await self._who_calls(request)
+            if principal is None:
+                raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+            return principal
+
+        return check
+
     async def within(self, principal: Principal, service: str) -> None:
         """Ends the request with 403 for a service that is not hers, whether there is such a one or not."""
         if not principal.covers(service):

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.web.admin.access import Access, Principal
+from wardgate.web.admin.problems import Problem, or_json
+from wardgate.web.admin.rollout import RolloutPorts, asker_of, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,25 @@ class Circuit:
         return states == {"isolated"} if away else states.isdisjoint({"isolated", "no_answer"})
 
 
+Name = Annotated[str, Path(max_length=100, examples=["kidney-failure"])]
+_ANSWERS = {**or_json(404, "There is no such circuit."), **or_json(503, "Not all workers have done it.")}
+
 Circuits = Callable[[], Awaitable[Mapping[tuple[str, str], Circuit]]]
 Isolate = Callable[[str, str, bool], Awaitable[Circuit | None]]
 
 
-def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRouter:
-    router = APIRouter(prefix="/admin/v1/circuits")
+def circuits_routes(
+    access: Access, of_all: Circuits, set_one: Isolate, rollouts: RolloutPorts | None = None
+) -> APIRouter:
+    """With a store of rollouts, all replicas go by what is asked for here, and for good; else this process, until it
+    ends."""
+    router = APIRouter(prefix="/admin/v1/circuits", tags=["circuits"])
     viewer = Depends(access.needs(Role.VIEWER, by_service=True))
     operator = Depends(access.needs(Role.OPERATOR, by_service=True))
 
     @router.get("")
     async def circuits(principal: Annotated[Principal, viewer]) -> JSONResponse:
+        """The circuit to each release's endpoint, by service and version."""
         found: dict[str, dict[str, Any]] = {}
         for (service, release), circuit in (await of_all()).items():
             if principal.covers(service):
@@ -50,7 +60,12 @@ def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRo
         """Away: done, then told. Back is a raise: on the audit chain, or not done."""
         await access.within(principal, service)
         who, subject, circuit = principal.name, f"{service}/{release}", None
-        if away:
+        if rollouts is not None and (service, release) in await of_all():
+            if await _decided(rollouts, principal, service, release, away):
+                circuit = await set_one(service, release, away)
+        if circuit is not None:
+            pass
+        elif away:
             circuit = await set_one(service, release, away)
             if circuit is not None:
                 await access.witness.after(who, Action.CIRCUIT_ISOLATE, subject, None, circuit.state)
@@ -63,12 +78,25 @@ def circuits_routes(access: Access, of_all: Circuits, set_one: Isolate) -> APIRo
         done = circuit.is_done(away)
         return JSONResponse({"done": done, **circuit.as_json()}, 200 if done else 503)
 
-    @router.post("/{service}/{release}/isolate")
-    async def isolate(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+    @router.post("/{service}/{release}/isolate", responses=_ANSWERS)
+    async def isolate(service: Name, release: Name, principal: Annotated[Principal, operator]) -> JSONResponse:
+        """Keep every call away from the endpoint of a release, whatever its circuit says."""
         return await put(service, release, True, principal)
 
-    @router.post("/{service}/{release}/close")
-    async def close(service: str, release: str, principal: Annotated[Principal, operator]) -> JSONResponse:
+    @router.post("/{service}/{release}/close", responses=_ANSWERS)
+    async def close(service: Name, release: Name, principal: Annotated[Principal, operator]) -> JSONResponse:
+        """Let calls reach it again, as far as its circuit lets them."""
         return await put(service, release, False, principal)
 
     return router
+
+
+async def _decided(at: RolloutPorts, principal: Principal, service: str, release: str, away: bool) -> bool:
+    """Whether it is on the audit chain and in the store. False: the store is away, and it is taken out of use here."""
+    try:
+        await told(lambda: at.desk.isolate(asker_of(principal), service, release, away))
+    except Problem as problem:
+        if away and problem.status == 503:
+            return False
+        raise
+    return True

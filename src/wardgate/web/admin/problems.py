@@ -7,9 +7,61 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 PROBLEM_JSON = "application/problem+json"
+
+
+class ProblemView(BaseModel):
+    """Problem details (RFC 9457). `detail` says what is wrong and how to mend it, and repeats nothing that was sent."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    code: str = Field("", description="Why, in one word, where there are several reasons.")
+    gates: list[str] = Field([], description="Those that do not hold.")
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": "Not all gates pass. `wardgate gate` shows them.",
+                    "code": "gates",
+                    "gates": ["kidney-failure: shadow_days: needs at least 14 days, found 3"],
+                }
+            ]
+        },
+    )
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": PROBLEM_SCHEMA}}}}
+
+
+PROBLEM_SCHEMA = "#/components/schemas/ProblemView"
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: _problem("It could not be read."),
+    401: _problem("No token, or none that is good."),
+    403: _problem("Not with this token. It is on the audit chain."),
+    404: _problem("There is no such service, release or switch."),
+    409: _problem("It cannot be: gates that do not hold are listed, or there is nothing to do."),
+    422: _problem("It is not what the route takes."),
+    429: _problem("Too many tokens that are none, from this address."),
+    503: _problem("A store is away, and nothing was changed."),
+}
+"""What any route may answer."""
+
+
+def or_json(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Of a route whose own answer with this status is no problem, but what became of it."""
+    problem = PROBLEMS[status]["content"]
+    return {status: {"description": description, "content": {"application/json": {"schema": {}}, **problem}}}
 
 
 class Problem(Exception):

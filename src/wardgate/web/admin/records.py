@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
@@ -24,7 +24,7 @@ from wardgate.records.desk import ALWAYS, MONTH, Loaded, NoTime, RecordsDesk, Sp
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
 from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.problems import Problem
+from wardgate.web.admin.problems import PROBLEMS, Problem
 
 NDJSON = "application/x-ndjson"
 MOST_BYTES = 256 * 1024 * 1024
@@ -34,14 +34,38 @@ LOADS = 2
 PATIENCE = 30.0
 """Seconds for the next bytes of a post."""
 _ROWS_A_TURN = 100
+_Uuid = Annotated[str, Path(max_length=200, examples=["0c3a7e1e-6f0e-4d0b-9b3e-0d1f7a4a5b6c"])]
 _Service = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Release = Annotated[str, Query(pattern=r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
 _Time = Annotated[str | None, Query(max_length=40)]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
+_ROWS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {NDJSON: {}, "text/csv": {}, "application/json": {"schema": {}}}, "description": "A row a line."}
+}
+_OUTCOMES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "patient,label,value,time\nPatient/123,kidney_failure,1,2026-03-01\n",
+            },
+            NDJSON: {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+_LOAD: dict[int | str, dict[str, Any]] = {
+    status: {**PROBLEMS[422], "description": description}
+    for status, description in ((408, "The rows did not come in time."), (413, "Too many."), (415, "Of another kind."))
+}
+
+
 def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
-    router = APIRouter(prefix="/admin/v1")
+    router = APIRouter(prefix="/admin/v1", tags=["records"])
     viewer, ingest = Depends(access.needs(Role.VIEWER)), Depends(access.needs(Role.INGEST))
 
     loading = 0
@@ -68,7 +92,7 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
             raise Problem(422, error.what) from None
 
     @router.get("/trace/{name}")
-    async def trace(name: str, principal: Annotated[Principal, viewer]) -> Response:
+    async def trace(name: _Uuid, principal: Annotated[Principal, viewer]) -> Response:
         """The whole story of a card, decision or hookInstance."""
         if issued_id(name) is None:
             raise Problem(422, "Ask for the UUID of a card, of a decision, or the hookInstance of a call.")
@@ -80,7 +104,7 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
             )
         return _json(Stories(found))
 
-    @router.get("/affected")
+    @router.get("/affected", responses=_ROWS, response_class=Response)
     async def affected(
         release: _Release,
         principal: Annotated[Principal, viewer],
@@ -103,7 +127,7 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
         documents = chain([tables.encode({"summary": summary})], map(tables.encode, rows))
         return await _stream(tables.ndjson(documents), NDJSON)
 
-    @router.get("/decisions")
+    @router.get("/decisions", responses=_ROWS, response_class=Response)
     async def decisions(
         principal: Annotated[Principal, viewer], since: _Time = None, until: _Time = None, service: _Service = ""
     ) -> Response:
@@ -129,7 +153,7 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
         when, at = span(since, until, MONTH), desk_that_knows(service)
         return await asked(lambda: {"service": service, "span": when, "releases": at.outcome_figures(service, when)})
 
-    @router.post("/outcomes", dependencies=[ingest])
+    @router.post("/outcomes", dependencies=[ingest], openapi_extra=_OUTCOMES, responses=_LOAD)
     async def load(
         request: Request,
         source: Annotated[str, Query(max_length=64)] = "post",

@@ -1,0 +1,217 @@
+"""Changing what is shown, from a terminal: what is done is told at once, and then who answers by it."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+from urllib.parse import quote
+
+import msgspec
+from rich.console import Console
+
+from wardgate.cli import rollout_view
+from wardgate.cli.admin import Admin, CannotAsk, Refused
+from wardgate.domain.units import parse_duration
+
+_POLL = 0.1
+_LOOK = 5.0
+"""Seconds between two looks of a watch."""
+UNCONFIRMED = 3
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """`why`: reason, ticket and remark; `wait`: seconds for replicas to confirm."""
+
+    admin: str | None
+    why: Mapping[str, str]
+    wait: float = 45.0
+    dry_run: bool = False
+    watch: float = 0.0
+    """Seconds for which the terminal shows what has become of it."""
+
+
+def show(asked: Asked, service: str | None) -> int:
+    return _shown(asked, "/admin/v1/rollout", lambda told, console: rollout_view.rollouts(told, service, console))
+
+
+def history(asked: Asked, service: str, most: int) -> int:
+    place = f"/admin/v1/rollout/{quote(service, safe='')}/history?most={most}"
+    return _shown(asked, place, rollout_view.history)
+
+
+def kills(asked: Asked) -> int:
+    return _shown(asked, "/admin/v1/kills", rollout_view.kills)
+
+
+def replicas(asked: Asked) -> int:
+    return _shown(asked, "/admin/v1/replicas", rollout_view.replicas)
+
+
+def change(asked: Asked, service: str, wanted: Mapping[str, Any]) -> int:
+    if not wanted:
+        print("Say what is to change: --mode, --champion, --percent and others.", file=sys.stderr)
+        return 1
+    place = f"/admin/v1/rollout/{quote(service, safe='')}"
+
+    def ask(admin: Admin) -> Any:
+        now = admin.json("GET", place)
+        body = {**wanted, **asked.why}
+        if body.get("expires") is not None:
+            body["expires"] = {"at": _moment(body["expires"])}
+        if body.get("cohort"):
+            body["cohort"] = {**(now["cohort"] or {}), **body["cohort"]}
+        return admin.json("PATCH", place, body, {"If-Match": f'"{now["etag"]}"'}, asked.dry_run)
+
+    return _done(asked, ask)
+
+
+def put_back(asked: Asked, service: str) -> int:
+    place = f"/admin/v1/rollout/{quote(service, safe='')}/put-back"
+    return _done(asked, lambda admin: admin.json("POST", place, dict(asked.why)))
+
+
+def rollback(asked: Asked, service: str, to: str | None) -> int:
+    place = f"/admin/v1/rollout/{quote(service, safe='')}/rollback"
+    return _done(asked, lambda admin: admin.json("POST", place, {"to": to, **asked.why}))
+
+
+def confirm(asked: Asked, above: int) -> int:
+    return _done(asked, lambda admin: admin.json("POST", "/admin/v1/confirm", {"above": above, **asked.why}))
+
+
+def lift(asked: Asked, kill_id: str) -> int:
+    return _done(asked, lambda admin: admin.json("POST", f"/admin/v1/kills/{quote(kill_id)}/lift", dict(asked.why)))
+
+
+def kill(asked: Asked, scope: str, name: str, mode: str, yes: str) -> int:
+    """Shows whom it meets; for `all` that is confirmed by typing it."""
+    body: dict[str, Any] = {"scope": scope, "name": name, "mode": mode, **asked.why}
+    if scope == "all":
+        body["confirm"] = "all"
+        if yes != "all" and not asked.dry_run:
+            if not sys.stdin.isatty():
+                print("`wardgate kill all` is confirmed with --yes all.", file=sys.stderr)
+                return 1
+            if _tried(asked, body) or input("Type all to take everything out of sight: ").strip() != "all":
+                print("Nothing was changed.", file=sys.stderr)
+                return 1
+    return _done(asked, lambda admin: admin.json("POST", "/admin/v1/kills", body, dry_run=asked.dry_run))
+
+
+def _tried(asked: Asked, body: Mapping[str, Any]) -> int:
+    """Where the preview cannot be had, that is said, and the switch still works."""
+    try:
+        rollout_view.changed(Admin(asked.admin).json("POST", "/admin/v1/kills", body, dry_run=True), _console())
+    except CannotAsk as error:
+        print(f"Whom it meets is not known: {error.what}", file=sys.stderr)
+    return 0
+
+
+def _shown(asked: Asked, place: str, view: Callable[[Any, Console], None]) -> int:
+    try:
+        view(Admin(asked.admin).json("GET", place), _console())
+    except CannotAsk as error:
+        return _failed(error)
+    return 0
+
+
+def _done(asked: Asked, ask: Callable[[Admin], Any]) -> int:
+    admin, console, began = Admin(asked.admin), _console(), time.monotonic()
+    try:
+        told = ask(admin)
+    except CannotAsk as error:
+        return _failed(error)
+    rollout_view.changed(told, console)
+    if told["dry_run"]:
+        return 0
+    if told["epoch"] is None:
+        return UNCONFIRMED  # a ceiling: nobody can confirm what is in no store
+    code = _confirmed(asked, admin, told["effect"], console, began)
+    if asked.watch > 0 and told["rollout"] is not None:
+        _watch(asked, admin, told["rollout"]["service"], told["epoch"], console)
+    return code
+
+
+def drill(asked: Asked, service: str) -> int:
+    """0: every step passed, and the chain has it."""
+    try:
+        place = f"/admin/v1/rollout/{quote(service, safe='')}/drill"
+        told = Admin(asked.admin).json("POST", place, dict(asked.why))
+    except CannotAsk as error:
+        return _failed(error)
+    rollout_view.drilled(told, _console())
+    return 0 if told["passed"] else 1
+
+
+def watch(asked: Asked, service: str, epoch: int | None) -> int:
+    """Of the last change of a service, or of the one that is named."""
+    admin, console = Admin(asked.admin), _console()
+    try:
+        if epoch is None:
+            history = admin.json("GET", f"/admin/v1/rollout/{quote(service, safe='')}/history?most=1")
+            epoch = history["changes"][0]["epoch"]
+        if asked.watch <= 0:
+            console.print(rollout_view.watched(_seen(admin, service, epoch)))
+            return 0
+    except CannotAsk as error:
+        return _failed(error)
+    return _watch(asked, admin, service, epoch, console)
+
+
+def _seen(admin: Admin, service: str, epoch: int) -> Any:
+    return admin.json("GET", f"/admin/v1/rollout/{quote(service, safe='')}/watch?since_epoch={epoch}")
+
+
+def _watch(asked: Asked, admin: Admin, service: str, epoch: int, console: Console) -> int:
+    """Until the time is over, or somebody has seen enough (Ctrl-C): what was done stays done."""
+    until, told = time.monotonic() + asked.watch, None
+    try:
+        with rollout_view.Waiting(console) as waiting:
+            while told is None or time.monotonic() < until:
+                told = _seen(admin, service, epoch)
+                waiting.show(rollout_view.watched(told))
+                time.sleep(min(_LOOK, max(0.0, until - time.monotonic())))
+    except KeyboardInterrupt:
+        console.print()
+    except CannotAsk as error:
+        return _failed(error)
+    if told is not None:
+        console.print(rollout_view.watched(told))
+    return 0
+
+
+def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began: float) -> int:
+    with rollout_view.Waiting(console) as waiting:
+        while True:
+            waiting.update(effect, time.monotonic() - began)
+            if effect["verified"] or time.monotonic() - began > asked.wait:
+                break
+            time.sleep(_POLL)
+            try:
+                effect = admin.json("GET", f"/admin/v1/effect/{effect['epoch']}")
+            except CannotAsk as error:
+                return _failed(error) and UNCONFIRMED
+    rollout_view.effect(effect, time.monotonic() - began, console)
+    return 0 if effect["verified"] else UNCONFIRMED
+
+
+def _failed(error: CannotAsk) -> int:
+    print(f"{error.what}\n{error.remedy}".strip(), file=sys.stderr)
+    gates: Sequence[str] = error.more.get("gates", ()) if isinstance(error, Refused) else ()
+    for line in gates:
+        print(f"  ✗ {line}", file=sys.stderr)
+    return 1
+
+
+def _moment(text: str) -> str:
+    """A time as it is, or so long from now."""
+    try:
+        at = time.time() + parse_duration(text)  # noqa: TID251
+    except ValueError:
+        return text
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _console(out: TextIO | None = None) -> Console:
+    return Console(file=out or sys.stdout, highlight=False)

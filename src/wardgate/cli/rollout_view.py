@@ -1,0 +1,296 @@
+"""Rollouts, kill switches and replicas on a terminal."""
+
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+_COLOURS = {"off": "dim", "shadow": "blue", "silent": "cyan", "canary": "yellow", "active": "green"}
+
+
+def rollouts(told: Any, service: str | None, console: Console) -> None:
+    services = [each for each in told["services"] if service in (None, each["service"])]
+    if service is not None and not services:
+        console.print(f"There is no service {service}.")
+        return
+    table = _table("service", "mode", "release", "who sees it", "besides")
+    for each in services:
+        mode, left = _mode(each["mode"]), told["in_force"][each["service"]]
+        if left != each["mode"]:
+            mode = Text.assemble(mode, " → ", (left, "bold red"))
+        table.add_row(each["service"], mode, _release(each["champion"]), _who(each), _besides(each))
+    console.print(table)
+    kills({"kills": told["kills"]}, console, quiet=True)
+    console.print(Text(f"snapshot {told['epoch']}", style="dim"))
+    if not told["stored"]:
+        console.print(Text("The durable store is away: this is what the gateway goes by.", style="yellow"))
+
+
+def kills(told: Any, console: Console, quiet: bool = False) -> None:
+    if not told["kills"]:
+        if not quiet:
+            console.print("No kill switch is set.")
+        return
+    for each in told["kills"]:
+        name, why = f"{each['scope']} {each['name']}".strip(), f" ({each['reason']})" if each["reason"] else ""
+        by = f"at most {each['mode']}, since {_when(each['set_at'])} by {each['set_by']}{why}"
+        console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), f"  {by}"), soft_wrap=True)
+        console.print(Text(f"  wardgate kill lift {each['id']}", style="dim"), soft_wrap=True)
+
+
+def history(told: Any, console: Console) -> None:
+    table = _table("when", "who", "what", "mode", "release", "who saw it", "why")
+    for each in told["changes"]:
+        rollout = each["rollout"]
+        why = " ".join(part for part in (each["reason"], each["ticket"]) if part)
+        table.add_row(
+            _when(each["at"]),
+            each["by"],
+            each["what"],
+            _mode(rollout["mode"]),
+            _release(rollout["champion"]),
+            _who(rollout),
+            why,
+        )
+    console.print(table)
+
+
+def replicas(told: Any, console: Console) -> None:
+    if not told["replicas"]:
+        console.print("No replica has said that it is there.")
+        return
+    table = _table("replica", "snapshot", "older calls ended up to", "since", "shows")
+    for each in told["replicas"]:
+        shows = Text(f"nothing: {each['hidden']}", style="red") if each["hidden"] else Text("yes", style="green")
+        table.add_row(each["name"], str(each["epoch"]), str(each["drained"]), _when(each["began"]), shows)
+    console.print(table)
+    if not told["same_files"]:
+        console.print(Text("They have not all read the same files: reload those that differ.", style="yellow"))
+
+
+def changed(told: Any, console: Console) -> None:
+    rollout, kill = told.get("rollout"), told.get("kill")
+    mark = Text("would be  ", style="yellow") if told["dry_run"] else Text("✔ ", style="green")
+    if rollout is not None:
+        console.print(
+            mark
+            + Text.assemble(
+                rollout["service"],
+                "  ",
+                _mode(rollout["mode"]),
+                "  ",
+                _release(rollout["champion"]),
+                "  ",
+                _who(rollout),
+            )
+        )
+    elif kill is not None:
+        name = f"{kill['scope']} {kill['name']}".strip()
+        console.print(mark + Text.assemble("killed ", (name, "bold"), f"   at most {kill['mode']}   {kill['id']}"))
+    elif not told["dry_run"]:
+        console.print(mark + Text("done"))
+    if told["dry_run"]:
+        _impact(told, console)
+    elif not told["stored"]:
+        console.print(Text("The durable store is away: a kill switch stands for it until somebody lifts it.", "yellow"))
+        if "shared" in told["heard"]:
+            console.print("  The shared cache has it, so every replica that hears that obeys.")
+        else:
+            what = "  The shared cache is away too: ONLY the replicas of this gateway process have heard of it."
+            console.print(Text(what, style="bold red"))
+            console.print("  The others hide once their lease is over; ask their own admin listeners to be sure.")
+
+
+def _impact(told: Any, console: Console) -> None:
+    if told["impact"] is not None:
+        _counts(told["impact"], console)
+    elif told["impact_unknown"]:
+        console.print(Text(f"Whom it would have met is not known: {told['impact_unknown']}", style="yellow"))
+    if told["refused"]:
+        console.print(Text(told["refused"], style="red"))
+    for line in told["gates"]:
+        console.print(Text(f"  ✗ {line}", style="red"))
+
+
+def _counts(impact: Any, console: Console) -> None:
+    since = f"since {_when(impact['since'])}"
+    if impact["sample"]:
+        since += ", the newest of very many"
+    console.print(Text(f"  of the {impact['calls']:,} calls {since}", style="dim"))
+    table = _table("service", "site", "calls", "cards shown", "it would have been")
+    for service, found in impact["services"].items():
+        after = _after(found["shown_after"], found["unknown_after"])
+        table.add_row(service, "all", f"{found['calls']:,}", f"{found['shown_before']:,}", after)
+        for site, each in found["sites"].items():
+            shown = f"{each['shown_before']:,}"
+            table.add_row("", Text(site, style="dim"), f"{each['calls']:,}", shown, f"{each['shown_after']:,}")
+    console.print(table)
+
+
+def _after(shown: int, unknown: int) -> str:
+    return f"{shown:,} (and {unknown:,} calls of a release that was not asked)" if unknown else f"{shown:,}"
+
+
+class Waiting:
+    """Who has not answered yet, live on a terminal; silent elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, transient=True, refresh_per_second=10) if console.is_terminal else None
+
+    def __enter__(self) -> "Waiting":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, what: RenderableType) -> None:
+        if self._live is not None:
+            self._live.update(what)
+
+    def update(self, effect: Any, seconds: float) -> None:
+        if self._live is not None:
+            self._live.update(_states(effect, seconds))
+
+
+def effect(told: Any, seconds: float, console: Console) -> None:
+    """The last word."""
+    every = len(told["done"]) + len(told["silent"]) + len(told["waiting"])
+    if told["verified"]:
+        line = f"✔ in force on all {every} replicas after {seconds:.2f} s"
+        if told["silent"]:
+            line += f" ({', '.join(told['silent'])} silent beyond the lease: shows nothing)"
+        console.print(Text(line, style="green"))
+    elif not every:
+        console.print(Text("✗ unconfirmed: no replica has said that it is there", style="bold red"))
+    else:
+        console.print(Text(f"✗ unconfirmed after {seconds:.0f} s by {', '.join(told['waiting'])}", style="bold red"))
+        if told["done"]:
+            console.print(f"  in force on {', '.join(told['done'])}")
+        console.print("  One that does not answer shows nothing once its lease is over. `wardgate replicas` shows all.")
+
+
+def _states(effect: Any, seconds: float) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for style, mark, names in (
+        ("green", "✔", effect["done"]),
+        ("dim", "–", effect["silent"]),
+        ("yellow", "…", effect["waiting"]),
+    ):
+        for name in names:
+            table.add_row(Text(mark, style=style), name)
+    table.add_row("", Text(f"{seconds:.1f} s", style="dim"))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _mode(mode: str) -> Text:
+    return Text(mode, style=_COLOURS.get(mode, ""))
+
+
+def _release(release: Any) -> Text:
+    digest = release["digest"].removeprefix("sha256:")[:12]
+    return Text.assemble(release["version"] or "?", " ", (digest, "dim"))
+
+
+def _who(rollout: Any) -> str:
+    match rollout["mode"]:
+        case "active":
+            return "everybody"
+        case "canary":
+            return _cohort(rollout["cohort"])
+        case "silent":
+            users = rollout["preview_users"]
+            return f"{users} preview users" if users else "nobody"
+    return "nobody"
+
+
+def _cohort(cohort: Any) -> str:
+    if cohort is None:
+        return "nobody"
+    parts = [", ".join(cohort[name]) for name in ("sites", "units", "roles", "hooks") if cohort[name]]
+    if cohort["percent"] is not None:
+        parts.append(f"{cohort['percent']:g} % by {cohort['by']}")
+    return " · ".join(parts) or "everybody"
+
+
+def _besides(rollout: Any) -> str:
+    parts = []
+    if rollout["challenger"] is not None:
+        challenger = rollout["challenger"]
+        parts.append(f"challenger {challenger['release']['version'] or '?'} for {_cohort(challenger['cohort'])}")
+    if rollout["shadow"]:
+        parts.append("in shadow " + ", ".join(each["version"] or "?" for each in rollout["shadow"]))
+    if rollout["expires"] is not None:
+        parts.append(f"{rollout['expires']['mode']} from {rollout['expires']['at']}")
+    return "; ".join(parts)
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def drilled(told: Any, console: Console) -> None:
+    for step in told["steps"]:
+        mark = Text("✔ ", style="green") if step["passed"] else Text("✗ ", style="bold red")
+        console.print(mark + Text.assemble(f"{step['name']:14}", (f"{step['took']:7.3f} s  ", "dim"), step["what"]))
+    if not told["rolls_back"]:
+        console.print(Text("  There is no release to return to yet: this one was proven instead.", style="yellow"))
+    if not told["recorded"]:
+        console.print(Text("✗ The audit chain did not take it, so it does not count as rehearsed.", style="bold red"))
+    elif told["passed"]:
+        console.print(Text("Rehearsed: nobody saw any of it, and it stands on the audit chain.", style="green"))
+    else:
+        console.print(Text("NOT READY: mend what failed, and rehearse again.", style="bold red"))
+
+
+_ALERTS = {
+    "down": ("✔ the alert rate came down", "green"),
+    "same": ("… no change of the alert rate can be told yet", "yellow"),
+    "up": ("✗ the alert rate went up", "bold red"),
+    "unknown": ("… too few calls to tell", "yellow"),
+}
+
+
+def watched(told: Any) -> RenderableType:
+    table = _table("", "calls", "cards", "per 100 calls", "by model", "cached", "by rule", "unavailable")
+    for name in ("before", "after"):
+        each = told[name]
+        rate = (
+            "–"
+            if each["rate"] is None
+            else f"{100 * each['rate']:.1f}  ({100 * each['low']:.1f}–{100 * each['high']:.1f})"
+        )
+        counts = [f"{each[key]:,}" for key in ("model", "cached", "rule", "unavailable")]
+        table.add_row(name, f"{each['calls']:,}", f"{each['shown']:,}", rate, *counts)
+    lines: list[RenderableType] = [table, Text(*_ALERTS[told["alerts"]])]
+    if told["unlike"]:
+        lines.append(Text(f"✗ {told['unlike']:,} calls were not decided as the snapshot says", style="bold red"))
+    elif told["after"]["calls"]:
+        lines.append(Text("✔ every call since then was decided as the snapshot says", style="green"))
+    if told["late"]:
+        lines.append(Text(f"  {told['late']:,} that were under way ended by the snapshot before", style="dim"))
+    for each in told["samples"]:
+        mark = "✗" if each["unlike"] else "✔"
+        release = (each["release_digest"] or "–").removeprefix("sha256:")[:12]
+        said = (
+            f"  {mark} {_when(each['at'])[11:]}  {each['mode']:7} {release}  {each['outcome']:16} {each['decision_id']}"
+        )
+        lines.append(
+            Text(said + "".join(f"  other {what}" for what in each["unlike"]), style="red" if each["unlike"] else "dim")
+        )
+    return Group(*lines)

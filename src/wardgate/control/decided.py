@@ -1,0 +1,169 @@
+"""What is decided now, and how the next snapshot comes to stand in its place everywhere."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import rfc8785
+
+from wardgate.control.patience import Patience
+from wardgate.control.ports import Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
+from wardgate.control.snapshots import Sealer, Unsound
+from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
+
+T = TypeVar("T")
+
+Failed = Callable[[str], None]
+"""Hears that the hot copy did not take something: `put` or `lower`. The durable store has it, or will."""
+
+
+class Here(Protocol):
+    """The replicas that this process can tell by itself: its own, or its workers. Waits for nobody."""
+
+    def hear(self, kept: KeptSnapshot) -> None: ...
+
+    def lower(self, sealed: bytes) -> None: ...
+
+    def newest(self) -> Snapshot | None:
+        """As it was decided last, as far as this process knows."""
+        ...
+
+    def side(self) -> tuple[Ceiling, ...]:
+        """Ceilings that no snapshot holds yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedOptions:
+    hurried: float = 0.4
+    """Seconds for the durable store where somebody lowers, who then goes on without it."""
+    hot: float = 0.15
+    """Seconds for the hot copy; what takes longer is told all the same, and nobody waits for it."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A service's rollout as it was after a change, until the next one."""
+
+    epoch: int
+    change: Change
+    rollout: Rollout
+
+
+class Decided:
+    """Blocking, thread-safe. `hot` None: nobody but this process hears of it at once."""
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        hot: HotCopy | None,
+        sealer: Sealer,
+        failed: Failed,
+        here: Here | None = None,
+        options: DecidedOptions | None = None,
+    ) -> None:
+        self._store, self._hot, self._sealer, self._failed = store, hot, sealer, failed
+        self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
+
+    @property
+    def shares(self) -> bool:
+        """Whether others than this process hear of a lowering at once."""
+        return self._hot is not None
+
+    def newest(self, hurry: bool = False) -> Snapshot:
+        """Epoch 0 where nothing was decided yet. Raises StoreUnavailable, also for what is damaged or forged."""
+        kept = self._asked(self._store.newest, hurry)
+        return Snapshot(0, {}) if kept is None else self._opened(kept)
+
+    def last_seen(self) -> Snapshot | None:
+        """As this process, or else the hot copy, has it: without the durable store. None: they do not know it."""
+        seen, hot = None if self._here is None else self._here.newest(), self._hot
+        if seen is not None or hot is None:
+            return seen
+        try:
+            kept = self._patience.ask(hot.get, self._options.hot)
+            return None if kept is None else self._sealer.open(kept)
+        except (StoreUnavailable, Unsound):
+            return None
+
+    def side(self) -> tuple[Ceiling, ...]:
+        """Ceilings that were set without the durable store, as far as this process knows."""
+        return () if self._here is None else self._here.side()
+
+    def at(self, epoch: int) -> Snapshot | None:
+        kept = self._store.at(epoch)
+        return None if kept is None else self._opened(kept)
+
+    def write(self, after: Snapshot, change: Change, hurry: bool = False) -> bool:
+        """Whether it is the newest one now; False: somebody else was first. Raises StoreUnavailable."""
+        kept = self._sealer.seal(after)
+        if not self._asked(lambda: self._store.append(kept, change), hurry):
+            return False
+        if self._here is not None:
+            self._here.hear(kept)
+        self._at_once("put", lambda hot: hot.put(kept))
+        return True
+
+    def lower(self, ceiling: Ceiling) -> tuple[str, ...]:
+        """At once. Who has heard of it: `here`, the replicas of this process; `shared`, whoever hears the hot copy."""
+        sealed, told = self._sealer.seal_ceiling(ceiling), []
+        if self._here is not None:
+            self._here.lower(sealed)
+            told.append("here")
+        if self._at_once("lower", lambda hot: hot.lower(sealed, ceiling.id)):
+            told.append("shared")
+        return tuple(told)
+
+    def changes(self, most: int) -> Sequence[tuple[int, Change]]:
+        """Epochs with what made them, the newest first."""
+        return self._store.history(None, most)
+
+    def past(self, service: str, most: int = 200) -> Iterator[Past]:
+        """What was decided of a service, the newest first."""
+        for epoch, change in self._store.history(None, most):
+            snapshot = self.at(epoch)
+            if snapshot is not None and service in snapshot.rollouts:
+                yield Past(epoch, change, snapshot.rollouts[service])
+
+    def _opened(self, kept: KeptSnapshot) -> Snapshot:
+        try:
+            return self._sealer.open(kept)
+        except Unsound:
+            raise StoreUnavailable("a snapshot is damaged, or of another deployment") from None
+
+    def _asked(self, do: Callable[[], T], hurry: bool) -> T:
+        return self._patience.ask(do, self._options.hurried) if hurry else do()
+
+    def _at_once(self, what: str, do: Callable[[HotCopy], None]) -> bool:
+        hot = self._hot
+        if hot is None:
+            return False
+        try:
+            self._patience.ask(lambda: do(hot), self._options.hot)
+        except StoreUnavailable:
+            self._failed(what)
+            return False
+        return True
+
+
+def etag_of(rollout: Rollout) -> str:
+    """Another one where anything is decided differently."""
+    return sha256(rfc8785.dumps(plain(rollout))).hexdigest()[:16]
+
+
+def plain(rollout: Rollout) -> dict[str, Any]:
+    """As JSON has it, sets in order."""
+    said: dict[str, Any] = msgspec.to_builtins(rollout, order="deterministic")
+    return said
+
+
+def told(rollout: Rollout | None) -> str:
+    """For the audit chain: what decides, without the salt and without whose previews they are."""
+    if rollout is None:
+        return ""
+    said = plain(msgspec.structs.replace(rollout, salt="", preview=frozenset()))
+    told = {name: value for name, value in said.items() if value not in (None, "", [], {})}
+    if rollout.preview:
+        told["preview"] = len(rollout.preview)
+    return rfc8785.dumps(told).decode()

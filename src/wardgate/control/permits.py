@@ -1,0 +1,104 @@
+"""Who may ask for what, and what has to hold before anybody sees more (law 3)."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from wardgate.control.askers import Asker, ChangeRefused, Why
+from wardgate.control.audit import AuditTrail
+from wardgate.control.transitions import asked
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.approvals import person_of
+from wardgate.domain.audit import Action, Deed, Result
+from wardgate.domain.gates import GateLine
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+
+
+class Gates(Protocol):
+    """What is asked before anybody sees more; see `control.gates`. What cannot be read is a line that does not hold."""
+
+    def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]: ...
+
+    def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]: ...
+
+
+class Permits:
+    """Everything raises ChangeRefused. `put_back_within` in seconds; under `insecure_demo` nobody asks for approvals
+    or for a second person."""
+
+    def __init__(
+        self,
+        gates: Gates,
+        trail: AuditTrail,
+        now: Callable[[], float],
+        insecure_demo: Callable[[], bool],
+        put_back_within: Callable[[], float],
+    ) -> None:
+        self._gates, self._trail, self._now = gates, trail, now
+        self._insecure_demo, self._put_back_within = insecure_demo, put_back_within
+
+    def may(self, asker: Asker, *roles: Role, what: Action, subject: str, service: str | None = None) -> None:
+        """One of these roles, on that service."""
+        if not asker.roles & frozenset(roles):
+            raise self.denied(asker, what, subject, f"This takes the role {' or '.join(roles)}.")
+        if service is not None and not asker.covers(service):
+            raise self.denied(asker, what, subject, "This token is for other services.")
+
+    def denied(self, asker: Asker, what: Action, subject: str, sentence: str, why: Why = Why.ROLE) -> ChangeRefused:
+        """To be raised; the chain has it."""
+        self.keep_denial(asker, what, subject, why)
+        return ChangeRefused(why, sentence)
+
+    def keep_denial(self, asker: Asker, what: Action, subject: str, why: Why) -> None:
+        try:
+            self._trail.keep(Deed(who=asker.who, what=what, subject=subject, result=Result.DENIED, reason=why.value))
+        except ValueError:  # a name that the chain does not take
+            self._trail.keep(Deed(who=asker.who, what=what, subject="unnamed", result=Result.DENIED, reason=why.value))
+
+    def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> None:
+        """A raise: by an admin, where all gates of all its releases pass, each for the step at which it is then."""
+        if Role.ADMIN not in asker.roles:
+            raise ChangeRefused(Why.ROLE, "Somebody would see more: that takes the role admin.", "An operator lowers.")
+        if self._insecure_demo():
+            return
+        failing = [
+            f"{service}: {line.sentence}"
+            for service in services
+            for release, step in asked(after.rollouts[service]).items()
+            for line in self._lines(asker, before.rollouts.get(service), service, release, step)
+            if not line.holds
+        ]
+        if failing:
+            raise ChangeRefused(Why.GATES, "Not all gates pass.", "`wardgate gate` shows them.", tuple(failing))
+
+    def still_approved(self, after: Snapshot, services: Sequence[str]) -> None:
+        """For what was shown before: its approvals, not its evidence once more."""
+        if self._insecure_demo():
+            return
+        missing = [
+            f"{service}: {line.sentence}"
+            for service in services
+            for release, step in asked(after.rollouts[service]).items()
+            if step is not Mode.SHADOW
+            for line in self._gates.approvals_of(service, release, step)
+            if not line.holds
+        ]
+        if missing:
+            what = "The approvals of that release do not hold any more."
+            raise ChangeRefused(Why.GATES, what, "`wardgate gate` shows them.", tuple(dict.fromkeys(missing)))
+
+    def _lines(
+        self, asker: Asker, before: Rollout | None, service: str, release: str, step: Mode
+    ) -> Sequence[GateLine]:
+        """None for what is in shadow and stays there."""
+        if step is Mode.SHADOW and before is not None and release in asked(before):
+            return ()
+        return self._gates.gates_of(service, release, step, asker.who)
+
+    def not_put_back(self, asker: Asker, taken_by: str, taken_at: float) -> tuple[Why, str] | None:
+        """Why she may not put back what somebody took down then; None: she may."""
+        if self._now() - taken_at > self._put_back_within():
+            return Why.TOO_LATE, "It was taken down too long ago to be put back by one person."
+        if person_of(taken_by) == asker.person and not self._insecure_demo():
+            return Why.SAME_PERSON, "Whoever took it down does not put it back: that is a second person's."
+        return None

@@ -1,0 +1,353 @@
+"""Rollouts over the admin API: what comes back for what, and to whom."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.archive_rows import card_key, decision
+from tests.fakes.asgi import Reply, ask
+from tests.fakes.decided import FakeReplicas
+from tests.fakes.principals import calls
+from tests.fakes.rollout_house import ONE, SERVICE, TWO, House
+from tests.fakes.snapshots import replica
+from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.control.askers import Asker
+from wardgate.control.confirmation import effect_of
+from wardgate.control.drills import DrillDesk, Drilled, DrillOptions
+from wardgate.domain.admin_tokens import Role
+from wardgate.domain.durable import SqlitePlace
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Cohort, Rollout, Snapshot
+from wardgate.records.archive import ArchiveUnavailable, Trouble
+from wardgate.records.impact import Impact, ServiceImpact
+from wardgate.records.watch import WatchDesk, Watched
+from wardgate.web.admin import AdminPorts, Principal, RolloutPorts, admin_app
+from wardgate.web.asgi import ASGIApp
+
+VERSIONS = {ONE: "1.0.0", TWO: "1.1.0"}
+OPERATOR = Principal("olga/0000000000aa", frozenset({Role.OPERATOR, Role.VIEWER}))
+VIEWER = Principal("vera/0000000000dd", frozenset({Role.VIEWER}))
+OTHER = Principal("omar/0000000000bb", frozenset({Role.OPERATOR, Role.VIEWER}))
+ADMIN = Principal("ada/0000000000cc", frozenset({Role.ADMIN, Role.VIEWER}))
+
+
+class Names:
+    def digest(self, service: str, name: str) -> str | None:
+        found = [digest for digest, version in VERSIONS.items() if version == name or digest.startswith(name)]
+        return found[0] if len(found) == 1 else None
+
+    def version(self, service: str, digest: str) -> str | None:
+        return VERSIONS.get(digest)
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.house = House(folder)
+        self.archive = SqlArchive(Sqlite(SqlitePlace(str(folder / "records.db"))), card_key)
+        self.replicas = FakeReplicas(replica("a", 1))
+        self.impact = Impact(0.0, 120, False, {SERVICE: ServiceImpact(120, 12, 0)})
+        self.met: list[Sequence[str]] = []
+        self.archive_down = False
+        self.who = OPERATOR
+        ports = RolloutPorts(
+            self.house.desk,
+            Names(),
+            lambda epoch: effect_of(epoch, self.replicas.all(), 0.0, 30.0),
+            self.replicas.all,
+            lambda users: frozenset(f"user:{number}" for number, _ in enumerate(users)),
+            self._impact,
+            self._drill,
+            self._watch,
+        )
+        nothing: Any = None
+        self._ports = AdminPorts(
+            calls(None), lambda: True, nothing, nothing, nothing, nothing, nothing, nothing, rollouts=ports
+        )
+
+    def _drill(self, asker: Asker, service: str) -> Drilled:
+        desk = DrillDesk(
+            self.house.decided,
+            self.house.desk,
+            self.house.desk.permits,
+            self.house.audit.trail,
+            lambda service, release: self.house.unproven,
+            lambda epoch: effect_of(epoch, self.replicas.all(), 0.0, 30.0),
+            lambda: self.house.now,
+            time.monotonic,
+            lambda: "00000000-0000-4000-8000-0000000000ff",
+            lambda seconds: None,
+            DrillOptions(wait=0.0),
+        )
+        return desk.drill(asker, service)
+
+    def _watch(self, service: str, epoch: int, at: float, who: str) -> Watched:
+        desk = WatchDesk(self.archive, lambda: self.house.now, lambda: frozenset(), self.house.decided.at)
+        return desk.of(service, epoch, at, who)
+
+    def _impact(self, before: Snapshot, after: Snapshot, services: Sequence[str], who: str) -> Impact:
+        if self.archive_down:
+            raise ArchiveUnavailable(Trouble.DOWN)
+        self.met.append(services)
+        return self.impact
+
+    async def ask(self, method: str, path: str, body: Any = None, etag: str | None = None) -> Reply:
+        app: Any = admin_app(replace(self._ports, principal=calls(self.who)))
+        made: ASGIApp = app
+        headers = {"content-type": "application/json"} | ({} if etag is None else {"if-match": f'"{etag}"'})
+        sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await ask(made, method, f"/admin/v1{path}", sent, headers)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    made.archive.close()
+    made.house.audit.close()
+
+
+def said(reply: Reply) -> Any:
+    return json.loads(reply.body)
+
+
+async def test_a_rollout_is_seen_with_its_etag(scene: Scene) -> None:
+    reply = await scene.ask("GET", f"/rollout/{SERVICE}")
+    assert reply.status == 200 and reply.headers["etag"] == f'"{scene.house.etag}"'
+    assert said(reply)["champion"] == {"version": "1.0.0", "digest": ONE} and said(reply)["mode"] == "silent"
+    everything = said(await scene.ask("GET", "/rollout"))
+    assert [each["service"] for each in everything["services"]] == [SERVICE] and everything["epoch"] == 1
+    assert (await scene.ask("GET", "/rollout/other")).status == 404
+
+
+async def test_a_lowering_is_done_and_its_effect_told(scene: Scene) -> None:
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off", "reason": "alert_rate"})
+    assert reply.status == 200 and scene.house.rollout.mode is Mode.OFF
+    assert said(reply)["effect"] == {"epoch": 2, "verified": False, "done": [], "silent": [], "waiting": ["host/a"]}
+    assert reply.headers["etag"] == f'"{scene.house.etag}"'
+    scene.replicas.beat(replica("a", 2))
+    assert said(await scene.ask("GET", "/effect/2"))["verified"] is True
+
+
+async def test_a_raise_takes_an_admin_the_state_and_the_gates(scene: Scene) -> None:
+    wanted = {"mode": "canary", "cohort": {"sites": ["hospital_a"], "percent": 5}, "reason": "promotion"}
+    place, etag = f"/rollout/{SERVICE}", scene.house.etag
+    assert (await scene.ask("PATCH", place, wanted, etag)).status == 403
+    scene.who = ADMIN
+    assert (await scene.ask("PATCH", place, wanted)).status == 428
+    assert (await scene.ask("PATCH", place, wanted, "0" * 16)).status == 412
+    scene.house.failing_gates = ["shadow_days"]
+    refused = await scene.ask("PATCH", place, wanted, etag)
+    assert refused.status == 409 and said(refused)["gates"] == [f"{SERVICE}: shadow_days: needs more, found less"]
+    assert refused.headers["content-type"] == "application/problem+json" and said(refused)["code"] == "gates"
+    scene.house.failing_gates = []
+    done = await scene.ask("PATCH", place, wanted, etag)
+    assert done.status == 200 and "mode" in said(done)["raised"]
+    assert scene.house.rollout.cohort == Cohort(sites=frozenset({"hospital_a"}), percent=5.0)
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_would_stand_in_the_way(scene: Scene) -> None:
+    scene.who, scene.house.failing_gates = ADMIN, ["approvals"]
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}?dry_run=true", {"mode": "active"}, scene.house.etag)
+    told = said(reply)
+    assert reply.status == 200 and scene.house.epoch == 1 and told["dry_run"] is True
+    assert told["impact"]["services"][SERVICE]["shown_before"] == 12
+    assert told["gates"] == [f"{SERVICE}: approvals: needs more, found less"]
+    assert told["rollout"]["mode"] == "active" and scene.house.said() == []
+
+
+async def test_fields_are_taken_away_with_null_and_kept_where_they_are_not_sent(scene: Scene) -> None:
+    scene.house.decide(Rollout(ONE, Mode.CANARY, Cohort(percent=5.0), shadows=(TWO,), salt="s"))
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})
+    assert reply.status == 200 and scene.house.rollout == Rollout(ONE, Mode.CANARY, None, shadows=(TWO,), salt="s")
+
+
+async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
+    scene.who = ADMIN
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"preview": ["Practitioner/123"]}, scene.house.etag)
+    assert reply.status == 200 and said(reply)["rollout"]["preview_users"] == 1
+    assert scene.house.rollout.preview == {"user:0"} and "123" not in reply.body.decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"mode": "on"},
+        {"mode": None},
+        {"mode": "off", "more": 1},
+        {"mode": "off", "reason": "Mrs Smith asked"},
+        {"cohort": {"percent": 0}},
+        {"cohort": {"percent": "five"}},
+        {"expires": {"at": "tomorrow"}},
+        {"expires": {"at": "2026-11-30T06:00:00"}},
+        {"preview": ["Mrs Smith"]},
+        {"ticket": "Mrs Smith", "mode": "off"},
+    ],
+    ids=range(11),
+)
+async def test_what_cannot_be_meant_is_refused_without_an_echo(scene: Scene, body: Mapping[str, Any]) -> None:
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", body)
+    assert reply.status == 422 and scene.house.epoch == 1
+    assert b"Smith" not in reply.body and b"tomorrow" not in reply.body
+
+
+async def test_a_release_is_named_by_version_or_the_beginning_of_its_digest(scene: Scene) -> None:
+    scene.who = ADMIN
+    for name in ("1.1.0", TWO, TWO[:71]):
+        reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)
+        assert (reply.status, scene.house.rollout.champion) == (200, TWO)
+    for name in ("9.9.9", "sha256:0"):
+        assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)).status == 404
+
+
+async def test_a_kill_is_set_listed_and_lifted(scene: Scene) -> None:
+    body = {"scope": "service", "name": SERVICE, "reason": "alert_rate"}
+    tried = await scene.ask("POST", "/kills?dry_run=true", body)
+    assert said(tried)["impact"]["calls"] == 120 and scene.house.epoch == 1 and scene.met == [[SERVICE]]
+    scene.archive_down = True
+    tried = await scene.ask("POST", "/kills?dry_run=true", body)
+    assert tried.status == 200 and "does not answer" in said(tried)["impact_unknown"]
+    set_ = said(await scene.ask("POST", "/kills", body))
+    assert set_["kill"]["name"] == SERVICE and set_["stored"] is True
+    listed = said(await scene.ask("GET", "/kills"))["kills"]
+    assert [each["id"] for each in listed] == [set_["kill"]["id"]]
+    place = f"/kills/{set_['kill']['id']}/lift"
+    assert (await scene.ask("POST", place, {"reason": "fixed"})).status == 403
+    scene.who = OTHER
+    assert (await scene.ask("POST", place, {"reason": "fixed"})).status == 200
+    assert (await scene.ask("POST", place, {"reason": "fixed"})).status == 409
+
+
+async def test_all_is_confirmed_in_the_body(scene: Scene) -> None:
+    assert (await scene.ask("POST", "/kills", {"scope": "all"})).status == 422
+    assert (await scene.ask("POST", "/kills", {"scope": "all", "name": "x", "confirm": "all"})).status == 422
+    assert (await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})).status == 200
+
+
+async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
+    """Not settled, and in force."""
+    scene.house.store.down = True
+    reply = await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})
+    assert reply.status == 202 and said(reply)["stored"] is False and len(scene.house.hot.ceilings) == 1
+    assert (await scene.ask("GET", "/kills")).status == 200
+    assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})).status == 503
+
+
+async def test_rollback_and_put_back(scene: Scene) -> None:
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    scene.house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    reply = await scene.ask("POST", f"/rollout/{SERVICE}/rollback", {"reason": "alert_rate"})
+    assert reply.status == 200 and said(reply)["rollout"]["champion"]["version"] == "1.0.0"
+    scene.house.unproven = "model_unreachable"
+    refused = await scene.ask("POST", f"/rollout/{SERVICE}/rollback", {"to": "1.1.0"})
+    assert refused.status == 409 and said(refused)["code"] == "proof"
+    await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off"})
+    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 403
+    scene.who = OTHER
+    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 200
+    changes = said(await scene.ask("GET", f"/rollout/{SERVICE}/history"))["changes"]
+    assert [each["what"] for each in changes[:3]] == ["put_back", "rollout.change", "rollback"]
+
+
+async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -> None:
+    scene.replicas.beat(replica("b", 41, config="sha256:other"))
+    told = said(await scene.ask("GET", "/replicas"))
+    assert [each["name"] for each in told["replicas"]] == ["host/a", "host/b"] and told["same_files"] is False
+    assert (await scene.ask("POST", "/confirm", {})).status == 403
+    scene.who = ADMIN
+    assert said(await scene.ask("POST", "/confirm", {"reason": "restored"}))["epoch"] == 42
+
+
+async def test_a_token_for_another_service_sees_and_changes_nothing_here(scene: Scene) -> None:
+    scene.who = replace(ADMIN, services=frozenset({"other"}))
+    assert said(await scene.ask("GET", "/rollout"))["services"] == []
+    for method, path, body in (
+        ("GET", f"/rollout/{SERVICE}", None),
+        ("GET", f"/rollout/{SERVICE}/history", None),
+        ("PATCH", f"/rollout/{SERVICE}", {"mode": "off"}),
+        ("POST", f"/rollout/{SERVICE}/rollback", {}),
+        ("POST", f"/rollout/{SERVICE}/put-back", {}),
+        ("POST", "/kills", {"scope": "service", "name": SERVICE}),
+        ("GET", "/kills", None),
+        ("GET", "/replicas", None),
+    ):
+        assert (await scene.ask(method, path, body)).status == 403, path
+    assert scene.house.epoch == 1
+
+
+async def test_the_openapi_document_names_every_route(scene: Scene) -> None:
+    paths = said(await scene.ask("GET", "/openapi.json"))["paths"]
+    assert {"/admin/v1/rollout/{service}", "/admin/v1/kills", "/admin/v1/replicas"} <= set(paths)
+
+
+async def test_a_drill_uses_everything_and_changes_nothing(scene: Scene) -> None:
+    """And stands on the chain as rehearsed only where every step passed."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    scene.house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    place, before = f"/rollout/{SERVICE}/drill", scene.house.rollout
+    scene.replicas.beat(replica("a", 99))
+    told = said(await scene.ask("POST", place, {"reason": "quarterly"}))
+    assert told["passed"] and told["recorded"] and told["target"] == ONE and told["rolls_back"]
+    assert [step["name"] for step in told["steps"]] == ["probes", "hot copy", "durable store", "replicas"]
+    assert scene.house.rollout == before and scene.house.desk.seen()[0].in_force() == ()
+    scene.house.unproven = "model_unreachable"
+    failed = said(await scene.ask("POST", place, {}))
+    assert not failed["passed"] and failed["recorded"]
+    scene.house.unproven = None
+    scene.replicas.beat(replica("b", 1))
+    late = said(await scene.ask("POST", place, {}))
+    assert not late["passed"] and "host/b" in late["steps"][3]["what"]
+    scene.house.hot.down = True
+    assert not said(await scene.ask("POST", place, {}))["steps"][1]["passed"]
+    assert [each[:2] for each in scene.house.said()] == [("drill", "done"), *[("drill", "denied")] * 3]
+    scene.who = VIEWER
+    assert (await scene.ask("POST", place, {})).status == 403
+
+
+async def test_a_watch_says_whether_the_alerts_came_down_and_all_is_as_decided(scene: Scene) -> None:
+    house = scene.house
+    house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    house.now += 1000.0
+    changed = house.now
+    house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    house.now += 300.0
+    noisy = [decision(n, at=changed - 200 + n, release_digest=TWO, snapshot_epoch=2) for n in range(100)]
+    calm = [
+        decision(
+            200 + n,
+            at=changed + 1 + n,
+            release_digest=ONE,
+            snapshot_epoch=3,
+            outcome="shown" if n % 10 == 0 else "below_threshold",
+            visible=n % 10 == 0,
+            step="rule" if n % 5 == 0 else "model",
+        )
+        for n in range(100)
+    ]
+    late = decision(500, at=changed + 1, release_digest=TWO, snapshot_epoch=2)
+    wrong = decision(501, at=changed + 102, release_digest=TWO, snapshot_epoch=3)
+    scene.archive.add_decisions([*noisy, *calm, late, wrong])
+    told = said(await scene.ask("GET", f"/rollout/{SERVICE}/watch?since_epoch=3"))
+    assert told["alerts"] == "down" and told["before"]["calls"] == 100 and told["before"]["rate"] == 1.0
+    assert (told["after"]["calls"], told["after"]["shown"], told["after"]["rule"]) == (102, 12, 20)
+    assert (told["late"], told["unlike"]) == (1, 1) and told["samples"][-1]["unlike"] == ["release"]
+    assert len(told["samples"]) == 5
+    assert (await scene.ask("GET", f"/rollout/{SERVICE}/watch?since_epoch=77")).status == 404
+    (entry,) = scene.archive.accesses(0, 4e9)
+    assert (entry.action, entry.subject, entry.rows) == ("watch", SERVICE, 202)
+
+
+async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -> None:
+    """Also while the store is away."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    scene.house.store.down = True
+    await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE, "mode": "silent"})
+    told = said(await scene.ask("GET", "/rollout"))
+    assert told["services"][0]["mode"] == "active" and told["in_force"] == {SERVICE: "silent"}
+    assert told["stored"] is False and len(told["kills"]) == 1
