@@ -7,6 +7,7 @@ BEGIN IMMEDIATE, since a transaction that begins by reading cannot always be all
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from wardgate.records.archive import ArchiveUnavailable, Trouble
 
 _APPLICATION_ID = 0x57475231
 """In the file's header: it is wardgate's."""
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Sqlite:
         the same time."""
         with translated():
             os.makedirs(os.path.dirname(self._path) or ".", mode=0o700, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(self._path)
             self._file = self._identity()
             with self._writer.begin() as connection:
                 application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
@@ -136,3 +138,15 @@ class Sqlite:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+
+def _make(path: str) -> None:
+    """Only where it is not there yet. Closing *any* descriptor of a file drops all POSIX locks of this process on it,
+    those of SQLite's connections included (sqlite.org/howtocorrupt.html, 2.2): the next command that ends would take
+    itself for the last one, and remove the WAL that this process goes on writing to. The lock: no other thread has a
+    connection to a file that it has not made, or seen, here."""
+    with _MAKING:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
