@@ -86,7 +86,7 @@ class Admin:
         try:
             with (
                 httpx2.Client(timeout=_PATIENCE, trust_env=False) as http,
-                http.stream(method, f"{self.url}{path}", params=asked, content=body, headers=headers) as reply,
+                http.stream(method, f"{self.url}{path}", params=asked or None, content=body, headers=headers) as reply,
             ):
                 answered = True
                 if reply.status_code not in (200, 202):

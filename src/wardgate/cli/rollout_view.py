@@ -43,20 +43,12 @@ def kills(told: Any, console: Console, quiet: bool = False) -> None:
 
 
 def history(told: Any, console: Console) -> None:
-    table = _table("when", "who", "what", "mode", "release", "who saw it", "why")
     for each in told["changes"]:
-        rollout = each["rollout"]
-        why = " ".join(part for part in (each["reason"], each["ticket"]) if part)
-        table.add_row(
-            _when(each["at"]),
-            each["by"],
-            each["what"],
-            _mode(rollout["mode"]),
-            _release(rollout["champion"]),
-            _who(rollout),
-            why,
-        )
-    console.print(table)
+        rollout, why = each["rollout"], " ".join(part for part in (each["reason"], each["ticket"]) if part)
+        head = f"{_when(each['at'])}  {each['what']}", f"  by {each['by']}{f' ({why})' if why else ''}"
+        console.print(Text.assemble((head[0], "bold"), head[1]), soft_wrap=True)
+        became = _mode(rollout["mode"]), "  ", _release(rollout["champion"]), f"  {_who(rollout)}  {_besides(rollout)}"
+        console.print(Text.assemble("  ", *became), soft_wrap=True)
 
 
 def replicas(told: Any, console: Console) -> None:
@@ -121,7 +113,7 @@ def _counts(impact: Any, console: Console) -> None:
     if impact["sample"]:
         since += ", the newest of very many"
     console.print(Text(f"  of the {impact['calls']:,} calls {since}", style="dim"))
-    table = _table("service", "site", "calls", "cards shown", "it would have been")
+    table = _table("service", "site", "calls", "cards, as decided now", "after the change")
     for service, found in impact["services"].items():
         after = _after(found["shown_after"], found["unknown_after"])
         table.add_row(service, "all", f"{found['calls']:,}", f"{found['shown_before']:,}", after)
@@ -286,11 +278,7 @@ def watched(told: Any) -> RenderableType:
         lines.append(Text(f"  {told['late']:,} that were under way ended by the snapshot before", style="dim"))
     for each in told["samples"]:
         mark = "✗" if each["unlike"] else "✔"
-        release = (each["release_digest"] or "–").removeprefix("sha256:")[:12]
-        said = (
-            f"  {mark} {_when(each['at'])[11:]}  {each['mode']:7} {release}  {each['outcome']:16} {each['decision_id']}"
-        )
-        lines.append(
-            Text(said + "".join(f"  other {what}" for what in each["unlike"]), style="red" if each["unlike"] else "dim")
-        )
+        said = f"  {mark} {_when(each['at'])[11:]}  {each['mode']:6}  {each['outcome']:15} {each['decision_id']}"
+        said += "".join(f"  other {what}" for what in each["unlike"])
+        lines.append(Text(said, style="red" if each["unlike"] else "dim"))
     return Group(*lines)

@@ -32,6 +32,7 @@ def with_previews(
 
 
 def pseudonyms_of(users: Iterable[str], clients: Iterable[Client], names: RecordNames) -> frozenset[str]:
+    """Under which a user of any client may be kept."""
     places = [(client.name, server) for client in clients for server in (*sorted(client.fhir_servers), None)]
     named = [(user.partition("/"), place) for user in users for place in places]
     return frozenset(names.of(record_names.user(*place, kind, id_)) for (kind, _, id_), place in named)
