@@ -16,7 +16,7 @@ _SECRET = re.compile(r"wgt_[A-Za-z0-9_-]{43}\Z", re.ASCII)
 
 
 class Role(StrEnum):
-    """None holds another: who is to see and to act has both."""
+    """None holds another; but who lowers, approves or raises sees what is decided, as a viewer does."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"  # lowers visibility at once

@@ -28,7 +28,7 @@ from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.records.archive import ArchiveUnavailable
 from wardgate.records.impact import Impact
 from wardgate.records.watch import Watched
-from wardgate.web.admin.access import Access, Principal
+from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
 from wardgate.web.admin.bodies import ReasonBody, ReleaseNames
 from wardgate.web.admin.problems import PROBLEMS, Problem
 from wardgate.web.admin.rollout_bodies import (
@@ -91,7 +91,7 @@ class RolloutPorts:
 
 def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1", tags=["rollout"], responses=PROBLEMS)
-    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    viewer = Depends(access.needs(Role.VIEWER, *WHO_DECIDES, by_service=True))
     anybody = Depends(access.known())
     """Which role a change takes depends on what it changes: the desk asks for it, and audits denials."""
 
@@ -121,7 +121,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
         snapshot, _ = await told(at.desk.seen)
         if service not in snapshot.rollouts:
-            raise Problem(404, "There is no such service. GET /admin/v1/rollout lists them.")
+            raise Problem(404, "There is no such service. `wardgate rollout show` lists them.")
         view = _view(at, service, snapshot.rollouts[service])
         response.headers["ETag"] = f'"{view.etag}"'
         return view
@@ -206,7 +206,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         return WatchView.of(await told(ask))
 
-    @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER))])
+    @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def kills() -> KillsView:
         """The kill switches that are set."""
         at = opened()
@@ -245,7 +245,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
         return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id)), None)
 
-    @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER))])
+    @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def replicas() -> ReplicasView:
         """Each process that answers calls: by which snapshot, which files, and whether it hides."""
         at = opened()
