@@ -1,15 +1,18 @@
 """A gateway, and people who take a model out of sight and back, on a terminal: alone and with workers."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
-from tests.fakes.served import Running, running
+from tests.fakes.served import Running, post, running
 
 SERVICE = "kidney-failure"
 RELEASES = "config/models/kidney-failure/releases"
@@ -19,6 +22,17 @@ RELEASES = "config/models/kidney-failure/releases"
 def redis() -> Iterator[RedisServer]:
     with RedisServer() as server:
         yield server
+
+
+def stores(redis: RedisServer) -> str:
+    return f'redis://{USER}:{PASSWORD}@127.0.0.1:{redis.port}/0", durable: "sqlite:///decided.db'
+
+
+def held(folder: Path) -> sqlite3.Connection:
+    """The durable store, which nobody else can use until this is closed."""
+    holder = sqlite3.connect(next(folder.rglob("decided.db")), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    return holder
 
 
 async def wardgate(here: Running, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -60,9 +74,8 @@ async def second_release(here: Running) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -> None:
     """Each is in force on every replica when its command ends, and the chain has it."""
-    hot = f'redis://{USER}:{PASSWORD}@127.0.0.1:{redis.port}/0", durable: "sqlite:///decided.db'
     arguments = ["--workers", str(workers)] if workers > 1 else []
-    async with running(tmp_path, *arguments, hot=hot) as here:
+    async with running(tmp_path, *arguments, hot=stores(redis)) as here:
         await second_release(here)
         assert await all_show(here, True)
         assert "in force on all" in await done(here, "kill", "service", SERVICE, "--reason", "alert_rate")
@@ -98,4 +111,32 @@ async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -
         history = await done(here, "rollout", "history", SERVICE)
         assert "rollback" in history and "put_back" in history
         assert len((await done(here, "replicas")).splitlines()) > workers
-        print(tried, drilled, seen, history, listed, sep="\n")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_down_while_every_store_hangs(tmp_path: Path, redis: RedisServer, workers: int) -> None:
+    """The replicas of the gateway that was asked obey at once, and it is told that others may not have heard. Once the
+    stores are back, they have it too."""
+    arguments = ["--workers", str(workers)] if workers > 1 else []
+    async with running(tmp_path, *arguments, hot=stores(redis)) as here:
+        assert await all_show(here, True)
+        holder = held(tmp_path)
+        redis.hang()
+        body = msgspec.json.encode({"scope": "service", "name": SERVICE, "reason": "alert_rate"})
+        began = time.monotonic()
+        status, said = await here.send(post("/admin/v1/kills", body), here.admin)
+        took = time.monotonic() - began
+        assert status == 202 and msgspec.json.decode(said)["heard"] == ["here"], said
+        assert took < 2.0, took  # a second of waiting at most, and what a busy machine needs
+        assert await all_show(here, False)
+        assert "ONLY" in (await wardgate(here, "kill", "site", "hospital_a")).stdout
+        lowered = await wardgate(here, "rollout", "set", SERVICE, "--mode", "silent")
+        assert lowered.returncode == 3, (lowered.stdout, lowered.stderr)
+        assert "The durable store is away" in await done(here, "rollout", "show")
+        holder.close()
+        redis.wake()
+        for _ in range(100):  # until a replica has folded it into a snapshot
+            if "away" not in (shown := await done(here, "rollout", "show")):
+                break
+        assert "active → off" in shown
+        assert await all_show(here, False)

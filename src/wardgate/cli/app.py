@@ -111,6 +111,7 @@ def run(arguments: Sequence[str]) -> int:
                 admin=options.admin,
                 capture=options.capture,
                 config=config_of(options.config),
+                token_file=options.token_file,
             )
 
 
@@ -234,6 +235,9 @@ def _call(commands: _Commands) -> None:
     call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
     call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
+    call.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="with the JWT of a CDS client, where the gateway asks for one"
+    )
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
     call.add_argument("--json", action="store_true", help="print request and response as JSON")
     call.add_argument(

@@ -27,6 +27,7 @@ def run(
     admin: str | None = None,
     capture: Path | None = None,
     config: Path | None = None,
+    token_file: Path | None = None,
 ) -> int:
     """Addresses that are not given are those of the running demo, else the default ports. An admin listener that
     does not answer only leaves open how the call was counted. `capture`: a file that `wardgate replay` takes."""
@@ -41,7 +42,8 @@ def run(
     try:
         if capture is not None:
             prepare(capture, config)
-        with Ehr(gateway, fhir, user, admin) as ehr:
+        token = None if token_file is None else _token(token_file)
+        with Ehr(gateway, fhir, user, admin, token) as ehr:
             answer = ehr.call(service, patient, prefetch)
         if json_output:
             print(json.dumps(_as_json(answer), indent=2, ensure_ascii=False))
@@ -54,6 +56,19 @@ def run(
         print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)
         return 1
     return 0 if answer.status == 200 else 1
+
+
+def _token(path: Path) -> str:
+    """Raises CannotCall; says nothing of what stands there."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        text = ""
+    if not text or len(text.split()) != 1:
+        raise CannotCall(
+            "The token file holds no token that could be sent.", "Write the JWT of the CDS client into it."
+        )
+    return text
 
 
 def _wrapped(text: str) -> str:

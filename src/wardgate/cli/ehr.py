@@ -69,11 +69,13 @@ class HookAnswer:
 class Ehr:
     """Closes its connections when used as a context manager. All URLs are without trailing slash."""
 
-    def __init__(self, gateway: str, fhir: str, user: str, admin: str | None = None) -> None:
+    def __init__(self, gateway: str, fhir: str, user: str, admin: str | None = None, token: str | None = None) -> None:
+        """`token`: the JWT of a CDS client, where the gateway authenticates its callers."""
         self._gateway = gateway.rstrip("/")
         self._fhir = fhir.rstrip("/")
         self._user = user
         self._admin = admin
+        self._authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         # Not by way of a proxy: what is called is on this machine or in this house.
         self._http = httpx2.Client(timeout=10, trust_env=False)
 
@@ -194,7 +196,7 @@ class Ehr:
         started = perf_counter()
         url, headers = (
             f"{self._gateway}/cds-services/{quote(service_id, safe='')}",
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **self._authorization},
         )
         try:
             reply = self._http.post(url, content=body, headers=headers)

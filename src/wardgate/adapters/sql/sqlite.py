@@ -7,6 +7,7 @@ BEGIN IMMEDIATE, since a transaction that begins by reading cannot always be all
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Sqlite:
         the same time."""
         with translated():
             os.makedirs(os.path.dirname(self._path) or ".", mode=0o700, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(self._path)
             self._file = self._identity()
             with self._writer.begin() as connection:
                 application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
@@ -136,3 +137,18 @@ class Sqlite:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+
+_ONE_MAKES = threading.Lock()
+
+
+def _make(path: str) -> None:
+    """An empty file, where there is none. One that is there is not touched: to close any descriptor of it gives up the
+    locks of all connections that this process has to it (POSIX), whereupon another process may take the write-ahead log
+    away from under them, with all that they commit afterwards (sqlite.org/howtocorrupt.html, 2.2)."""
+    with _ONE_MAKES:
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        except FileExistsError:
+            return
+        os.close(descriptor)
