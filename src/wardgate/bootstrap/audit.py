@@ -22,10 +22,11 @@ from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable
-from wardgate.control.tokens import TokenBook, TokenDesk
+from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES
 from wardgate.domain.audit import Kept
 from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
 
@@ -40,9 +41,10 @@ def audit_store_of(place: DurablePlace) -> SqlAuditStore:
     return SqlAuditStore(database_of(place))
 
 
-def token_store_of(place: DurablePlace) -> SqlTokenStore:
+def token_store_of(secrets: Secrets, place: DurablePlace) -> SqlTokenStore:
     """Asks nobody yet."""
-    return SqlTokenStore(database_of(place))
+    seal = TokenSeal(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
+    return SqlTokenStore(database_of(place), seal)
 
 
 def release_store_of(place: DurablePlace) -> SqlReleaseStore:
@@ -162,5 +164,5 @@ def audit_keeper(
 
     trail = audit_trail(secrets, audit_store_of(secrets.durable), told)
     figures.watch(trail.room)
-    tokens, every = token_store_of(secrets.durable), 0.0 if anchoring is None else anchoring.every
+    tokens, every = token_store_of(secrets, secrets.durable), 0.0 if anchoring is None else anchoring.every
     return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)

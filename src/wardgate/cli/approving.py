@@ -98,7 +98,7 @@ def opened(config: Path) -> Iterator[Open]:
         raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
     place = secrets.durable
     names = RecordNames(KeyRing(secrets.pseudonym or (os.urandom(SECRET_BYTES),)))  # a demo without a key asks nothing
-    chain, tokens, releases = audit_store_of(place), token_store_of(place), release_store_of(place)
+    chain, tokens, releases = audit_store_of(place), token_store_of(secrets, place), release_store_of(place)
     archive = archive_of(place, lambda uuid: names.of(record_names.card(uuid)))
     snapshots = SqlSnapshotStore(database_of(place))
     sealer = SnapshotSealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None

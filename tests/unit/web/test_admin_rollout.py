@@ -45,9 +45,6 @@ class Names:
     def version(self, service: str, digest: str) -> str | None:
         return VERSIONS.get(digest)
 
-    def services(self) -> list[str]:
-        return [SERVICE]
-
     def sites(self) -> list[str]:
         return ["hospital_a"]
 
