@@ -11,8 +11,10 @@ acknowledged, it goes by after a restart too.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import uuid4
 
 import msgspec
 
@@ -21,9 +23,10 @@ from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
 from wardgate.domain.audit import Action
+from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
-from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
+from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
 from wardgate.gateway.ports import Clock
 from wardgate.gateway.visibility import FORGED, Forged, Visibility
 
@@ -93,6 +96,8 @@ class Refresher:
         self._published: tuple[Snapshot, Hidden | None] | None = None
         self._saved: tuple[Snapshot, tuple[Ceiling, ...], float] | None = None
         self._side_since: dict[str, float] = {}
+        self._stand_in: frozenset[str] = frozenset()
+        """Ceilings that stand for what the files say, until that is taken up."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
         self._threads = [
@@ -152,8 +157,15 @@ class Refresher:
 
     def take_up(self, files: Files) -> KeptSnapshot | None:
         """What edited files say, before they are gone by; None: nothing of it changes what is decided. Raises
-        StoreUnavailable; then it is done once the store is back."""
+        StoreUnavailable; then it is done once the store is back, and what lowers a mode has a ceiling until then."""
         self._files_due = self._files is not None
+        try:
+            return self._take_up(files)
+        except StoreUnavailable:
+            self._lower_by(files)
+            raise
+
+    def _take_up(self, files: Files) -> KeptSnapshot | None:
         for _ in range(_TRIES):
             seen = self._stores.seen()
             kept = self._stores.snapshots.newest()
@@ -168,6 +180,23 @@ class Refresher:
                 self._files_due = False
                 return None if begun.snapshot is None else appended
         raise StoreUnavailable("others change what is decided all the time")
+
+    def _lower_by(self, files: Files) -> None:
+        """An edit that takes something out of sight waits for no store (law 3)."""
+        newest = self._visibility.newest
+        after = None if newest is None else beginning(newest, files, draw_salt)
+        if newest is None or after is None or after.snapshot is None:
+            return
+        for service in after.taken:
+            mode = after.snapshot.rollouts[service].mode
+            if RANK[mode] >= RANK[newest.rollouts[service].mode]:
+                continue
+            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), _FILES, "file_edited")
+            self._stand_in |= {ceiling.id}
+            sealed = self._stores.sealer.seal_ceiling(ceiling)
+            self.lower([sealed])
+            with suppress(StoreUnavailable):  # who reads it again finds that it does not have it
+                self._stores.hot.lower(sealed, ceiling.id)
 
     # --- the threads
 
@@ -332,9 +361,11 @@ class Refresher:
         services = begun.changed
         subject = services[0] if len(services) == 1 else "services"
         change = Change(self._clock.now(), FILES, Action.ROLLOUT_CHANGE.value, subject)
-        kept = self._stores.sealer.seal(begun.snapshot)
+        lifted = begun.snapshot.lifted | self._stand_in
+        kept = self._stores.sealer.seal(msgspec.structs.replace(begun.snapshot, lifted=lifted))
         if not self._stores.snapshots.append(kept, change):
             return None
+        self._stand_in = frozenset()
         self._put(kept)
         return kept
 

@@ -61,8 +61,9 @@ class Decided(Decisions):
         """`highest`: the epoch that some replica has ever seen, as they say themselves; raises StoreUnavailable."""
         super().__init__(store, sealer)
         self._seals, self._hot, self._failed = sealer, hot, failed
-        self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
-        self._highest = highest
+        self._here, self._options, self._highest = here, options or DecidedOptions(), highest
+        self._patience, self._hot_patience = Patience(), Patience()
+        """Apart: those who wait for one store must not keep a lowering from the other."""
 
     @property
     def shares(self) -> bool:
@@ -86,7 +87,7 @@ class Decided(Decisions):
         found = [self._asked(self._highest, hurry), 0 if own is None else own.epoch]
         if hot is not None:
             with suppress(StoreUnavailable, Unsound):
-                kept = self._patience.ask(hot.get, self._options.hot)
+                kept = self._hot_patience.ask(hot.get, self._options.hot)
                 found.append(0 if kept is None else self._seals.open(kept).epoch)
         return max(found)
 
@@ -96,7 +97,7 @@ class Decided(Decisions):
         if seen is not None or hot is None:
             return seen
         try:
-            kept = self._patience.ask(hot.get, self._options.hot)
+            kept = self._hot_patience.ask(hot.get, self._options.hot)
             return None if kept is None else self._seals.open(kept)
         except (StoreUnavailable, Unsound):
             return None
@@ -133,7 +134,7 @@ class Decided(Decisions):
         if hot is None:
             return False
         try:
-            self._patience.ask(lambda: do(hot), self._options.hot)
+            self._hot_patience.ask(lambda: do(hot), self._options.hot)
         except StoreUnavailable:
             self._failed(what)
             return False

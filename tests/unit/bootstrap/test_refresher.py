@@ -416,6 +416,28 @@ def test_edited_files_are_taken_up_once_the_store_is_there(site: Site) -> None:
     assert visibility.current().epoch == 2
 
 
+def test_an_edit_that_lowers_a_mode_waits_for_no_store(site: Site) -> None:
+    """A ceiling stands for it, for all replicas, until the store has it; and then no more."""
+    refresher, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.away()
+    site.mode = Mode.SILENT
+    with pytest.raises(StoreUnavailable):
+        refresher.take_up(site.files())
+    assert [(each.mode, each.name) for each in visibility.current().in_force()] == [(Mode.SILENT, SERVICE)]
+    assert len(site.hot.lowered()) == 1
+    site.back()
+    until(lambda: SEALER.open(site.newest()).rollouts[SERVICE].mode is Mode.SILENT)
+    until(lambda: visibility.current().epoch == 2 and visibility.side == ())
+    assert visibility.current().in_force() == () and not told.faults
+    site.away()
+    site.mode = Mode.ACTIVE
+    with pytest.raises(StoreUnavailable):
+        refresher.take_up(site.files())
+    assert visibility.current().in_force() == ()
+    site.back()
+
+
 def test_a_key_that_was_drawn_for_one_start_begins_anew(site: Site) -> None:
     """The demo: nobody can read what the key before it has sealed."""
     site.append(snapshot(4))

@@ -45,6 +45,9 @@ class Names:
     def version(self, service: str, digest: str) -> str | None:
         return VERSIONS.get(digest)
 
+    def services(self) -> list[str]:
+        return [SERVICE]
+
     def sites(self) -> list[str]:
         return ["hospital_a"]
 
