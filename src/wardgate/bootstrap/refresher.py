@@ -23,9 +23,9 @@ from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
 from wardgate.domain.audit import Action
-from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
 from wardgate.gateway.ports import Clock
 from wardgate.gateway.visibility import FORGED, Forged, Visibility
@@ -189,9 +189,9 @@ class Refresher:
             return
         for service in after.taken:
             mode = after.snapshot.rollouts[service].mode
-            if RANK[mode] >= RANK[newest.rollouts[service].mode]:
+            if not is_lower(mode, newest.rollouts[service].mode):
                 continue
-            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), _FILES, "file_edited")
+            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), FILES, "file_edited")
             self._stand_in |= {ceiling.id}
             sealed = self._stores.sealer.seal_ceiling(ceiling)
             self.lower([sealed])
