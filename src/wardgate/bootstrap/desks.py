@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.logs.events import EventLog
-from wardgate.bootstrap.approving import ReleaseBook, anchored_by, governed
+from wardgate.bootstrap.approving import anchored_by, governed
 from wardgate.bootstrap.audit import AuditKeeper, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
@@ -14,6 +14,7 @@ from wardgate.bootstrap.durable import archive_of
 from wardgate.bootstrap.obeyed import Obeyed
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
+from wardgate.bootstrap.release_names import ReleaseNames
 from wardgate.bootstrap.releases import must_be_whole
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
@@ -21,7 +22,6 @@ from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect, HotWitness, effect_of
 from wardgate.control.decided import Decided
 from wardgate.control.drills import DrillDesk
-from wardgate.control.patience import Patience
 from wardgate.control.ports import Content, Replica, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.tokens import TokenDesk
@@ -45,66 +45,6 @@ _PROOF = 10.0
 """Seconds for it."""
 _GRACE = 1.0
 """Seconds beside lease and deadline after which a silent replica shows nothing."""
-_NAMES = 0.3
-"""Seconds for a release's name that only the store knows."""
-
-
-class Names:
-    """Meets `web.admin.bodies.ReleaseNames`: releases of the files, and those that were submitted. What a digest is
-    called never changes, so it is asked for once; a store that is away takes nobody's time."""
-
-    _FEWEST = 6
-
-    def __init__(
-        self, files: Callable[[], Catalog], book: ReleaseBook, sites: Callable[[], frozenset[str]] = frozenset
-    ) -> None:
-        self._files, self._book, self._patience, self._sites = files, book, Patience(4), sites
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], str] = {}
-
-    def services(self) -> Sequence[str]:
-        return sorted(self._files().services)
-
-    def sites(self) -> Collection[str]:
-        return self._sites()
-
-    def digest(self, service: str, name: str) -> str | None:
-        known = self._own(service)
-        if name not in known:  # a digest, or a version that only the store may know
-            self._ask(service)
-            known = {**{digest: version for (of, digest), version in self._all().items() if of == service}, **known}
-        if name in known:
-            return name
-        named = [digest for digest, version in known.items() if version == name]
-        if len(named) > 1:  # an edit has the version of what it edits: the files' own is meant
-            named = [digest for digest in named if digest in self._own(service)] or named
-        digits = name.removeprefix("sha256:")
-        if not named and len(digits) >= self._FEWEST:
-            named = [digest for digest in known if digest.removeprefix("sha256:").startswith(digits)]
-        return named[0] if len(named) == 1 else None
-
-    def version(self, service: str, digest: str) -> str | None:
-        found = self._own(service).get(digest) or self._all().get((service, digest))
-        if found is None:
-            self._ask(service)
-            found = self._all().get((service, digest))
-        return found
-
-    def _own(self, service: str) -> dict[str, str]:
-        plans = self._files().services.get(service, {}).values()
-        return {digest: release.version for plan in plans for digest, release in plan.releases.items()}
-
-    def _all(self) -> Mapping[tuple[str, str], str]:
-        with self._lock:
-            return dict(self._kept)
-
-    def _ask(self, service: str) -> None:
-        try:
-            known = self._patience.ask(lambda: self._book.known(service), _NAMES)
-        except StoreUnavailable:
-            return
-        with self._lock:
-            self._kept.update({(service, each.digest): each.version for each in known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +151,7 @@ def desks_of(
     watched = WatchDesk(archive, SystemClock.now, impact.names_sites, decided.at)
     ports = RolloutPorts(
         desk,
-        Names(lambda: configured().catalog, whole.book, lambda: _sites(configured())),
+        ReleaseNames(lambda: configured().catalog, whole.book, lambda: _sites(configured())),
         effect,
         replicas,
         lambda users: pseudonyms_of(users, configured().settings.clients, names),

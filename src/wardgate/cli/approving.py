@@ -27,15 +27,12 @@ from wardgate.domain import record_names
 from wardgate.domain.admin_tokens import digest_of
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
 from wardgate.domain.record_names import RecordNames
-from wardgate.domain.releases import short
+from wardgate.domain.releases import meant, short
 from wardgate.settings import admin_token
 
 if TYPE_CHECKING:
     from wardgate.bootstrap.approving import Governed, Known
     from wardgate.bootstrap.configured import Configured
-
-_FEWEST = 6
-"""Digits of a digest that name it."""
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -51,10 +48,8 @@ class Open(msgspec.Struct, frozen=True):
         if not known:
             services = ", ".join(sorted(self.configured.catalog.services)) or "none"
             raise CannotTell(f"there is no release of such a service; the services here are: {services}")
-        digits = named.removeprefix("sha256:")
-        found = [each for each in known if each.version == named]
-        if not found and len(digits) >= _FEWEST:
-            found = [each for each in known if each.digest.removeprefix("sha256:").startswith(digits)]
+        digests = meant(named, {each.digest: each.version for each in known})
+        found = [each for each in known if each.digest in digests]
         if len(found) == 1:
             return found[0]
         what = "more than one release is called so" if found else "no release is called so"

@@ -19,7 +19,7 @@ from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseS
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed, moment
 from wardgate.domain.plans import Catalog
-from wardgate.domain.releases import short
+from wardgate.domain.releases import meant, short
 from wardgate.domain.rollout.rollouts import Rollout
 
 
@@ -64,9 +64,8 @@ class ReleaseDesk:
     def find(self, service: str, name: str) -> ReleaseEntry:
         """By version, digest, or the beginning of a digest (six hex digits at least)."""
         entries = self.store.entries(service)
-        found = [entry for entry in entries if entry.version == name] or [
-            entry for entry in entries if _is_of(name, entry.digest)
-        ]
+        digests = meant(name, {entry.digest: entry.version for entry in entries})
+        found = [entry for entry in entries if entry.digest in digests]
         if len(found) == 1:
             return found[0]
         if found:
@@ -150,14 +149,6 @@ class ReleaseDesk:
         except ValueError:
             remedy = "A reason is a code such as first_release, a ticket has no spaces."
             raise ReleaseRefused("The audit chain does not take this reason or ticket.", remedy) from None
-
-
-_SHORTEST = 6
-
-
-def _is_of(name: str, digest: str) -> bool:
-    digits = name.removeprefix("sha256:").lower()
-    return len(digits) >= _SHORTEST and digest.removeprefix("sha256:").startswith(digits)
 
 
 def _roles(rollout: Rollout, digest: str) -> list[str]:
