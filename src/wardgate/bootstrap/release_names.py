@@ -38,9 +38,8 @@ class ReleaseNames:
         if name in known:
             return name
         named = meant(name, known)
-        if (
-            len(named) > 1 and known[named[0]] == name
-        ):  # an edit has the version of what it edits: the files' own is meant
+        # an edit has the version of what it edits: the files' own is meant
+        if len(named) > 1 and known[named[0]] == name:
             named = tuple([digest for digest in named if digest in self._own(service)]) or named
         return named[0] if len(named) == 1 else None
 
