@@ -21,7 +21,7 @@ from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
-from wardgate.control.audit import AuditTrail, AuditUnavailable
+from wardgate.control.audit import AuditTrail, AuditUnavailable, DeedSeal
 from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES
 from wardgate.domain.audit import Kept
@@ -64,7 +64,13 @@ def database_of(place: DurablePlace) -> Database:
 
 def audit_trail(secrets: Secrets, store: SqlAuditStore, told: Callable[[Kept], None] = lambda kept: None) -> AuditTrail:
     pending = PendingFolder(secrets.spool / _FOLDER)
-    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES), told)
+    seal = deed_seal(secrets)
+    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES), told, seal)
+
+
+def deed_seal(secrets: Secrets) -> DeedSeal | None:
+    """None: there is no key, under `insecure_demo`."""
+    return DeedSeal(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
 
 
 def signer_of(secrets: Secrets) -> AnchorSigner | None:

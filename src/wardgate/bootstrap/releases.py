@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wardgate.adapters.files.content import ContentRefused, compile_content
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
-from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of
+from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, deed_seal, release_store_of
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
@@ -43,7 +43,7 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
         yield Releases(
             ReleaseDesk(store, trail, decisions, lambda content: must_be_whole(document, content), SystemClock.now),
             decisions,
-            ChainReader(chain),
+            ChainReader(chain, seal=deed_seal(secrets)),
         )
         with suppress(AuditUnavailable, OSError):  # what was kept is chained by the gateway
             trail.chain_spooled()
