@@ -182,7 +182,7 @@ def lasting_of(
             faults,
             names,
             obey,
-            None if audit is None else audit.trail,
+            None if audit is None else audit.trail.keep,
         )
     hot, http = hot_store(secrets.hot, ring, clock, meter, log), http_client(settings.http_client)
     client = HttpModelClient(http, settings.model_hosts)

@@ -15,12 +15,10 @@ from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores, draw_replica_id
 from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import SystemClock, sleepless
-from wardgate.bootstrap.refresher import FILES, Refresher
-from wardgate.control.audit import AuditTrail
+from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files, beginning
-from wardgate.control.decided import told
 from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import Deed
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
@@ -71,13 +69,13 @@ class Obeyed:
         faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
-        trail: AuditTrail | None = None,
+        audited: Callable[[Deed], object] | None = None,
     ) -> None:
         self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
         self.visibility = Visibility(lease, sleepless)
         self.in_flight = InFlight(self.visibility)
-        self._told = _Told(log, meter, faults, trail)
+        self._told = _Told(log, meter, faults)
         local = replica = files = None
         if place is not None:
             replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
@@ -96,6 +94,7 @@ class Obeyed:
             self.in_flight.drained,
             self._told,
             self._changed,
+            audited,
         )
 
     def of(self, configured: Configured) -> CatalogSnapshots:
@@ -187,9 +186,9 @@ class Obeyed:
 class _Told:
     """The log and the meter, from the refresher's threads."""
 
-    def __init__(self, log: EventLog, meter: SnapshotMeter | None, faults: FaultLog, trail: AuditTrail | None) -> None:
+    def __init__(self, log: EventLog, meter: SnapshotMeter | None, faults: FaultLog) -> None:
         """Without a meter, the replicas of this process's children say what they hear and show."""
-        self._log, self._meter, self._faults, self._trail = log, meter, faults, trail
+        self._log, self._meter, self._faults = log, meter, faults
         self._hidden: Hidden | None = Hidden.STARTING
         self._epoch = 0
         self.waiting: tuple[str, ...] = ()
@@ -228,20 +227,6 @@ class _Told:
         for standing, services in (("taken", begun.taken), ("waiting", waiting), ("lowered", begun.lowered)):
             for service in services:
                 self._log.event("rollout_file", service_id=service, standing=standing)
-        if self._trail is not None and begun.snapshot is not None:
-            before = {} if begun.before is None else begun.before.rollouts
-            for service in begun.changed:
-                after = told(begun.snapshot.rollouts[service])
-                self._trail.keep(
-                    Deed(
-                        who=FILES,
-                        what=Action.ROLLOUT_CHANGE,
-                        subject=service,
-                        before=told(before.get(service)) or None,
-                        after=after,
-                        reason="insecure_demo_ended" if service in begun.lowered else "",
-                    )
-                )
 
     def fault(self, error: BaseException) -> None:
         self._faults.fault("rollout", error)

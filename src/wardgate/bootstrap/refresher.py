@@ -20,9 +20,11 @@ import msgspec
 
 from wardgate.bootstrap.control import ControlStores, draw_salt
 from wardgate.control.beginning import Beginning, Files, beginning
+from wardgate.control.decided import told as _said
 from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
-from wardgate.domain.audit import Action
+from wardgate.control.transitions import subject_of
+from wardgate.domain.audit import Action, Deed
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.modes import is_lower
@@ -79,11 +81,14 @@ class Refresher:
         drained: Callable[[int], int],
         told: Told,
         changed: Callable[[], None],
+        audited: Callable[[Deed], object] | None,
         options: RefreshOptions | None = None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
         whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
-        `stands` and `local` this is no replica, and looks on."""
+        `stands` and `local` this is no replica, and looks on. `audited` puts on the chain what is decided here; without
+        it nothing is."""
+        self._audited = audited
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
@@ -175,7 +180,7 @@ class Refresher:
             if seen > (0 if read is None else read.epoch):
                 raise StoreUnavailable(OLDER)
             begun = beginning(read, files, draw_salt)
-            if begun.snapshot is None or (appended := self._append(begun)) is not None:
+            if begun.snapshot is None or (appended := self._append(begun, read)) is not None:
                 self._told.begun(begun)
                 self._files_due = False
                 return None if begun.snapshot is None else appended
@@ -341,7 +346,7 @@ class Refresher:
                 break
             if before is None and kept is not None:
                 begun = Beginning(msgspec.structs.replace(begun.snapshot, epoch=kept.epoch + 1), begun.begun)
-            appended = self._append(begun)
+            appended = self._append(begun, before)
             if appended is not None:
                 kept = appended
                 break
@@ -355,7 +360,7 @@ class Refresher:
         self._told.begun(begun)
         return kept
 
-    def _append(self, begun: Beginning) -> KeptSnapshot | None:
+    def _append(self, begun: Beginning, before: Snapshot | None) -> KeptSnapshot | None:
         """None: somebody else was first."""
         assert begun.snapshot is not None
         services = begun.changed
@@ -365,6 +370,17 @@ class Refresher:
         kept = self._stores.sealer.seal(msgspec.structs.replace(begun.snapshot, lifted=lifted))
         if not self._stores.snapshots.append(kept, change):
             return None
+        for service in services:
+            was = None if before is None else before.rollouts.get(service)
+            deed = Deed(
+                who=FILES,
+                what=Action.ROLLOUT_CHANGE,
+                subject=service,
+                before=_said(was) or None,
+                after=_said(begun.snapshot.rollouts[service]),
+                reason="insecure_demo_ended" if service in begun.lowered else "",
+            )
+            self._audit(deed)
         self._stand_in = frozenset()
         self._put(kept)
         return kept
@@ -386,7 +402,7 @@ class Refresher:
         long_ago = self._monotonic() - self._options.fold
         due = [c for c in self._visibility.side if self._side_since.get(c.id, 0.0) <= long_ago]
         added = unfolded(read, due)
-        if not added:
+        if not added or self._audited is None:
             return
         after = msgspec.structs.replace(with_ceilings(read, added), epoch=read.epoch + 1)
         change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, added[0].name or "all")
@@ -397,8 +413,25 @@ class Refresher:
             if self._stores.snapshots.append(kept, change):
                 self._put(kept)
                 self._durable_news.set()
+                for ceiling in added:  # whoever set it may have ended before the chain had it
+                    self._audit(
+                        Deed(
+                            who=ceiling.set_by or FILES,
+                            what=Action.KILL,
+                            subject=subject_of(ceiling.scope, ceiling.name),
+                            after=f"at most {ceiling.mode.value}, taken over into the durable store",
+                            reason=ceiling.reason,
+                        )
+                    )
         except StoreUnavailable:
             return
+
+    def _audit(self, deed: Deed) -> None:
+        if self._audited is not None:
+            try:
+                self._audited(deed)
+            except ValueError as error:
+                self._told.fault(error)
 
     def _put(self, kept: KeptSnapshot) -> None:
         try:

@@ -97,7 +97,7 @@ class Parent:
             self._log,
             names,
             lambda: None,
-            self._audit.trail,
+            self._audit.trail.keep,
         )
         desks = desks_of(
             lambda: self._configured,

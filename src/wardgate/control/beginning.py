@@ -33,7 +33,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """`snapshot` None: nothing of what was `before` is to be changed. Services by id: those that begin, those whose
+    """`snapshot` None: nothing is to be changed. Services by id: those that begin, those whose
     edit is taken up, those whose edit waits, and those that come down since nobody was asked for approvals."""
 
     snapshot: Snapshot | None
@@ -41,7 +41,6 @@ class Beginning:
     taken: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     lowered: tuple[str, ...] = ()
-    before: Snapshot | None = None
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -78,7 +77,7 @@ def beginning(before: Snapshot | None, files: Files, salt: Callable[[], str]) ->
         after = Snapshot(1, decided)
     else:
         after = msgspec.structs.replace(before, epoch=before.epoch + 1, rollouts=decided)
-    return Beginning(after, tuple(begun), tuple(taken), tuple(waiting), tuple(lowered), before)
+    return Beginning(after, tuple(begun), tuple(taken), tuple(waiting), tuple(lowered))
 
 
 def digest_of_file(rollout: Rollout) -> str:

@@ -21,6 +21,7 @@ from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.refresher import Refresher, RefreshOptions
 from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import KeptSnapshot, StoreUnavailable
+from wardgate.domain.audit import Action, Deed
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.hidden import Hidden
@@ -66,6 +67,8 @@ class Site:
         self.folder, self.clock = folder, FakeClock()
         self.path = folder / "decided.db"
         self.hot = MemorySnapshots()
+        self.deeds: list[Deed] = []
+        """What came to stand on the chain."""
         self.shared = True
         """Whether `hot` stands for a Redis; else it is each process's own memory."""
         self.mode, self.demo, self.key, self.drained = Mode.ACTIVE, True, SEALER, 10**9
@@ -100,6 +103,7 @@ class Site:
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
+            self.deeds.append,
             OPTIONS,
         )
         self.hot.news = refresher.look
@@ -389,6 +393,11 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
     until(lambda: site.newest().epoch == 2)
     assert SEALER.open(site.newest()).ceilings == (ceiling(1, set_by="operator-1"),)
     assert site.stores.snapshots.history()[0][1].by == "operator-1"
+    until(lambda: [deed.who for deed in site.deeds] == ["files", "operator-1"])
+    assert [(deed.what, deed.subject) for deed in site.deeds] == [
+        (Action.ROLLOUT_CHANGE, SERVICE),
+        (Action.KILL, f"service:{SERVICE}"),
+    ]
     until(lambda: list(site.hot.lowered()) == [])
 
 
