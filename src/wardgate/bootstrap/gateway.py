@@ -16,7 +16,7 @@ from wardgate.adapters.prometheus.durable import DurableMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
-from wardgate.bootstrap.audit import audit_keeper, release_store_of
+from wardgate.bootstrap.audit import audit_keeper, release_store_of, reload_by_signal
 from wardgate.bootstrap.clients import Clients
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.control import control_stores
@@ -368,6 +368,9 @@ class Gateway:
             if not errors:
                 self.swap(await self._taken_up())
         return errors
+
+    async def reload_by_signal(self) -> None:
+        await reload_by_signal(self.reload, lambda: self.digest, self._audit)
 
     async def _taken_up(self) -> KeptSnapshot | None:
         """What the files say that wait for `swap`."""
