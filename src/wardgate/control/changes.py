@@ -193,7 +193,7 @@ class RolloutDesk:
             if trouble is None:
                 self._permits.still_approved(after, services_under(after, ceiling))
             elif Role.ADMIN not in asker.roles:
-                raise ChangeRefused(trouble[0], trouble[1], "Or an admin lifts it, where all gates pass.")
+                raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin lifts it, where all gates pass.")
             else:
                 self._permits.raised_by(asker, before, after, services_under(after, ceiling))
 
