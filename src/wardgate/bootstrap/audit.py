@@ -1,8 +1,9 @@
 """The audit chain with what belongs to it: its store, its spool, its anchors."""
 
+import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
@@ -24,8 +25,9 @@ from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable, DeedSeal
 from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES
-from wardgate.domain.audit import Kept
+from wardgate.domain.audit import Action, Deed, Kept
 from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.domain.findings import Finding
 from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
@@ -172,3 +174,16 @@ def audit_keeper(
     figures.watch(trail.room)
     tokens, every = token_store_of(secrets, secrets.durable), 0.0 if anchoring is None else anchoring.every
     return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)
+
+
+async def reload_by_signal(
+    reload: Callable[[], Awaitable[Sequence[Finding]]], digest: Callable[[], str], audit: AuditKeeper | None
+) -> None:
+    """A signal has no name on it: whoever sends one is the gateway's own user, or root. `digest` is of all files that
+    are gone by."""
+    before = digest()
+    errors = await reload()
+    if audit is not None:
+        after = f"refused, {len(errors)} errors" if errors else digest()
+        deed = Deed(who="signal:SIGHUP", what=Action.RELOAD, subject="configuration", before=before, after=after)
+        await asyncio.to_thread(audit.trail.keep, deed)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from ssl import SSLContext
 
 from wardgate.adapters.logs.events import EventLog
+from wardgate.bootstrap.audit import reload_by_signal
 from wardgate.bootstrap.circuits import Circuits
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.desks import Desks, desks_of
@@ -210,6 +211,9 @@ class Gateway:
             if not errors:
                 self.swap(await self._taken_up())
         return errors
+
+    async def reload_by_signal(self) -> None:
+        await reload_by_signal(self.reload, lambda: self.digest, self.lasting.audit)
 
     async def _taken_up(self) -> KeptSnapshot | None:
         """What the files say that wait for `swap`."""

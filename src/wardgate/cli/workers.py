@@ -21,7 +21,7 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.audit import audit_keeper, reload_by_signal
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.desks import Desks, desks_of
 from wardgate.bootstrap.obeyed import Obeyed
@@ -143,7 +143,7 @@ class Parent:
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
-            bootstrap.heed_signals(self._stop, tasks, self.reload)
+            bootstrap.heed_signals(self._stop, tasks, self._reload_by_signal)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
             tls = None if self._certificates is None else self._certificates.context
@@ -211,6 +211,9 @@ class Parent:
             self._log.finding("error", finding)
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
+
+    async def _reload_by_signal(self) -> None:
+        await reload_by_signal(self.reload, lambda: self._digest, self._audit)
 
     async def _swap(self) -> None:
         """The workers go by new files: the desk and the log, which are here, do so too; and what the files say of

@@ -197,6 +197,12 @@ def _challenger(snapshot: Snapshot, rollout: Rollout, occasion: Occasion, drawn:
     return None if _capped(snapshot, challenger.release, below=Mode.ACTIVE) else challenger.release
 
 
+def draw(snapshot: Snapshot, service_id: str, occasion: Occasion) -> tuple[By, int | None]:
+    """Whose bucket, and which, of a call that nobody is assigned in: what is asked in shadow alone."""
+    rollout = snapshot.rollouts.get(service_id, _UNKNOWN)
+    return _draw(rollout, rollout.mode, service_id, occasion)
+
+
 def _draw(rollout: Rollout, mode: Mode, service_id: str, occasion: Occasion) -> tuple[By, int | None]:
     """Also where no percentage asks for it: records say whom a percentage would have met."""
     by = _drawn_by(rollout, mode)
