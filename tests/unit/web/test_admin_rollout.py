@@ -11,9 +11,9 @@ import pytest
 
 from tests.fakes.archive_rows import card_key, decision
 from tests.fakes.asgi import Reply, ask
-from tests.fakes.decided import FakeReplicas
 from tests.fakes.principals import calls
 from tests.fakes.rollout_house import ONE, SERVICE, TWO, House
+from tests.fakes.rollout_stores import FakeReplicas
 from tests.fakes.snapshots import replica
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite

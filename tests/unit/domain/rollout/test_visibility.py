@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.rollouts import MODES, OCCASIONS, SERVICE, SNAPSHOT, changes
+from tests.fakes.drawn_rollouts import MODES, OCCASIONS, SERVICE, SNAPSHOT, changes
 from wardgate.domain.outcomes import Arm, Mode
 from wardgate.domain.rollout.assignment import Assignment, Occasion, assign
 from wardgate.domain.rollout.modes import RANK, lower
