@@ -53,8 +53,6 @@ from wardgate.web.admin.threads import changing
 
 T = TypeVar("T")
 
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
-
 _STATUS = {
     Why.ROLE: 403,
     Why.STALE: 412,
