@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.outcomes import Arm, Mode
-from wardgate.domain.rollout.assignment import Assignment, Occasion, assign, beside, closed
+from wardgate.domain.rollout.assignment import Assignment, Occasion, assign, assign_again, beside, closed, mode_in_force
 from wardgate.domain.rollout.rollouts import By, Ceiling, Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
 SERVICE = "kidney-failure"
@@ -104,7 +105,30 @@ def test_a_case_ends_as_written(case: dict[str, Any]) -> None:
         told["release"] = given.release or "none"
     assert told == then
     assert closed(snapshot, SERVICE, occasion.now, occasion.caller.site) == (given if given.closed else None)
+    nobody = msgspec.structs.replace(occasion, patient="", encounter=None)
+    by_sites = bool((decided or {}).get("thresholds by site"))
+    assert assign_again(snapshot, SERVICE, nobody, by_sites, given.bucket_by, given.bucket) == given
     assert given.epoch == 7 and given.preview is (given.arm is Arm.PREVIEW)
+
+
+def test_a_bucket_that_was_drawn_by_something_else_is_none() -> None:
+    """The record of a call has one; where it goes by encounter now, nobody knows that of the call."""
+    snapshot = _snapshot({"mode": "canary", "cohort": {"percent": 100, "by": "encounter"}})
+    inside = assign_again(snapshot, SERVICE, _occasion({}), False, By.ENCOUNTER, 4711)
+    assert inside.withheld is None and inside.bucket == 4711
+    outside = assign_again(snapshot, SERVICE, _occasion({}), False, By.PATIENT, 4711)
+    assert outside.arm is Arm.CONTROL and outside.bucket is None
+
+
+def test_what_is_in_force_is_what_expiry_and_ceilings_leave() -> None:
+    decided = {"mode": "active", "expiry": {"at": "12:00", "mode": "canary"}}
+    over = [{"over": "site", "name": "north", "at most": "off"}]
+    assert mode_in_force(_snapshot(decided), SERVICE, _clock("09:00")) is Mode.ACTIVE
+    assert mode_in_force(_snapshot(decided), SERVICE, _clock("12:00")) is Mode.CANARY
+    assert mode_in_force(_snapshot({**decided, "ceilings": over}), SERVICE, _clock("09:00")) is Mode.ACTIVE
+    over = [{"over": "service", "name": SERVICE, "at most": "silent"}]
+    assert mode_in_force(_snapshot({**decided, "ceilings": over}), SERVICE, _clock("09:00")) is Mode.SILENT
+    assert mode_in_force(_snapshot(None), SERVICE, _clock("09:00")) is Mode.OFF
 
 
 def test_every_mode_scope_and_reason_has_its_case() -> None:

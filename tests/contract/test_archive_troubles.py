@@ -241,6 +241,32 @@ def test_a_file_that_was_taken_away_is_not_written_to_any_longer(file: Path) -> 
         assert list(archive.decisions(0, FOREVER)) == [decision(1)]
 
 
+def test_several_parts_of_a_process_share_the_file_and_others_may_come_and_go(file: Path) -> None:
+    """Another process that closes the store must not take the write-ahead log away from under this one, whoever in here
+    has opened the same file meanwhile: what was written afterwards would be in no file that anybody can open."""
+    count = (
+        "import sqlite3, sys; store = sqlite3.connect(sys.argv[1]);"
+        "print(*store.execute('select count(*) from decisions').fetchone()); store.close()"
+    )
+
+    def seen_by_another() -> int:
+        asked = [sys.executable, "-c", count, str(file)]
+        return int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+
+    one = SqlArchive(Sqlite(SqlitePlace(str(file))), card_key)
+    one.add_decisions([decision(1)])
+    other = Sqlite(SqlitePlace(str(file)))
+    other.open()
+    assert seen_by_another() == 1
+    one.add_decisions([decision(2)])
+    assert seen_by_another() == 2
+    other.close()
+    one.add_decisions([decision(3)])
+    assert seen_by_another() == 3
+    one.close()
+    assert seen_by_another() == 3
+
+
 def test_what_is_purged_is_overwritten(file: Path) -> None:
     """No page of the file, and no page of the log beside it once that has been folded in, shows it any longer."""
     marker = "site-that-was-purged"

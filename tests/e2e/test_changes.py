@@ -130,6 +130,8 @@ async def test_down_while_every_store_hangs(tmp_path: Path, redis: RedisServer, 
         assert took < 2.0, took  # a second of waiting at most, and what a busy machine needs
         assert await all_show(here, False)
         assert "ONLY" in (await wardgate(here, "kill", "site", "hospital_a")).stdout
+        lowered = await wardgate(here, "rollout", "set", SERVICE, "--mode", "silent")
+        assert lowered.returncode == 3, (lowered.stdout, lowered.stderr)
         assert "The durable store is away" in await done(here, "rollout", "show")
         holder.close()
         redis.wake()

@@ -73,6 +73,8 @@ class Moment:
     decision_id: str
     now: float
     snapshot: Snapshot
+    client: str = ""
+    """Whose call it was, by the name in the configuration; empty: the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def moment_of(configured: Configured, service_id: str, record: DecisionRecord | 
     rollout = rollouts.get(service_id)
     if rollout is not None and record.mode in list(Mode) and record.mode != Mode.NONE:
         rollouts = {**rollouts, service_id: msgspec.structs.replace(rollout, mode=Mode(record.mode))}
-    return Moment(record.decision_id, record.at, Snapshot(record.snapshot_epoch or 0, rollouts))
+    return Moment(record.decision_id, record.at, Snapshot(record.snapshot_epoch or 0, rollouts), record.client)
 
 
 def capture(
@@ -144,6 +146,7 @@ def capture(
             answer,
             answer == gateways_answer and record is not None and _ends_alike(outcome, record),
             Prints() if record is None else prints_of(record),
+            moment.client,
         )
 
     return asyncio.run(run())
@@ -167,7 +170,7 @@ def replay(configured: Configured, captured: Capture) -> Replayed:
         if rollout is None:
             raise NoService
         rollouts = {**catalog.rollouts, captured.service_id: rollout}
-        moment = Moment(captured.decision_id, captured.now, Snapshot(captured.epoch, rollouts))
+        moment = Moment(captured.decision_id, captured.now, Snapshot(captured.epoch, rollouts), captured.client)
         clock = _Standing(captured.now)
         outcome, answer = await _run(configured, captured.service_id, captured.request, moment, reads, asked, clock)
         steps = {} if outcome is None else steps_of(outcome)
@@ -233,7 +236,7 @@ async def _run(
     """How the call ended, None where it was refused before it began, and the body of its answer."""
     settings, catalog = configured.settings, configured.catalog
     handler = _spine(configured, moment, reader, http, clock)
-    client = settings.clients[0]
+    client = next((each for each in settings.clients if each.name == moment.client), settings.clients[0])
     routes = Routes(catalog, lambda plan: handler, (client.name,), "", "", settings.cds_hooks)
     route = routes.find(f"/cds-services/{service_id}")
     if route is None or route.service is None:

@@ -114,6 +114,7 @@ def run(arguments: Sequence[str]) -> int:
                 key=options.key,
                 issuer=options.issuer,
                 public=options.public_url,
+                token_file=options.token_file,
             )
 
 
@@ -240,6 +241,9 @@ def _call(commands: _Commands) -> None:
     call.add_argument("--key", type=Path, metavar="FILE", help="sign as the EHR does: its private JSON Web Key")
     call.add_argument("--issuer", metavar="URL", help="of that client, as wardgate.yaml has it")
     call.add_argument("--public-url", metavar="URL", help="the gateway's, where it is called under another")
+    call.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="with the JWT of a CDS client, where the gateway asks for one"
+    )
     call.add_argument("--no-prefetch", action="store_true", help="send no prefetch: the gateway reads it all")
     call.add_argument("--json", action="store_true", help="print request and response as JSON")
     call.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 from wardgate.cli import running
 from wardgate.cli.captures import NoCapture, keep, prepare
 from wardgate.cli.ehr import CannotCall, Ehr, HookAnswer
-from wardgate.cli.signing import NoKey, Signer
+from wardgate.cli.signing import NoKey, OneToken, Signer, Signs
 
 _GATEWAY = "http://127.0.0.1:8080"
 _ADMIN = "http://127.0.0.1:8081"
@@ -31,6 +31,7 @@ def run(
     key: Path | None = None,
     issuer: str | None = None,
     public: str | None = None,
+    token_file: Path | None = None,
 ) -> int:
     """Addresses that are not given are those of the running demo, else the default ports. An admin listener that
     does not answer only leaves open how the call was counted. `capture`: a file that `wardgate replay` takes. `key` and
@@ -48,7 +49,9 @@ def run(
             prepare(capture, config)
         if (key is None) != (issuer is None):
             raise NoKey("A token has a key and an issuer.", "Name both: --key FILE --issuer URL.")
-        signer = None if key is None or issuer is None else Signer(key, issuer, public)
+        signer: Signs | None = None if token_file is None else OneToken(_token(token_file))
+        if key is not None and issuer is not None:
+            signer = Signer(key, issuer, public)
         with Ehr(gateway, fhir, user, admin, signer) as ehr:
             answer = ehr.call(service, patient, prefetch)
         if json_output:
@@ -62,6 +65,19 @@ def run(
         print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)
         return 1
     return 0 if answer.status == 200 else 1
+
+
+def _token(path: Path) -> str:
+    """Raises CannotCall; says nothing of what stands there."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        text = ""
+    if not text or len(text.split()) != 1:
+        raise CannotCall(
+            "The token file holds no token that could be sent.", "Write the JWT of the CDS client into it."
+        )
+    return text
 
 
 def _wrapped(text: str) -> str:

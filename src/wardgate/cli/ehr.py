@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx2
 
 from wardgate.cli.admin import token_header
-from wardgate.cli.signing import Signer
+from wardgate.cli.signing import Signs
 
 _TOKEN = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _USER_TOKENS = {
@@ -73,7 +73,7 @@ class Ehr:
     """Closes its connections when used as a context manager. All URLs are without trailing slash."""
 
     def __init__(
-        self, gateway: str, fhir: str, user: str, admin: str | None = None, signer: Signer | None = None
+        self, gateway: str, fhir: str, user: str, admin: str | None = None, signer: Signs | None = None
     ) -> None:
         self._gateway = gateway.rstrip("/")
         self._fhir = fhir.rstrip("/")

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from pathlib import Path
+from typing import Protocol
 
 import jwt
 
@@ -18,6 +19,20 @@ class NoKey(Exception):
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+
+class Signs(Protocol):
+    def header(self, gateway: str, path: str) -> dict[str, str]: ...
+
+
+class OneToken:
+    """That somebody else has made, for the call itself: it is taken once, so it is not spent on discovery."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def header(self, gateway: str, path: str) -> dict[str, str]:
+        return {} if path == "/cds-services" else {"Authorization": f"Bearer {self._token}"}
 
 
 class Signer:

@@ -70,6 +70,8 @@ class Capture(msgspec.Struct, frozen=True):
     of_gateway: bool
     """Whether the gateway itself gave this answer, byte for byte; else it was worked out beside it alone."""
     prints: Prints = Prints()
+    client: str = ""
+    """Whose call it was; empty: nobody wrote it down, and the first of the configuration is taken."""
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -38,6 +38,9 @@ ADMIN = Principal("ada/0000000000cc", frozenset({Role.ADMIN, Role.VIEWER}))
 
 
 class Names:
+    def services(self) -> Sequence[str]:
+        return [SERVICE]
+
     def digest(self, service: str, name: str) -> str | None:
         found = [digest for digest, version in VERSIONS.items() if version == name or digest.startswith(name)]
         return found[0] if len(found) == 1 else None
@@ -236,6 +239,12 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     reply = await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})
     assert reply.status == 202 and said(reply)["stored"] is False and len(scene.house.hot.ceilings) == 1
     assert (await scene.ask("GET", "/kills")).status == 200
+    for name in ("1.0.0", "sha256:" + "e" * 64):
+        killed = await scene.ask("POST", "/kills", {"scope": "release", "name": name})
+        assert killed.status == 202 and said(killed)["kill"]["name"] in (ONE, name)
+    assert (await scene.ask("GET", f"/rollout/{SERVICE}")).headers["etag"] == f'"{scene.house.etag}"'
+    lowered = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off"}, scene.house.etag)
+    assert lowered.status == 202 and said(lowered)["heard"] == ["here", "shared"]
     assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})).status == 503
 
 

@@ -23,7 +23,6 @@ from wardgate.records.archive import ArchiveUnavailable, Trouble
 
 _APPLICATION_ID = 0x57475231
 """In the file's header: it is wardgate's."""
-_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +139,16 @@ class Sqlite:
         return status.st_dev, status.st_ino
 
 
+_ONE_MAKES = threading.Lock()
+
+
 def _make(path: str) -> None:
-    """Only where it is not there yet. Closing *any* descriptor of a file drops all POSIX locks of this process on it,
-    those of SQLite's connections included (sqlite.org/howtocorrupt.html, 2.2): the next command that ends would take
-    itself for the last one, and remove the WAL that this process goes on writing to. The lock: no other thread has a
-    connection to a file that it has not made, or seen, here."""
-    with _MAKING:
+    """An empty file, where there is none. One that is there is not touched: to close any descriptor of it gives up the
+    locks of all connections that this process has to it (POSIX), whereupon another process may take the write-ahead log
+    away from under them, with all that they commit afterwards (sqlite.org/howtocorrupt.html, 2.2)."""
+    with _ONE_MAKES:
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         except FileExistsError:
             return
+        os.close(descriptor)

@@ -4,6 +4,7 @@ replicas answer by it.
 The desk is blocking, so everything here runs in a thread.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
@@ -63,12 +64,17 @@ _STATUS = {
     Why.PROOF: 409,
 }
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
 Service = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["kidney-failure"])]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, examples=['"5f2b9c0d1e7a4c3b"'])]
 
 
 class ReleaseNames(Protocol):
-    """Versions and digests of the releases of a service, as far as anybody knows them."""
+    """Versions and digests of the releases of a service, as far as anybody knows them. Needs no store for those of the
+    files."""
+
+    def services(self) -> Sequence[str]: ...
 
     def digest(self, service: str, name: str) -> str | None:
         """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
@@ -119,10 +125,11 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
     @router.get("/rollout/{service}")
     async def rollout(service: Service, response: Response, principal: Annotated[Principal, viewer]) -> RolloutView:
-        """What is decided about one service, with the ETag that a change of it names."""
+        """What is decided about one service, with the ETag that a change of it names. While the durable store is away,
+        what this process goes by."""
         await access.within(principal, service)
         at = opened()
-        snapshot = await told(at.desk.newest)
+        snapshot, _ = await told(at.desk.seen)
         if service not in snapshot.rollouts:
             raise Problem(404, "There is no such service. `wardgate rollout show` lists them.")
         view = _view(at, service, snapshot.rollouts[service])
@@ -327,7 +334,10 @@ def _digest(at: RolloutPorts, service: str, name: str) -> str:
 
 
 def _any_digest(at: RolloutPorts, name: str) -> str:
-    for service in at.desk.newest().rollouts:
+    """Of any service; a whole one is taken as it is, for who stops it need not find it first."""
+    if _DIGEST.fullmatch(name):
+        return name
+    for service in at.names.services():
         digest = at.names.digest(service, name)
         if digest is not None:
             return digest
