@@ -102,18 +102,11 @@ def confirm(asked: Asked, above: int) -> int:
 
 
 def lift(asked: Asked, kill_id: str) -> int:
-    if not kill_id:
-        print("Say which: wardgate kill lift ID. `wardgate kill list` shows them.", file=sys.stderr)
-        return 1
     return _done(asked, lambda admin: admin.json("POST", f"/admin/v1/kills/{quote(kill_id)}/lift", dict(asked.why)))
 
 
 def kill(asked: Asked, scope: str, name: str, mode: str, yes: str) -> int:
     """Shows whom it meets; for `all` that is confirmed by typing it."""
-    if (scope == "all") == bool(name):
-        wrong = "`wardgate kill all` takes no name." if name else f"Say which: wardgate kill {scope} NAME"
-        print(f"{wrong}\nNothing was changed.", file=sys.stderr)
-        return 1
     body: dict[str, Any] = {"scope": scope, "name": name, "mode": mode, **asked.why}
     if scope == "all":
         body["confirm"] = "all"

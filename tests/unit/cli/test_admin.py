@@ -1,5 +1,9 @@
 """What a person at a terminal is told by the commands that ask an admin listener: what, where, how to mend it."""
 
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,10 +105,27 @@ def test_a_field_that_is_wrong_is_named_with_its_form(listener: Listener, capsys
     assert "reason: write a code such as alert_rate" in told and "Alert rate!" not in told
 
 
-@pytest.mark.parametrize("scope", ["service", "site", "release", "lift"])
-def test_a_kill_of_nothing_asks_of_what(scope: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anybody is asked."""
-    assert f"wardgate kill {scope} " in said(capsys, "kill", scope, "--admin", "http://127.0.0.1:1")
+def test_whoever_stops_a_command_is_told_that_it_may_have_been_done() -> None:
+    """Ctrl-C while a gateway has not answered yet; once it was twenty lines of Python."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "wardgate", "kill", "service", "sepsis", "--admin", url]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            silent.settimeout(60)
+            with silent.accept()[0]:
+                running.send_signal(signal.SIGINT)
+                told = running.communicate(timeout=60)[1]
+    assert running.returncode == 130 and "Stopped." in told and "Traceback" not in told
+
+
+def test_the_name_of_what_is_killed_may_stand_anywhere(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
+    """After the reason it was once no argument that was known."""
+    listener.say(422, WRONG)
+    for command in (["service", "--reason", "x", "sepsis"], ["lift", "--reason", "x", "608de2b7"]):
+        assert "reason: write a code" in said(capsys, "kill", *command, "--admin", listener.url)
+    with pytest.raises(SystemExit, match="2"):
+        app.run(["kill", "service", "--admin", listener.url])
+    assert "required: NAME" in capsys.readouterr().err
 
 
 def test_a_service_that_is_not_there_is_told_beside_those_that_are(
