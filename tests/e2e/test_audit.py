@@ -45,7 +45,7 @@ def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
     anchored = wardgate("audit", "anchor", "--config", config)
     assert anchored.returncode == 0, anchored.stderr
     verified = wardgate("audit", "verify", "--config", config)
-    assert verified.returncode == 0 and "up to entry 4" in verified.stdout, verified.stdout + verified.stderr
+    assert verified.returncode == 0 and "up to entry 5" in verified.stdout, verified.stdout + verified.stderr
     begun = wardgate("audit", "search", "--subject", "kidney-failure", "--config", config).stdout
     assert "files  rollout.change" in begun
     found = wardgate("audit", "search", "--subject", "kidney-failure/1.0.0", "--config", config).stdout
