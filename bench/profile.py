@@ -72,7 +72,7 @@ async def _run(config: Path, spool: Path, chosen: argparse.Namespace) -> None:
     secrets = Secrets(spool)
     gateway = bootstrap.build(read_settings(loaded.document), secrets, loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
-        gateway.tasks.lend(group)
+        gateway.lasting.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         await _measure(gateway.listeners[0][0], samples(now()), chosen)
         for task in probing:

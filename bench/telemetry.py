@@ -138,7 +138,7 @@ async def _outcome(gateway: bootstrap.Gateway) -> HookOutcome:
     Telemetry.ended = take  # type: ignore[method-assign]  # there is no other place where an outcome can be had
     sample = samples(now())[0]
     async with asyncio.TaskGroup() as group:
-        gateway.tasks.lend(group)
+        gateway.lasting.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
         while not taken or not taken[-1].cards:
             await asyncio.sleep(0.05)

@@ -21,6 +21,7 @@ from wardgate.cli import starter
 from wardgate.domain.documents import duration_of
 from wardgate.domain.outcomes import DEFERRAL_REASONS
 from wardgate.settings import file as settings
+from wardgate.settings import values
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "configuration.md"
@@ -163,7 +164,7 @@ def _takes(hint: Any) -> str:
         calls = [data.func for data in hint.__metadata__ if isinstance(data, BeforeValidator)]
         if duration_of in calls:
             return "duration"
-        if settings._size in calls or settings._spool_size in calls:
+        if values.size_of in calls or values.spool_size_of in calls:
             return "size"
         if _of_deferral in calls:
             return " \\| ".join(f"`{reason}`" for reason in sorted(DEFERRAL_REASONS))

@@ -29,6 +29,7 @@ SUSPECTS = {
     "wardgate.domain.registrations": "tests/unit/domain/test_registrations.py",
     "wardgate.gateway.token_replays": "tests/unit/gateway/test_token_replays.py",
     "wardgate.domain.rollout.buckets": "tests/unit/domain/rollout/test_buckets.py",
+    "wardgate.domain.rollout.modes": "tests/unit/domain/rollout/test_modes.py",
     "wardgate.domain.rollout.visibility": "tests/unit/domain/rollout/test_visibility.py",
     "wardgate.domain.rollout.assignment": "tests/cases/test_rollout.py",
 }

@@ -276,6 +276,30 @@ def test_what_is_purged_is_overwritten(file: Path) -> None:
     assert marker.encode() not in b"".join([path.read_bytes() for path in file.parent.iterdir()])
 
 
+COUNTING = """
+import sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM decisions").fetchone()[0])
+connection.close()
+"""
+
+
+def test_a_command_that_ends_takes_nothing_from_a_process_that_goes_on(file: Path) -> None:
+    """A gateway has several connections to the file. Opening one of them once dropped the locks of the others, so a
+    command that ended removed the log that they went on writing to, and what they had acknowledged was lost."""
+    with sqlite_archive(file) as archive:
+        archive.add_decisions([decision(0)])
+        with sqlite_archive(file) as another:
+            assert list(another.decisions(0, FOREVER)) == [decision(0)]
+        with sqlite_archive(file) as another:
+            another.add_decisions([decision(1)])
+            subprocess.run([sys.executable, "-c", COUNTING, str(file)], check=True, capture_output=True, timeout=60)
+            archive.add_decisions([decision(2)])
+            counted = subprocess.run([sys.executable, "-c", COUNTING, str(file)], capture_output=True, timeout=60)
+            assert counted.stdout == b"3\n"
+
+
 WRITING = """
 import sys
 from tests.fakes.archive_rows import decision

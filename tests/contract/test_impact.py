@@ -73,6 +73,35 @@ def test_cards_are_counted_before_and_after(store: Store) -> None:
     assert told.sites["hospital_b"] == SiteImpact(50, 25, 0) and told.shown_after == 25
 
 
+def test_a_call_in_shadow_is_where_its_release_found_it_to_be(store: Store) -> None:
+    """In mode shadow nothing is read on the path, so the call's own record knows neither site nor bucket: a canary was
+    once told to show none of them. One that nobody was asked for is unknown."""
+    desk, archive = desk_on(store)
+    calls = [
+        decision(n, mode=Mode.SHADOW, site_id=None, bucket=None, release_digest=None, card_uuids=()) for n in range(20)
+    ]
+    beside = [
+        decision(
+            1000 + n,
+            at=START + n,
+            mode=Mode.SHADOW,
+            event_type=EventType.SHADOW,
+            of=calls[n].decision_id,
+            release_digest=ONE,
+            visible=False,
+            site_id="hospital_a",
+            bucket=100 * n,
+            card_uuids=(f"{1000 + n:08x}-0000-5000-8000-000000000000",),
+        )
+        for n in range(15)
+    ]
+    archive.add_decisions([*calls, *beside])
+    cohort = Cohort(sites=frozenset({"hospital_a"}), percent=10.0)
+    told = found(desk, decided(Mode.SHADOW), decided(Mode.CANARY, cohort=cohort))
+    assert (told.calls, told.shown_before, told.shown_after, told.unknown_after) == (20, 0, 10, 5)
+    assert told.sites == {"hospital_a": SiteImpact(15, 0, 10), "unknown": SiteImpact(5, 0, 0)}
+
+
 def test_the_look_is_on_the_access_log(store: Store) -> None:
     desk, archive = desk_on(store)
     fill(archive)

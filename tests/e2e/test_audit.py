@@ -1,5 +1,6 @@
 """A gateway, somebody who takes a model out of use and puts it back, and an auditor: as processes."""
 
+import signal
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -7,6 +8,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.processes import ask, free_port, process, wait_until, wardgate
+
+
+def _digest(admin: int) -> str:
+    """Of the files that are gone by."""
+    replicas = ask(f"http://127.0.0.1:{admin}/admin/v1/replicas")[1]["replicas"]
+    return str(replicas[0]["config"]) if replicas else ""
 
 
 def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
@@ -27,12 +34,21 @@ def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
         for action in ("isolate", "close"):
             done = wardgate("circuits", action, "kidney-failure", "1.0.0", "--admin", f"http://127.0.0.1:{admin}")
             assert done.returncode == 0, done.stderr
+        before = _digest(admin)
+        card = tmp_path / "cards/kidney-failure.yaml"
+        card.write_text(card.read_text().replace("Kidney failure risk in 2 years", "Two-year risk"))
+        gateway.send_signal(signal.SIGHUP)
+        wait_until(lambda: _digest(admin) != before)
         gateway.terminate()
         gateway.communicate(timeout=15)
     assert gateway.returncode == 0
     anchored = wardgate("audit", "anchor", "--config", config)
     assert anchored.returncode == 0, anchored.stderr
     verified = wardgate("audit", "verify", "--config", config)
-    assert verified.returncode == 0 and "up to entry 3" in verified.stdout, verified.stdout + verified.stderr
+    assert verified.returncode == 0 and "up to entry 5" in verified.stdout, verified.stdout + verified.stderr
+    begun = wardgate("audit", "search", "--subject", "kidney-failure", "--config", config).stdout
+    assert "files  rollout.change" in begun
     found = wardgate("audit", "search", "--subject", "kidney-failure/1.0.0", "--config", config).stdout
     assert "local  circuit.isolate" in found and "local  circuit.close" in found
+    reloaded = wardgate("audit", "search", "--subject", "configuration", "--config", config).stdout
+    assert "signal:SIGHUP  reload" in reloaded

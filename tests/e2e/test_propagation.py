@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from tests.fakes.config_tree import sound_config
+from tests.fakes.deciding import decide
 from tests.fakes.gateway_process import ended, start_gateway
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
@@ -85,8 +86,7 @@ class Ward:
             rollout = msgspec.structs.replace(before.rollouts[SERVICE], mode=mode)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, SERVICE: rollout})
 
-        kept = self.stores.change(make, Change(time.time(), "operator-1", "rollout.change", SERVICE))  # noqa: TID251
-        assert kept is not None
+        kept = decide(self.stores, make, Change(time.time(), "operator-1", "rollout.change", SERVICE))  # noqa: TID251
         return kept.epoch
 
     def next(self) -> int:
@@ -329,7 +329,7 @@ async def _cut_off(here: Ward) -> None:
     def lifted(before: Snapshot) -> Snapshot:
         return msgspec.structs.replace(before, ceilings=(), lifted=before.lifted | {ceiling.id})
 
-    here.stores.change(lifted, Change(0.0, "operator-1", "kill.lift", SERVICE))
+    decide(here.stores, lifted, Change(0.0, "operator-1", "kill.lift", SERVICE))
     await here.all_show(True)
     await _until(lambda: list(here.stores.hot.lowered()) == [])
 

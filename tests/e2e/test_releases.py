@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.test_authenticated import SERVICE, Hospital, fresh
 from tests.fakes.config_tree import FILES
+from tests.fakes.deciding import decide
 from tests.fakes.editions import rename_release
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.processes import line_from, process, wait_until
@@ -52,10 +53,11 @@ class Ward(Hospital):
         assert stores is not None
 
         def make(before: Snapshot) -> Snapshot:
-            rollout = msgspec.structs.replace(before.rollouts[_ID], champion=champion, mode=Mode.ACTIVE)
+            changes = {"champion": champion, "mode": Mode.ACTIVE, "by_people": True}
+            rollout = msgspec.structs.replace(before.rollouts[_ID], **changes)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, _ID: rollout})
 
-        stores.change(make, Change(1.0, "os:ada", "rollout.change", _ID))
+        decide(stores, make, Change(1.0, "os:ada", "rollout.change", _ID))
         stores.close()
 
     def summary(self) -> str:
@@ -113,6 +115,12 @@ def test_what_was_approved_goes_on_through_edits_and_comes_back_without_its_file
             gateway.send_signal(signal.SIGHUP)
             ward.decide(second)
             wait_until(lambda: ward.summary().startswith("Two-year risk"))
+            # the file that brought it in says silent, and is read again after people have raised it
+            gateway.send_signal(signal.SIGHUP)
+            heard(gateway, "reloaded")
+            gateway.send_signal(signal.SIGHUP)
+            heard(gateway, "reloaded")
+            assert ward.summary().startswith("Two-year risk")
             ward.decide(first)
             wait_until(lambda: ward.summary().startswith("Kidney failure risk in 2 years"))
             assert not (tmp_path / FILES["release"][0]).exists()
@@ -121,3 +129,29 @@ def test_what_was_approved_goes_on_through_edits_and_comes_back_without_its_file
             _, log = gateway.communicate(timeout=20)
         assert gateway.returncode == 0 and '"fault"' not in log
     assert "sound" in ward.run("audit", "verify")
+
+
+def test_what_a_demo_showed_is_shown_to_nobody_once_approvals_are_asked_for(tmp_path: Path) -> None:
+    """The same store and the same key, and `insecure_demo` taken away: nobody has approved what stands there. The chain
+    says that it came down, and why."""
+    ward = Ward(tmp_path)
+    with process("wardgate.lab.model_server", "--port", "0") as model:
+        host = line_from(model, r"model http://(\S+)")
+        ward.edit("wardgate", ("127.0.0.1:8082", host), ("pseudonym_key:", "insecure_demo: true\npseudonym_key:"))
+        ward.edit("release", ("127.0.0.1:8082", host), ("timeout: 200ms", "timeout: 2s"))
+        ward.edit("service", ("deadline: 500ms", "deadline: 5s"), ("mode: silent", "mode: active"))
+        with process("wardgate", "serve", "--config", str(ward.config)) as gateway:
+            wait_until(ward.is_up)
+            wait_until(lambda: ward.summary().startswith("Kidney failure risk in 2 years"))
+            gateway.terminate()
+            gateway.communicate(timeout=20)
+        ward.edit("wardgate", ("insecure_demo: true\n", ""))
+        ward.edit("service", ("mode: active", "mode: silent"))
+        with process("wardgate", "serve", "--config", str(ward.config)) as gateway:
+            wait_until(ward.is_up)
+            until = time.monotonic() + 2.0
+            while time.monotonic() < until:
+                assert ward.summary() == ""
+            gateway.terminate()
+            gateway.communicate(timeout=20)
+    assert "insecure_demo_ended" in ward.run("audit", "search", "--subject", _ID)

@@ -91,7 +91,7 @@ class Newcomer:
             if not any(reason in self.said for reason in _TOO_BUSY):
                 break
         assert "Traceback" not in self.said, self.said
-        if "wardgate new" in text:
+        if "wardgate new " in text:
             gateway = self.folder / "config" / "wardgate.yaml"
             gateway.write_text(self._here(gateway.read_text()))
 
@@ -158,11 +158,11 @@ def _end(running: "subprocess.Popen[str]") -> None:
         raise
 
 
-def blocks() -> list[Block]:
-    """All of the page but the first one, which sets up the checkout: that is done."""
+def blocks(page: Path = PAGE) -> list[Block]:
+    """All of the page; of the tutorial without the first one, which sets up the checkout: that is done."""
     found: list[Block] = []
     section, prose, kind, text = "", "", None, ""
-    for line in PAGE.read_text("utf-8").splitlines(keepends=True):
+    for line in page.read_text("utf-8").splitlines(keepends=True):
         if kind is None and line.startswith("```"):
             kind, text = line[3:].strip(), ""
         elif line.startswith("```"):
@@ -175,8 +175,8 @@ def blocks() -> list[Block]:
             section, prose = line.strip("# \n"), ""
         elif line.strip():
             prose = line
-    assert kind is None and found[0].text.startswith("make setup\n")
-    return found[1:]
+    assert kind is None
+    return found[found[0].text.startswith("make setup\n") :]
 
 
 @pytest.fixture(scope="module")

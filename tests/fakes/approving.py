@@ -7,6 +7,7 @@ import msgspec
 
 from tests.fakes.audit import AuditGround
 from wardgate.control.approvals import ApprovalDesk
+from wardgate.control.askers import Asker
 from wardgate.control.audit import AuditStore
 from wardgate.control.chain_reader import ChainReader
 from wardgate.control.gates import Gates, ReleaseFacts
@@ -33,22 +34,8 @@ POLICY = Policy(
 """Short, so that a test says what it is about."""
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Meets `control.approvals.Asker`."""
-
-    who: str
-    roles: frozenset[Role]
-    services: frozenset[str] | None = None
-    reason: str = "validated"
-    ticket: str = ""
-    remark: str = ""
-
-    def covers(self, service: str) -> bool:
-        return self.services is None or service in self.services
-
-
-def person(who: str, *roles: Role, **changes: object) -> Person:
-    return msgspec.structs.replace(Person(who=who, roles=frozenset(roles or (CLINICAL,))), **changes)
+def person(who: str, *roles: Role, **changes: object) -> Asker:
+    return msgspec.structs.replace(Asker(who=who, roles=frozenset(roles or (CLINICAL,)), reason="validated"), **changes)
 
 
 MIRA, JON = person("mira/0a0a0a0a0a0a", CLINICAL), person("jon/0b0b0b0b0b0b", TECHNICAL)
@@ -88,7 +75,7 @@ class Approving:
     def say(self, what: Action, subject: str, who: str, after: str | None = None) -> None:
         self.ground.trail.require(Deed(who=who, what=what, subject=subject, after=after))
 
-    def approve(self, who: Person, mode: Mode = Mode.CANARY, role: Role | None = None, digest: str = DIGEST) -> None:
+    def approve(self, who: Asker, mode: Mode = Mode.CANARY, role: Role | None = None, digest: str = DIGEST) -> None:
         self.desk.approve(who, SERVICE, digest, mode, role or min(who.roles))
 
     def lines(self, mode: Mode = Mode.CANARY, digest: str = DIGEST) -> dict[str, GateLine]:

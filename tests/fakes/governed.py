@@ -56,7 +56,7 @@ class GovernedHouse:
         self._document, self._place = examination.document, configured.secrets.durable
         names = RecordNames(KeyRing(configured.secrets.pseudonym))
         self.archive = archive_of(self._place, lambda uuid: names.of(card(uuid)))
-        self._chain, self._tokens = audit_store_of(self._place), token_store_of(self._place)
+        self._chain, self._tokens = audit_store_of(self._place), token_store_of(configured.secrets, self._place)
         self.trail = audit_trail(configured.secrets, self._chain)
         self.digest = self.submit("os:sam")
 

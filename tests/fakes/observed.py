@@ -48,8 +48,8 @@ class Observed:
     async def flush(self) -> None:
         """Until the collector has what was kept so far."""
         await asyncio.sleep(0)
-        assert self.gateway._sender is not None
-        await self.gateway._sender.flush()
+        assert self.gateway.lasting.sender is not None
+        await self.gateway.lasting.sender.flush()
 
     async def said(self) -> dict[str, bytes]:
         """By sink: all that has left for telemetry."""

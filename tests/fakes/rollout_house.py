@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.fakes.audit import AuditGround
-from tests.fakes.decided import FakeHere, FakeHotCopy, FakeSnapshots
+from tests.fakes.rollout_stores import FakeHere, FakeHotCopy, FakeSnapshots
 from tests.fakes.snapshots import SEALER
 from wardgate.control.askers import Asker
 from wardgate.control.changes import RolloutDesk

@@ -7,17 +7,21 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.fakes.approving import CLINICAL, DIGEST, JON, MIRA, OTHER, POLICY, SERVICE, TECHNICAL, Approving, person
+from tests.fakes.audit import MemoryChain, event
 from wardgate.control.approvals import ApprovalRefused, Cause
-from wardgate.control.audit import AuditUnavailable
+from wardgate.control.audit import AuditUnavailable, DeedSeal, Happened
+from wardgate.control.chain_reader import ChainReader
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import START, Action, AuditEvent, seal
 from wardgate.domain.gates import Verdict
 from wardgate.domain.governance import BUILT_IN, Demand, Policy, digest_of
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.pseudonyms import PurposeKey
 
 
 @pytest.fixture
@@ -202,3 +206,75 @@ def test_a_policy_on_the_chain_is_that_of_its_digest(ground: Approving) -> None:
         text = '{"tiers":{"high":{}}}'
         ground.say(Action.GOVERNANCE_APPROVE, f"governance@{digest_of(LAX)}", who, text)
     assert ground.desk.proposed(POLICY).charter.digest == digest_of(POLICY)
+
+
+# --- whoever may write to the database --------------------------------------------------------------------------------
+
+OURS, OTHERS = (DeedSeal([PurposeKey("ours", letter * 32)]) for letter in (b"o", b"x"))
+
+
+def sealed_chain() -> tuple[MemoryChain, ChainReader]:
+    chain = MemoryChain()
+    return chain, ChainReader(chain, seal=OURS)
+
+
+def say(chain: MemoryChain, by: DeedSeal | None, number: int, **said: object) -> AuditEvent:
+    """Chained as it should be, upon the last entry: the seals of the chain need no key."""
+    wanted = event(number, **{"subject": subject_of(SERVICE, DIGEST), "before": None, **said})
+    chain.append([Happened(wanted if by is None else by.sealed(wanted))], 1_790_000_000.0)
+    return wanted
+
+
+APPROVED = {"what": Action.RELEASE_APPROVE, "after": "active as approver-technical"}
+
+
+@pytest.mark.parametrize("by", [None, OTHERS], ids=["no key", "another key"])
+def test_an_approval_that_somebody_chained_by_hand_approves_nothing(by: DeedSeal | None) -> None:
+    """Its own seal is right, and so is that of the entry before: anybody can work them out."""
+    chain, reader = sealed_chain()
+    say(chain, OURS, 1, what=Action.RELEASE_SUBMIT, who="sam/0a", after=None)
+    say(chain, OURS, 2, **APPROVED, who="jon/0b")
+    for number, what in enumerate((Action.RELEASE_SUBMIT, Action.DRILL, Action.GOVERNANCE_APPROVE), start=3):
+        say(chain, by, number, what=what, who="eve/0c", after='{"tiers":{"high":{}}}')
+    say(chain, by, 6, **APPROVED, who="eve/0c")
+    ledger, subject = reader.read(), subject_of(SERVICE, DIGEST)
+    assert [each.person for each in ledger.approvals(subject)] == ["jon"] and ledger.authors(subject) == ("sam",)
+    assert ledger.drilled(SERVICE) is None and ledger.charter.policy == BUILT_IN
+
+
+def test_an_approval_that_was_changed_by_hand_approves_nothing() -> None:
+    """The policy's step, the role, or the release; with all seals worked out anew."""
+    chain, reader = sealed_chain()
+    good = OURS.sealed(event(1, **APPROVED, who="jon/0b", subject=subject_of(SERVICE, OTHER), before=None))
+    moved = msgspec.structs.replace(good, subject=subject_of(SERVICE, DIGEST))
+    chain.append([Happened(moved)], 1_790_000_000.0)
+    assert reader.read().approvals(subject_of(SERVICE, DIGEST)) == ()
+
+
+def test_an_approval_that_was_withdrawn_is_not_said_again_by_a_copy() -> None:
+    chain, reader = sealed_chain()
+    approved = say(chain, OURS, 1, **APPROVED, who="jon/0b")
+    withdrawn = "active as approver-technical by jon"
+    say(chain, OURS, 2, what=Action.RELEASE_WITHDRAW, who="jon/0b", before=withdrawn, after="withdrawn")
+    reader.read()
+    chain.append([Happened(OURS.sealed(approved))], 1_790_000_000.0)
+    assert reader.read().approvals(approved.subject) == ChainReader(chain, seal=OURS).read().approvals(approved.subject)
+    assert reader.read().approvals(approved.subject) == ()
+
+
+def test_what_bars_a_release_counts_whoever_wrote_it() -> None:
+    chain, reader = sealed_chain()
+    say(chain, OURS, 1, **APPROVED, who="jon/0b")
+    say(chain, None, 2, what=Action.RELEASE_RETIRE, who="eve/0c", after="retired")
+    assert reader.read().retired(subject_of(SERVICE, DIGEST))
+
+
+def test_a_store_that_fails_half_way_takes_no_approval_away() -> None:
+    chain, reader = sealed_chain()
+    say(chain, OURS, 1, **APPROVED, who="jon/0b")
+    say(chain, OURS, 2, what=Action.DRILL, who="jon/0b", after=None)
+    chain.down_at = 2
+    with pytest.raises(AuditUnavailable):
+        reader.read()
+    chain.down_at = -1
+    assert [each.person for each in reader.read().approvals(subject_of(SERVICE, DIGEST))] == ["jon"]

@@ -29,7 +29,8 @@ from wardgate.control.ports import Change
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK, Occasion, assign
+from wardgate.domain.rollout.assignment import Occasion, assign
+from wardgate.domain.rollout.modes import RANK
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
 AT_MOST = 1.0
@@ -182,7 +183,7 @@ def test_what_was_taken_down_is_put_back_by_somebody_else_soon_and_exactly(house
     refused(house, Why.TOO_LATE, lambda: house.desk.put_back(OTHER, SERVICE))
     house.now -= HOUR
     house.desk.put_back(OTHER, SERVICE)
-    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s")
+    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s", by_people=True)
 
 
 def test_no_operator_returns_to_a_release_for_more_than_it_had(house: House) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.fakes.asgi import JSON, ask
 from tests.fakes.config_tree import FILES, Edit, sound_config
+from tests.fakes.deciding import decide
 from tests.fakes.editions import SERVICE, rename_release
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
@@ -87,7 +88,7 @@ class Site:
             rollout = msgspec.structs.replace(before.rollouts[SERVICE], champion=champion, mode=mode, file=file)
             return msgspec.structs.replace(before, rollouts={**before.rollouts, SERVICE: rollout})
 
-        stores.change(make, Change(1.0, "os:ada", "rollout.change", SERVICE))
+        decide(stores, make, Change(1.0, "os:ada", "rollout.change", SERVICE))
         stores.close()
 
     @asynccontextmanager

@@ -179,24 +179,24 @@ async def test_a_new_model_is_proven_before_it_is_asked(tmp_path: Path) -> None:
         (new,) = here.gateway.models.values()
         assert new is not old and new.proof == "passed"
         assert summary(await here.call())
-        assert list(here.gateway._models._proving) == [new]
+        assert list(here.gateway.lasting.models._proving) == [new]
         labels = 'model_name="kidney-failure",model_version="1.0.0",service_id="kidney-failure"'
-        assert f"wardgate_model_proven{{{labels}}} 1.0" in (here.gateway._meter.exposition()[0].decode())
+        assert f"wardgate_model_proven{{{labels}}} 1.0" in (here.gateway.lasting.meter.exposition()[0].decode())
 
 
 async def test_what_is_out_of_use_stays_so_across_a_reload(tmp_path: Path) -> None:
     """Also where the reload makes another model of it; only `close` puts it back."""
     async with site(tmp_path) as here:
         circuit = ("kidney-failure", "1.0.0")
-        assert await here.gateway.isolate("kidney-failure", "2.0.0", away=True) is None
-        assert await here.gateway.isolate(*circuit, away=True) == Circuit("isolated")
+        assert await here.gateway.circuits.isolate("kidney-failure", "2.0.0", away=True) is None
+        assert await here.gateway.circuits.isolate(*circuit, away=True) == Circuit("isolated")
         for edit in ({"card": ("risk in 2 years", "risk")}, {"release": ("uacr: [1, 10000]", "uacr: [1, 9000]")}):
             here.edit(**edit)
             assert await here.gateway.reload() == ()
             assert (await here.call()).body == b'{"cards":[]}'
-            assert await here.gateway.circuits() == {circuit: Circuit("isolated")}
-        assert 'reason="model_isolated"' in here.gateway._meter.exposition()[0].decode()
-        assert await here.gateway.isolate(*circuit, away=False) == Circuit("closed")
+            assert await here.gateway.circuits.all() == {circuit: Circuit("isolated")}
+        assert 'reason="model_isolated"' in here.gateway.lasting.meter.exposition()[0].decode()
+        assert await here.gateway.circuits.isolate(*circuit, away=False) == Circuit("closed")
         assert summary(await here.call())
 
 
@@ -216,7 +216,7 @@ async def test_reloads_come_one_after_another(tmp_path: Path) -> None:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(here.gateway.reload()) for _ in range(10)]
         assert [task.result() for task in asked] == [()] * 10
-        assert len(here.gateway._models._proving) == 1
+        assert len(here.gateway.lasting.models._proving) == 1
         assert summary(await here.call()).startswith("Two-year risk")
 
 
@@ -240,15 +240,15 @@ async def test_memory_is_flat_over_fifty_reloads(tmp_path: Path) -> None:
                     here.out.seek(0)
                     here.out.truncate()
                     here.server.raw.requests.clear()
-                    assert isinstance(here.gateway._hot.store, MemoryHotStore)
-                    here.gateway._hot.store._entries.clear()
+                    assert isinstance(here.gateway.lasting.hot.store, MemoryHotStore)
+                    here.gateway.lasting.hot.store._entries.clear()
                     gc.collect()
                     sizes.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
         assert sizes[1] - sizes[0] < 50_000, sizes
-        assert len(here.gateway._models._proving) == 1
-        assert len(here.gateway._client._prepared) <= 2
+        assert len(here.gateway.lasting.models._proving) == 1
+        assert len(here.gateway.lasting.client._prepared) <= 2
 
 
 async def test_nobody_waits_for_a_model_that_has_no_place(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ async def test_nobody_waits_for_a_model_that_has_no_place(tmp_path: Path) -> Non
             here.server.hold.clear()
             async with asyncio.TaskGroup() as calls:
                 first = calls.create_task(here.call())
-                (policies,) = here.gateway._models._policies.values()
+                (policies,) = here.gateway.lasting.models._policies.values()
                 await until(lambda policies=policies: policies.bulkhead.in_use == 1)  # type: ignore[misc]
                 second = calls.create_task(here.call())
                 for _ in range(20):

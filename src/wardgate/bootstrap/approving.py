@@ -10,7 +10,7 @@ import msgspec
 from wardgate.adapters.aead.anchors import NoAnchor
 from wardgate.adapters.files.anchors import anchors_in
 from wardgate.adapters.files.content import ContentRefused, compile_content
-from wardgate.bootstrap.audit import signer_of
+from wardgate.bootstrap.audit import deed_seal, signer_of
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.approvals import ApprovalDesk
@@ -148,7 +148,8 @@ def governed(
 ) -> Governed:
     """`configured` gives what is in force now, `current` what is decided of a service."""
     book = ReleaseBook(lambda: configured().catalog, lambda: configured().document, releases)
-    reader = ChainReader(trail.store, anchored_by(configured().secrets))
+    secrets = configured().secrets
+    reader = ChainReader(trail.store, anchored_by(secrets), deed_seal(secrets))
     evidence = EvidenceDesk(archive, names, lambda: _zones(configured()), SystemClock.now, SystemClock.monotonic)
 
     def figures(facts: ReleaseFacts, wanted: Collection[Figure], who: str) -> Mapping[Figure, Reading]:

@@ -1,8 +1,9 @@
 """The audit chain with what belongs to it: its store, its spool, its anchors."""
 
+import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
@@ -21,11 +22,13 @@ from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.parts import DecisionIds, SystemClock
-from wardgate.control.audit import AuditTrail, AuditUnavailable
-from wardgate.control.tokens import TokenBook, TokenDesk
+from wardgate.control.audit import AuditTrail, AuditUnavailable, DeedSeal
+from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES
-from wardgate.domain.audit import Kept
+from wardgate.domain.audit import Action, Deed, Kept
 from wardgate.domain.durable import DurablePlace, SqlitePlace
+from wardgate.domain.findings import Finding
+from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.gateway.ports import Clock
 from wardgate.settings import Anchoring, Secrets
 
@@ -40,9 +43,10 @@ def audit_store_of(place: DurablePlace) -> SqlAuditStore:
     return SqlAuditStore(database_of(place))
 
 
-def token_store_of(place: DurablePlace) -> SqlTokenStore:
+def token_store_of(secrets: Secrets, place: DurablePlace) -> SqlTokenStore:
     """Asks nobody yet."""
-    return SqlTokenStore(database_of(place))
+    seal = TokenSeal(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
+    return SqlTokenStore(database_of(place), seal)
 
 
 def release_store_of(place: DurablePlace) -> SqlReleaseStore:
@@ -62,7 +66,13 @@ def database_of(place: DurablePlace) -> Database:
 
 def audit_trail(secrets: Secrets, store: SqlAuditStore, told: Callable[[Kept], None] = lambda kept: None) -> AuditTrail:
     pending = PendingFolder(secrets.spool / _FOLDER)
-    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES), told)
+    seal = deed_seal(secrets)
+    return AuditTrail(store, pending, SystemClock.now, DecisionIds(), lambda: os.urandom(_SALT_BYTES), told, seal)
+
+
+def deed_seal(secrets: Secrets) -> DeedSeal | None:
+    """None: there is no key, under `insecure_demo`."""
+    return DeedSeal(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
 
 
 def signer_of(secrets: Secrets) -> AnchorSigner | None:
@@ -162,5 +172,18 @@ def audit_keeper(
 
     trail = audit_trail(secrets, audit_store_of(secrets.durable), told)
     figures.watch(trail.room)
-    tokens, every = token_store_of(secrets.durable), 0.0 if anchoring is None else anchoring.every
+    tokens, every = token_store_of(secrets, secrets.durable), 0.0 if anchoring is None else anchoring.every
     return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)
+
+
+async def reload_by_signal(
+    reload: Callable[[], Awaitable[Sequence[Finding]]], digest: Callable[[], str], audit: AuditKeeper | None
+) -> None:
+    """A signal has no name on it: whoever sends one is the gateway's own user, or root. `digest` is of all files that
+    are gone by."""
+    before = digest()
+    errors = await reload()
+    if audit is not None:
+        after = f"refused, {len(errors)} errors" if errors else digest()
+        deed = Deed(who="signal:SIGHUP", what=Action.RELOAD, subject="configuration", before=before, after=after)
+        await asyncio.to_thread(audit.trail.keep, deed)

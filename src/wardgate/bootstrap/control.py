@@ -2,22 +2,18 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
-
-import msgspec
 
 from wardgate.adapters.memory.snapshots import MemorySnapshots
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
-from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, StoreUnavailable
-from wardgate.control.snapshots import Sealer, Unsound
+from wardgate.control.ports import HotCopy, StoreUnavailable
+from wardgate.control.snapshots import Sealer
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.pseudonyms import KeyRing, Purpose
-from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.settings import Secrets
 
 _SALT_BYTES = 16
@@ -43,26 +39,6 @@ class ControlStores:
     """Whether the key was drawn for this start, so that nobody can read what was sealed before it."""
     closing: tuple[Callable[[], None], ...] = ()
 
-    def change(self, make: Callable[[Snapshot], Snapshot], change: Change) -> KeptSnapshot | None:
-        """The newest snapshot as `make` makes it, of the next epoch; None: that is the same. The durable store has it,
-        and the hot copy where that answers. Raises StoreUnavailable."""
-        for _ in range(_TRIES):
-            seen, kept = self.seen(), self.snapshots.newest()
-            if kept is None:
-                raise StoreUnavailable("nothing was decided yet: the store is empty")
-            if seen > kept.epoch:
-                raise StoreUnavailable(OLDER)
-            before = self._opened(kept)
-            after = make(before)
-            if after == before:
-                return None
-            made = self.sealer.seal(msgspec.structs.replace(after, epoch=before.epoch + 1))
-            if self.snapshots.append(made, change):
-                with suppress(StoreUnavailable):  # replicas read the durable one all the same
-                    self.hot.put(made)
-                return made
-        raise StoreUnavailable("others change what is decided all the time")
-
     def seen(self) -> int:
         """The highest epoch that any replica, or the hot copy, has. A durable store that has less, asked after this,
         was put back from a backup. Raises StoreUnavailable."""
@@ -72,12 +48,6 @@ class ControlStores:
         except StoreUnavailable:
             return highest
         return max(highest, kept.epoch) if kept is not None and self.sealer.is_sound(kept) else highest
-
-    def _opened(self, kept: KeptSnapshot) -> Snapshot:
-        try:
-            return self.sealer.open(kept)
-        except Unsound:
-            raise StoreUnavailable("what stands there was not written by this deployment") from None
 
     def close(self) -> None:
         for close in self.closing:

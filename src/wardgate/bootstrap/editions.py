@@ -128,6 +128,8 @@ class Editions:
 
 def _of_lack(lack: Lack) -> Finding:
     what = f"release {short(lack.digest)} was decided on, and cannot answer: {lack.why} (wardgate release list)"
+    if not lack.hides:
+        what += "; whoever would have seen it sees the champion"
     remedy = "put its files back and submit them, or change the rollout"
     return Finding("", 0, lack.service_id, what, remedy, warning=not lack.hides)
 

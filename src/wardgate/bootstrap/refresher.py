@@ -25,15 +25,15 @@ from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Repli
 from wardgate.control.snapshots import Unsound
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import Action, Deed
-from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
 from wardgate.gateway.ports import Clock
 from wardgate.gateway.visibility import FORGED, Forged, Visibility
 
 _TRIES = 20
-_FILES = "files"
+FILES = "files"
 """Who made a change that came from an edited file."""
 
 
@@ -194,9 +194,9 @@ class Refresher:
             return
         for service in after.taken:
             mode = after.snapshot.rollouts[service].mode
-            if RANK[mode] >= RANK[newest.rollouts[service].mode]:
+            if not is_lower(mode, newest.rollouts[service].mode):
                 continue
-            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), _FILES, "file_edited")
+            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), FILES, "file_edited")
             self._stand_in |= {ceiling.id}
             sealed = self._stores.sealer.seal_ceiling(ceiling)
             self.lower([sealed])
@@ -354,6 +354,8 @@ class Refresher:
             read = None if kept is None else self._open(kept)
             if isinstance(read, Forged) and not self._stores.own_key:
                 return kept
+        else:
+            return kept  # others change it all the time: the next look begins
         self._files_due = self._anew = False
         self._told.begun(begun)
         return kept
@@ -361,17 +363,23 @@ class Refresher:
     def _append(self, begun: Beginning, before: Snapshot | None) -> KeptSnapshot | None:
         """None: somebody else was first."""
         assert begun.snapshot is not None
-        services = (*begun.begun, *begun.taken)
+        services = begun.changed
         subject = services[0] if len(services) == 1 else "services"
-        change = Change(self._clock.now(), _FILES, Action.ROLLOUT_CHANGE.value, subject)
+        change = Change(self._clock.now(), FILES, Action.ROLLOUT_CHANGE.value, subject)
         lifted = begun.snapshot.lifted | self._stand_in
         kept = self._stores.sealer.seal(msgspec.structs.replace(begun.snapshot, lifted=lifted))
         if not self._stores.snapshots.append(kept, change):
             return None
         for service in services:
-            now = begun.snapshot.rollouts[service]
             was = None if before is None else before.rollouts.get(service)
-            deed = Deed(who=_FILES, what=Action.ROLLOUT_CHANGE, subject=service, before=_said(was), after=_said(now))
+            deed = Deed(
+                who=FILES,
+                what=Action.ROLLOUT_CHANGE,
+                subject=service,
+                before=_said(was) or None,
+                after=_said(begun.snapshot.rollouts[service]),
+                reason="insecure_demo_ended" if service in begun.lowered else "",
+            )
             self._audit(deed)
         self._stand_in = frozenset()
         self._put(kept)
@@ -397,7 +405,7 @@ class Refresher:
         if not added or self._audited is None:
             return
         after = msgspec.structs.replace(with_ceilings(read, added), epoch=read.epoch + 1)
-        change = Change(self._clock.now(), added[0].set_by or _FILES, Action.KILL.value, added[0].name or "all")
+        change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, added[0].name or "all")
         kept = self._stores.sealer.seal(after)
         try:
             if self._stores.seen() > read.epoch:
@@ -408,7 +416,7 @@ class Refresher:
                 for ceiling in added:  # whoever set it may have ended before the chain had it
                     self._audit(
                         Deed(
-                            who=ceiling.set_by or _FILES,
+                            who=ceiling.set_by or FILES,
                             what=Action.KILL,
                             subject=subject_of(ceiling.scope, ceiling.name),
                             after=f"at most {ceiling.mode.value}, taken over into the durable store",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from wardgate.adapters.files.content import ContentRefused, compile_content
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
-from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of
+from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, deed_seal, release_store_of
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
-from wardgate.control.decisions import StoredDecisions
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Content
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.snapshots import Sealer
@@ -25,7 +25,7 @@ class Releases:
     """All that is known of releases: what was kept, what was decided, what was said."""
 
     desk: ReleaseDesk
-    decisions: StoredDecisions
+    decisions: Decisions
     chain: ChainReader
 
 
@@ -37,13 +37,13 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
     snapshots = SqlSnapshotStore(database_of(secrets.durable))
     trail = audit_trail(secrets, chain)
     sealer = Sealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
-    decisions = StoredDecisions(snapshots, sealer, catalog.rollouts)
+    decisions = Decisions(snapshots, sealer, catalog.rollouts)
 
     try:
         yield Releases(
             ReleaseDesk(store, trail, decisions, lambda content: must_be_whole(document, content), SystemClock.now),
             decisions,
-            ChainReader(chain),
+            ChainReader(chain, seal=deed_seal(secrets)),
         )
         with suppress(AuditUnavailable, OSError):  # what was kept is chained by the gateway
             trail.chain_spooled()

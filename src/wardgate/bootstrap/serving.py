@@ -88,7 +88,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
                 await prove_first(set(gateway.models.values()))
             gateway.begin(tasks)
             if post is None:
-                heed_signals(stop, tasks, gateway.reload)
+                heed_signals(stop, tasks, gateway.reload_by_signal)
                 await serve_all(gateway.listeners, started, stop, tls=gateway.tls)
             else:
                 heed_signals(stop)  # the parent says when to reload

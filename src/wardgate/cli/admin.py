@@ -39,8 +39,9 @@ def token_header() -> dict[str, str]:
 
 
 class Admin:
-    def __init__(self, url: str | None) -> None:
-        self.url = url_of(url)
+    def __init__(self, url: str | None, besides: str = "") -> None:
+        """`besides`: what else helps where nobody answers."""
+        self.url, self._besides = url_of(url), besides
 
     def get(self, path: str, params: Params | None = None) -> bytes:
         """The body of a 200; raises CannotAsk."""
@@ -91,31 +92,49 @@ class Admin:
                 answered = True
                 if reply.status_code not in (200, 202):
                     reply.read()
-                    raise _refused(reply)
+                    raise refused_by(reply)
                 yield reply
         except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             if answered:
                 raise CannotAsk(f"The answer of {self.url} broke off.", "Ask again; its log may say why.") from None
-            raise CannotAsk(
-                f"No admin listener answers at {self.url}.",
-                "Name it with --admin URL, or read the store itself with --config FILE.",
-            ) from None
+            remedy = f"{_where(self.url)} {self._besides}".strip()
+            raise CannotAsk(f"No admin listener answers at {self.url}.", remedy) from None
 
 
 class Refused(CannotAsk):
     """The gateway answers, and says why not: `more` is the rest of its problem details (RFC 9457)."""
 
-    def __init__(self, status: int, what: str, more: Mapping[str, Any]) -> None:
-        super().__init__(what, "")
+    def __init__(self, status: int, what: str, more: Mapping[str, Any], remedy: str = "") -> None:
+        super().__init__(what, remedy)
         self.status = status
         self.more = more
 
 
-def _refused(reply: httpx2.Response) -> Refused:
+def _where(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        return f"Write the whole URL: --admin http://{url}"
+    return "Is the gateway up? Name its admin listener (`admin.listen` in wardgate.yaml) with --admin URL."
+
+
+def refused_by(reply: httpx2.Response) -> Refused:
     try:
         body = msgspec.json.decode(reply.content)
     except msgspec.DecodeError:
         body = None
     told = body if isinstance(body, dict) else {}
-    what = str(told.get("detail") or told.get("title") or f"The gateway answers {reply.status_code}.")
-    return Refused(reply.status_code, what, told)
+    status, what = reply.status_code, told.get("detail") or told.get("title")
+    if not told.get("detail") and status in (404, 405) or not isinstance(what, str):
+        url = f"{reply.url.scheme}://{reply.url.netloc.decode()}"
+        what = f"What answers at {url} is no admin listener of wardgate's, or of another version ({status})."
+        return Refused(status, what, told, "The EHR's port is another one: see `admin.listen` in wardgate.yaml.")
+    return Refused(status, what, told, _token_remedy(status))
+
+
+def _token_remedy(status: int) -> str:
+    if status != 401:
+        return ""
+    if token_header():
+        return "WARDGATE_TOKEN is set: is it a token of this gateway, whole, and not expired?"
+    return (
+        "Set WARDGATE_TOKEN to your token. Whoever runs the gateway gives one: `wardgate token new NAME --role ROLE`."
+    )

@@ -111,6 +111,9 @@ def run(arguments: Sequence[str]) -> int:
                 admin=options.admin,
                 capture=options.capture,
                 config=config_of(options.config),
+                key=options.key,
+                issuer=options.issuer,
+                public=options.public_url,
                 token_file=options.token_file,
             )
 
@@ -235,6 +238,9 @@ def _call(commands: _Commands) -> None:
     call.add_argument("--admin", metavar="URL", help="its admin listener, which says why there is no card")
     call.add_argument("--fhir", metavar="URL", help="the FHIR base; default: the running demo's")
     call.add_argument("--user", default="Practitioner/demo", metavar="TYPE/ID", help="who asks (default: %(default)s)")
+    call.add_argument("--key", type=Path, metavar="FILE", help="sign as the EHR does: its private JSON Web Key")
+    call.add_argument("--issuer", metavar="URL", help="of that client, as wardgate.yaml has it")
+    call.add_argument("--public-url", metavar="URL", help="the gateway's, where it is called under another")
     call.add_argument(
         "--token-file", type=Path, metavar="FILE", help="with the JWT of a CDS client, where the gateway asks for one"
     )

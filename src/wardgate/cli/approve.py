@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from wardgate.cli.approving import Holder, Open, opened
+from wardgate.cli.approving import Open, opened
 from wardgate.cli.audit import CannotTell, now, told
 from wardgate.control.approvals import Proposed
+from wardgate.control.askers import Asker
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.governance import APPROVERS, EYES, Figure
 from wardgate.domain.outcomes import Mode
@@ -72,7 +73,7 @@ def exception(
     return result.code
 
 
-def _role(holder: Holder, named: str | None) -> Role:
+def _role(holder: Asker, named: str | None) -> Role:
     """The one that was named, else the one that her token has."""
     if named is not None:
         return Role(named)

@@ -16,39 +16,23 @@ from wardgate.cli.audit import CannotTell, now
 from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
 from wardgate.control.approvals import ApprovalRefused
+from wardgate.control.askers import Asker
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
-from wardgate.control.decisions import StoredDecisions
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.snapshots import Sealer as SnapshotSealer
 from wardgate.control.tokens import TokenStore, TokensUnavailable
 from wardgate.domain import record_names
-from wardgate.domain.admin_tokens import Role, digest_of
+from wardgate.domain.admin_tokens import digest_of
 from wardgate.domain.pseudonyms import SECRET_BYTES, KeyRing, Purpose
 from wardgate.domain.record_names import RecordNames
-from wardgate.domain.releases import short
+from wardgate.domain.releases import meant, short
 from wardgate.settings import admin_token
 
 if TYPE_CHECKING:
     from wardgate.bootstrap.approving import Governed, Known
     from wardgate.bootstrap.configured import Configured
-
-_FEWEST = 6
-"""Digits of a digest that name it."""
-
-
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Whoever has the token in WARDGATE_TOKEN. Meets `control.approvals.Asker`."""
-
-    who: str
-    roles: frozenset[Role]
-    services: tuple[str, ...] | None = None
-    reason: str = ""
-    ticket: str = ""
-    remark: str = ""
-
-    def covers(self, service: str) -> bool:
-        return self.services is None or service in self.services
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -64,16 +48,14 @@ class Open(msgspec.Struct, frozen=True):
         if not known:
             services = ", ".join(sorted(self.configured.catalog.services)) or "none"
             raise CannotTell(f"there is no release of such a service; the services here are: {services}")
-        digits = named.removeprefix("sha256:")
-        found = [each for each in known if each.version == named]
-        if not found and len(digits) >= _FEWEST:
-            found = [each for each in known if each.digest.removeprefix("sha256:").startswith(digits)]
+        digests = meant(named, {each.digest: each.version for each in known})
+        found = [each for each in known if each.digest in digests]
         if len(found) == 1:
             return found[0]
         what = "more than one release is called so" if found else "no release is called so"
         raise CannotTell("\n".join([f"{what}; name it by its digest:", *map(_line, found or known)]))
 
-    def holder(self, reason: str, ticket: str, remark: str) -> Holder:
+    def holder(self, reason: str, ticket: str, remark: str) -> Asker:
         secret = admin_token()
         if secret is None:
             what = "who approves shows her token: put it into WARDGATE_TOKEN"
@@ -82,10 +64,10 @@ class Open(msgspec.Struct, frozen=True):
         token = next((each for each in self.tokens.all() if each.digest == digest and each.holds(now())), None)
         if token is None:
             raise CannotTell("WARDGATE_TOKEN holds no token that is good: `wardgate token list` shows those that are")
-        return Holder(
+        return Asker(
             who=f"{token.name}/{token.id}",
             roles=frozenset(token.roles),
-            services=token.services,
+            services=None if token.services is None else frozenset(token.services),
             reason=reason,
             ticket=ticket,
             remark=remark,
@@ -111,11 +93,11 @@ def opened(config: Path) -> Iterator[Open]:
         raise CannotTell("stores.durable names no store: nothing can be approved, and nothing be shown that needs it")
     place = secrets.durable
     names = RecordNames(KeyRing(secrets.pseudonym or (os.urandom(SECRET_BYTES),)))  # a demo without a key asks nothing
-    chain, tokens, releases = audit_store_of(place), token_store_of(place), release_store_of(place)
+    chain, tokens, releases = audit_store_of(place), token_store_of(secrets, place), release_store_of(place)
     archive = archive_of(place, lambda uuid: names.of(record_names.card(uuid)))
     snapshots = SqlSnapshotStore(database_of(place))
     sealer = SnapshotSealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
-    decisions = StoredDecisions(snapshots, sealer, configured.catalog.rollouts)
+    decisions = Decisions(snapshots, sealer, configured.catalog.rollouts)
 
     trail = audit_trail(secrets, chain)
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unproven_anchor
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.adapters.files.whole import whole_file
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from wardgate.adapters.sql.chain import SqlAuditStore
 
 _MOST_TOLD = 20
+_DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 _MEANINGS = {
     Fault.UNREADABLE: "is no entry as an export has it",
@@ -250,10 +253,34 @@ def _told_of(found: Found) -> str:
 
 def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
     """One entry for a terminal."""
-    change = "" if said.get("to") is None else f"{said.get('from') or '–'} → {said['to']}"
+    change = "" if said.get("to") is None else _change(said.get("from"), said["to"])
     result = "" if said.get("result") == "done" else str(said.get("result"))
     more = ["remark erased"] if said.get("remark") and remark is None else []
     text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", remark.text) if remark is not None else ""
     parts = [said["number"], said["at"], said["who"], said["what"], said["subject"], result, change]
     parts += [said.get("reason"), said.get("ticket"), *more, f'"{text}"' if text else ""]
     return "  ".join(str(part) for part in parts if part)
+
+
+def _change(before: str | None, after: str) -> str:
+    """Of two documents, what is not the same in both; the whole of them is in an export."""
+    old, new = _document(before), _document(after)
+    if old is None or new is None:
+        return f"{before or '–'} → {after}"
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    return "; ".join(f"{name} {_short(old.get(name))} → {_short(new.get(name))}" for name in names) or "as it was"
+
+
+def _document(text: str | None) -> dict[str, Any] | None:
+    try:
+        document = None if text is None else msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _short(value: Any) -> str:
+    if value in (None, [], {}, ""):
+        return "–"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return _DIGEST.sub(lambda found: found[1], text)

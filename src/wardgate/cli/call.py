@@ -10,6 +10,7 @@ from pathlib import Path
 from wardgate.cli import running
 from wardgate.cli.captures import NoCapture, keep, prepare
 from wardgate.cli.ehr import CannotCall, Ehr, HookAnswer
+from wardgate.cli.signing import NoKey, OneToken, Signer, Signs
 
 _GATEWAY = "http://127.0.0.1:8080"
 _ADMIN = "http://127.0.0.1:8081"
@@ -27,10 +28,14 @@ def run(
     admin: str | None = None,
     capture: Path | None = None,
     config: Path | None = None,
+    key: Path | None = None,
+    issuer: str | None = None,
+    public: str | None = None,
     token_file: Path | None = None,
 ) -> int:
     """Addresses that are not given are those of the running demo, else the default ports. An admin listener that
-    does not answer only leaves open how the call was counted. `capture`: a file that `wardgate replay` takes."""
+    does not answer only leaves open how the call was counted. `capture`: a file that `wardgate replay` takes. `key` and
+    `issuer`: of the client whose token is sent; `public`: the gateway's URL as it knows it."""
     demo = running.find(gateway) or running.find()
     own = demo is not None and (gateway is None or gateway.rstrip("/") == demo.gateway)
     if admin is None and (own or gateway is None):
@@ -42,8 +47,12 @@ def run(
     try:
         if capture is not None:
             prepare(capture, config)
-        token = None if token_file is None else _token(token_file)
-        with Ehr(gateway, fhir, user, admin, token) as ehr:
+        if (key is None) != (issuer is None):
+            raise NoKey("A token has a key and an issuer.", "Name both: --key FILE --issuer URL.")
+        signer: Signs | None = None if token_file is None else OneToken(_token(token_file))
+        if key is not None and issuer is not None:
+            signer = Signer(key, issuer, public)
+        with Ehr(gateway, fhir, user, admin, signer) as ehr:
             answer = ehr.call(service, patient, prefetch)
         if json_output:
             print(json.dumps(_as_json(answer), indent=2, ensure_ascii=False))
@@ -52,7 +61,7 @@ def run(
         if capture is not None and config is not None:
             told = keep(capture, config, service, answer.sent, answer.received, admin)
             print(_wrapped(told), file=sys.stderr if json_output else sys.stdout)
-    except (CannotCall, NoCapture) as error:
+    except (CannotCall, NoCapture, NoKey) as error:
         print(f"{_wrapped(error.what)}\n{_wrapped(error.remedy)}", file=sys.stderr)
         return 1
     return 0 if answer.status == 200 else 1

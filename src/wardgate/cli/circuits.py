@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx2
 
 from wardgate.cli import running
-from wardgate.cli.admin import token_header
+from wardgate.cli.admin import refused_by, token_header
 
 _ADMIN = "http://127.0.0.1:8081"
 _PATIENCE = 15.0  # seconds: the parent waits 5 for a worker that hangs
@@ -70,9 +70,8 @@ def _asked(method: str, admin: str, path: str) -> tuple[int, Any]:
         document = None
     said = isinstance(document, dict) and (reply.status_code == 200 or "done" in document)
     if reply.status_code in (401, 403):
-        raise CannotAsk(
-            f"{admin} does not let you: WARDGATE_TOKEN needs a token with the role for this, on this service."
-        )
+        refused = refused_by(reply)
+        raise CannotAsk(f"{refused.what}\n{refused.remedy}".strip())
     if not said:
         raise CannotAsk(f"{admin} answers {reply.status_code}.\nName the admin listener with --admin URL.")
     return reply.status_code, document

@@ -14,6 +14,9 @@ from urllib.parse import quote
 
 import httpx2
 
+from wardgate.cli.admin import token_header
+from wardgate.cli.signing import Signs
+
 _TOKEN = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _USER_TOKENS = {
     "Practitioner": "userPractitionerId",
@@ -69,13 +72,14 @@ class HookAnswer:
 class Ehr:
     """Closes its connections when used as a context manager. All URLs are without trailing slash."""
 
-    def __init__(self, gateway: str, fhir: str, user: str, admin: str | None = None, token: str | None = None) -> None:
-        """`token`: the JWT of a CDS client, where the gateway authenticates its callers."""
+    def __init__(
+        self, gateway: str, fhir: str, user: str, admin: str | None = None, signer: Signs | None = None
+    ) -> None:
         self._gateway = gateway.rstrip("/")
         self._fhir = fhir.rstrip("/")
         self._user = user
         self._admin = admin
-        self._authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._signer = signer
         # Not by way of a proxy: what is called is on this machine or in this house.
         self._http = httpx2.Client(timeout=10, trust_env=False)
 
@@ -88,7 +92,7 @@ class Ehr:
     def services(self) -> list[Mapping[str, Any]]:
         """What the gateway offers; raises CannotCall."""
         try:
-            reply = self._http.get(f"{self._gateway}/cds-services")
+            reply = self._http.get(f"{self._gateway}/cds-services", headers=self._signed("/cds-services"))
             offered = reply.json()["services"] if reply.status_code == 200 else None
         except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise CannotCall(
@@ -97,6 +101,12 @@ class Ehr:
             ) from None
         except (ValueError, KeyError, TypeError):
             offered = None
+        if offered is None and reply.status_code == 401:
+            raise CannotCall(
+                f"The gateway at {self._gateway} does not know who calls (401).",
+                "Sign as a client that it has registered: --key FILE --issuer URL. Its metric "
+                "wardgate_authentications_total says what was wrong with the token.",
+            )
         if not isinstance(offered, list):
             raise CannotCall(
                 f"What answers at {self._gateway} is no CDS Hooks service (no discovery at /cds-services).",
@@ -194,10 +204,8 @@ class Ehr:
 
     def _post(self, service_id: str, body: bytes) -> tuple[httpx2.Response, float]:
         started = perf_counter()
-        url, headers = (
-            f"{self._gateway}/cds-services/{quote(service_id, safe='')}",
-            {"Content-Type": "application/json", **self._authorization},
-        )
+        path = f"/cds-services/{quote(service_id, safe='')}"
+        url, headers = f"{self._gateway}{path}", {"Content-Type": "application/json", **self._signed(path)}
         try:
             reply = self._http.post(url, content=body, headers=headers)
         except httpx2.TransportError:
@@ -206,11 +214,14 @@ class Ehr:
             ) from None
         return reply, (perf_counter() - started) * 1000
 
+    def _signed(self, path: str) -> dict[str, str]:
+        return {} if self._signer is None else self._signer.header(self._gateway, path)
+
     def _counters(self) -> dict[str, float]:
         if self._admin is None:
             return {}
         try:
-            text = self._http.get(f"{self._admin}/metrics").text
+            text = self._http.get(f"{self._admin}/metrics", headers=token_header()).text
         except httpx2.TransportError:
             return {}
         return {labels: float(value) for labels, value in _COUNTER.findall(text)}

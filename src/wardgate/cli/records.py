@@ -131,7 +131,7 @@ class Local:
 def reached(admin: str | None, config: Path | None) -> Records:
     """The store of `config` itself where it is named, else the gateway's. Raises CannotAsk."""
     if config is None:
-        return Remote(Admin(admin))
+        return Remote(Admin(admin, "Or read the store itself with --config FILE."))
     if admin is not None:
         raise CannotAsk("--admin and --config are two ways to the same records.", "Name one of them.")
     from wardgate.cli.captures import NoCapture, configured_from

@@ -18,6 +18,14 @@ _POLL = 0.1
 _LOOK = 5.0
 """Seconds between two looks of a watch."""
 UNCONFIRMED = 3
+_FORMS = {
+    "reason": "write a code such as alert_rate: small letters, digits and _; your own words go into --remark",
+    "ticket": "write it as OPS-31: letters, digits and ._/#- without spaces",
+    "kill_id": "write the id that `wardgate kill list` shows",
+    "name": "write the name of a service, site or release",
+    "service": "write the id of a service: `wardgate rollout show` lists them",
+    "percent": "write a number from 0 to 100",
+}
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -32,7 +40,20 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def show(asked: Asked, service: str | None) -> int:
-    return _shown(asked, "/admin/v1/rollout", lambda told, console: rollout_view.rollouts(told, service, console))
+    if service is None:
+        return _shown(asked, "/admin/v1/rollout", rollout_view.rollouts)
+    try:
+        told = Admin(asked.admin).json("GET", "/admin/v1/rollout")
+    except CannotAsk as error:
+        return _failed(error)
+    ids = [each["service"] for each in told["services"]]
+    if service not in ids:
+        print(f"There is no service {service}. There is: {', '.join(ids) or 'none'}.", file=sys.stderr)
+        return 1
+    rollout_view.rollouts(
+        {**told, "services": [each for each in told["services"] if each["service"] == service]}, _console()
+    )
+    return 0
 
 
 def history(asked: Asked, service: str, most: int) -> int:
@@ -202,7 +223,11 @@ def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began:
 
 def _failed(error: CannotAsk) -> int:
     print(f"{error.what}\n{error.remedy}".strip(), file=sys.stderr)
-    gates: Sequence[str] = error.more.get("gates", ()) if isinstance(error, Refused) else ()
+    more: Mapping[str, Any] = error.more if isinstance(error, Refused) else {}
+    for place in dict.fromkeys(each["in"] for each in more.get("errors", ())):
+        field = place.rpartition(".")[2]
+        print(f"  ✗ {field}: {_FORMS.get(field, 'not of the form that it has')}", file=sys.stderr)
+    gates: Sequence[str] = more.get("gates", ())
     for line in gates:
         print(f"  ✗ {line}", file=sys.stderr)
     return 1

@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
         case "kill", "lift":
             return rollout.lift(asked, options.name)
         case "kill", str(scope):
-            return rollout.kill(asked, scope, options.name, options.mode, options.yes)
+            name, yes = getattr(options, "name", ""), getattr(options, "yes", "")
+            return rollout.kill(asked, scope, name, options.mode, yes)
         case "rollback", _:
             return rollout.rollback(asked, options.service, options.to)
     return rollout.replicas(asked)
@@ -147,13 +148,34 @@ def _kill(commands: Commands) -> None:
         "one release. It needs no durable store.",
         epilog=_EXIT,
     )
-    kill.add_argument("action", choices=("all", "service", "site", "release", "list", "lift"))
-    kill.add_argument("name", nargs="?", default="", metavar="NAME", help="of what is stopped; for lift, the id")
-    kill.add_argument("--mode", choices=("off", "shadow", "silent"), default="off", help="what is left (default: off)")
-    kill.add_argument("--yes", default="", metavar="all", help="what is typed to confirm `kill all`")
-    kill.add_argument("--dry-run", action="store_true", help="set nothing: say whom it would meet")
-    _reasons(kill)
-    _admin(kill)
+    whats: Commands = kill.add_subparsers(dest="action", metavar="WHAT", required=True)
+    for what, meant in (
+        ("all", "everything; confirmed by typing it"),
+        ("service", "one service"),
+        ("site", "the calls of one site"),
+        ("release", "one release: by version, digest, or its beginning"),
+    ):
+        scope = whats.add_parser(what, help=meant, description=f"Out of sight: {meant}.", epilog=_EXIT)
+        if what == "all":
+            scope.add_argument("--yes", default="", metavar="all", help="what is typed to confirm it")
+        else:
+            scope.add_argument("name", metavar="NAME")
+        scope.add_argument(
+            "--mode", choices=("off", "shadow", "silent"), default="off", help="what is left (default: off)"
+        )
+        scope.add_argument("--dry-run", action="store_true", help="set nothing: say whom it would meet")
+        _reasons(scope)
+        _admin(scope)
+    _admin(whats.add_parser("list", help="what is set", description="The kill switches that are set."))
+    lift = whats.add_parser(
+        "lift",
+        help="take one back: a second person's",
+        description="Lift a kill switch: a second person's for some hours, then an admin's, where all gates pass.",
+        epilog=_EXIT,
+    )
+    lift.add_argument("name", metavar="ID", help="as `wardgate kill list` shows it")
+    _reasons(lift)
+    _admin(lift)
 
 
 def _rollback(commands: Commands) -> None:

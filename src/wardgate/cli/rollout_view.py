@@ -12,11 +12,8 @@ from rich.text import Text
 _COLOURS = {"off": "dim", "shadow": "blue", "silent": "cyan", "canary": "yellow", "active": "green"}
 
 
-def rollouts(told: Any, service: str | None, console: Console) -> None:
-    services = [each for each in told["services"] if service in (None, each["service"])]
-    if service is not None and not services:
-        console.print(f"There is no service {service}.")
-        return
+def rollouts(told: Any, console: Console) -> None:
+    services = told["services"]
     table = _table("service", "mode", "release", "who sees it", "besides")
     for each in services:
         mode, left = _mode(each["mode"]), told["in_force"][each["service"]]

@@ -67,7 +67,7 @@ def _tell_of(kept: Kept) -> None:
 def _desk(config: Path) -> Iterator[TokenDesk]:
     secrets = secrets_of(config)
     assert secrets.durable is not None
-    chain, tokens = audit_store_of(secrets.durable), token_store_of(secrets.durable)
+    chain, tokens = audit_store_of(secrets.durable), token_store_of(secrets, secrets.durable)
     trail = audit_trail(secrets, chain, _tell_of)
     try:
         yield token_desk(tokens, trail)

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
     async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
         proofs: Proofs = {}
-        gateway.keep_away(isolated)
+        gateway.circuits.keep_away(isolated)
         beat()
         parent = await Channel.over(channel)
         try:
@@ -87,10 +87,10 @@ async def _prove(gateway: bootstrap.Gateway, service: str, digest: str, proofs: 
 async def _answer(asked: Any, gateway: bootstrap.Gateway, proofs: Proofs) -> Any:
     match asked:
         case {"isolated": circuits}:
-            gateway.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))
-            return [[*name, state] for name, state in gateway.circuit_states().items()]
+            gateway.circuits.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))
+            return [[*name, state] for name, state in gateway.circuits.states().items()]
         case "circuits":
-            return [[*name, state] for name, state in gateway.circuit_states().items()]
+            return [[*name, state] for name, state in gateway.circuits.states().items()]
         case "services":
             return gateway.health()
         case "stores":
@@ -105,7 +105,7 @@ async def _answer(asked: Any, gateway: bootstrap.Gateway, proofs: Proofs) -> Any
         case {"prove": [service, digest]}:
             if (service, digest) not in proofs:
                 proofs[service, digest] = None
-                gateway.tasks.spawn(_prove(gateway, service, digest, proofs))
+                gateway.lasting.tasks.spawn(_prove(gateway, service, digest, proofs))
         case {"proved": [service, digest]}:
             if proofs.get((service, digest), UNKNOWN) is not None:
                 return proofs.pop((service, digest), UNKNOWN)

@@ -9,16 +9,11 @@ none; so a worker that comes up with other files than those of the others, edite
 
 import asyncio
 import contextlib
-import mmap
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -26,18 +21,19 @@ from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
 from wardgate.bootstrap import Configured
-from wardgate.bootstrap.audit import audit_keeper
+from wardgate.bootstrap.audit import audit_keeper, reload_by_signal
 from wardgate.bootstrap.control import control_stores
-from wardgate.bootstrap.decided import Decided
 from wardgate.bootstrap.desks import Desks, desks_of
+from wardgate.bootstrap.obeyed import Obeyed
 from wardgate.bootstrap.parts import SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.records import open_desk
-from wardgate.cli.channel import Channel, Gone, send_secret
+from wardgate.cli.agreement import agreed, circuits_of, errors_of
+from wardgate.cli.channel import Gone
 from wardgate.cli.configured import read
 from wardgate.cli.pushing import PushingCopy
-from wardgate.cli.worker import BEAT, PAGE, with_secret
-from wardgate.control.ports import KeptSnapshot
+from wardgate.cli.worker import BEAT, with_secret
+from wardgate.cli.worker_process import PATIENCE, Worker, pause
 from wardgate.control.snapshots import Sealer
 from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
@@ -47,8 +43,6 @@ from wardgate.domain.record_names import RecordNames
 from wardgate.web.admin import AdminPorts, Circuit, admin_app, by_token
 from wardgate.web.server import bind, serve_sockets
 
-_PATIENCE = 5.0
-"""Seconds for an answer of a worker; more for one that reads its files."""
 _PREPARE = 60.0
 _PROVED = 0.05
 """Seconds between two questions whether an endpoint is proven."""
@@ -58,103 +52,6 @@ _SOUND = 30.0
 """Seconds after which a worker counts as sound, so that the next pause is short again."""
 _STILL = 10
 """Beats that a worker may leave out, counted by our own, so that a pause of the whole machine ends nobody."""
-_WORST = ("passed", "probe_pending", "probe_failed")
-
-
-def pause(deaths: int) -> float:
-    """Seconds until a worker that died for the nth time in a row is replaced."""
-    return min(0.1 * (1 << min(deaths - 1, 10)), 10.0)
-
-
-class Worker:
-    """One place of the N, and the process that holds it now."""
-
-    def __init__(self, number: int, config: Path, listener: socket.socket, secret: bytes) -> None:
-        self.number = number
-        self._config, self._listener, self._secret = config, listener, secret
-        self._file: IO[bytes] = tempfile.TemporaryFile()
-        self._file.truncate(PAGE)
-        self._seen = memoryview(mmap.mmap(self._file.fileno(), PAGE)).cast("q")
-        self.channel: Channel | None = None
-        self.process: asyncio.subprocess.Process | None = None
-        self.up = asyncio.Event()
-        self.stood = False
-        """Whether it was ever up."""
-        self.differs = False
-        """Whether the process that ended last had not read what the others have."""
-
-    async def live(
-        self,
-        isolated: Callable[[], list[list[str]]],
-        lowered: Callable[[], list[bytes]],
-        fits: Callable[[str], bool],
-    ) -> int:
-        """From its start to its end; the exit code, below 0 that of the signal that ended it. `isolated`: the circuits
-        that are out of use now, in JSON's terms; `lowered`: ceilings, sealed, that no store may have yet. `fits`:
-        whether a worker with files of this digest may stand."""
-        ours, theirs = socket.socketpair()
-        send_secret(ours, self._secret)
-        self._seen[0] = 0
-        self.differs = False
-        begun = isolated()
-        passed = [self._listener.fileno(), theirs.fileno(), self._file.fileno()]
-        arguments = [str(self._config), str(self.number), *map(str, passed), msgspec.json.encode(begun).decode()]
-        try:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "wardgate.cli.worker",
-                *arguments,
-                stdin=subprocess.DEVNULL,
-                pass_fds=passed,
-                start_new_session=True,  # a Ctrl-C is the parent's, which then stops its workers in order
-            )
-        finally:
-            theirs.close()
-        self.channel = await Channel.over(ours)
-        try:
-            with contextlib.suppress(Gone):
-                said = await self.channel.hear()
-                self.differs = not fits(said["up"])
-                if self.differs:
-                    self.stop(signal.SIGTERM)
-                else:
-                    while begun != isolated():  # changed by hand while it started
-                        begun = isolated()
-                        await self.channel.ask({"isolated": begun}, _PATIENCE)
-                    told: set[bytes] = set()
-                    while left := [sealed for sealed in lowered() if sealed not in told]:
-                        await self.channel.ask({"lower": msgspec.to_builtins(left[0])}, _PATIENCE)
-                        told.add(left[0])
-                    self.stood = True
-                    self.up.set()
-            return await self.process.wait()
-        finally:
-            self.up.clear()
-            self.channel.close()
-
-    def calls(self) -> int:
-        """Under way now, or when it ended."""
-        return int(self._seen[0])
-
-    def beats(self) -> int:
-        """How often its loop has come round."""
-        return int(self._seen[1])
-
-    def stop(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self.process is not None and self.process.returncode is None:
-                self.process.send_signal(number)
-
-    async def ask(self, what: Any, seconds: float = _PATIENCE) -> Any:
-        """Raises Gone; a worker that does not answer its parent is stopped, and replaced."""
-        if self.channel is None or not self.up.is_set():
-            raise Gone
-        try:
-            return await self.channel.ask(what, seconds)
-        except Gone:
-            self.stop(signal.SIGTERM)
-            raise
 
 
 class Parent:
@@ -178,21 +75,19 @@ class Parent:
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
         self._audit = audit_keeper(configured.secrets, settings.anchoring, SystemClock(), log, self._meter)
-        self._decided, self._desks = self._decided_by(with_secret(secret, configured))
+        self._obeyed, self._desks = self._control_plane(with_secret(secret, configured))
         self._workers = [Worker(place + 1, config, self._listener, secret) for place in range(number)]
 
-    def _decided_by(self, configured: Configured) -> tuple[Decided | None, Desks | None]:
+    def _control_plane(self, configured: Configured) -> tuple[Obeyed | None, Desks | None]:
         ring = KeyRing(configured.secrets.pseudonym)
         stores = control_stores(configured.secrets, ring)
         if stores is None or self._audit is None or configured.secrets.durable is None:
             return None, None
         stores = replace(
-            stores,
-            hot=PushingCopy(stores.hot, self._push),
-            own_key=not self._configured.secrets.pseudonym,
+            stores, hot=PushingCopy(stores.hot, self._push), own_key=not self._configured.secrets.pseudonym
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
-        decided = Decided(
+        obeyed = Obeyed(
             stores,
             None,
             lease,
@@ -208,14 +103,14 @@ class Parent:
             lambda: self._configured,
             stores,
             True,
-            decided,
+            obeyed,
             self._audit,
             names,
             self.prove,
             self._log,
             configured.secrets.durable,
         )
-        return decided, desks
+        return obeyed, desks
 
     def _push(self, message: Any) -> None:
         """To the workers that are up; from any thread. The others read it when they start."""
@@ -240,15 +135,15 @@ class Parent:
             self.isolate,
             self._desk,
             None if self._audit is None else self._audit.trail,
-            **({} if self._desks is None else self._desks.ports()),
         )
+        ports = ports if self._desks is None else self._desks.beside(ports)
         admin = admin_app(ports, self._configured.settings.telemetry.prometheus)
-        if self._decided is not None:
-            await self._decided.begin()
+        if self._obeyed is not None:
+            await self._obeyed.begin()
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
-            bootstrap.heed_signals(self._stop, tasks, self.reload)
+            bootstrap.heed_signals(self._stop, tasks, self._reload_by_signal)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
             tls = None if self._certificates is None else self._certificates.context
@@ -257,8 +152,8 @@ class Parent:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
             await self._end(keeping)
-        if self._decided is not None:
-            await asyncio.to_thread(self._decided.end)
+        if self._obeyed is not None:
+            await asyncio.to_thread(self._obeyed.end)
         if self._desks is not None:
             await asyncio.to_thread(self._desks.close)
         if self._audit is not None:
@@ -302,7 +197,7 @@ class Parent:
         """In all workers or in none."""
         async with self._one_reload:
             said = await self._ask_all("prepare", _PREPARE)
-            errors = _errors(list(said.values()))
+            errors = errors_of(list(said.values()))
             if not errors:
                 self._digest = next(answer["digest"] for answer in said.values())
                 for worker in self._workers:
@@ -317,6 +212,9 @@ class Parent:
         self._log.event("reload_refused" if errors else "reloaded", errors=len(errors))
         return errors
 
+    async def _reload_by_signal(self) -> None:
+        await reload_by_signal(self.reload, lambda: self._digest, self._audit)
+
     async def _swap(self) -> None:
         """The workers go by new files: the desk and the log, which are here, do so too; and what the files say of
         rollouts is taken up here, for all of them."""
@@ -326,11 +224,11 @@ class Parent:
             if configured.catalog.digest == self._digest:  # else changed once more: the next reload brings it
                 self._configured = configured
                 self._know()
-                if self._decided is not None:
-                    taken_up = await self._decided.take_up(configured)
+                if self._obeyed is not None:
+                    taken_up = await self._obeyed.take_up(configured)
         await self._ask_all({"swap": msgspec.to_builtins(taken_up)})
-        if self._decided is not None:
-            self._decided.files_changed(taken_up)
+        if self._obeyed is not None:
+            self._obeyed.files_changed(taken_up)
         if self._certificates is not None:
             self._certificates.reload()  # all workers have found it sound
 
@@ -347,10 +245,8 @@ class Parent:
         circuit = (service, release)
         if circuit not in await self.circuits():
             return None
-        decided = False if self._decided is None else await self._decided.isolated(circuit, away)
-        if isinstance(decided, KeptSnapshot):
-            await self._ask_all({"snapshot": msgspec.to_builtins(decided)})
-        by_hand = away and decided is False
+        newest = None if self._obeyed is None else self._obeyed.newest()
+        by_hand = away and (newest is None or circuit not in newest.isolated)
         self._isolated = self._isolated | {circuit} if by_hand else self._isolated - {circuit}
         self._log.guard.know({"service_id": frozenset({service}), "model_version": frozenset({release})})
         self._log.event("circuit", service_id=service, model_version=release, isolated=away)
@@ -360,11 +256,11 @@ class Parent:
         return [list(circuit) for circuit in sorted(self._isolated)]
 
     def _told_lowered(self) -> list[bytes]:
-        if self._decided is None or self._sealer is None:
+        if self._obeyed is None or self._sealer is None:
             return []
-        return [self._sealer.seal_ceiling(ceiling) for ceiling in self._decided.visibility.side]
+        return [self._sealer.seal_ceiling(ceiling) for ceiling in self._obeyed.side()]
 
-    async def _ask_all(self, what: Any, seconds: float = _PATIENCE) -> dict[int, Any]:
+    async def _ask_all(self, what: Any, seconds: float = PATIENCE) -> dict[int, Any]:
         """By number: what those said that are up. None: one that did not answer."""
 
         async def ask(worker: Worker) -> Any:
@@ -440,42 +336,6 @@ class Parent:
                 worker.stop(number)
             if not (await asyncio.wait(keeping, timeout=_END))[1]:
                 return
-
-
-def agreed(said: dict[int, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """One state for each service, of the first worker that has it."""
-    services: dict[str, dict[str, Any]] = {}
-    for service in dict.fromkeys(name for states in said.values() for name in states):
-        states = {number: each[service] for number, each in said.items() if service in each}
-        first = next(iter(states.values()))
-        services[service] = {**first, "proof": max((state["proof"] for state in states.values()), key=_WORST.index)}
-        if len(states) < len(said) or any(state != first for state in states.values()):
-            services[service]["workers"] = {str(number): state for number, state in states.items()}
-    return services
-
-
-def circuits_of(said: dict[int, list[list[str]] | None]) -> dict[tuple[str, str], Circuit]:
-    """What each worker says of each circuit that one of them has."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for service, release, _ in (each for states in said.values() for each in states or ()):
-        found[service, release] = {str(number): "no_answer" for number in said}
-    for number, states in said.items():
-        for service, release, state in states or ():
-            found[service, release][str(number)] = state
-    return {
-        circuit: Circuit(next(iter(states.values())) if len(set(states.values())) == 1 else "mixed", states)
-        for circuit, states in found.items()
-    }
-
-
-def _errors(said: list[dict[str, Any] | None]) -> tuple[Finding, ...]:
-    """Of all workers, each once; also where they have not read the same."""
-    told = [answer for answer in said if answer is not None]
-    errors = [msgspec.convert(error, Finding) for answer in told for error in answer["errors"]]
-    if not errors and (len(told) < len(said) or not told or any(a["digest"] != told[0]["digest"] for a in told)):
-        what, remedy = "the workers have not read the same", "reload again once all of them are up and no file changes"
-        errors = [Finding("", 0, "", what, remedy)]
-    return tuple(dict.fromkeys(errors))
 
 
 async def _all(asked: Sequence[Coroutine[None, None, Any]]) -> list[Any]:

@@ -7,10 +7,10 @@ somebody who is known was refused is on the chain as well.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Protocol
 
 import msgspec
 
+from wardgate.control.askers import Asker
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.admin_tokens import Role
@@ -30,27 +30,6 @@ from wardgate.domain.outcomes import Mode
 
 LONGEST = 90 * 86400.0
 """Seconds that an exception can hold."""
-
-
-class Asker(Protocol):
-    """Who asks; `who` as the audit chain has it. `roles` and services are those of her token."""
-
-    @property
-    def who(self) -> str: ...
-
-    @property
-    def roles(self) -> frozenset[Role]: ...
-
-    def covers(self, service: str) -> bool: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def ticket(self) -> str: ...
-
-    @property
-    def remark(self) -> str: ...
 
 
 class Cause(StrEnum):
@@ -129,7 +108,7 @@ class ApprovalDesk:
             _entitled(asker, service, role)
             ledger = self._reader.read()
             self._open(ledger, service, digest, mode)
-            person = person_of(asker.who)
+            person = asker.person
             asked = asked_for(ledger.charter.policy, self._tier(service, digest), mode)
             if asked.four_eyes and person in ledger.authors(subject):
                 raise ApprovalRefused(Cause.AUTHOR, "Nobody approves a release that she submitted herself.")
@@ -148,7 +127,7 @@ class ApprovalDesk:
         """Her own approvals of it; an administrator, those of `person`. Raises ApprovalRefused."""
         subject, whose = subject_of(service, digest), person_of(person or asker.who)
         with self._refusing(asker, Action.RELEASE_WITHDRAW, subject):
-            own = whose == person_of(asker.who)
+            own = whose == asker.person
             if not asker.covers(service) or not (own or Role.ADMIN in asker.roles):
                 raise ApprovalRefused(Cause.ROLE, "Only an administrator withdraws what somebody else approved.")
             held = [each for each in self._reader.read().approvals(subject) if each.person == whose]
@@ -165,7 +144,7 @@ class ApprovalDesk:
         subject = subject_of(service, digest)
         with self._refusing(asker, Action.GATE_EXCEPTION, subject):
             _entitled(asker, service, None)
-            ledger, person = self._reader.read(), person_of(asker.who)
+            ledger, person = self._reader.read(), asker.person
             self._open(ledger, service, digest, mode)
             bound = asked_for(ledger.charter.policy, self._tier(service, digest), mode).evidence.get(figure)
             if bound is None:
@@ -206,7 +185,7 @@ class ApprovalDesk:
             before = self.proposed(policy)
             if not before.waits:
                 raise ApprovalRefused(Cause.NOTHING, "This policy holds already.")
-            if person_of(asker.who) in before.people:
+            if asker.person in before.people:
                 what = "You have approved this policy."
                 raise ApprovalRefused(Cause.TWICE, what, "It holds once a second person has approved it, too.")
             self._say(asker, Action.GOVERNANCE_APPROVE, policy_subject(digest), after=text_of(policy))

@@ -6,13 +6,15 @@
 So an unreachable store stops nobody from taking a model out of sight, and everybody from showing one.
 """
 
+import hmac
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from wardgate.domain.audit import AuditEvent, Deed, Kept, Link, SealedEntry, checked, moment, remark_hash
+from wardgate.domain.audit import AuditEvent, Deed, Kept, Link, SealedEntry, checked, moment, remark_hash, signed_part
+from wardgate.domain.pseudonyms import Mac, PurposeKey, unambiguous
 
 _BATCH = 100
 _RESERVE = 1000
@@ -49,6 +51,27 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     what: str = ""
     ticket: str = ""
+
+
+class DeedSeal:
+    """That an event was written by this deployment, under the purpose `store`; opens what a previous key has sealed,
+    too. Thread-safe."""
+
+    def __init__(self, keys: Sequence[PurposeKey]) -> None:
+        self._macs = {key.id: Mac(key.secret) for key in keys}
+        self._id = keys[0].id
+
+    def sealed(self, event: AuditEvent) -> AuditEvent:
+        return msgspec.structs.replace(event, mac=self._mac(self._id, msgspec.to_builtins(event)))
+
+    def is_of(self, entry: Mapping[str, Any]) -> bool:
+        """`entry` as the chain has it."""
+        mac = str(entry.get("mac"))
+        key_id = mac.partition(":")[0]
+        return key_id in self._macs and hmac.compare_digest(mac.encode(), self._mac(key_id, entry).encode())
+
+    def _mac(self, key_id: str, said: Mapping[str, Any]) -> str:
+        return f"{key_id}:{self._macs[key_id](unambiguous('deed') + signed_part(said)).hex()}"
 
 
 class AuditStore(Protocol):
@@ -105,9 +128,10 @@ class AuditTrail:
         new_id: Callable[[], str],
         salt: Callable[[], bytes],
         told: Callable[[Kept], None] = lambda kept: None,
+        seal: DeedSeal | None = None,
     ) -> None:
-        """`told` hears what became of each deed that was not to wait for the chain."""
-        self.store, self._told = store, told
+        """`told` hears what became of each deed that was not to wait for the chain. `seal` None: there is no key."""
+        self.store, self._told, self._seal = store, told, seal
         self._pending, self._now, self._new_id, self._salt = pending, now, new_id, salt
         self.spooled = threading.Event()
         """Set when there is something to chain (`chain_spooled`)."""
@@ -173,7 +197,8 @@ class AuditTrail:
             at=moment(self._now()),
             remark=None if remark is None else remark_hash(remark.salt, remark.text),
         )
-        return Happened(checked(event), remark)
+        event = checked(event)
+        return Happened(event if self._seal is None else self._seal.sealed(event), remark)
 
 
 def _remark(salt: bytes, text: str) -> Remark:

@@ -11,9 +11,9 @@ from hashlib import sha256
 import msgspec
 import rfc8785
 
-from wardgate.control.audit import AuditStore
+from wardgate.control.audit import AuditStore, DeedSeal
 from wardgate.domain.approvals import READ, Entry, Ledger
-from wardgate.domain.audit import START, Link, SealedEntry
+from wardgate.domain.audit import START, Action, Link, SealedEntry
 
 
 class ChainBroken(Exception):
@@ -36,12 +36,17 @@ _entry = msgspec.json.Decoder(Entry)
 
 
 class ChainReader:
-    """Thread-safe, blocking. `anchored`: seals that an anchor has seen, by number of the entry."""
+    """Thread-safe, blocking. `anchored`: seals that an anchor has seen, by number of the entry. With `seal`, what opens
+    something counts only where this deployment wrote it, and once; what closes something counts whoever wrote it."""
 
-    def __init__(self, store: AuditStore, anchored: Callable[[], Mapping[int, str]] = dict) -> None:
-        self._store, self._anchored = store, anchored
+    def __init__(
+        self, store: AuditStore, anchored: Callable[[], Mapping[int, str]] = dict, seal: DeedSeal | None = None
+    ) -> None:
+        self._store, self._anchored, self._seal = store, anchored, seal
         self._lock = threading.Lock()
         self._last, self._ledger = START, Ledger()
+        self._counted: set[str] = set()
+        """Ids of events: the same one further down is a copy."""
         self._held: dict[int, str] = {}
         """The last entry that was seen, also where the chain is read from its beginning again."""
 
@@ -52,11 +57,11 @@ class ChainReader:
             try:
                 return self._catch_up({**self._anchored(), **self._held})
             except ChainBroken:
-                self._last, self._ledger = START, Ledger()
+                self._last, self._ledger, self._counted = START, Ledger(), set()
                 raise
 
     def _catch_up(self, anchored: Mapping[int, str]) -> Ledger:
-        last, told = self._last, list[Entry]()
+        last, told, ids = self._last, list[Entry](), set[str]()
         entries = self._store.entries(max(last.number - 1, 0))
         if last.number:  # the entry that was the last one is still there, and the same
             again = next(entries, None)
@@ -68,13 +73,27 @@ class ChainReader:
             if anchored.get(entry.number, entry.seal) != entry.seal:
                 raise ChainBroken(entry.number)
             if head.what in READ:
-                told.append(_whole(entry))
+                said = _whole(entry)
+                if self._counts(said, entry, ids):
+                    told.append(said)
             last = entry.link
         if last.number < max(anchored, default=0):
             raise ChainBroken(last.number + 1)
-        self._ledger = self._ledger.after(told)
+        self._ledger, self._counted = self._ledger.after(told), self._counted | ids
         self._last, self._held = last, {last.number: last.seal} if last.number else {}
         return self._ledger
+
+    def _counts(self, said: Entry, entry: SealedEntry, ids: set[str]) -> bool:
+        """`ids`: of events that were read just now."""
+        if self._seal is None or said.what in (Action.RELEASE_WITHDRAW, Action.RELEASE_RETIRE):
+            return True
+        if said.what == Action.RELEASE_RETIRING and said.after != "stays":
+            return True
+        whole = msgspec.json.decode(entry.text)
+        if not self._seal.is_of(whole) or whole["id"] in self._counted | ids:
+            return False
+        ids.add(whole["id"])
+        return True
 
 
 def _prove(entry: SealedEntry, number: int, previous: Link | None) -> _Head:

@@ -14,13 +14,13 @@ import msgspec
 
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
-from wardgate.control.decided import Decided, Past, etag_of
+from wardgate.control.decided import Decided, etag_of
+from wardgate.control.decisions import Past
 from wardgate.control.permits import Gates, Permits
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
     following,
-    is_lower,
     of,
     only,
     own,
@@ -34,6 +34,7 @@ from wardgate.domain.audit import Action
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.assignment import mode_in_force
 from wardgate.domain.rollout.ceilings import with_ceilings
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import raises
 
@@ -69,7 +70,7 @@ class RolloutDesk:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
         self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
         self._settling = Settling(decided, trail, self._permits, now)
-        self._options = options or ChangeOptions()
+        self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
 
     # --- looking
 
@@ -134,7 +135,7 @@ class RolloutDesk:
             rollout = of(before, service)
             if if_match is not None and if_match != etag_of(rollout):
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
-            return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted))
+            return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted), self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             if if_match is None:
@@ -189,12 +190,18 @@ class RolloutDesk:
             return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
 
         def permit(before: Snapshot, after: Snapshot) -> None:
-            if self._permits.not_put_back(asker, ceiling.set_by, ceiling.set_at) is None:
+            trouble = self._permits.not_put_back(asker, ceiling.set_by, ceiling.set_at)
+            if trouble is None:
                 self._permits.still_approved(after, services_under(after, ceiling))
+            elif Role.ADMIN not in asker.roles:
+                raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin lifts it, where all gates pass.")
             else:
                 self._permits.raised_by(asker, before, after, services_under(after, ceiling))
 
-        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit))
+        # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
+        # which somebody has set just now, by a second person
+        raised = ("ceiling_lifted",)
+        return self._settling.settle(Asked(asker, Action.KILL_LIFT, subject, make, permit, raised=raised))
 
     def rollback_target(self, service: str, to: str | None = None) -> Rollout:
         """What a rollback would make of the service: the release before this one, or the one that is named by its
@@ -216,7 +223,7 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             rollout = of(before, service)
             past = self.past(service, self._options.past)
-            return with_rollout(before, service, rolled_back(rollout, past, target.champion))
+            return with_rollout(before, service, rolled_back(rollout, past, target.champion), self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             rollout = after.rollouts[service]
@@ -243,7 +250,7 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             if of(before, service) != past[0].rollout:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
-            return with_rollout(before, service, past[1].rollout)
+            return with_rollout(before, service, past[1].rollout, self._insecure_demo())
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             self._permits.still_approved(after, [service])

@@ -1,6 +1,6 @@
 """What is decided now, and how the next snapshot comes to stand in its place everywhere."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import rfc8785
 
+from wardgate.control.decisions import Decisions
 from wardgate.control.patience import Patience
 from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
 from wardgate.control.snapshots import Sealer, Unsound
@@ -44,16 +45,8 @@ class DecidedOptions:
     """Seconds for the hot copy; what takes longer is told all the same, and nobody waits for it."""
 
 
-class Past(msgspec.Struct, frozen=True):
-    """A service's rollout as it was after a change, until the next one."""
-
-    epoch: int
-    change: Change
-    rollout: Rollout
-
-
-class Decided:
-    """Blocking, thread-safe. `hot` None: nobody but this process hears of it at once."""
+class Decided(Decisions):
+    """With the way to change it. `hot` None: nobody but this process hears of it at once."""
 
     def __init__(
         self,
@@ -66,7 +59,8 @@ class Decided:
         highest: Callable[[], int] = lambda: 0,
     ) -> None:
         """`highest`: the epoch that some replica has ever seen, as they say themselves; raises StoreUnavailable."""
-        self._store, self._hot, self._sealer, self._failed = store, hot, sealer, failed
+        super().__init__(store, sealer)
+        self._seals, self._hot, self._failed = sealer, hot, failed
         self._here, self._options, self._highest = here, options or DecidedOptions(), highest
         self._patience, self._hot_patience = Patience(), Patience()
         """Apart: those who wait for one store must not keep a lowering from the other."""
@@ -77,9 +71,8 @@ class Decided:
         return self._hot is not None
 
     def newest(self, hurry: bool = False) -> Snapshot:
-        """Epoch 0 where nothing was decided yet. Raises StoreUnavailable, also for what is damaged or forged."""
-        kept = self._asked(self._store.newest, hurry)
-        return Snapshot(0, {}) if kept is None else self._opened(kept)
+        """`hurry`: for somebody who lowers, and goes on without the store where that takes long."""
+        return self._asked(super().newest, hurry)
 
     def must_follow(self, before: Snapshot, hurry: bool = False) -> None:
         """Raises StoreUnavailable where replicas have seen more than the durable store has: it was put back from a
@@ -95,7 +88,7 @@ class Decided:
         if hot is not None:
             with suppress(StoreUnavailable, Unsound):
                 kept = self._hot_patience.ask(hot.get, self._options.hot)
-                found.append(0 if kept is None else self._sealer.open(kept).epoch)
+                found.append(0 if kept is None else self._seals.open(kept).epoch)
         return max(found)
 
     def last_seen(self) -> Snapshot | None:
@@ -105,7 +98,7 @@ class Decided:
             return seen
         try:
             kept = self._hot_patience.ask(hot.get, self._options.hot)
-            return None if kept is None else self._sealer.open(kept)
+            return None if kept is None else self._seals.open(kept)
         except (StoreUnavailable, Unsound):
             return None
 
@@ -113,13 +106,9 @@ class Decided:
         """Ceilings that were set without the durable store, as far as this process knows."""
         return () if self._here is None else self._here.side()
 
-    def at(self, epoch: int) -> Snapshot | None:
-        kept = self._store.at(epoch)
-        return None if kept is None else self._opened(kept)
-
     def write(self, after: Snapshot, change: Change, hurry: bool = False) -> bool:
         """Whether it is the newest one now; False: somebody else was first. Raises StoreUnavailable."""
-        kept = self._sealer.seal(after)
+        kept = self._seals.seal(after)
         if not self._asked(lambda: self._store.append(kept, change), hurry):
             return False
         if self._here is not None:
@@ -129,30 +118,13 @@ class Decided:
 
     def lower(self, ceiling: Ceiling) -> tuple[str, ...]:
         """At once. Who has heard of it: `here`, the replicas of this process; `shared`, whoever hears the hot copy."""
-        sealed, told = self._sealer.seal_ceiling(ceiling), []
+        sealed, told = self._seals.seal_ceiling(ceiling), []
         if self._here is not None:
             self._here.lower(sealed)
             told.append("here")
         if self._at_once("lower", lambda hot: hot.lower(sealed, ceiling.id)):
             told.append("shared")
         return tuple(told)
-
-    def changes(self, most: int) -> Sequence[tuple[int, Change]]:
-        """Epochs with what made them, the newest first."""
-        return self._store.history(None, most)
-
-    def past(self, service: str, most: int = 200) -> Iterator[Past]:
-        """What was decided of a service, the newest first."""
-        for epoch, change in self._store.history(None, most):
-            snapshot = self.at(epoch)
-            if snapshot is not None and service in snapshot.rollouts:
-                yield Past(epoch, change, snapshot.rollouts[service])
-
-    def _opened(self, kept: KeptSnapshot) -> Snapshot:
-        try:
-            return self._sealer.open(kept)
-        except Unsound:
-            raise StoreUnavailable("a snapshot is damaged, or of another deployment") from None
 
     def _asked(self, do: Callable[[], T], hurry: bool) -> T:
         return self._patience.ask(do, self._options.hurried) if hurry else do()
@@ -185,7 +157,7 @@ def told(rollout: Rollout | None) -> str:
     if rollout is None:
         return ""
     said = plain(msgspec.structs.replace(rollout, salt="", preview=frozenset()))
-    told = {name: value for name, value in said.items() if value not in (None, "", [], {})}
+    told = {name: value for name, value in said.items() if value not in (None, "", [], {}, False)}
     if rollout.preview:
         told["preview"] = len(rollout.preview)
     return rfc8785.dumps(told).decode()

@@ -1,36 +1,64 @@
 """What people have decided, read from the durable store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from wardgate.control.ports import KeptSnapshot, SnapshotStore, StoreUnavailable
+import msgspec
+
+from wardgate.control.ports import Change, KeptSnapshot, SnapshotStore, StoreUnavailable
 from wardgate.control.snapshots import Sealer, Unsound
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 
 _MOST = 2000
-"""Changes that are looked at."""
+"""Changes that are looked at for who was champion."""
 
 
-class StoredDecisions:
-    """Meets `control.releases.Decisions`. What this deployment did not write is told as StoreUnavailable. `sealer`
-    None: there is no key, so nothing that stands there can be believed. `files`: where rollouts begin."""
+class Past(msgspec.Struct, frozen=True):
+    """A service's rollout as it was after a change, until the next one."""
 
-    def __init__(self, store: SnapshotStore, sealer: Sealer | None, files: Mapping[str, Rollout]) -> None:
-        self._store, self._sealer, self._files = store, sealer, files
+    epoch: int
+    change: Change
+    rollout: Rollout
+
+
+class Decisions:
+    """Blocking, thread-safe. All raise StoreUnavailable, also for what this deployment did not write. `sealer` None:
+    there is no key, so nothing that stands there can be believed. `files`: where rollouts begin."""
+
+    def __init__(self, store: SnapshotStore, sealer: Sealer | None, files: Mapping[str, Rollout] | None = None) -> None:
+        self._store, self._sealer, self._files = store, sealer, files or {}
+
+    def newest(self) -> Snapshot:
+        """Epoch 0 where nothing was decided yet."""
+        kept = self._store.newest()
+        return Snapshot(0, {}) if kept is None else self._opened(kept)
 
     def rollouts(self) -> Mapping[str, Rollout]:
-        kept = self._store.newest()
-        return self._files if kept is None else {**self._files, **self._opened(kept).rollouts}
+        """By service id, those that will begin with the next start among them."""
+        return {**self._files, **self.newest().rollouts}
+
+    def at(self, epoch: int) -> Snapshot | None:
+        kept = self._store.at(epoch)
+        return None if kept is None else self._opened(kept)
+
+    def changes(self, most: int) -> Sequence[tuple[int, Change]]:
+        """Epochs with what made them, the newest first."""
+        return self._store.history(None, most)
+
+    def past(self, service: str, most: int = 200) -> Iterator[Past]:
+        """What was decided of a service, the newest first."""
+        for epoch, change in self._store.history(None, most):
+            snapshot = self.at(epoch)
+            if snapshot is not None and service in snapshot.rollouts:
+                yield Past(epoch, change, snapshot.rollouts[service])
 
     def champions(self, service: str, since: float) -> Mapping[str, float]:
+        """Digests that were champion at `since` or later, and until when (epoch seconds)."""
         ended: dict[str, float] = {}
         until = float("inf")
-        for epoch, change in self._store.history(None, _MOST):
-            kept = self._store.at(epoch)
-            rollout = None if kept is None else self._opened(kept).rollouts.get(service)
-            if rollout is not None:
-                ended.setdefault(rollout.champion, until)
-            until = change.at
-            if change.at < since:
+        for past in self.past(service, _MOST):
+            ended.setdefault(past.rollout.champion, until)
+            until = past.change.at
+            if until < since:
                 break
         return ended
 

@@ -67,8 +67,9 @@ class Gates:
         """Each gate between a release and a mode; nothing is in the way where all hold. Never raises: what cannot be
         read is a line that does not pass.
 
-        Of the champion, the evidence of the steps up to its mode is not asked again. Of another release, the higher
-        risk tier of the two counts, or an edit of `risk_tier` would be a way around. `who` looks, for the access log.
+        Of the champion, the evidence of the steps up to its mode is not asked again. The highest risk tier counts of
+        all releases of the service that are not retired, or an edit of `risk_tier` would be a way around, also by two
+        steps of which the first shows nothing. `who` looks, for the access log.
         """
         if self._open():
             return ()
@@ -76,7 +77,8 @@ class Gates:
             facts, rollout = self._facts(service, digest), self._current(service)
             if facts is None:
                 return (_no_release,)
-            ledger, tier = self._reader.read(), self._tier(facts, rollout)
+            ledger = self._reader.read()
+            tier = self._tier(facts, rollout, ledger)
         except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
             return (_no_answer(error),)
         standing = rollout.mode if rollout is not None and rollout.champion == digest else Mode.OFF
@@ -100,7 +102,8 @@ class Gates:
             facts, rollout = self._facts(service, digest), self._current(service)
             if facts is None:
                 return (_no_release,)
-            ledger, tier = self._reader.read(), self._tier(facts, rollout)
+            ledger = self._reader.read()
+            tier = self._tier(facts, rollout, ledger)
         except (ChainBroken, AuditUnavailable, StoreUnavailable) as error:
             return (_no_answer(error),)
         asked = asked_for(ledger.charter.policy, tier, mode)
@@ -113,9 +116,11 @@ class Gates:
         except (ChainBroken, AuditUnavailable):
             return 0.0
 
-    def _tier(self, facts: ReleaseFacts, rollout: Rollout | None) -> str:
-        other = None if rollout is None else self._facts(facts.service, rollout.champion)
-        return facts.tier if other is None else higher_tier(facts.tier, other.tier)
+    def _tier(self, facts: ReleaseFacts, rollout: Rollout | None, ledger: Ledger) -> str:
+        """One that cannot be compiled any more could not be shown either, and says nothing."""
+        digests = {*ledger.standing(facts.service), *(() if rollout is None else (rollout.champion,))}
+        others = (self._facts(facts.service, digest) for digest in sorted(digests - {facts.digest}))
+        return higher_tier(facts.tier, *(other.tier for other in others if other is not None))
 
     def _said(self, ledger: Ledger, service: str, digest: str) -> Said:
         subject = subject_of(service, digest)

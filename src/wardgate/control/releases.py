@@ -7,19 +7,19 @@
 Nothing of this changes what anybody sees: that a rollout names a release is decided elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 import msgspec
 
 from wardgate.control.audit import AuditTrail
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseStore
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed, moment
 from wardgate.domain.plans import Catalog
-from wardgate.domain.releases import short
+from wardgate.domain.releases import meant, short
 from wardgate.domain.rollout.rollouts import Rollout
 
 
@@ -29,18 +29,6 @@ class ReleaseRefused(Exception):
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__("a release was refused")
         self.what, self.remedy = what, remedy
-
-
-class Decisions(Protocol):
-    """What people have decided. Blocking; both raise StoreUnavailable."""
-
-    def rollouts(self) -> Mapping[str, Rollout]:
-        """As of now, by service id."""
-        ...
-
-    def champions(self, service: str, since: float) -> Mapping[str, float]:
-        """Digests that were champion at `since` or later, and until when (epoch seconds)."""
-        ...
 
 
 class By(msgspec.Struct, frozen=True):
@@ -76,9 +64,8 @@ class ReleaseDesk:
     def find(self, service: str, name: str) -> ReleaseEntry:
         """By version, digest, or the beginning of a digest (six hex digits at least)."""
         entries = self.store.entries(service)
-        found = [entry for entry in entries if entry.version == name] or [
-            entry for entry in entries if _is_of(name, entry.digest)
-        ]
+        digests = meant(name, {entry.digest: entry.version for entry in entries})
+        found = [entry for entry in entries if entry.digest in digests]
         if len(found) == 1:
             return found[0]
         if found:
@@ -162,14 +149,6 @@ class ReleaseDesk:
         except ValueError:
             remedy = "A reason is a code such as first_release, a ticket has no spaces."
             raise ReleaseRefused("The audit chain does not take this reason or ticket.", remedy) from None
-
-
-_SHORTEST = 6
-
-
-def _is_of(name: str, digest: str) -> bool:
-    digits = name.removeprefix("sha256:").lower()
-    return len(digits) >= _SHORTEST and digest.removeprefix("sha256:").startswith(digits)
 
 
 def _roles(rollout: Rollout, digest: str) -> list[str]:

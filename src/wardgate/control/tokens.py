@@ -14,6 +14,7 @@ from typing import Protocol
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.admin_tokens import Role, Token, checked, digest_of, secret_of
 from wardgate.domain.audit import Action, Deed
+from wardgate.domain.pseudonyms import Mac, PurposeKey, unambiguous
 
 
 class TokensUnavailable(Exception):
@@ -22,6 +23,25 @@ class TokensUnavailable(Exception):
     def __init__(self, meaning: str) -> None:
         super().__init__("the store of tokens is not available")
         self.meaning = meaning
+
+
+class TokenSeal:
+    """That this deployment gave a token: whoever may write to the store gives herself none, nor another role. Under the
+    purpose `store`; opens what a previous key has sealed, too. That one was revoked is not sealed."""
+
+    def __init__(self, keys: Sequence[PurposeKey]) -> None:
+        self._macs = {key.id: Mac(key.secret) for key in keys}
+        self._id = keys[0].id
+
+    def of(self, said: str) -> str:
+        return self._mac(self._id, said)
+
+    def is_of(self, mac: str, said: str) -> bool:
+        key_id = mac.partition(":")[0]
+        return key_id in self._macs and hmac.compare_digest(mac.encode(), self._mac(key_id, said).encode())
+
+    def _mac(self, key_id: str, said: str) -> str:
+        return f"{key_id}:{self._macs[key_id](unambiguous('token', said)).hex()}"
 
 
 class TokenStore(Protocol):
@@ -112,7 +132,7 @@ class TokenBook:
         if self._monotonic() < self._next:
             return
         try:
-            self._known = {token.digest: token for token in self._store.all()}
+            self._known = {token.digest: token for token in self._store.all() if token.ours}
             self._next = self._monotonic() + self._options.fresh
         except TokensUnavailable:
             self._next = self._monotonic() + self._options.again

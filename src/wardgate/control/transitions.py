@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from wardgate.control.askers import ChangeRefused, Why
-from wardgate.control.decided import Past
+from wardgate.control.decisions import Past
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 
 
@@ -27,17 +27,16 @@ def following(before: Snapshot, **changes: object) -> Snapshot:
     return msgspec.structs.replace(before, epoch=before.epoch + 1, **changes)
 
 
-def with_rollout(before: Snapshot, service: str, rollout: Rollout) -> Snapshot:
-    return following(before, rollouts={**before.rollouts, service: rollout})
+def with_rollout(before: Snapshot, service: str, rollout: Rollout, insecure_demo: bool) -> Snapshot:
+    """By people; what nobody was asked for stays so, whatever is changed of it."""
+    unapproved = insecure_demo or before.rollouts[service].unapproved
+    decided = msgspec.structs.replace(rollout, by_people=True, unapproved=unapproved)
+    return following(before, rollouts={**before.rollouts, service: decided})
 
 
 def only(service: str, rollout: Rollout) -> Snapshot:
     """As if nothing else were decided."""
     return Snapshot(1, {service: rollout})
-
-
-def is_lower(mode: Mode, other: Mode) -> bool:
-    return RANK[mode] < RANK[other]
 
 
 def asked(rollout: Rollout) -> dict[str, Mode]:

@@ -16,7 +16,7 @@ _SECRET = re.compile(r"wgt_[A-Za-z0-9_-]{43}\Z", re.ASCII)
 
 
 class Role(StrEnum):
-    """None holds another: who is to see and to act has both."""
+    """None holds another; but who lowers, approves or raises sees what is decided, as a viewer does."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"  # lowers visibility at once
@@ -44,11 +44,15 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     created: float  # epoch seconds
     expires: float
     revoked: float | None = None
+    ours: bool = True
+    """False: this deployment did not give it, or under a key that it has no more; somebody may have written it."""
 
     def holds(self, now: float) -> bool:
-        return self.revoked is None and self.created <= now + _SKEW and now < self.expires
+        return self.ours and self.revoked is None and self.created <= now + _SKEW and now < self.expires
 
     def state(self, now: float) -> str:
+        if not self.ours:
+            return "foreign"
         if self.revoked is not None:
             return "revoked"
         return "good" if now < self.expires else "expired"

@@ -173,6 +173,11 @@ class Ledger:
         """People who submitted it; nobody: it was never."""
         return tuple(dict.fromkeys(self._submitted.get(subject, ())))
 
+    def standing(self, service: str) -> tuple[str, ...]:
+        """Digests of all releases of the service that were submitted and are not retired."""
+        mine = (subject.removeprefix(f"{service}@") for subject in self._submitted if subject not in self._retired)
+        return tuple(digest for digest in mine if "@" not in digest)
+
     def retired(self, subject: str) -> bool:
         """Also where that is announced: nothing is raised to it any more."""
         return subject in self._retired

@@ -231,7 +231,7 @@ class Attributes(TypedDict, total=False):
     standing: Annotated[
         str,
         "of this replica's snapshot, of its own copy of it, or of the rollout that a file asks for",
-        Words(("shown", "hidden", "damaged", "unwritten", "taken", "waiting")),
+        Words(("shown", "hidden", "damaged", "unwritten", "taken", "waiting", "lowered")),
     ]
     epoch: Annotated[int, "of a snapshot", Measured(0, 2**53)]
     hidden: Annotated[Hidden, "why this replica shows nothing"]

@@ -11,7 +11,7 @@ written anew from some place on, only an anchor shows: the number and seal of an
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -75,6 +75,7 @@ Moment = Annotated[str, _text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-
 Uuid = Annotated[str, _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
 State = Annotated[str, _text(r"[ -~]{0,4000}")]
 Digest = Annotated[str, _text(r"[0-9a-f]{64}")]
+Mac = Annotated[str, _text(r"[A-Za-z0-9]{1,64}:[0-9a-f]{64}")]
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
@@ -101,6 +102,9 @@ class AuditEvent(Deed, frozen=True, kw_only=True):
     """When it happened, UTC. One that was on a local spool first may stand after later ones."""
     remark: Digest | None = None
     """Of the free text that belongs to it (`remark_hash`)."""
+    mac: Mac | None = None
+    """Under the deployment's key, over all the rest of the event (`signed_part`); None: it has no key. The seals of the
+    chain say that nothing was changed since, this says that it was not somebody else who wrote it."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -148,10 +152,20 @@ def checked(event: AuditEvent) -> AuditEvent:
         raise ValueError("not an event that the audit chain takes") from None
 
 
+_OF_THE_CHAIN = frozenset({"v", "number", "previous", "sealed", "mac"})
+
+
+def signed_part(said: Mapping[str, Any]) -> bytes:
+    """What the MAC of an event stands over; of the event, or of the entry that it has become."""
+    return rfc8785.dumps({name: value for name, value in said.items() if name not in _OF_THE_CHAIN})
+
+
 def seal(event: AuditEvent, last: Link, now: float) -> SealedEntry:
     """At epoch seconds `now`. Raises ValueError for what `checked` refuses."""
     chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": moment(now)}
     said: dict[str, Any] = msgspec.to_builtins(checked(event))
+    if event.mac is None:
+        del said["mac"]
     text = rfc8785.dumps({**said, **chained})
     return SealedEntry(last.number + 1, sha256(text).hexdigest(), text.decode())
 

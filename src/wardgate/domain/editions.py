@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from wardgate.domain.context.prefetch import PrefetchKey
-from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
 from wardgate.domain.releases import short
 from wardgate.domain.rollout.rollouts import Rollout
@@ -21,7 +20,8 @@ Editions = Mapping[str, Catalog]
 
 
 class Lack(msgspec.Struct, frozen=True):
-    """A release that a rollout names and that cannot answer here. `hides`: so that the service shows nothing."""
+    """A release that a rollout names and that cannot answer here. `hides`: it is the champion, so that the service
+    shows nothing; whoever would have seen another one sees the champion."""
 
     service_id: str
     digest: str
@@ -95,8 +95,7 @@ def _assembled(
         if edition is not None and not why:
             why = _disagreement([*seen.values(), edition])
         if edition is None or why:
-            challenges = rollout.challenger is not None and rollout.challenger.release == digest
-            lacks.append(Lack(service_id, digest, why, hides=challenges and rollout.mode is Mode.ACTIVE))
+            lacks.append(Lack(service_id, digest, why, hides=False))
         else:
             seen[digest] = edition
     if champion is today:

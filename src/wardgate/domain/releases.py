@@ -1,6 +1,6 @@
 """What stands beside a release for those who approve it, and how far it has come."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -97,6 +97,19 @@ def lifecycle(submitted: bool, retired: bool, approved: Sequence[Mode]) -> Lifec
     order = [Mode.SHADOW, Mode.SILENT, Mode.CANARY, Mode.ACTIVE]
     reached = [mode for mode in order if mode in approved]
     return Lifecycle(reached[-1].value) if reached else Lifecycle.VALIDATED
+
+
+_FEWEST = 6
+"""Hex digits that name a digest."""
+
+
+def meant(name: str, versions: Mapping[str, str]) -> tuple[str, ...]:
+    """Of `versions` (by digest), the digests that a person means by a version, a digest, or the beginning of one."""
+    digits = name.removeprefix("sha256:").lower()
+    of_version = tuple([digest for digest, version in versions.items() if version == name])
+    if of_version or len(digits) < _FEWEST:
+        return of_version
+    return tuple([digest for digest in versions if digest.removeprefix("sha256:").startswith(digits)])
 
 
 def short(digest: str) -> str:

@@ -2,8 +2,9 @@
 
 from wardgate.domain import record_names
 from wardgate.domain.context.caller import Caller
+from wardgate.domain.outcomes import Arm, Mode, Reason
 from wardgate.domain.record_names import RecordNames
-from wardgate.domain.rollout.assignment import Assignment, Occasion, assign
+from wardgate.domain.rollout.assignment import Assignment, Occasion, assign, draw
 from wardgate.domain.rollout.rollouts import Snapshot
 from wardgate.gateway.call import HookCall
 
@@ -15,8 +16,19 @@ def assigned(snapshot: Snapshot, call: HookCall, caller: Caller, names: RecordNa
     if rollout is not None and rollout.preview and request.user_type is not None and request.user_id is not None:
         user = record_names.user(request.client.name, request.fhir_server, request.user_type, request.user_id)
         users = names.all_of(user)  # under each key: it was named before they were rotated
-    occasion = Occasion(
-        plan.hook,
+    return assign(snapshot, plan.id, _occasion(call, caller, users), plan.names_sites)
+
+
+def in_shadow(snapshot: Snapshot, call: HookCall, caller: Caller, release: str, epoch: int) -> Assignment:
+    """Of a release that is asked after the response. The bucket says whom a percentage would have met."""
+    by, drawn = draw(snapshot, call.plan.id, _occasion(call, caller, ()))
+    return Assignment(epoch, release, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW, bucket=drawn, bucket_by=by)
+
+
+def _occasion(call: HookCall, caller: Caller, users: tuple[str, ...]) -> Occasion:
+    request = call.request
+    return Occasion(
+        call.plan.hook,
         caller,
         call.now,
         request.client.name,
@@ -25,4 +37,3 @@ def assigned(snapshot: Snapshot, call: HookCall, caller: Caller, names: RecordNa
         request.encounter_id,
         users,
     )
-    return assign(snapshot, plan.id, occasion, plan.names_sites)

@@ -9,17 +9,20 @@ import msgspec
 
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog
-from wardgate.domain.rollout.assignment import RANK, lower
+from wardgate.domain.rollout.assignment import approved_part
+from wardgate.domain.rollout.modes import is_lower, lower
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 from wardgate.gateway.ports import Snapshots
 
 
 class CatalogSnapshots:
     """Meets `gateway.ports.Snapshots`, for the loop alone. A service whose champion the catalog does not have is shown
-    to nobody; what else it does not have is left out. Once a later catalog takes this one's place, the calls that began
+    to nobody; what else it does not have is left out. Without `insecure_demo`, what was decided where nobody asks for
+    approvals shows nothing beyond silent. Once a later catalog takes this one's place, the calls that began
     here end on the release by which they began, where that catalog has the new one; but not at a higher mode."""
 
-    def __init__(self, decided: Snapshots, catalog: Catalog) -> None:
+    def __init__(self, decided: Snapshots, catalog: Catalog, insecure_demo: bool = False) -> None:
+        self._insecure_demo = insecure_demo
         self._decided, self._files, self._known = decided, catalog.rollouts, known_releases(catalog)
         self._expected: CatalogSnapshots | None = None
         self._successor: CatalogSnapshots | None = None
@@ -48,6 +51,8 @@ class CatalogSnapshots:
 
     def _rollout(self, name: str, decided: Rollout | None, before: Rollout | None) -> Rollout:
         known, own, expected = self._known[name], self._files[name], self._expected
+        if decided is not None and decided.unapproved and not self._insecure_demo:
+            decided = approved_part(decided)
         if self._successor is not None and name not in self._successor._known:
             return Rollout(own.champion, Mode.OFF)
         if decided is None or decided.champion not in known:
@@ -120,6 +125,6 @@ def lowered(rollout: Rollout, newest: Rollout | None) -> Rollout:
         return msgspec.structs.replace(rollout, mode=Mode.OFF)
     challenger = rollout.challenger if rollout.challenger == newest.challenger else None
     kept = msgspec.structs.replace(rollout, challenger=challenger, preview=rollout.preview & newest.preview)
-    if RANK[newest.mode] > RANK[rollout.mode]:
+    if is_lower(rollout.mode, newest.mode):
         return kept
     return msgspec.structs.replace(kept, mode=newest.mode, cohort=newest.cohort)

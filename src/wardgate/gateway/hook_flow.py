@@ -25,12 +25,12 @@ from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.features.vector import FeatureVector
 from wardgate.domain.inference.endpoint import ModelReply
 from wardgate.domain.inference.prediction import ModelInputs, Prediction, inputs_of, prediction_of
-from wardgate.domain.outcomes import Arm, Mode, Outcome, Reason, Stage, Step
+from wardgate.domain.outcomes import Mode, Outcome, Reason, Stage, Step
 from wardgate.domain.plans import ReleasePlan
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.assignment import Assignment, beside, closed
 from wardgate.domain.rollout.rollouts import Snapshot
-from wardgate.gateway.assigning import assigned
+from wardgate.gateway.assigning import assigned, in_shadow
 from wardgate.gateway.call import HookCall
 from wardgate.gateway.model_call import ModelRequest, subject_of
 from wardgate.gateway.outcome import HookOutcome
@@ -108,7 +108,7 @@ class HookFlow:
         self, call: HookCall, release: ReleasePlan, record: PatientRecord, caller: Caller, epoch: int
     ) -> HookOutcome:
         """What a release would have answered; nobody sees it."""
-        assignment = Assignment(epoch, release.digest, Mode.SHADOW, Arm.SHADOW, Reason.SHADOW)
+        assignment = in_shadow(self._snapshots.current(), call, caller, release.digest, epoch)
         vector = self._extract(call, release, record)
         prediction, decision = await self._decide(call, release, vector, record.wrong_patient, caller, live=False)
         rendered, _ = self._render(call, assignment, release, decision, vector, prediction)

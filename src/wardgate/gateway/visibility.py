@@ -19,8 +19,9 @@ from typing import Final
 
 import msgspec
 
-from wardgate.domain.rollout.ceilings import is_lower, unfolded, with_ceilings
+from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 _NEVER = float("-inf")
@@ -137,7 +138,7 @@ class Visibility:
         """Sound ones, from wherever. They stay until a snapshot has lifted them."""
         for ceiling in ceilings:
             before = self._side.get(ceiling.id)
-            self._side[ceiling.id] = ceiling if before is None or is_lower(ceiling, before) else before
+            self._side[ceiling.id] = ceiling if before is None or is_lower(ceiling.mode, before.mode) else before
         self._settle()
 
     def forged_ceiling(self) -> None:

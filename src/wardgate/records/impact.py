@@ -20,6 +20,7 @@ DAY = 86400.0
 MOST = 50_000
 """Calls that are looked at: the newest."""
 SITES = 20
+_WHERE = ("site_id", "unit", "specialty", "user_role", "bucket", "bucket_by")
 _STEP = 3600.0
 """Seconds of records that are read at a time, from now backwards."""
 
@@ -79,19 +80,33 @@ class ImpactDesk:
 
 
 def _together(records: Iterator[DecisionRecord]) -> Iterator[tuple[DecisionRecord, Mapping[str, bool]]]:
-    """Each call with what the releases beside it would have shown, by digest. Both have the clock of the call."""
+    """Each call with what the releases beside it would have shown, by digest. Both have the clock of the call. Where a
+    call in mode shadow came from is known of what was asked after it."""
     calls: list[DecisionRecord] = []
     beside: dict[str, dict[str, bool]] = {}
+    located: dict[str, DecisionRecord] = {}
     at = float("-inf")
     for record in records:
         if record.at != at:
-            yield from ((call, beside.get(call.decision_id, {})) for call in calls)
-            calls, beside, at = [], {}, record.at
+            yield from _each(calls, beside, located)
+            calls, beside, located, at = [], {}, {}, record.at
         if record.event_type is EventType.SHADOW:
             beside.setdefault(record.of or "", {})[record.release_digest or ""] = bool(record.card_uuids)
+            located[record.of or ""] = record
         else:
             calls.append(record)
-    yield from ((call, beside.get(call.decision_id, {})) for call in calls)
+    yield from _each(calls, beside, located)
+
+
+def _each(
+    calls: Iterable[DecisionRecord], beside: Mapping[str, Mapping[str, bool]], located: Mapping[str, DecisionRecord]
+) -> Iterator[tuple[DecisionRecord, Mapping[str, bool]]]:
+    for call in calls:
+        there = located.get(call.decision_id)
+        if call.mode == Mode.SHADOW and there is not None:
+            known = {name: getattr(there, name) for name in _WHERE}
+            call = msgspec.structs.replace(call, **known)
+        yield call, beside.get(call.decision_id, {})
 
 
 class _Tally:
@@ -122,6 +137,8 @@ class _Tally:
     def _shown(self, snapshot: Snapshot, record: DecisionRecord, known: Mapping[str, bool]) -> bool | None:
         """None: nobody asked that release then."""
         assigned = assigned_again(snapshot, record, record.service_id in self._names_sites)
+        if record.mode == Mode.SHADOW and not known and not assigned.closed:  # nobody was asked, so nobody was located
+            return None
         if assigned.withheld is not None or assigned.preview:
             return False
         return known.get(assigned.release)

@@ -20,8 +20,9 @@ from wardgate.domain.pseudonyms import SECRET_BYTES
 from wardgate.settings import durable
 from wardgate.settings.addresses import is_loopback, is_private
 from wardgate.settings.durable import NAME
-from wardgate.settings.file import ClientFile, File, store_place
+from wardgate.settings.file import ClientFile, File
 from wardgate.settings.told import Anchoring, Limits, Registered, Secrets, Settings, Telemetry, Tls
+from wardgate.settings.values import store_place
 
 
 def read_settings(document: Document) -> Settings:

@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.workers import WorkerMeter, merged
-from wardgate.cli.workers import _errors, agreed, circuits_of, pause
+from wardgate.cli.agreement import agreed, circuits_of, errors_of
+from wardgate.cli.worker_process import pause
 from wardgate.domain.findings import Finding
 from wardgate.domain.guard import Guard
 from wardgate.web.admin import Circuit
@@ -59,7 +60,7 @@ SOUND = {"errors": [], "digest": "sha256:00"}
 )
 def test_a_reload_is_for_all_or_for_none(said: list[Any], whats: list[str]) -> None:
     """Each error once; an edit between two readings, or a worker that is away, is one too."""
-    errors = _errors(said)
+    errors = errors_of(said)
     assert [error.what for error in errors] == whats
     assert all(isinstance(error, Finding) for error in errors)
 

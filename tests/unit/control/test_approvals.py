@@ -189,6 +189,19 @@ def test_a_lower_tier_is_no_way_around(ground: Approving) -> None:
     assert ground.gates.approvals_of(SERVICE, DIGEST, Mode.SILENT), "nor for what is shown already"
 
 
+def test_a_lower_tier_is_no_way_around_in_two_steps(ground: Approving) -> None:
+    """First the release of the lower tier takes the place in mode off, which anybody may do; then it is raised. What
+    has the higher tier counts until it is retired."""
+    facts = {DIGEST: "low", OTHER: "high"}
+    ground._tier_of = lambda service, digest: facts.get(digest)  # type: ignore[method-assign]
+    ground.begin_again()
+    ground.submit(OTHER)
+    ground.rollout = Rollout(DIGEST, Mode.OFF)
+    assert "shadow_days" in {line.name for line in ground.gates.gates_of(SERVICE, DIGEST, Mode.SILENT)}
+    ground.say(Action.RELEASE_RETIRE, subject_of(SERVICE, OTHER), "os:sam", "retired")
+    assert "shadow_days" not in {line.name for line in ground.gates.gates_of(SERVICE, DIGEST, Mode.SILENT)}
+
+
 def test_a_release_that_nobody_knows_passes_nothing(ground: Approving) -> None:
     (line,) = ground.gates.gates_of(SERVICE, "sha256:" + "9" * 64, Mode.SHADOW)
     assert line.verdict is Verdict.UNKNOWN and not ground.gates.approved(SERVICE, "sha256:" + "9" * 64, Mode.SHADOW)

@@ -83,7 +83,60 @@ def test_in_a_demo_an_edited_release_takes_the_place_of_one_that_is_gone() -> No
     edited = Rollout("sha256:" + "b" * 64, Mode.ACTIVE, file="sha256:the same")
     before = stands(Rollout(KNOWN, Mode.ACTIVE, file="sha256:the same"), demo=True)
     assert begun(before, files(demo=True, kidney_failure=edited)).taken == ("kidney-failure",)
-    assert begun(before, files(kidney_failure=edited)) == Beginning(None)
+    approved = promoted(stands(Rollout(KNOWN, Mode.SILENT, file="sha256:the same")))
+    assert begun(approved, files(kidney_failure=edited)) == Beginning(None)
+
+
+def promoted(before: Snapshot, **changes: object) -> Snapshot:
+    """By people, to active."""
+    now = before.rollouts["kidney-failure"]
+    rollout = msgspec.structs.replace(now, **{"mode": Mode.ACTIVE, "by_people": True, **changes})
+    return msgspec.structs.replace(before, epoch=8, rollouts={"kidney-failure": rollout})
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        Rollout(KNOWN, Mode.SILENT, file="sha256:names a preview user less"),
+        Rollout("sha256:" + "b" * 64, Mode.SILENT, file="sha256:the edit by which its release was brought in"),
+        Rollout(KNOWN, Mode.SHADOW, shadows=("sha256:" + "b" * 64,), file="sha256:one in shadow"),
+    ],
+    ids=["preview", "champion", "shadow"],
+)
+def test_a_file_takes_nothing_down_that_people_have_raised(edited: Rollout) -> None:
+    """It says where a service begins: to edit it for another reason, and to start again, is nobody's decision."""
+    now = promoted(stands(), champion=edited.champion)
+    assert begun(now, files(kidney_failure=edited)) == Beginning(None, waiting=("kidney-failure",))
+
+
+def test_a_file_that_says_off_is_obeyed_whoever_raised_it() -> None:
+    """Down is one step; and the way back is the release that was there, not the one of the file."""
+    now = promoted(stands(), champion="sha256:" + "c" * 64)
+    made = begun(now, files(kidney_failure=Rollout(KNOWN, Mode.OFF)))
+    assert made.taken == ("kidney-failure",) and made.snapshot is not None
+    rollout = made.snapshot.rollouts["kidney-failure"]
+    assert (rollout.champion, rollout.mode) == ("sha256:" + "c" * 64, Mode.OFF)
+    assert begun(made.snapshot, files(kidney_failure=Rollout(KNOWN, Mode.OFF))) == Beginning(None)
+
+
+def test_one_more_release_in_shadow_waits() -> None:
+    """Nobody sees it, but features go to its endpoint."""
+    edited = msgspec.structs.replace(ROLLOUT, shadows=("sha256:" + "b" * 64,))
+    assert begun(stands(), files(kidney_failure=edited)) == Beginning(None, waiting=("kidney-failure",))
+
+
+@pytest.mark.parametrize("mode", [Mode.CANARY, Mode.ACTIVE])
+@pytest.mark.parametrize("by_people", [False, True])
+def test_what_a_demo_decided_comes_down_where_approvals_are_asked_for(mode: Mode, by_people: bool) -> None:
+    """The same store, and `insecure_demo` taken away: nobody has approved what stands there."""
+    demo = stands(Rollout(KNOWN, Mode.ACTIVE, Cohort()), demo=True)
+    if by_people:
+        demo = promoted(demo, mode=mode)
+    made = begun(demo, files(kidney_failure=Rollout(KNOWN, Mode.ACTIVE, Cohort())))
+    assert made.lowered == made.changed == ("kidney-failure",) and made.snapshot is not None
+    rollout = made.snapshot.rollouts["kidney-failure"]
+    assert (rollout.champion, rollout.mode, rollout.unapproved) == (KNOWN, Mode.SILENT, False)
+    assert begun(made.snapshot, files(kidney_failure=Rollout(KNOWN, Mode.ACTIVE, Cohort()))) == Beginning(None)
 
 
 def test_a_service_that_no_file_has_any_more_is_left_to_people() -> None:

@@ -26,6 +26,16 @@ def refused(why: Why, *call: object) -> ChangeRefused:
     return caught.value
 
 
+def test_what_is_decided_under_insecure_demo_stays_marked(house: House) -> None:
+    """Also once that is off: until it has come down to where a file may begin."""
+    house.insecure_demo = True
+    house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
+    assert house.rollout.unapproved and house.rollout.by_people
+    house.insecure_demo = False
+    house.desk.change(OPERATOR, SERVICE, {"mode": Mode.CANARY}, house.etag)
+    assert house.rollout.unapproved
+
+
 # --- down -------------------------------------------------------------------------------------------------------------
 
 
@@ -226,7 +236,7 @@ def test_a_second_person_puts_back_what_was_taken_down(house: House) -> None:
     house.desk.change(OPERATOR, SERVICE, {"mode": Mode.OFF})
     refused(Why.SAME_PERSON, house.desk.put_back, Asker(who="olga/another", roles=OPERATOR.roles), SERVICE)
     house.desk.put_back(OTHER, SERVICE)
-    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s")
+    assert house.rollout == Rollout(ONE, Mode.ACTIVE, salt="s", by_people=True)
     assert {said[:2] for said in house.said()} == {
         ("rollout.change", "done"),
         ("put_back", "denied"),
@@ -255,6 +265,17 @@ def test_a_kill_is_lifted_by_a_second_person_or_an_admin(house: House) -> None:
     assert ceiling is not None
     refused(Why.GATES, house.desk.lift, ADMIN, ceiling.id)
     refused(Why.NOTHING, house.desk.lift, ADMIN, "no such")
+
+
+def test_a_fresh_kill_over_an_old_one_is_no_way_around(house: House) -> None:
+    """The old one would be lifted for nothing while the fresh one stands, and then that by a second person."""
+    old = house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).ceiling
+    house.now += 30 * DAY
+    fresh = house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).ceiling
+    assert old is not None and fresh is not None
+    refused(Why.ROLE, house.desk.lift, OTHER, old.id)
+    house.desk.lift(OTHER, fresh.id)
+    assert house.snapshot.ceilings == (old,)
 
 
 def test_a_store_that_was_put_back_is_confirmed_beyond_what_replicas_saw(house: House) -> None:

@@ -1,7 +1,7 @@
 """Verified only where every replica is sure."""
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.decided import FakeHotCopy
+from tests.fakes.rollout_stores import FakeHotCopy
 from tests.fakes.snapshots import OTHERS, SEALER, kept, snapshot
 from wardgate.control.confirmation import Effect, HotWitness, effect_of
 from wardgate.control.ports import Replica

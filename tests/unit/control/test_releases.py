@@ -11,7 +11,7 @@ from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.control.audit import AuditUnavailable
-from wardgate.control.decisions import StoredDecisions
+from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Change, Content, StoreUnavailable
 from wardgate.control.releases import By, ReleaseDesk, ReleaseRefused, changed
 from wardgate.control.snapshots import Sealer
@@ -38,7 +38,7 @@ class Scene:
         place = SqlitePlace(str(folder / "releases.db"))
         self.store, self.snapshots = SqlReleaseStore(Sqlite(place)), SqlSnapshotStore(Sqlite(place))
         self.sealer = Sealer(KeyRing([b"k" * 32]).keys(Purpose.STORE))
-        self.decisions = StoredDecisions(self.snapshots, self.sealer, {})
+        self.decisions = Decisions(self.snapshots, self.sealer, {})
         self.wholes: list[str] = []
         self.broken = False
         self.desk = ReleaseDesk(self.store, self.audit.trail, self.decisions, self.whole, lambda: self.now)
@@ -152,8 +152,8 @@ def test_a_release_that_reached_the_chain_alone_is_submitted_again(scene: Scene,
 
 def test_a_store_of_somebody_else_is_not_believed(scene: Scene) -> None:
     scene.decide(0, 1)
-    other = StoredDecisions(scene.snapshots, Sealer(KeyRing([b"x" * 32]).keys(Purpose.STORE)), {})
-    without = StoredDecisions(scene.snapshots, None, {})
+    other = Decisions(scene.snapshots, Sealer(KeyRing([b"x" * 32]).keys(Purpose.STORE)), {})
+    without = Decisions(scene.snapshots, None, {})
     for decisions in (other, without):
         with pytest.raises(StoreUnavailable):
             decisions.rollouts()
@@ -164,7 +164,7 @@ def test_a_store_of_somebody_else_is_not_believed(scene: Scene) -> None:
 
 def test_files_say_where_a_service_begins(scene: Scene) -> None:
     begins = {"sepsis": Rollout("sha256:a", Mode.OFF), "new": Rollout("sha256:b", Mode.OFF)}
-    decisions = StoredDecisions(scene.snapshots, scene.sealer, begins)
+    decisions = Decisions(scene.snapshots, scene.sealer, begins)
     assert decisions.rollouts() == begins
     scene.decide(0, 1)
     assert decisions.rollouts()["new"] == begins["new"]

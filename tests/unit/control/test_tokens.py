@@ -59,6 +59,12 @@ class HungStore(Store):
         return found
 
 
+def test_a_row_with_the_secret_of_another_takes_nobodys_place() -> None:
+    book, _ = book_of(Store(token(0), token(0, id="00000000000f", roles=(Role.ADMIN,), ours=False)))
+    found = book.find(SECRETS[0])
+    assert found is not None and found.roles == (Role.VIEWER,)
+
+
 def book_of(store: Store) -> tuple[TokenBook, FakeClock]:
     clock = FakeClock()
     return TokenBook(store, clock.now, clock.monotonic, BookOptions(failures=3)), clock

@@ -9,7 +9,8 @@ from tests.fakes.editions import SERVICE, Edition
 from wardgate.domain.editions import assemble, pending, wanted
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.plans import Catalog, ServicePlan
-from wardgate.domain.rollout.rollouts import Challenger, Cohort, Rollout
+from wardgate.domain.rollout.rollouts import Challenger, Cohort, Rollout, Snapshot
+from wardgate.gateway.generations import CatalogSnapshots
 
 _DIALYSIS = ("problems: Condition?patient={{context.patientId}}", "conditions: Condition?patient={{context.patientId}}")
 
@@ -20,6 +21,16 @@ def plan(catalog: Catalog, hook: str = "patient-view") -> ServicePlan:
 
 def rollout(champion: str, mode: Mode = Mode.ACTIVE, **more: object) -> dict[str, Rollout]:
     return {SERVICE: msgspec.structs.replace(Rollout(champion, mode), **more)}
+
+
+class Visibility:
+    """What was decided, as a replica goes by it."""
+
+    def __init__(self, decided: dict[str, Rollout]) -> None:
+        self._now = Snapshot(1, decided)
+
+    def current(self) -> Snapshot:
+        return self._now
 
 
 @pytest.fixture
@@ -61,13 +72,16 @@ def test_a_champion_that_is_nowhere_hides_its_service(today: Edition) -> None:
     assert assembly.catalog.rollouts == today.files.rollouts
 
 
-def test_a_challenger_that_is_nowhere_hides_only_where_it_is_seen(today: Edition) -> None:
+def test_a_challenger_that_is_nowhere_hides_nothing(today: Edition) -> None:
+    """Its cohort gets the champion, as where a ceiling is held over it: silence may be read as "no risk"."""
     challenger = Challenger("sha256:gone", Cohort(percent=10))
     for mode in (Mode.SHADOW, Mode.SILENT, Mode.CANARY, Mode.ACTIVE):
         decided = rollout(today.digest, mode, challenger=challenger)
         assembly = assemble(today.files, {}, decided)
-        assert [lack.hides for lack in assembly.lacks] == [mode is Mode.ACTIVE]
+        assert [lack.hides for lack in assembly.lacks] == [False]
         assert list(plan(assembly.catalog).releases) == [today.digest]
+        told = CatalogSnapshots(Visibility(decided), assembly.catalog).current().rollouts[SERVICE]
+        assert (told.champion, told.mode, told.challenger) == (today.digest, mode, None)
 
 
 def test_a_shadow_that_is_nowhere_is_left_out(today: Edition) -> None:

@@ -101,6 +101,14 @@ def test_a_champion_that_no_plan_gives_is_shown_to_nobody(champion: str) -> None
     assert missing(Snapshot(1, {"x": Rollout("1", Mode.ACTIVE)}), own) == ()
 
 
+@pytest.mark.parametrize("mode", [Mode.CANARY, Mode.ACTIVE])
+def test_what_a_demo_decided_is_shown_to_nobody_where_approvals_are_asked_for(mode: Mode) -> None:
+    """Also before anybody could write that down, since the store is away."""
+    decided = Decisions(Snapshot(1, {"x": Rollout("1", mode, Cohort(), unapproved=True)}))
+    assert CatalogSnapshots(decided, catalog("1")).current().rollouts["x"].mode is Mode.SILENT
+    assert CatalogSnapshots(decided, catalog("1"), insecure_demo=True).current().rollouts["x"].mode is mode
+
+
 def test_a_service_that_has_not_begun_is_shown_to_nobody() -> None:
     assert seen(Snapshot(0, {}, hidden=True), catalog("1")).mode is Mode.SILENT
     assert seen(Snapshot(1, {}), catalog("1", Mode.OFF)).mode is Mode.OFF

@@ -53,6 +53,7 @@ async def test_a_shadow_release_is_asked_after_the_response_and_recorded_beside_
     await settled(house, 1)
     shadow, champion = house.sink.newest(2)
     assert (champion.arm, champion.model_version, champion.score) == ("champion", "1.0.0", 0.3)
+    assert shadow.bucket == champion.bucket and shadow.bucket is not None
     assert (shadow.arm, shadow.model_version, shadow.score, shadow.feature_schema_version) == (
         "shadow",
         "1.1.0",

@@ -92,7 +92,7 @@ async def test_readiness(ready: bool, status: int) -> None:
     assert (await ask(app(None, ready), "GET", "/health/live")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores", "/admin/v1/circuits"])
+@pytest.mark.parametrize("path", ["/metrics", "/health/services", "/health/stores"])
 async def test_a_route_asks_for_its_role(path: str) -> None:
     """Nobody is 401, somebody without the role is 403, a viewer is let in."""
     nobody, operator, viewer = (

@@ -162,3 +162,35 @@ async def test_under_insecure_demo_a_wrong_token_is_not_taken_for_none(tmp_path:
     assert await scene.status("GET", "/metrics", "wgt_" + "x" * 43) == 401
     assert await scene.status("GET", "/metrics", scene.token(Role.OPERATOR)) == 403
     scene.ground.close()
+
+
+async def test_whoever_is_refused_is_told_why_and_what_it_takes(scene: Scene) -> None:
+    """In her own terms: of her token and its roles, never of what she asked for."""
+    operator, some = scene.token(Role.OPERATOR), scene.token(Role.VIEWER, services=["kidney-failure"])
+    asked = [("/metrics", None), ("/metrics", operator), ("/metrics", some)]
+    told = [(await scene.ask("GET", path, secret)).json()["detail"] for path, secret in asked]
+    assert told == [
+        "No token came along, or one that is unknown, expired or revoked.",
+        "This takes the role viewer. Yours: operator.",
+        "This is about all services, and your token is for some.",
+    ]
+
+
+async def test_whoever_stops_models_sees_what_there_is_to_stop(scene: Scene) -> None:
+    """Of operators it was once asked to be viewers besides, and a Forbidden was all that they saw."""
+    operator, approver, ingest = (
+        scene.token(Role.OPERATOR),
+        scene.token(Role.APPROVER_CLINICAL),
+        scene.token(Role.INGEST),
+    )
+    places = (
+        "/admin/v1/circuits",
+        "/admin/v1/rollout",
+        "/admin/v1/kills",
+        "/admin/v1/replicas",
+        "/admin/v1/governance",
+    )
+    for path in places:
+        seen = [await scene.status("GET", path, secret) for secret in (operator, approver)]
+        assert 403 not in seen, path
+        assert await scene.status("GET", path, ingest) == 403

@@ -11,9 +11,9 @@ import pytest
 
 from tests.fakes.archive_rows import card_key, decision
 from tests.fakes.asgi import Reply, ask
-from tests.fakes.decided import FakeReplicas
 from tests.fakes.principals import calls
 from tests.fakes.rollout_house import ONE, SERVICE, TWO, House
+from tests.fakes.rollout_stores import FakeReplicas
 from tests.fakes.snapshots import replica
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
@@ -38,15 +38,18 @@ ADMIN = Principal("ada/0000000000cc", frozenset({Role.ADMIN, Role.VIEWER}))
 
 
 class Names:
-    def services(self) -> Sequence[str]:
-        return [SERVICE]
-
     def digest(self, service: str, name: str) -> str | None:
         found = [digest for digest, version in VERSIONS.items() if version == name or digest.startswith(name)]
         return found[0] if len(found) == 1 else None
 
     def version(self, service: str, digest: str) -> str | None:
         return VERSIONS.get(digest)
+
+    def services(self) -> list[str]:
+        return [SERVICE]
+
+    def sites(self) -> list[str]:
+        return ["hospital_a"]
 
 
 class Scene:
@@ -167,7 +170,9 @@ async def test_a_dry_run_changes_nothing_and_says_what_would_stand_in_the_way(sc
 async def test_fields_are_taken_away_with_null_and_kept_where_they_are_not_sent(scene: Scene) -> None:
     scene.house.decide(Rollout(ONE, Mode.CANARY, Cohort(percent=5.0), shadows=(TWO,), salt="s"))
     reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})
-    assert reply.status == 200 and scene.house.rollout == Rollout(ONE, Mode.CANARY, None, shadows=(TWO,), salt="s")
+    assert reply.status == 200 and scene.house.rollout == Rollout(
+        ONE, Mode.CANARY, None, shadows=(TWO,), salt="s", by_people=True
+    )
 
 
 async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
@@ -233,6 +238,24 @@ async def test_all_is_confirmed_in_the_body(scene: Scene) -> None:
     assert (await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})).status == 200
 
 
+@pytest.mark.parametrize("down", [False, True], ids=["store up", "store down"])
+@pytest.mark.parametrize(
+    ("scope", "typed", "meant"),
+    [("service", "kidny-failure", SERVICE), ("site", "hospital-a", "hospital_a"), ("release", "1.0.9", "1.0.0")],
+)
+async def test_a_kill_of_what_is_not_there_stops_nothing_and_says_so(
+    scene: Scene, scope: str, typed: str, meant: str, down: bool
+) -> None:
+    """A slip at 03:00: done would be the wrong answer. And what is meant is stopped, whether the store is there."""
+    scene.house.store.down = down
+    refused = await scene.ask("POST", "/kills", {"scope": scope, "name": typed})
+    assert refused.status == 404 and typed not in refused.everything() and not scene.house.hot.ceilings
+    if scope != "release":
+        assert meant in refused.everything()
+    assert (await scene.ask("POST", "/kills", {"scope": scope, "name": meant})).status == (202 if down else 200)
+    assert len(scene.house.hot.ceilings) == 1
+
+
 async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     """Not settled, and in force."""
     scene.house.store.down = True
@@ -245,6 +268,8 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     assert (await scene.ask("GET", f"/rollout/{SERVICE}")).headers["etag"] == f'"{scene.house.etag}"'
     lowered = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off"}, scene.house.etag)
     assert lowered.status == 202 and said(lowered)["heard"] == ["here", "shared"]
+    scene.house.here.seen = scene.house.hot.snapshot = None
+    assert (await scene.ask("POST", "/kills", {"scope": "release", "name": ONE})).status == 202
     assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})).status == 503
 
 

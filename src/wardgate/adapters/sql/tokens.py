@@ -1,4 +1,4 @@
-"""`control.tokens.TokenStore` in SQLite or PostgreSQL."""
+"""`control.tokens.TokenStore` in SQLite or PostgreSQL. A row holds a MAC, a space, and the token as JSON."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,21 +9,23 @@ from sqlalchemy import select
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import TOKENS
-from wardgate.control.tokens import TokensUnavailable
+from wardgate.control.tokens import TokenSeal, TokensUnavailable
 from wardgate.domain.admin_tokens import Token
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
 
 
 class SqlTokenStore:
-    def __init__(self, database: Database) -> None:
-        self._database = Opened(database)
+    def __init__(self, database: Database, seal: TokenSeal | None = None) -> None:
+        """Without a seal, every row is believed: there is no key under `insecure_demo`."""
+        self._database, self._seal = Opened(database), seal
 
     def close(self) -> None:
         self._database.close()
 
     def add(self, token: Token) -> None:
         said = msgspec.json.encode(msgspec.structs.replace(token, revoked=None)).decode()
-        row = {"id": token.id, "token": said, "created": token.created, "revoked": token.revoked}
+        sealed = said if self._seal is None else f"{self._seal.of(said)} {said}"
+        row = {"id": token.id, "token": sealed, "created": token.created, "revoked": token.revoked}
         with _told(), self._database.writing() as connection:
             connection.execute(TOKENS.insert(), row)
 
@@ -32,7 +34,7 @@ class SqlTokenStore:
         with _told(), self._database.reading() as connection:
             rows = connection.execute(asked).all()
         with _told():
-            return [msgspec.structs.replace(_read(row.token), revoked=row.revoked) for row in rows]
+            return [self._read(row.id, row.token, row.revoked) for row in rows]
 
     def revoke(self, token_id: str, now: float) -> bool:
         c = TOKENS.c
@@ -40,12 +42,15 @@ class SqlTokenStore:
         with _told(), self._database.writing() as connection:
             return connection.execute(change).rowcount > 0
 
-
-def _read(text: str) -> Token:
-    try:
-        return msgspec.json.decode(text, type=Token)
-    except msgspec.MsgspecError:
-        raise ArchiveUnavailable(Trouble.FOREIGN) from None
+    def _read(self, token_id: str, text: str, revoked: float | None) -> Token:
+        """What nobody here gave is told, and opens nothing."""
+        mac, _, said = ("", "", text) if text.startswith("{") else text.partition(" ")
+        try:
+            token = msgspec.json.decode(said, type=Token)
+        except msgspec.MsgspecError:
+            raise ArchiveUnavailable(Trouble.FOREIGN) from None
+        ours = token.id == token_id and (self._seal is None or self._seal.is_of(mac, said))
+        return msgspec.structs.replace(token, revoked=revoked, ours=ours)
 
 
 @contextmanager

@@ -55,6 +55,14 @@ class Caller(msgspec.Struct, frozen=True):
     encounter_type: str | None = None
 
 
+def sites_of(sites: Iterable[str | None], specs: Iterable[AttributeSpec]) -> frozenset[str]:
+    """All that a call can come from; `sites` are those of the clients."""
+    for spec in specs:
+        if spec.name == "site":
+            return frozenset({*spec.map.values(), OTHER})
+    return frozenset(site for site in sites if site is not None)
+
+
 def compile_attributes(specs: Iterable[AttributeSpec]) -> dict[str, CompiledAttribute]:
     """By name. ValueError for a path that does not parse or a resource that is not the call's own."""
     compiled = {}

@@ -14,10 +14,8 @@ import msgspec
 from wardgate.domain.context.caller import Caller
 from wardgate.domain.outcomes import Arm, Mode, Reason
 from wardgate.domain.rollout.buckets import bucket, buckets_of
+from wardgate.domain.rollout.modes import RANK, lower
 from wardgate.domain.rollout.rollouts import By, Ceiling, Cohort, Rollout, Scope, Snapshot
-
-RANK = {Mode.NONE: -1, Mode.OFF: 0, Mode.SHADOW: 1, Mode.SILENT: 2, Mode.CANARY: 3, Mode.ACTIVE: 4}
-"""Of visibility. What is no mode of a rollout shows nothing."""
 
 _UNKNOWN = Rollout("", Mode.OFF)
 """Of a service about which nobody has decided anything."""
@@ -149,8 +147,9 @@ def mode_in_force(snapshot: Snapshot, service_id: str, now: float) -> Mode:
     return _mode(snapshot, service_id, snapshot.rollouts.get(service_id, _UNKNOWN), now, None)
 
 
-def lower(one: Mode, other: Mode) -> Mode:
-    return other if RANK[other] < RANK[one] else one
+def approved_part(rollout: Rollout) -> Rollout:
+    """Of what was decided where nobody asks for approvals: as far as a file may begin without any."""
+    return msgspec.structs.replace(rollout, mode=lower(rollout.mode, Mode.SILENT), unapproved=False)
 
 
 def _mode(snapshot: Snapshot, service_id: str, rollout: Rollout, now: float, site: str | None) -> Mode:
@@ -196,6 +195,12 @@ def _challenger(snapshot: Snapshot, rollout: Rollout, occasion: Occasion, drawn:
     if challenger is None or not _holds(challenger.cohort, occasion, drawn):
         return None
     return None if _capped(snapshot, challenger.release, below=Mode.ACTIVE) else challenger.release
+
+
+def draw(snapshot: Snapshot, service_id: str, occasion: Occasion) -> tuple[By, int | None]:
+    """Whose bucket, and which, of a call that nobody is assigned in: what is asked in shadow alone."""
+    rollout = snapshot.rollouts.get(service_id, _UNKNOWN)
+    return _draw(rollout, rollout.mode, service_id, occasion)
 
 
 def _draw(rollout: Rollout, mode: Mode, service_id: str, occasion: Occasion) -> tuple[By, int | None]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wardgate.domain.rollout.assignment import RANK
+from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 
@@ -17,7 +17,7 @@ def unfolded(snapshot: Snapshot, side: Iterable[Ceiling]) -> tuple[Ceiling, ...]
         if ceiling.id in snapshot.lifted:
             continue
         before = found.get(ceiling.id) or known.get(ceiling.id)
-        if before is None or is_lower(ceiling, before):
+        if before is None or is_lower(ceiling.mode, before.mode):
             found[ceiling.id] = ceiling
     return tuple([found[name] for name in sorted(found)])
 
@@ -30,7 +30,3 @@ def with_ceilings(snapshot: Snapshot, side: Iterable[Ceiling]) -> Snapshot:
     names = {ceiling.id for ceiling in added}
     kept = tuple([ceiling for ceiling in snapshot.ceilings if ceiling.id not in names])
     return msgspec.structs.replace(snapshot, ceilings=(*kept, *added))
-
-
-def is_lower(one: Ceiling, other: Ceiling) -> bool:
-    return RANK[one.mode] < RANK[other.mode]

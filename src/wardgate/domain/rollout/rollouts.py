@@ -44,7 +44,9 @@ class Expiry(msgspec.Struct, frozen=True):
 class Rollout(msgspec.Struct, frozen=True):
     """Of one service. `release`s are digests. `shadows` are asked after the response. `preview` holds the pseudonyms of
     users who see a silent card. `salt` is random, drawn once and kept: buckets outlive every key. `file` is the digest
-    of the file's own `rollout` that this one began with, or took up since."""
+    of the file's own `rollout` that this one began with, or took up since. `by_people`: somebody has changed it after
+    that, and what its file says is no longer what was decided. `unapproved`: it was decided under `insecure_demo`,
+    where nobody asks for approvals, and shows nothing beyond silent where that is off."""
 
     champion: str
     mode: Mode
@@ -55,6 +57,8 @@ class Rollout(msgspec.Struct, frozen=True):
     expiry: Expiry | None = None
     salt: str = ""
     file: str = ""
+    by_people: bool = False
+    unapproved: bool = False
 
     @property
     def releases(self) -> tuple[str, ...]:

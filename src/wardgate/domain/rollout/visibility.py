@@ -9,7 +9,7 @@ is named for previews may see them.
 from enum import StrEnum
 
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.assignment import RANK, lower
+from wardgate.domain.rollout.modes import RANK, lower
 from wardgate.domain.rollout.rollouts import Ceiling, Cohort, Expiry, Rollout, Snapshot
 
 

@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request
 from wardgate.control.tokens import TokenBook
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
+from wardgate.web.admin.problems import Problem
 from wardgate.web.admin.threads import knowing
 from wardgate.web.admin.witness import Witness
 
@@ -33,6 +34,16 @@ LOCAL = Principal("local", frozenset(Role))
 
 NOBODY = Principal("nobody", frozenset())
 """On a route for anyone, such as a load balancer: nobody was asked for."""
+
+WHO_DECIDES = (
+    Role.OPERATOR,
+    Role.ADMIN,
+    Role.APPROVER_CLINICAL,
+    Role.APPROVER_TECHNICAL,
+    Role.APPROVER_PRIVACY,
+    Role.APPROVER_COMPLIANCE,
+)
+"""They see what is decided, as viewers do: nobody is to stop or approve what she cannot look at."""
 
 WhoCalls = Callable[[Request], Awaitable[Principal | None]]
 Check = Callable[[Request], Awaitable[Principal]]
@@ -67,18 +78,20 @@ class Access:
     def __init__(self, who_calls: WhoCalls, witness: Witness) -> None:
         self._who_calls, self.witness = who_calls, witness
 
-    def needs(self, role: Role | None, by_service: bool = False) -> Check:
-        """A dependency that gives the principal, or ends the request with 401, 403 or 429. None: anyone. A principal
-        of some services comes in only `by_service`: where the route then asks for the one (`within`)."""
+    def needs(self, role: Role | None, *others: Role, by_service: bool = False) -> Check:
+        """A dependency that gives the principal, or ends the request with 401, 403 or 429. None: anyone; `others` will
+        do as well. A principal of some services comes in only `by_service`: where the route then asks for the one
+        (`within`)."""
 
         async def check(request: Request) -> Principal:
             if role is None:
                 return NOBODY
-            principal = await self._who_calls(request)
-            if principal is None:
-                raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
-            if role not in principal.roles or not (by_service or principal.services is None):
-                await self._deny(principal, role.value)
+            principal = await self._known(request)
+            if principal.roles.isdisjoint((role, *others)):
+                needed = " or ".join((role, *others))
+                await self._deny(principal, role.value, f"This takes the role {needed}. {_has(principal)}")
+            if not by_service and principal.services is not None:
+                await self._deny(principal, role.value, "This is about all services, and your token is for some.")
             return principal
 
         return check
@@ -87,18 +100,25 @@ class Access:
         """A dependency that gives the principal, whatever her roles: for what a use case judges itself."""
 
         async def check(request: Request) -> Principal:
-            principal = await self._who_calls(request)
-            if principal is None:
-                raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
-            return principal
+            return await self._known(request)
 
         return check
 
     async def within(self, principal: Principal, service: str) -> None:
         """Ends the request with 403 for a service that is not hers, whether there is such a one or not."""
         if not principal.covers(service):
-            await self._deny(principal, "services")
+            await self._deny(principal, "services", "Your token is not for that service.")
 
-    async def _deny(self, principal: Principal, what: str) -> None:
+    async def _known(self, request: Request) -> Principal:
+        principal = await self._who_calls(request)
+        if principal is None:
+            raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+        return principal
+
+    async def _deny(self, principal: Principal, what: str, told: str) -> None:
         await self.witness.denied(principal.name, Action.ADMIN_CALL, what)
-        raise HTTPException(403)
+        raise Problem(403, told)
+
+
+def _has(principal: Principal) -> str:
+    return f"Yours: {', '.join(sorted(principal.roles)) or 'none'}."

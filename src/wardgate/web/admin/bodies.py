@@ -1,8 +1,8 @@
 """What bodies of the admin API share."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,3 +43,22 @@ def seconds_of(moment: str) -> float:
     except (ValueError, OverflowError):
         pass
     raise Problem(422, "That is no time. Write it as 2026-11-30T06:00:00Z, with its zone.")
+
+
+class ReleaseNames(Protocol):
+    """Versions and digests of the releases of a service, as far as anybody knows them. Needs no store for those of the
+    files."""
+
+    def services(self) -> Collection[str]:
+        """That the configuration has."""
+        ...
+
+    def sites(self) -> Collection[str]:
+        """That a call can come from, as the configuration has it."""
+        ...
+
+    def digest(self, service: str, name: str) -> str | None:
+        """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
+        ...
+
+    def version(self, service: str, digest: str) -> str | None: ...

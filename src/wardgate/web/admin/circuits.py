@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
-from wardgate.web.admin.access import Access, Principal
+from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
 from wardgate.web.admin.problems import Problem, or_json
 from wardgate.web.admin.rollout import RolloutPorts, asker_of, told
 
@@ -44,7 +44,7 @@ def circuits_routes(
     """With a store of rollouts, all replicas go by what is asked for here, and for good; else this process, until it
     ends."""
     router = APIRouter(prefix="/admin/v1/circuits", tags=["circuits"])
-    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    viewer = Depends(access.needs(Role.VIEWER, *WHO_DECIDES, by_service=True))
     operator = Depends(access.needs(Role.OPERATOR, by_service=True))
 
     @router.get("")

@@ -21,8 +21,8 @@ from wardgate.control.releases import By, ReleaseDesk, ReleaseRefused
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.governance import Figure, Policy
 from wardgate.domain.outcomes import Mode
-from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.bodies import ReasonBody, seconds_of
+from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
+from wardgate.web.admin.bodies import ReasonBody, ReleaseNames, seconds_of
 from wardgate.web.admin.governing_bodies import (
     ApprovalsView,
     ApproveBody,
@@ -34,7 +34,7 @@ from wardgate.web.admin.governing_bodies import (
     WithdrawBody,
 )
 from wardgate.web.admin.problems import PROBLEMS, Problem
-from wardgate.web.admin.rollout import ReleaseNames, Service, asker_of
+from wardgate.web.admin.rollout import Service, asker_of
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class GoverningPorts:
 
 def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1", tags=["releases"], responses=PROBLEMS)
-    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    viewer = Depends(access.needs(Role.VIEWER, *WHO_DECIDES, by_service=True))
     admin = Depends(access.needs(Role.ADMIN, by_service=True))
     anybody = Depends(access.known())
     """Which role an approval takes is the approver's own: the desk asks for it, and audits denials."""
@@ -182,7 +182,7 @@ def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
 
         return await _told(ask)
 
-    @router.get("/governance", dependencies=[Depends(access.needs(Role.VIEWER))])
+    @router.get("/governance", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def governance() -> GovernanceView:
         """The policy that holds, and the one of the files, where that is another."""
         at = opened()

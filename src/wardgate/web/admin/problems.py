@@ -56,6 +56,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: _problem("A store is away, and nothing was changed."),
 }
 """What any route may answer."""
+_DETAILS = {
+    401: "No token came along, or one that is unknown, expired or revoked.",
+    429: "Too many tokens that are none came from this address. Wait for as long as Retry-After says.",
+}
+"""Where what ends the request has no words of its own."""
 
 
 def or_json(status: int, description: str) -> dict[int | str, dict[str, Any]]:
@@ -90,7 +95,7 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        answer = problem(error.status_code)
+        answer = problem(error.status_code, _DETAILS.get(error.status_code, ""))
         answer.headers.update(error.headers or {})
         return answer
 

@@ -5,10 +5,10 @@ The desk is blocking, so everything here runs in a thread.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -18,7 +18,8 @@ from fastapi.responses import JSONResponse
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect
-from wardgate.control.decided import Past, etag_of
+from wardgate.control.decided import etag_of
+from wardgate.control.decisions import Past
 from wardgate.control.drills import Drilled
 from wardgate.control.ports import Replica, StoreUnavailable
 from wardgate.control.settling import Changed, Would
@@ -28,8 +29,8 @@ from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 from wardgate.records.archive import ArchiveUnavailable
 from wardgate.records.impact import Impact
 from wardgate.records.watch import Watched
-from wardgate.web.admin.access import Access, Principal
-from wardgate.web.admin.bodies import ReasonBody
+from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
+from wardgate.web.admin.bodies import ReasonBody, ReleaseNames
 from wardgate.web.admin.problems import PROBLEMS, Problem
 from wardgate.web.admin.rollout_bodies import (
     CeilingView,
@@ -72,19 +73,6 @@ Service = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", exam
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, examples=['"5f2b9c0d1e7a4c3b"'])]
 
 
-class ReleaseNames(Protocol):
-    """Versions and digests of the releases of a service, as far as anybody knows them. Needs no store for those of the
-    files."""
-
-    def services(self) -> Sequence[str]: ...
-
-    def digest(self, service: str, name: str) -> str | None:
-        """Of a version, a digest, or the beginning of one; None: unknown, or more than one."""
-        ...
-
-    def version(self, service: str, digest: str) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class RolloutPorts:
     """`effect` and `replicas` block, and raise StoreUnavailable. `users` gives the pseudonyms that a user of any client
@@ -103,7 +91,7 @@ class RolloutPorts:
 
 def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     router = APIRouter(prefix="/admin/v1", tags=["rollout"], responses=PROBLEMS)
-    viewer = Depends(access.needs(Role.VIEWER, by_service=True))
+    viewer = Depends(access.needs(Role.VIEWER, *WHO_DECIDES, by_service=True))
     anybody = Depends(access.known())
     """Which role a change takes depends on what it changes: the desk asks for it, and audits denials."""
 
@@ -133,7 +121,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
         snapshot, _ = await told(at.desk.seen)
         if service not in snapshot.rollouts:
-            raise Problem(404, "There is no such service. GET /admin/v1/rollout lists them.")
+            raise Problem(404, "There is no such service. `wardgate rollout show` lists them.")
         view = _view(at, service, snapshot.rollouts[service])
         response.headers["ETag"] = f'"{view.etag}"'
         return view
@@ -218,7 +206,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
         return WatchView.of(await told(ask))
 
-    @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER))])
+    @router.get("/kills", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def kills() -> KillsView:
         """The kill switches that are set."""
         at = opened()
@@ -239,7 +227,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         scope, mode = Scope(body.scope), Mode(body.mode)
 
         def name() -> str:
-            return _any_digest(at, body.name) if scope is Scope.RELEASE else body.name
+            return _stopped(at, scope, body.name)
 
         if dry_run:
             would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
@@ -257,7 +245,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
         return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id), True), None)
 
-    @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER))])
+    @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def replicas() -> ReplicasView:
         """Each process that answers calls: by which snapshot, which files, and whether it hides."""
         at = opened()
@@ -334,15 +322,41 @@ def _digest(at: RolloutPorts, service: str, name: str) -> str:
     return digest
 
 
+def _stopped(at: RolloutPorts, scope: Scope, name: str) -> str:
+    """What a kill switch is held over, by the name that snapshots have for it. One over a name that nobody has would
+    stop nothing, and say that it was done. Needs no store."""
+    match scope:
+        case Scope.RELEASE:
+            return _any_digest(at, name)
+        case Scope.SERVICE:
+            known, of = {*at.names.services(), *_decided(at)}, "services"
+        case Scope.SITE:
+            known, of = set(at.names.sites()), "sites"
+        case Scope.ALL:
+            return name
+    if name not in known:
+        remedy = f"The {of} are: {', '.join(sorted(known))}." if known else f"There are no {of}."
+        raise ChangeRefused(Why.UNKNOWN, f"None of the {of} has this name, so nothing was stopped.", remedy)
+    return name
+
+
 def _any_digest(at: RolloutPorts, name: str) -> str:
     """Of any service; a whole one is taken as it is, for who stops it need not find it first."""
     if _DIGEST.fullmatch(name):
         return name
-    for service in at.names.services():
+    for service in sorted({*at.names.services(), *_decided(at)}):
         digest = at.names.digest(service, name)
         if digest is not None:
             return digest
     return _digest(at, "", name)
+
+
+def _decided(at: RolloutPorts) -> Collection[str]:
+    """Services, as far as anybody knows what is decided."""
+    try:
+        return at.desk.seen()[0].rollouts
+    except ChangeRefused:
+        return ()
 
 
 async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSONResponse:

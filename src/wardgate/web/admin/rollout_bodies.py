@@ -1,7 +1,7 @@
 """What the routes of rollouts take and give, as the OpenAPI document has it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, Field, model_validator
@@ -13,10 +13,7 @@ from wardgate.control.ports import Replica
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Expiry, Rollout
 from wardgate.records.watch import Watched
-from wardgate.web.admin.bodies import Moment, ReasonBody, Strict, example, moment_of, seconds_of
-
-if TYPE_CHECKING:
-    from wardgate.web.admin.rollout import ReleaseNames
+from wardgate.web.admin.bodies import Moment, ReasonBody, ReleaseNames, Strict, example, moment_of, seconds_of
 
 ModeName = Literal["off", "shadow", "silent", "canary", "active"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,99}$")]
@@ -98,7 +95,7 @@ class RolloutPatch(ReasonBody):
         return self
 
     def wanted(
-        self, service: str, names: "ReleaseNames", users: Callable[[Sequence[str]], frozenset[str]]
+        self, service: str, names: ReleaseNames, users: Callable[[Sequence[str]], frozenset[str]]
     ) -> dict[str, object]:
         """For the desk. Raises ChangeRefused for a release that nobody knows, or a time that is none."""
 

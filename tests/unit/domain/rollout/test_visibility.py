@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.rollouts import MODES, OCCASIONS, SERVICE, SNAPSHOT, changes
+from tests.fakes.drawn_rollouts import MODES, OCCASIONS, SERVICE, SNAPSHOT, changes
 from wardgate.domain.outcomes import Arm, Mode
-from wardgate.domain.rollout.assignment import RANK, Assignment, Occasion, assign, lower
+from wardgate.domain.rollout.assignment import Assignment, Occasion, assign
+from wardgate.domain.rollout.modes import RANK, lower
 from wardgate.domain.rollout.rollouts import By, Ceiling, Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 from wardgate.domain.rollout.visibility import Raise, raises
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from wardgate.adapters.files.local_copy import FileLocalCopy
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
@@ -19,13 +17,13 @@ from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files, beginning
-from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
-from wardgate.domain.audit import Action, Deed
+from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable
+from wardgate.domain.audit import Deed
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.previews import with_previews
-from wardgate.domain.rollout.rollouts import Rollout, Snapshot
+from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 from wardgate.gateway.generations import CatalogSnapshots, known_releases, missing
 from wardgate.gateway.in_flight import InFlight
 from wardgate.gateway.ports import FaultLog
@@ -56,9 +54,9 @@ class Place:
     began: float
 
 
-class Decided:
-    """For one loop. `changed` is called in it, whenever what is decided is another. A worker leaves it to its parent to
-    take up what the files say; the parent, which has no place, is no replica."""
+class Obeyed:
+    """For one loop. Meets `control.decided.Here`. `changed` is called in the loop, whenever what is decided is another.
+    A worker leaves it to its parent to take up what the files say; the parent, which has no place, is no replica."""
 
     def __init__(
         self,
@@ -99,8 +97,8 @@ class Decided:
             audited,
         )
 
-    def of(self, catalog: Catalog) -> CatalogSnapshots:
-        return CatalogSnapshots(self.visibility, catalog)
+    def of(self, configured: Configured) -> CatalogSnapshots:
+        return CatalogSnapshots(self.visibility, configured.answers, configured.settings.insecure_demo)
 
     async def begin(self) -> None:
         """A store that is down holds up no start for long."""
@@ -116,6 +114,20 @@ class Decided:
             return await asyncio.to_thread(self.refresher.take_up, files_of(configured, self._names))
         except StoreUnavailable:
             return None
+
+    def hear(self, kept: KeptSnapshot) -> None:
+        """What was decided, from somebody who has written it."""
+        self.refresher.hear(kept)
+
+    def lower(self, sealed: bytes) -> None:
+        """A ceiling, from somebody whose stores may be away."""
+        self.refresher.lower([sealed])
+
+    def newest(self) -> Snapshot | None:
+        return self.visibility.newest
+
+    def side(self) -> tuple[Ceiling, ...]:
+        return self.visibility.side
 
     def named(self) -> Mapping[str, tuple[str, ...]]:
         """By service, the releases that were decided on."""
@@ -133,27 +145,8 @@ class Decided:
     def files_changed(self, taken_up: KeptSnapshot | None) -> None:
         """They are those that answer now. What was not taken up is, once the store is back."""
         if taken_up is not None:
-            self.refresher.hear(taken_up)
+            self.hear(taken_up)
         self.refresher.files_changed()
-
-    async def isolate(self, circuit: tuple[str, str], away: bool) -> bool:
-        """For all replicas, and to stay. Whether it stands: the store may be away."""
-        return await self.isolated(circuit, away) is not False
-
-    async def isolated(self, circuit: tuple[str, str], away: bool) -> KeptSnapshot | bool:
-        """The snapshot that says so; True: one did already. False: the store is away."""
-
-        def make(before: Snapshot) -> Snapshot:
-            return _isolated(before, circuit, away)
-
-        try:
-            kept = await asyncio.to_thread(self._stores.change, make, _isolation(circuit, away))
-        except StoreUnavailable:
-            return False
-        if kept is None:
-            return True
-        self.refresher.hear(kept)
-        return kept
 
     def tell(self, catalog: Catalog) -> None:
         """Of the services that nobody sees, since no file gives the release that was decided for them."""
@@ -188,17 +181,6 @@ class Decided:
         configured = self._configured()
         releases = tuple(sorted(releases_of(configured.answers)))
         return Replica(one.id, one.name, one.began, 0.0, 0, 0, configured.catalog.digest, releases)
-
-
-def _isolated(before: Snapshot, circuit: tuple[str, str], away: bool) -> Snapshot:
-    """`circuit` is service and version."""
-    circuits = before.isolated | {circuit} if away else before.isolated - {circuit}
-    return msgspec.structs.replace(before, isolated=circuits)
-
-
-def _isolation(circuit: tuple[str, str], away: bool) -> Change:
-    what = Action.CIRCUIT_ISOLATE if away else Action.CIRCUIT_CLOSE
-    return Change(SystemClock.now(), "local", what.value, "/".join(circuit))
 
 
 class _Told:
@@ -242,7 +224,7 @@ class _Told:
     def begun(self, begun: Beginning) -> None:
         waiting = [service for service in begun.waiting if service not in self.waiting]
         self.waiting = begun.waiting
-        for standing, services in (("taken", begun.taken), ("waiting", waiting)):
+        for standing, services in (("taken", begun.taken), ("waiting", waiting), ("lowered", begun.lowered)):
             for service in services:
                 self._log.event("rollout_file", service_id=service, standing=standing)
 
