@@ -17,11 +17,12 @@ from tests.fakes.waiting import until
 
 
 async def test_a_stop_loses_no_call(tmp_path: Path) -> None:
-    """Twenty calls wait for their model when SIGTERM comes; readiness says so, and each gets its card."""
+    """Sixteen calls, which a busy machine lets in too, wait for their model when SIGTERM comes; readiness says so, and
+    each gets its card."""
     async with running(tmp_path) as here, asyncio.TaskGroup() as group:
         here.server.hold.clear()
-        calls = [group.create_task(here.call()) for _ in range(20)]
-        await until(lambda: here.server.waiting == 20)
+        calls = [group.create_task(here.call()) for _ in range(16)]
+        await until(lambda: here.server.waiting == 16)
         here.process.send_signal(signal.SIGTERM)
         for _ in range(200):
             if (await here.send(READY))[0] == 503:
@@ -30,7 +31,7 @@ async def test_a_stop_loses_no_call(tmp_path: Path) -> None:
         assert (await here.send(READY))[0] == 503
         here.server.hold.set()
         answers = await asyncio.gather(*calls)
-        assert [status for status, _ in answers] == [200] * 20
+        assert [status for status, _ in answers] == [200] * 16
         assert all(b"Kidney failure risk" in body for _, body in answers)
         assert await asyncio.wait_for(here.process.wait(), 10) == 0
     assert here.events[-1] == {"event": "stopped"}
@@ -194,12 +195,12 @@ async def test_several_workers_reload_together_and_drain_together(tmp_path: Path
         here.process.send_signal(signal.SIGHUP)
         await until(lambda: any("worker" not in event for event in here.named("reload_refused")))
         here.server.hold.clear()
-        calls = [group.create_task(here.call()) for _ in range(20)]
-        await until(lambda: here.server.waiting == 20)
+        calls = [group.create_task(here.call()) for _ in range(16)]
+        await until(lambda: here.server.waiting == 16)
         here.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.2)
         here.server.hold.set()
-        assert [status for status, _ in await asyncio.gather(*calls)] == [200] * 20
+        assert [status for status, _ in await asyncio.gather(*calls)] == [200] * 16
         assert await asyncio.wait_for(here.process.wait(), 15) == 0
 
 
