@@ -17,7 +17,7 @@ def _digest(admin: int) -> str:
 
 
 def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
-    """And is to be found after the gateway has ended."""
+    """And is to be found after the gateway has ended; before it stands what the file began with."""
     port, admin = free_port(), free_port()
     config = sound_config(
         tmp_path,

@@ -35,7 +35,7 @@ from wardgate.domain.pseudonyms import KeyRing
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
 from wardgate.settings import Secrets
 
-SERVICE, KEY, LEASE = "kidney-failure", "k" * 32, 3.0
+SERVICE, KEY, LEASE = "kidney-failure", "k" * 32, 2.0
 PROOF = settings.default is settings.get_profile("proof")
 RATE = 200 if PROOF else 60
 """Calls a second."""
@@ -195,7 +195,7 @@ async def test_what_is_decided_reaches_every_replica(
     tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with ward(tmp_path, redis, monkeypatch) as here:
-        assert await _flips(here, 100 if PROOF else 15) < 2.0
+        assert await _flips(here, 100 if PROOF else 8) < 2.0
         await _under_load(here)
         await _one_is_stopped(here)
         await _without_redis(here)
@@ -257,7 +257,7 @@ async def _under_load(here: Ward) -> None:
 
     async with asyncio.TaskGroup() as calls:
         loading = calls.create_task(load(calls))
-        for _ in range(20 if PROOF else 2):
+        for _ in range(20 if PROOF else 1):
             await asyncio.sleep(0.3)
             epoch = await asyncio.to_thread(here.decide, Mode.SILENT)
             assert await here.unconfirmed(epoch) == set()
@@ -281,9 +281,9 @@ async def _one_is_stopped(here: Ward) -> None:
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         epoch = await asyncio.to_thread(here.decide, Mode.SILENT)
-        waiting = await here.unconfirmed(epoch, 1.5)
+        waiting = await here.unconfirmed(epoch, 1.0)
         assert len(waiting) == 1 and waiting < names
-        await asyncio.sleep(max(0.0, LEASE - 1.0))
+        await asyncio.sleep(LEASE - 0.5)
         async with asyncio.TaskGroup() as calls:
             call = calls.create_task(stopped.shows(here.next()))  # it waits on the port
             await asyncio.sleep(0.1)
@@ -300,7 +300,7 @@ async def _without_redis(here: Ward) -> None:
     """By polling, in less than a second."""
     here.redis.kill()
     took = []
-    for flip in range(20 if PROOF else 4):
+    for flip in range(20 if PROOF else 2):
         began = time.monotonic()
         await asyncio.to_thread(here.decide, Mode.ACTIVE if flip % 2 else Mode.SILENT)
         await here.all_show(bool(flip % 2))
@@ -323,14 +323,15 @@ async def _cut_off(here: Ward) -> None:
         ceiling = Ceiling("00000000-0000-4000-8000-000000000001", Scope.SERVICE, SERVICE, set_by="operator-1")
         here.stores.hot.lower(here.stores.sealer.seal_ceiling(ceiling), ceiling.id)
         assert await here.all_show(False) < (1.0 if PROOF else 3.0)
-    await _until(lambda: ceiling in _newest(here).ceilings)
+    if PROOF:  # some seconds
+        await _until(lambda: ceiling in _newest(here).ceilings)
 
     def lifted(before: Snapshot) -> Snapshot:
         return msgspec.structs.replace(before, ceilings=(), lifted=before.lifted | {ceiling.id})
 
     here.stores.change(lifted, Change(0.0, "operator-1", "kill.lift", SERVICE))
     await here.all_show(True)
-    assert list(here.stores.hot.lowered()) == []
+    await _until(lambda: list(here.stores.hot.lowered()) == [])
 
 
 async def _put_back(here: Ward) -> None:
@@ -345,7 +346,7 @@ async def _put_back(here: Ward) -> None:
     assert highest == newest.epoch
     before = _newest(here)
     kept = here.stores.sealer.seal(
-        msgspec.structs.replace(before, epoch=highest + 1, ceilings=(), lifted=newest.lifted)
+        msgspec.structs.replace(before, epoch=highest + 1, confirmed=highest + 1, ceilings=(), lifted=newest.lifted)
     )
     assert here.stores.snapshots.append(kept, Change(0.0, "operator-1", "snapshot.confirm", "snapshot"))
     await here.all_show(True)

@@ -122,7 +122,7 @@ class FakeHotCopy:
 class FakeReplicas:
     def __init__(self, *replicas: Replica) -> None:
         self.replicas = {replica.id: replica for replica in replicas}
-        self.clock = 1000.0
+        self.clock, self.down = 1000.0, False
 
     def beat(self, replica: Replica) -> None:
         self.replicas[replica.id] = replica
@@ -131,6 +131,8 @@ class FakeReplicas:
         self.replicas.pop(replica_id, None)
 
     def all(self) -> Sequence[Replica]:
+        if self.down:
+            raise StoreUnavailable("it is away")
         return list(self.replicas.values())
 
     def now(self) -> float:

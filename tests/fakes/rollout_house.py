@@ -40,7 +40,16 @@ class House:
         self.insecure_demo = False
         ids = count(1)
         self.here = FakeHere()
-        self.decided = decided = Decided(store or self.store, hot or self.hot, SEALER, lambda what: None, self.here)
+        self.highest = 0
+        """That a replica has seen."""
+        self.decided = decided = Decided(
+            store or self.store,
+            hot or self.hot,
+            SEALER,
+            lambda what: None,
+            self.here,
+            highest=lambda: self.highest,
+        )
         self.desk = RolloutDesk(
             decided,
             self,

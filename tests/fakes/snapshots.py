@@ -55,6 +55,7 @@ def everything(epoch: int) -> Snapshot:
         (ceiling(set_by="operator-1", reason="alert_rate"), ceiling(2, Mode.SILENT, scope=Scope.ALL, name="")),
         frozenset({ceiling(3).id, ceiling(4).id}),
         frozenset({("kidney-failure", "1.0.0"), ("deterioration", "2.0.0")}),
+        4,
     )
 
 

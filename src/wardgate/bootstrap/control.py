@@ -13,7 +13,7 @@ from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres, PostgresOptions
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
-from wardgate.control.ports import Change, HotCopy, KeptSnapshot, StoreUnavailable
+from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, StoreUnavailable
 from wardgate.control.snapshots import Sealer, Unsound
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.pseudonyms import KeyRing, Purpose
@@ -47,9 +47,11 @@ class ControlStores:
         """The newest snapshot as `make` makes it, of the next epoch; None: that is the same. The durable store has it,
         and the hot copy where that answers. Raises StoreUnavailable."""
         for _ in range(_TRIES):
-            kept = self.snapshots.newest()
+            seen, kept = self.seen(), self.snapshots.newest()
             if kept is None:
                 raise StoreUnavailable("nothing was decided yet: the store is empty")
+            if seen > kept.epoch:
+                raise StoreUnavailable(OLDER)
             before = self._opened(kept)
             after = make(before)
             if after == before:
@@ -60,6 +62,16 @@ class ControlStores:
                     self.hot.put(made)
                 return made
         raise StoreUnavailable("others change what is decided all the time")
+
+    def seen(self) -> int:
+        """The highest epoch that any replica, or the hot copy, has. A durable store that has less, asked after this,
+        was put back from a backup. Raises StoreUnavailable."""
+        highest = max((replica.highest for replica in self.replicas.all()), default=0)
+        try:
+            kept = self.hot.get()
+        except StoreUnavailable:
+            return highest
+        return max(highest, kept.epoch) if kept is not None and self.sealer.is_sound(kept) else highest
 
     def _opened(self, kept: KeptSnapshot) -> Snapshot:
         try:

@@ -20,7 +20,7 @@ from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
-from wardgate.domain.audit import Action
+from wardgate.domain.audit import Action, Deed
 from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.hidden import Hidden
@@ -71,6 +71,7 @@ class Decided:
         faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
+        audited: Callable[[Deed], object] | None = None,
     ) -> None:
         self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
@@ -95,6 +96,7 @@ class Decided:
             self.in_flight.drained,
             self._told,
             self._changed,
+            audited,
         )
 
     def of(self, catalog: Catalog) -> CatalogSnapshots:

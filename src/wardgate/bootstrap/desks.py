@@ -19,7 +19,7 @@ from wardgate.bootstrap.releases import must_be_whole
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.changes import RolloutDesk
-from wardgate.control.confirmation import Effect, effect_of
+from wardgate.control.confirmation import Effect, HotWitness, effect_of
 from wardgate.control.decided import Decided
 from wardgate.control.decisions import StoredDecisions
 from wardgate.control.drills import DrillDesk
@@ -168,6 +168,7 @@ def desks_of(
         stores.sealer,
         lambda what: log.event("snapshot_copy", state="unwritten"),
         here,
+        highest=lambda: max((each.highest for each in stores.replicas.all()), default=0),
     )
 
     def proven(service: str, digest: str) -> str | None:
@@ -192,11 +193,14 @@ def desks_of(
     def anchored() -> int | None:
         return max(anchored_by(configured().secrets)(), default=None)
 
+    witness = HotWitness(stores.hot, stores.sealer.is_sound, SystemClock.monotonic) if shared else None
+
     def effect(epoch: int) -> Effect:
         now = configured()
         deadlines = [plan.deadline for plan in now.catalog.plans()]
         silence = now.settings.lease + max(deadlines, default=0.0) + _GRACE
-        return effect_of(epoch, stores.replicas.all(), stores.replicas.now(), silence)
+        held = float("inf") if witness is None else witness.holds(epoch)
+        return effect_of(epoch, stores.replicas.all(), stores.replicas.now(), silence, held)
 
     def replicas() -> Sequence[Replica]:
         return stores.replicas.all()

@@ -153,6 +153,7 @@ class Gateway:
                 self._faults,
                 self._names,
                 self._obey,
+                None if self._audit is None else self._audit.trail.keep,
             )
         self._desk = FeedbackDesk(self._spool.sink, self._names, self._clock, self._meter)
         self._hot = hot_store(configured.secrets.hot, self._ring, self._clock, self._meter, log)

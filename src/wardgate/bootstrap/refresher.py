@@ -11,19 +11,24 @@ acknowledged, it goes by after a restart too.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import uuid4
 
 import msgspec
 
 from wardgate.bootstrap.control import ControlStores, draw_salt
 from wardgate.control.beginning import Beginning, Files, beginning
-from wardgate.control.ports import Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
+from wardgate.control.decided import told as _said
+from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
-from wardgate.domain.audit import Action
+from wardgate.control.transitions import subject_of
+from wardgate.domain.audit import Action, Deed
+from wardgate.domain.rollout.assignment import RANK
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
-from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
+from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
 from wardgate.gateway.ports import Clock
 from wardgate.gateway.visibility import FORGED, Forged, Visibility
 
@@ -76,11 +81,14 @@ class Refresher:
         drained: Callable[[int], int],
         told: Told,
         changed: Callable[[], None],
+        audited: Callable[[Deed], object] | None,
         options: RefreshOptions | None = None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
         whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
-        `stands` and `local` this is no replica, and looks on."""
+        `stands` and `local` this is no replica, and looks on. `audited` puts on the chain what is decided here; without
+        it nothing is."""
+        self._audited = audited
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
@@ -93,6 +101,8 @@ class Refresher:
         self._published: tuple[Snapshot, Hidden | None] | None = None
         self._saved: tuple[Snapshot, tuple[Ceiling, ...], float] | None = None
         self._side_since: dict[str, float] = {}
+        self._stand_in: frozenset[str] = frozenset()
+        """Ceilings that stand for what the files say, until that is taken up."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
         self._threads = [
@@ -152,19 +162,46 @@ class Refresher:
 
     def take_up(self, files: Files) -> KeptSnapshot | None:
         """What edited files say, before they are gone by; None: nothing of it changes what is decided. Raises
-        StoreUnavailable; then it is done once the store is back."""
+        StoreUnavailable; then it is done once the store is back, and what lowers a mode has a ceiling until then."""
         self._files_due = self._files is not None
+        try:
+            return self._take_up(files)
+        except StoreUnavailable:
+            self._lower_by(files)
+            raise
+
+    def _take_up(self, files: Files) -> KeptSnapshot | None:
         for _ in range(_TRIES):
+            seen = self._stores.seen()
             kept = self._stores.snapshots.newest()
             read = None if kept is None else self._open(kept)
             if isinstance(read, Forged):
                 raise StoreUnavailable("what stands there was not written by this deployment")
+            if seen > (0 if read is None else read.epoch):
+                raise StoreUnavailable(OLDER)
             begun = beginning(read, files, draw_salt)
-            if begun.snapshot is None or (appended := self._append(begun)) is not None:
+            if begun.snapshot is None or (appended := self._append(begun, read)) is not None:
                 self._told.begun(begun)
                 self._files_due = False
                 return None if begun.snapshot is None else appended
         raise StoreUnavailable("others change what is decided all the time")
+
+    def _lower_by(self, files: Files) -> None:
+        """An edit that takes something out of sight waits for no store (law 3)."""
+        newest = self._visibility.newest
+        after = None if newest is None else beginning(newest, files, draw_salt)
+        if newest is None or after is None or after.snapshot is None:
+            return
+        for service in after.taken:
+            mode = after.snapshot.rollouts[service].mode
+            if RANK[mode] >= RANK[newest.rollouts[service].mode]:
+                continue
+            ceiling = Ceiling(str(uuid4()), Scope.SERVICE, service, mode, self._clock.now(), _FILES, "file_edited")
+            self._stand_in |= {ceiling.id}
+            sealed = self._stores.sealer.seal_ceiling(ceiling)
+            self.lower([sealed])
+            with suppress(StoreUnavailable):  # who reads it again finds that it does not have it
+                self._stores.hot.lower(sealed, ceiling.id)
 
     # --- the threads
 
@@ -206,12 +243,16 @@ class Refresher:
         began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
         try:
             kept, sealed = self._stores.hot.get(), self._stores.hot.lowered()
+            self._lower(sealed)
+            self._lower_again(sealed)
         except StoreUnavailable:
             return
         read = None if kept is None else self._open(kept)
-        self._lower(sealed)
         with self._lock:
-            if not isinstance(read, Forged):
+            if self._stores.listen is None:  # this process's own memory: it says nothing of what others have decided
+                if isinstance(read, Snapshot):
+                    self._visibility.told(read)
+            elif not isinstance(read, Forged):
                 self._visibility.hot(read, began, highest)
             elif kept is not None and self._is_new_forgery(kept.document):
                 self._visibility.hot(FORGED, began, highest)
@@ -232,6 +273,16 @@ class Refresher:
             now = self._monotonic()
             self._side_since = {c.id: self._side_since.get(c.id, now) for c in self._visibility.side}
 
+    def _lower_again(self, sealed: Sequence[bytes]) -> None:
+        """A ceiling that was set while the hot copy was away: with that back, and the durable store not, others would
+        be fresh by it and never hear of this one."""
+        if self._stores.listen is None:
+            return
+        there = {ceiling.id for ceiling in map(self._open_ceiling, sealed) if ceiling is not None}
+        for ceiling in self._visibility.side:
+            if ceiling.id not in there:
+                self._stores.hot.lower(self._stores.sealer.seal_ceiling(ceiling), ceiling.id)
+
     def _open_ceiling(self, sealed: bytes) -> Ceiling | None:
         try:
             return self._stores.sealer.open_ceiling(sealed)
@@ -248,11 +299,15 @@ class Refresher:
     # --- the durable store
 
     def _look_at_durable(self) -> None:
-        began, highest = self._monotonic(), self._visibility.highest
+        with self._lock:
+            began, highest, mine = self._monotonic(), self._visibility.highest, self._visibility.newest
         try:
             kept = self._stores.snapshots.newest()
             read = None if kept is None else self._open(kept)
-            if self._files_due and self._may_begin(read, highest):
+            follows = self._follows(read, mine)
+            if self._files_due and follows:
+                highest = max(highest, self._stores.seen())
+            if self._files_due and follows and self._may_begin(read, highest):
                 kept = self._begin(kept, read)
                 read = None if kept is None else self._open(kept)
         except StoreUnavailable:
@@ -261,13 +316,20 @@ class Refresher:
             return
         self._tell_store(True)
         with self._lock:
-            self._visibility.durable(read, began, highest)
+            self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
             self._heal(kept, read)
             self._fold(read)
         self._save()
         self._beat()
+
+    def _follows(self, read: Snapshot | Forged | None, mine: Snapshot | None) -> bool:
+        """A store that was put back may have come past what this replica saw: then it does not have that."""
+        if mine is None or not isinstance(read, Snapshot) or read.epoch <= mine.epoch or read.confirmed > mine.epoch:
+            return True
+        kept = self._stores.snapshots.at(mine.epoch)
+        return kept is not None and self._open(kept) == mine
 
     def _may_begin(self, read: Snapshot | Forged | None, highest: int) -> bool:
         if isinstance(read, Forged):
@@ -284,7 +346,7 @@ class Refresher:
                 break
             if before is None and kept is not None:
                 begun = Beginning(msgspec.structs.replace(begun.snapshot, epoch=kept.epoch + 1), begun.begun)
-            appended = self._append(begun)
+            appended = self._append(begun, before)
             if appended is not None:
                 kept = appended
                 break
@@ -296,15 +358,22 @@ class Refresher:
         self._told.begun(begun)
         return kept
 
-    def _append(self, begun: Beginning) -> KeptSnapshot | None:
+    def _append(self, begun: Beginning, before: Snapshot | None) -> KeptSnapshot | None:
         """None: somebody else was first."""
         assert begun.snapshot is not None
         services = (*begun.begun, *begun.taken)
         subject = services[0] if len(services) == 1 else "services"
         change = Change(self._clock.now(), _FILES, Action.ROLLOUT_CHANGE.value, subject)
-        kept = self._stores.sealer.seal(begun.snapshot)
+        lifted = begun.snapshot.lifted | self._stand_in
+        kept = self._stores.sealer.seal(msgspec.structs.replace(begun.snapshot, lifted=lifted))
         if not self._stores.snapshots.append(kept, change):
             return None
+        for service in services:
+            now = begun.snapshot.rollouts[service]
+            was = None if before is None else before.rollouts.get(service)
+            deed = Deed(who=_FILES, what=Action.ROLLOUT_CHANGE, subject=service, before=_said(was), after=_said(now))
+            self._audit(deed)
+        self._stand_in = frozenset()
         self._put(kept)
         return kept
 
@@ -325,17 +394,36 @@ class Refresher:
         long_ago = self._monotonic() - self._options.fold
         due = [c for c in self._visibility.side if self._side_since.get(c.id, 0.0) <= long_ago]
         added = unfolded(read, due)
-        if not added:
+        if not added or self._audited is None:
             return
         after = msgspec.structs.replace(with_ceilings(read, added), epoch=read.epoch + 1)
         change = Change(self._clock.now(), added[0].set_by or _FILES, Action.KILL.value, added[0].name or "all")
         kept = self._stores.sealer.seal(after)
         try:
+            if self._stores.seen() > read.epoch:
+                return  # somebody was first, or the store is older than it was: a person's to confirm
             if self._stores.snapshots.append(kept, change):
                 self._put(kept)
                 self._durable_news.set()
+                for ceiling in added:  # whoever set it may have ended before the chain had it
+                    self._audit(
+                        Deed(
+                            who=ceiling.set_by or _FILES,
+                            what=Action.KILL,
+                            subject=subject_of(ceiling.scope, ceiling.name),
+                            after=f"at most {ceiling.mode.value}, taken over into the durable store",
+                            reason=ceiling.reason,
+                        )
+                    )
         except StoreUnavailable:
             return
+
+    def _audit(self, deed: Deed) -> None:
+        if self._audited is not None:
+            try:
+                self._audited(deed)
+            except ValueError as error:
+                self._told.fault(error)
 
     def _put(self, kept: KeptSnapshot) -> None:
         try:

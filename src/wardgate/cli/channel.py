@@ -55,6 +55,8 @@ class Channel:
                 raise Gone from None
 
     async def say(self, message: Any) -> None:
+        if self._writer.is_closing():  # by whoever asked before us, and was not answered
+            raise Gone
         try:
             self._writer.write(msgspec.json.encode(message) + b"\n")
             await self._writer.drain()

@@ -203,6 +203,8 @@ def _watch(asked: Asked, admin: Admin, service: str, epoch: int, console: Consol
 
 
 def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began: float) -> int:
+    """It is done; who cannot say now whether all obey is asked again."""
+    trouble: CannotAsk | None = None
     with rollout_view.Waiting(console) as waiting:
         while True:
             waiting.update(effect, time.monotonic() - began)
@@ -210,9 +212,11 @@ def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began:
                 break
             time.sleep(_POLL)
             try:
-                effect = admin.json("GET", f"/admin/v1/effect/{effect['epoch']}")
+                effect, trouble = admin.json("GET", f"/admin/v1/effect/{effect['epoch']}"), None
             except CannotAsk as error:
-                return _failed(error) and UNCONFIRMED
+                trouble = error
+    if trouble is not None:
+        _failed(trouble)
     rollout_view.effect(effect, time.monotonic() - began, console)
     return 0 if effect["verified"] else UNCONFIRMED
 

@@ -193,7 +193,16 @@ class Parent:
         )
         lease, names, self._sealer = configured.settings.lease, RecordNames(ring), stores.sealer
         decided = Decided(
-            stores, None, lease, lambda: self._configured, self._log, None, self._log, names, lambda: None
+            stores,
+            None,
+            lease,
+            lambda: self._configured,
+            self._log,
+            None,
+            self._log,
+            names,
+            lambda: None,
+            self._audit.trail.keep,
         )
         desks = desks_of(
             lambda: self._configured,

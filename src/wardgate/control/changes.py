@@ -272,7 +272,8 @@ class RolloutDesk:
         self._permits.may(asker, Role.ADMIN, what=Action.SNAPSHOT_CONFIRM, subject="snapshot")
 
         def make(before: Snapshot) -> Snapshot:
-            return msgspec.structs.replace(before, epoch=max(above, before.epoch) + 1)
+            epoch = max(above, before.epoch, self._decided.seen()) + 1
+            return msgspec.structs.replace(before, epoch=epoch, confirmed=epoch)
 
         asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, _its_role, raised=("confirmed",))
         return self._settling.settle(asked)

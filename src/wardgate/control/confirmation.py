@@ -1,11 +1,18 @@
 """Whether a change has taken effect everywhere: the replicas say so themselves, or have been silent for so long that
-their lease hides what they had."""
+their lease hides what they had.
 
-from collections.abc import Sequence
+Silent is who does not reach the durable store. Where replicas share a hot copy, such a one may still read that, and its
+lease with it: so its silence counts only once the hot copy has had the change for as long, as far as was seen.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wardgate.control.ports import Replica
+from wardgate.control.patience import Patience
+from wardgate.control.ports import HotCopy, KeptSnapshot, Replica, StoreUnavailable
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -23,13 +30,43 @@ class Effect(msgspec.Struct, frozen=True):
         return not self.waiting and bool(self.done or self.silent)
 
 
-def effect_of(epoch: int, replicas: Sequence[Replica], now: float, silence: float) -> Effect:
-    """`now` by the clock that `Replica.seen` goes by; `silence` in seconds: lease + longest deadline + 1."""
+class HotWitness:
+    """Since when the hot copy has had a snapshot or one after it, without a break in what was seen. Thread-safe."""
+
+    _KEPT = 1000
+    _WAIT = 0.3
+    """Seconds for the hot copy; one that does not answer is no witness."""
+
+    def __init__(self, hot: HotCopy, is_sound: Callable[[KeptSnapshot], bool], monotonic: Callable[[], float]) -> None:
+        self._hot, self._is_sound, self._monotonic = hot, is_sound, monotonic
+        self._seen: deque[tuple[int, float]] = deque(maxlen=self._KEPT)
+        self._patience, self._lock = Patience(4), threading.Lock()
+
+    def holds(self, epoch: int) -> float:
+        """For how many seconds, up to now; below 0: it does not, or does not answer."""
+        began = self._monotonic()
+        try:
+            kept = self._patience.ask(self._hot.get, self._WAIT)
+        except StoreUnavailable:
+            return -1.0
+        with self._lock:
+            if kept is None or not self._is_sound(kept) or (self._seen and kept.epoch < self._seen[-1][0]):
+                self._seen.clear()
+            elif not self._seen or kept.epoch > self._seen[-1][0]:
+                self._seen.append((kept.epoch, began))
+            return next((began - since for seen, since in self._seen if seen >= epoch), -1.0)
+
+
+def effect_of(
+    epoch: int, replicas: Sequence[Replica], now: float, silence: float, held: float = float("inf")
+) -> Effect:
+    """`now` by the clock that `Replica.seen` goes by; `silence` in seconds: lease + longest deadline + 1. `held`:
+    seconds that the hot copy has had it, where replicas share one."""
     done, silent, waiting = [], [], []
     for replica in sorted(replicas, key=lambda one: one.name):
         if replica.drained >= epoch:
             done.append(replica.name)
-        elif now - replica.seen > silence:
+        elif now - replica.seen > silence and held > silence:
             silent.append(replica.name)
         else:
             waiting.append(replica.name)

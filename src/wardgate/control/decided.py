@@ -1,6 +1,7 @@
 """What is decided now, and how the next snapshot comes to stand in its place everywhere."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
@@ -9,7 +10,7 @@ import msgspec
 import rfc8785
 
 from wardgate.control.patience import Patience
-from wardgate.control.ports import Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
+from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
 from wardgate.control.snapshots import Sealer, Unsound
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 
@@ -62,9 +63,13 @@ class Decided:
         failed: Failed,
         here: Here | None = None,
         options: DecidedOptions | None = None,
+        highest: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`highest`: the epoch that some replica has ever seen, as they say themselves; raises StoreUnavailable."""
         self._store, self._hot, self._sealer, self._failed = store, hot, sealer, failed
-        self._here, self._options, self._patience = here, options or DecidedOptions(), Patience()
+        self._here, self._options, self._highest = here, options or DecidedOptions(), highest
+        self._patience, self._hot_patience = Patience(), Patience()
+        """Apart: those who wait for one store must not keep a lowering from the other."""
 
     @property
     def shares(self) -> bool:
@@ -76,13 +81,30 @@ class Decided:
         kept = self._asked(self._store.newest, hurry)
         return Snapshot(0, {}) if kept is None else self._opened(kept)
 
+    def must_follow(self, before: Snapshot, hurry: bool = False) -> None:
+        """Raises StoreUnavailable where replicas have seen more than the durable store has: it was put back from a
+        backup. What is decided on top of it would pass, one epoch after another, for what they know."""
+        seen = self.seen(hurry)
+        if seen > before.epoch and self.newest(hurry).epoch < seen:  # else somebody was first, and it has that
+            raise StoreUnavailable(OLDER)
+
+    def seen(self, hurry: bool = False) -> int:
+        """The highest epoch that any replica, this process or the hot copy has. Raises StoreUnavailable."""
+        own, hot = None if self._here is None else self._here.newest(), self._hot
+        found = [self._asked(self._highest, hurry), 0 if own is None else own.epoch]
+        if hot is not None:
+            with suppress(StoreUnavailable, Unsound):
+                kept = self._hot_patience.ask(hot.get, self._options.hot)
+                found.append(0 if kept is None else self._sealer.open(kept).epoch)
+        return max(found)
+
     def last_seen(self) -> Snapshot | None:
         """As this process, or else the hot copy, has it: without the durable store. None: they do not know it."""
         seen, hot = None if self._here is None else self._here.newest(), self._hot
         if seen is not None or hot is None:
             return seen
         try:
-            kept = self._patience.ask(hot.get, self._options.hot)
+            kept = self._hot_patience.ask(hot.get, self._options.hot)
             return None if kept is None else self._sealer.open(kept)
         except (StoreUnavailable, Unsound):
             return None
@@ -140,7 +162,7 @@ class Decided:
         if hot is None:
             return False
         try:
-            self._patience.ask(lambda: do(hot), self._options.hot)
+            self._hot_patience.ask(lambda: do(hot), self._options.hot)
         except StoreUnavailable:
             self._failed(what)
             return False

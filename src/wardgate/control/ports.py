@@ -21,6 +21,10 @@ class StoreUnavailable(Exception):
         self.meaning = meaning
 
 
+OLDER = "it is older than what replicas have seen, and a person has to confirm what it says"
+"""Of a durable store that was put back from a backup."""
+
+
 class KeptSnapshot(msgspec.Struct, frozen=True):
     """A snapshot as stores hold it: canonical JSON, and a MAC over epoch and JSON under a key of the deployment."""
 

@@ -67,20 +67,23 @@ class Settling:
         """Raises ChangeRefused."""
         self._takes(asked)
         stands, ceiling = asked.lowering(self._decided.last_seen()), None
+        heard: dict[str, tuple[str, ...]] = {}
         hurry = stands is not None
         try:
             for _ in range(_TRIES):
                 before = self._decided.newest(hurry)
+                if not hurry and asked.what is not Action.SNAPSHOT_CONFIRM:
+                    self._decided.must_follow(before)
                 after = asked.make(before)
                 why = _why(asked, before, after)
                 if why:
                     return self._raise(asked, before, after, why)
                 ceiling = ceiling or asked.lowering(before)
-                done = self._lower(asked, before, after, ceiling, hurry)
+                done = self._lower(asked, before, after, ceiling, heard, hurry)
                 if done is not None:
                     return done
         except StoreUnavailable as error:
-            return self._without_store(asked, ceiling or stands, error)
+            return self._without_store(asked, ceiling or stands, heard, error)
         raise ChangeRefused(Why.STALE, "Others change the rollout all the time.", "Ask again.")
 
     def would(self, asked: Asked) -> Would:
@@ -100,12 +103,23 @@ class Settling:
         return Would(before, after, why, None)
 
     def _lower(
-        self, asked: Asked, before: Snapshot, after: Snapshot, ceiling: Ceiling | None, hurry: bool
+        self,
+        asked: Asked,
+        before: Snapshot,
+        after: Snapshot,
+        ceiling: Ceiling | None,
+        heard: dict[str, tuple[str, ...]],
+        hurry: bool,
     ) -> Changed | None:
-        """None: somebody else was first. What stands for it at once is over as soon as the snapshot says the same."""
+        """None: somebody else was first. What stands for it at once is over as soon as the snapshot says the same.
+        `heard` comes to say who has heard of the ceiling, by its id."""
         stands = ceiling in after.ceilings
-        if ceiling is not None and self._decided.lower(ceiling) and not stands:
+        if ceiling is not None and ceiling.id not in heard:
+            heard[ceiling.id] = self._decided.lower(ceiling)
+        if ceiling is not None and heard[ceiling.id] and not stands:
             after = msgspec.structs.replace(after, lifted=after.lifted | {ceiling.id})
+        if hurry:  # only now: nothing holds up a lowering
+            self._decided.must_follow(before, hurry)
         if not self._decided.write(after, self._change(asked), hurry):
             return None
         self._trail.keep(_deed(asked, before, after), asked.asker.remark)
@@ -128,8 +142,10 @@ class Settling:
         self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
 
-    def _without_store(self, asked: Asked, ceiling: Ceiling | None, error: StoreUnavailable) -> Changed:
-        told = () if ceiling is None else self._decided.lower(ceiling)
+    def _without_store(
+        self, asked: Asked, ceiling: Ceiling | None, heard: dict[str, tuple[str, ...]], error: StoreUnavailable
+    ) -> Changed:
+        told = () if ceiling is None else heard.get(ceiling.id) or self._decided.lower(ceiling)
         if not told:
             raise away(error)
         self._trail.keep(_deed(asked, None, None, ceiling), asked.asker.remark)

@@ -88,13 +88,14 @@ class Visibility:
         self.newest, self.highest, self._believes = snapshot, snapshot.epoch, True
         self.lower(ceilings)
 
-    def durable(self, read: Read, began: float, highest: int) -> None:
-        """`highest`: what this was when the reading began; what was heard since may well be later."""
+    def durable(self, read: Read, began: float, highest: int, follows: bool = True) -> None:
+        """`highest`: what this was when the reading began; what was heard since may well be later. `follows`: whether
+        what this replica went by then is part of that store's history, or a person has confirmed another since."""
         if isinstance(read, Forged):
             self._durable = Hidden.FORGED
         elif read is None:
             self._durable = Hidden.REWOUND if highest else None
-        elif read.epoch < highest or self._is_another(read):
+        elif read.epoch < highest or not follows or self._is_another(read):
             self._durable = Hidden.REWOUND
         else:
             self._durable, self._believes = None, True

@@ -21,6 +21,7 @@ from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.refresher import Refresher, RefreshOptions
 from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import KeptSnapshot, StoreUnavailable
+from wardgate.domain.audit import Action, Deed
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.hidden import Hidden
@@ -66,6 +67,10 @@ class Site:
         self.folder, self.clock = folder, FakeClock()
         self.path = folder / "decided.db"
         self.hot = MemorySnapshots()
+        self.deeds: list[Deed] = []
+        """What came to stand on the chain."""
+        self.shared = True
+        """Whether `hot` stands for a Redis; else it is each process's own memory."""
         self.mode, self.demo, self.key, self.drained = Mode.ACTIVE, True, SEALER, 10**9
         self.running: list[Refresher] = []
         self.stores = self._stores()
@@ -76,7 +81,9 @@ class Site:
 
         snapshots, replicas = SqlSnapshotStore(database()), SqlReplicas(database())
         own = self.key is not SEALER
-        return ControlStores(snapshots, replicas, self.hot, self.key, None, own, (snapshots.close, replicas.close))
+        listen = (lambda news, up: None) if self.shared else None
+        closing = (snapshots.close, replicas.close)
+        return ControlStores(snapshots, replicas, self.hot, self.key, listen, own, closing)
 
     def files(self) -> Files:
         rollout = Rollout(snapshot(1).rollouts[SERVICE].champion, self.mode)
@@ -96,6 +103,7 @@ class Site:
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
+            self.deeds.append,
             OPTIONS,
         )
         self.hot.news = refresher.look
@@ -254,9 +262,46 @@ def test_a_store_that_was_put_back_hides_over_a_restart_until_a_person_confirms(
     _, visibility, told = site.start()
     until(lambda: told.shown[-1][1] is Hidden.REWOUND)
     assert len(site.stores.snapshots.history()) == kept, "nobody begins anew by himself"
-    confirmed = msgspec.structs.replace(begun, epoch=3)
+    confirmed = msgspec.structs.replace(begun, epoch=3, confirmed=3)
     site.append(confirmed)
     until(lambda: visibility.current() == confirmed)
+
+
+def test_a_store_that_was_put_back_and_has_come_past_what_a_replica_saw_hides_it_all_the_same(site: Site) -> None:
+    """It was away while the others went on: the epochs alone say nothing, but what it saw is not in that history."""
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.append(snapshot(2))
+    site.append(snapshot(3, Mode.SILENT))
+    until(lambda: site.drained_at() == [3])
+    site.stop()
+    site.hot = MemorySnapshots()
+    site.tamper("DELETE FROM snapshots WHERE epoch > 1")
+    for epoch in range(2, 6):
+        site.append(snapshot(epoch, Mode.ACTIVE))
+    _, visibility, told = site.start()
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    site.append(snapshot(6))
+    time.sleep(0.1)
+    assert visibility.current().hidden
+    site.append(snapshot(7, confirmed=7))
+    until(lambda: visibility.current().epoch >= 7 and not visibility.current().hidden)
+
+
+def test_who_never_saw_what_others_did_begins_nothing_on_a_store_that_was_put_back(site: Site) -> None:
+    """Nor folds a ceiling into it: each would be an epoch on the way past what the others saw."""
+    site.stores.replicas.beat(replica("b", 9, highest=9))
+    _, visibility, told = site.start()
+    until(lambda: told.shown[-1][1] is Hidden.REWOUND)
+    assert list(site.stores.snapshots.history()) == []
+    site.append(snapshot(2))
+    site.hot.lower(SEALER.seal_ceiling(ceiling(1)), ceiling(1).id)
+    site.clock.advance(1)
+    until(lambda: len(visibility.side) == 1)
+    time.sleep(0.1)
+    assert site.newest().epoch == 2
+    site.append(snapshot(10, confirmed=10))
+    until(lambda: not visibility.current().hidden and site.newest().epoch > 10)
 
 
 def test_a_restart_without_the_store_shows_what_it_saw_for_what_is_left_of_the_lease(site: Site) -> None:
@@ -276,6 +321,36 @@ def test_a_restart_without_the_store_shows_what_it_saw_for_what_is_left_of_the_l
     until(lambda: told.shown[-1] == (1, Hidden.LEASE))
     site.back()
     until(lambda: not visibility.current().hidden)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["redis", "memory"])
+def test_only_a_copy_that_others_write_to_keeps_the_lease(site: Site, shared: bool) -> None:
+    """What a process remembers itself is no word of what others have decided in a durable store that it cannot read."""
+    site.shared = shared
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    until(lambda: site.hot.get() is not None)
+    site.away()
+    until(lambda: False in told.other)
+    site.clock.advance(LEASE + 1)
+    if shared:
+        until(lambda: not visibility.current().hidden)
+    else:
+        until(lambda: told.shown[-1] == (1, Hidden.LEASE))
+        time.sleep(0.1)
+        assert visibility.current().hidden
+
+
+def test_a_ceiling_that_was_set_without_any_store_goes_to_the_hot_copy_once_that_is_back(site: Site) -> None:
+    """The durable store is still away: the others are fresh by the hot copy, and would show again without it."""
+    refresher, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.away()
+    until(lambda: False in told.other)
+    refresher.lower([SEALER.seal_ceiling(ceiling(1))])
+    until(lambda: [SEALER.open_ceiling(each).id for each in site.hot.lowered()] == [ceiling(1).id])
+    _, other, _ = site.start("b")
+    until(lambda: [each.id for each in other.side] == [ceiling(1).id])
 
 
 def test_without_a_file_of_its_own_and_without_the_store_nothing_is_shown(site: Site) -> None:
@@ -318,6 +393,11 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
     until(lambda: site.newest().epoch == 2)
     assert SEALER.open(site.newest()).ceilings == (ceiling(1, set_by="operator-1"),)
     assert site.stores.snapshots.history()[0][1].by == "operator-1"
+    until(lambda: [deed.who for deed in site.deeds] == ["files", "operator-1"])
+    assert [(deed.what, deed.subject) for deed in site.deeds] == [
+        (Action.ROLLOUT_CHANGE, SERVICE),
+        (Action.KILL, f"service:{SERVICE}"),
+    ]
     until(lambda: list(site.hot.lowered()) == [])
 
 
@@ -343,6 +423,28 @@ def test_edited_files_are_taken_up_once_the_store_is_there(site: Site) -> None:
     site.back()
     until(lambda: visibility.current().rollouts[SERVICE].mode is Mode.SILENT)
     assert visibility.current().epoch == 2
+
+
+def test_an_edit_that_lowers_a_mode_waits_for_no_store(site: Site) -> None:
+    """A ceiling stands for it, for all replicas, until the store has it; and then no more."""
+    refresher, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden)
+    site.away()
+    site.mode = Mode.SILENT
+    with pytest.raises(StoreUnavailable):
+        refresher.take_up(site.files())
+    assert [(each.mode, each.name) for each in visibility.current().in_force()] == [(Mode.SILENT, SERVICE)]
+    assert len(site.hot.lowered()) == 1
+    site.back()
+    until(lambda: SEALER.open(site.newest()).rollouts[SERVICE].mode is Mode.SILENT)
+    until(lambda: visibility.current().epoch == 2 and visibility.side == ())
+    assert visibility.current().in_force() == () and not told.faults
+    site.away()
+    site.mode = Mode.ACTIVE
+    with pytest.raises(StoreUnavailable):
+        refresher.take_up(site.files())
+    assert visibility.current().in_force() == ()
+    site.back()
 
 
 def test_a_key_that_was_drawn_for_one_start_begins_anew(site: Site) -> None:

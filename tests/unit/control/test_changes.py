@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
+from tests.fakes.snapshots import SEALER
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
@@ -261,6 +262,32 @@ def test_a_store_that_was_put_back_is_confirmed_beyond_what_replicas_saw(house: 
     done = house.desk.confirm(ADMIN, 41)
     assert done.epoch == house.epoch == 42 and house.rollout == Rollout(ONE, Mode.SILENT, salt="s")
     assert ("snapshot.confirm", "done", "promotion") in house.said()
+
+
+@pytest.mark.parametrize("who", ["replica", "hot", "here"])
+def test_on_a_store_that_was_put_back_nothing_is_decided_until_a_person_confirms(house: House, who: str) -> None:
+    """Else what is decided there passes, one epoch after another, for what the replicas know. A lowering is a ceiling
+    meanwhile, and the confirmed snapshot is followed by the one that has it."""
+    house.decide(Rollout(ONE, Mode.CANARY, Cohort(percent=5.0), salt="s"))
+    ahead = SEALER.seal(Snapshot(9, {SERVICE: Rollout(ONE, Mode.ACTIVE, salt="s")}))
+    if who == "hot":
+        house.hot.put(ahead)
+    elif who == "here":
+        house.here.hear(ahead)
+    else:
+        house.highest = 9
+    for change in (
+        lambda: house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag),
+        lambda: house.desk.change(OPERATOR, SERVICE, {"cohort": Cohort(percent=1.0)}),
+        lambda: house.desk.isolate(OPERATOR, SERVICE, "1.0.0", True),
+    ):
+        assert "confirm" in refused(Why.STORE, change).what
+    assert house.epoch == 2 and ("rollout.change", "done", "promotion") not in house.said()
+    done = house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE)
+    assert done.epoch is None and house.epoch == 2 and list(house.hot.ceilings) == [done.ceiling.id]  # type: ignore[union-attr]
+    confirmed = house.desk.confirm(ADMIN, 0)
+    assert confirmed.epoch == house.epoch == house.snapshot.confirmed == 10
+    assert house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).epoch == 11 and house.snapshot.confirmed == 10
 
 
 def test_a_circuit_is_kept_away_by_hand_for_all_replicas(house: House) -> None:

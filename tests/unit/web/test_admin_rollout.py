@@ -248,6 +248,13 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"cohort": None})).status == 503
 
 
+async def test_a_kill_that_is_done_is_told_to_be_done_where_nobody_can_say_who_obeys(scene: Scene) -> None:
+    scene.replicas.down = True
+    reply = await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE})
+    assert reply.status == 200 and said(reply)["stored"] is True
+    assert said(reply)["effect"] == {"epoch": 2, "verified": False, "done": [], "silent": [], "waiting": []}
+
+
 async def test_rollback_and_put_back(scene: Scene) -> None:
     scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
     scene.house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
@@ -269,7 +276,7 @@ async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -
     told = said(await scene.ask("GET", "/replicas"))
     assert [each["name"] for each in told["replicas"]] == ["host/a", "host/b"] and told["same_files"] is False
     assert (await scene.ask("POST", "/confirm", {})).status == 403
-    scene.who = ADMIN
+    scene.who, scene.house.highest = ADMIN, 41
     assert said(await scene.ask("POST", "/confirm", {"reason": "restored"}))["epoch"] == 42
 
 

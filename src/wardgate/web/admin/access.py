@@ -6,14 +6,15 @@ is LOCAL.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import HTTPException, Request
-from fastapi.concurrency import run_in_threadpool
 
 from wardgate.control.tokens import TokenBook
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.audit import Action
 from wardgate.web.admin.problems import Problem
+from wardgate.web.admin.threads import knowing
 from wardgate.web.admin.witness import Witness
 
 
@@ -58,7 +59,7 @@ def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCa
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         token = None
         if book is not None and scheme.lower() == "bearer":
-            token = await run_in_threadpool(book.find, secret)
+            token = await knowing(partial(book.find, secret))
         if token is not None:
             scope = None if token.services is None else frozenset(token.services)
             return Principal(f"{token.name}/{token.id}", frozenset(token.roles), scope)

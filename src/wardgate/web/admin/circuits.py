@@ -94,7 +94,7 @@ def circuits_routes(
 async def _decided(at: RolloutPorts, principal: Principal, service: str, release: str, away: bool) -> bool:
     """Whether it is on the audit chain and in the store. False: the store is away, and it is taken out of use here."""
     try:
-        await told(lambda: at.desk.isolate(asker_of(principal), service, release, away))
+        await told(lambda: at.desk.isolate(asker_of(principal), service, release, away), True)
     except Problem as problem:
         if away and problem.status == 503:
             return False

@@ -7,6 +7,7 @@ The desk is blocking, so everything here runs in a thread.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -47,6 +48,7 @@ from wardgate.web.admin.rollout_bodies import (
     RolloutView,
     WatchView,
 )
+from wardgate.web.admin.threads import changing
 
 T = TypeVar("T")
 
@@ -156,7 +158,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         if dry_run:
             would = await told(lambda: at.desk.would(asker, service, wanted(), etag))
             return await _tried(at, would, service, principal)
-        done = await told(lambda: at.desk.change(asker, service, wanted(), etag))
+        done = await told(lambda: at.desk.change(asker, service, wanted(), etag), True)
         return await _changed(at, done, service)
 
     @router.get("/rollout/{service}/history")
@@ -189,7 +191,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Put back exactly what the last change took down: by a second person, within the hours that governance
         allows."""
         at = opened()
-        done = await told(lambda: at.desk.put_back(asker_of(principal, body), service))
+        done = await told(lambda: at.desk.put_back(asker_of(principal, body), service), True)
         return await _changed(at, done, service)
 
     @router.post("/rollout/{service}/drill")
@@ -242,7 +244,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         if dry_run:
             would = await told(lambda: at.desk.would_kill(asker, scope, name(), mode))
             return await _tried(at, would, body.name if scope is Scope.SERVICE else None, principal)
-        return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode)), None)
+        return await _changed(at, await told(lambda: at.desk.kill(asker, scope, name(), mode), True), None)
 
     @router.post("/kills/{kill_id}/lift", response_model=ChangedView, responses=_DONE)
     async def lift(
@@ -253,7 +255,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         """Lift a kill switch: a raise. A second person may within the hours that governance allows; else an admin,
         where all gates pass."""
         at = opened()
-        return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id)), None)
+        return await _changed(at, await told(lambda: at.desk.lift(asker_of(principal, body), kill_id), True), None)
 
     @router.get("/replicas", dependencies=[Depends(access.needs(Role.VIEWER, *WHO_DECIDES))])
     async def replicas() -> ReplicasView:
@@ -273,8 +275,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         at = opened()
 
         def ask() -> Changed:
-            seen = max((replica.epoch for replica in at.replicas()), default=0)
-            return at.desk.confirm(asker_of(principal, body), max(seen, body.above))
+            return at.desk.confirm(asker_of(principal, body), body.above)
 
         return await _changed(at, await told(ask), None)
 
@@ -293,10 +294,10 @@ _CONDITIONS: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def told(ask: Callable[[], T]) -> T:
-    """In a thread; what is refused becomes a problem."""
+async def told(ask: Callable[[], T], changes: bool = False) -> T:
+    """In a thread, for a change in one of those; what is refused becomes a problem."""
     try:
-        return await run_in_threadpool(ask)
+        return await (changing(ask) if changes else run_in_threadpool(ask))
     except ChangeRefused as refused:
         detail = f"{refused.what} {refused.remedy}".strip()
         more: dict[str, Any] = {"code": refused.why.value}
@@ -356,8 +357,16 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
     )
     epoch = done.epoch
     if epoch is not None:
-        view.effect = EffectView.of(await told(lambda: at.effect(epoch)))
+        view.effect = EffectView.of(await changing(partial(_effect, at, epoch)))
     return _answered(at, view, done.after, service, 200 if view.stored else 202)
+
+
+def _effect(at: RolloutPorts, epoch: int) -> Effect:
+    """Of nobody where that cannot be read: the change is done all the same."""
+    try:
+        return at.effect(epoch)
+    except StoreUnavailable:
+        return Effect(epoch, (), (), ())
 
 
 async def _tried(at: RolloutPorts, would: Would, service: str | None, principal: Principal) -> JSONResponse:
