@@ -7,7 +7,7 @@
 A lowering needs no store: while the durable one is away it is a ceiling, which replicas obey at once (law 3).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -190,13 +190,8 @@ class RolloutDesk:
             return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
 
         def permit(before: Snapshot, after: Snapshot) -> None:
-            trouble = self._permits.not_put_back(asker, ceiling.set_by, ceiling.set_at)
-            if trouble is None:
-                self._permits.still_approved(after, services_under(after, ceiling))
-            elif Role.ADMIN not in asker.roles:
-                raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin lifts it, where all gates pass.")
-            else:
-                self._permits.raised_by(asker, before, after, services_under(after, ceiling))
+            taken = ceiling.set_by, ceiling.set_at
+            self._given_back(asker, taken, before, after, services_under(after, ceiling))
 
         # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
         # which somebody has set just now, by a second person
@@ -258,7 +253,8 @@ class RolloutDesk:
         return self._settling.settle(Asked(asker, Action.PUT_BACK, service, make, permit))
 
     def isolate(self, asker: Asker, service: str, version: str, away: bool) -> Changed:
-        """Away: no call reaches the endpoint of this release, whatever its circuit says."""
+        """Away: no call reaches the endpoint of this release, whatever its circuit says. Back is a raise: a second
+        person's within the hours in which things are put back, else an admin's where all gates pass."""
         what = Action.CIRCUIT_ISOLATE if away else Action.CIRCUIT_CLOSE
         subject = f"{service}/{version}"
         self._permits.may(asker, Role.OPERATOR, Role.ADMIN, what=what, subject=subject, service=service)
@@ -267,8 +263,12 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             return following(before, isolated=before.isolated | {circuit} if away else before.isolated - {circuit})
 
+        def permit(before: Snapshot, after: Snapshot) -> None:
+            if circuit in before.isolated:
+                self._given_back(asker, self._taken(subject), before, after, [service])
+
         raised = () if away else ("isolated",)
-        return self._settling.settle(Asked(asker, what, subject, make, _its_role, raised=raised))
+        return self._settling.settle(Asked(asker, what, subject, make, permit, raised=raised))
 
     def confirm(self, asker: Asker, above: int) -> Changed:
         """A person has looked at a store that is older than what replicas have seen, and it shall hold: its newest
@@ -281,6 +281,25 @@ class RolloutDesk:
 
         asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, _its_role, raised=("confirmed",))
         return self._settling.settle(asked)
+
+    def _taken(self, circuit: str) -> tuple[str, float]:
+        """Who has taken it out of use, and when; nobody, long ago, where that is not known any more."""
+        for _, change in self._decided.changes(self._options.past):
+            if change.what == Action.CIRCUIT_ISOLATE and change.subject == circuit:
+                return change.by, change.at
+        return "", 0.0
+
+    def _given_back(
+        self, asker: Asker, taken: tuple[str, float], before: Snapshot, after: Snapshot, services: Sequence[str]
+    ) -> None:
+        """Raises ChangeRefused where neither a second person gives back what was taken, nor an admin raises."""
+        trouble = self._permits.not_put_back(asker, *taken)
+        if trouble is None:
+            self._permits.still_approved(after, services)
+        elif Role.ADMIN not in asker.roles:
+            raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin does, where all gates pass.")
+        else:
+            self._permits.raised_by(asker, before, after, services)
 
     def _ceiling(self, asker: Asker, scope: Scope, name: str, mode: Mode) -> Ceiling:
         return Ceiling(self._new_id(), scope, name, mode, self._now(), asker.who, asker.reason)

@@ -315,9 +315,22 @@ def test_a_circuit_is_kept_away_by_hand_for_all_replicas(house: House) -> None:
     house.desk.isolate(OPERATOR, SERVICE, "1.0.0", away=True)
     assert house.snapshot.isolated == {(SERVICE, "1.0.0")}
     house.audit.cut()
-    refused(Why.STORE, house.desk.isolate, OPERATOR, SERVICE, "1.0.0", False)
+    refused(Why.STORE, house.desk.isolate, OTHER, SERVICE, "1.0.0", False)
     house.audit.mend()
-    house.desk.isolate(OPERATOR, SERVICE, "1.0.0", away=False)
+    house.desk.isolate(OTHER, SERVICE, "1.0.0", away=False)
+    assert house.snapshot.isolated == frozenset()
+
+
+def test_a_circuit_is_given_back_by_a_second_person_or_an_admin(house: House) -> None:
+    """It shows what was not shown before, so whoever took it out of use does not put it back alone."""
+    house.desk.isolate(OPERATOR, SERVICE, "1.0.0", away=True)
+    refused(Why.ROLE, house.desk.isolate, OPERATOR, SERVICE, "1.0.0", False)
+    house.now += DAY + 1
+    refused(Why.ROLE, house.desk.isolate, OTHER, SERVICE, "1.0.0", False)
+    house.failing_gates = ["approvals"]
+    refused(Why.GATES, house.desk.isolate, ADMIN, SERVICE, "1.0.0", False)
+    house.failing_gates = []
+    house.desk.isolate(ADMIN, SERVICE, "1.0.0", away=False)
     assert house.snapshot.isolated == frozenset()
 
 
