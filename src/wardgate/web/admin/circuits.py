@@ -45,7 +45,7 @@ def circuits_routes(
     ends."""
     router = APIRouter(prefix="/admin/v1/circuits", tags=["circuits"])
     viewer = Depends(access.needs(Role.VIEWER, *WHO_DECIDES, by_service=True))
-    operator = Depends(access.needs(Role.OPERATOR, by_service=True))
+    operator = Depends(access.needs(Role.OPERATOR, Role.ADMIN, by_service=True))
 
     @router.get("")
     async def circuits(principal: Annotated[Principal, viewer]) -> JSONResponse:
