@@ -19,7 +19,7 @@ from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.seals import Seals
-from wardgate.bootstrap import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.gateway.hot import HotCache
 

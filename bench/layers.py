@@ -34,7 +34,8 @@ from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.redis.hot import RedisHotStore
 from wardgate.adapters.redis.seals import Seals
-from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, Tasks, recall_of
+from wardgate.bootstrap.machine import DecisionIds, SystemClock
+from wardgate.bootstrap.parts import Faults, Tasks, recall_of
 from wardgate.domain.clients import Client
 from wardgate.domain.feedback import Feedback
 from wardgate.domain.hooks import FhirAccess

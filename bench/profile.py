@@ -25,9 +25,10 @@ import uvloop
 from bench.load import one_card
 from bench.request import Sample, now, samples
 from bench.servers import SERVER_CORE, free_port, stub, write_config
-from wardgate import bootstrap
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
+from wardgate.bootstrap.gateway import build
+from wardgate.bootstrap.serving import share_the_interpreter, still_the_collector
 from wardgate.domain.features.compile import Extractor
 from wardgate.gateway import hook_flow
 from wardgate.gateway.gather import Gatherer
@@ -70,7 +71,7 @@ async def _run(config: Path, spool: Path, chosen: argparse.Namespace) -> None:
     taken = {name: _watch(owner, name) for owner, name in _STAGES} if chosen.stages else {}
     loaded = load(config)
     secrets = Secrets(spool)
-    gateway = bootstrap.build(read_settings(loaded.document), secrets, loaded.catalog, EventLog(), asyncio.Event())
+    gateway = build(read_settings(loaded.document), secrets, loaded.catalog, EventLog(), asyncio.Event())
     async with asyncio.TaskGroup() as group:
         gateway.lasting.tasks.lend(group)
         probing = [group.create_task(model.run()) for model in gateway.models.values()]
@@ -91,8 +92,8 @@ async def _measure(app: ASGIApp, calls: Sequence[Sample], chosen: argparse.Names
             print(f"{without} of {_CALLS} calls had no card: something else keeps this machine busy")
 
     await some()
-    bootstrap.still_the_collector()  # as the gateway does when it serves
-    bootstrap.share_the_interpreter()
+    still_the_collector()  # as the gateway does when it serves
+    share_the_interpreter()
     windows = []
     for _ in range(_WINDOWS):
         before = time.process_time()

@@ -25,7 +25,7 @@ from tests.fakes.hot import RING
 from tests.fakes.spool import Spooled
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
 from wardgate.adapters.spool.writer import SpoolOptions
-from wardgate.bootstrap import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.pseudonyms import Purpose
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord

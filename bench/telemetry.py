@@ -19,13 +19,14 @@ import uvloop
 from bench.profile import ask
 from bench.request import now, samples
 from bench.servers import SERVER_CORE, free_port, stub, write_config
-from wardgate import bootstrap
 from wardgate.adapters.files.catalog import load
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.otel.sender import SenderOptions, SpanSender
 from wardgate.adapters.otel.spans import Spans
 from wardgate.adapters.prometheus.meter import PrometheusMeter
-from wardgate.bootstrap.parts import Faults, SystemClock, TraceIds
+from wardgate.bootstrap.gateway import Gateway, build
+from wardgate.bootstrap.machine import SystemClock, TraceIds
+from wardgate.bootstrap.parts import Faults
 from wardgate.domain.guard import Guard, configured_names
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.telemetry import Telemetry
@@ -100,7 +101,7 @@ async def _run(config: Path) -> None:
     settings = read_settings(loaded.document)
     guard = Guard(configured_names(loaded.catalog, settings.clients, settings.attributes))
     outcome = await _outcome(
-        bootstrap.build(settings, Secrets(config.parent / "spool"), loaded.catalog, _quiet(), asyncio.Event())
+        build(settings, Secrets(config.parent / "spool"), loaded.catalog, _quiet(), asyncio.Event())
     )
     none, all_ = [_Traced(outcome, keep, guard, settings) for keep in (0.0, 1.0)]
     ways: dict[str, tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = {
@@ -126,7 +127,7 @@ def _quiet() -> EventLog:
     return EventLog(io.StringIO())
 
 
-async def _outcome(gateway: bootstrap.Gateway) -> HookOutcome:
+async def _outcome(gateway: Gateway) -> HookOutcome:
     """That of a real call, which showed a card."""
     taken: list[HookOutcome] = []
     ended = Telemetry.ended

@@ -14,7 +14,7 @@ from typing import Any
 from wardgate.__main__ import main
 from wardgate.adapters.http import aiohttp_client
 from wardgate.adapters.redis.seals import Seals
-from wardgate.bootstrap import Gateway
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.domain.guard import Guard
 from wardgate.domain.hooks.request import HookRequest
 from wardgate.domain.record_names import RecordNames

@@ -18,7 +18,7 @@ from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.fakes.raw_server import RawServer, http_answer, raw_server
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.logs.strangers import hush_loop, strangers_hushed
-from wardgate.bootstrap import Gateway
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.cli.configured import read
 
 PATH = "/cds-services/kidney-failure"

@@ -16,7 +16,7 @@ from tests.fakes.processes import free_port
 from tests.fakes.tasks import Tasks
 from wardgate.adapters.http.aiohttp_client import AiohttpClient
 from wardgate.adapters.http.model_client import HttpModelClient
-from wardgate.bootstrap import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.errors import ModelUnavailable
 from wardgate.domain.inference.prediction import ModelInputs
 from wardgate.gateway.model_call import ModelRequest

@@ -26,7 +26,7 @@ from tests.fakes.observed import PATH, Observed, observed
 from tests.fakes.raw_server import http_answer
 from tests.fakes.tokens import ISSUER, Signer, claims, compact, ec_signer, header, key_set
 from wardgate.adapters.otel.spans import Spans
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.attributes import Sink
 from wardgate.domain.guard import Guard
 from wardgate.domain.outcomes import Mode

@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.config_tree import sound_config
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
-from wardgate.bootstrap import Configured
+from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.replaying import Moment, capture, moment_of, replay
 from wardgate.cli.configured import read
 from wardgate.domain.rollout.rollouts import Snapshot

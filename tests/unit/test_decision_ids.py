@@ -2,7 +2,7 @@
 
 from uuid import RFC_4122, UUID
 
-from wardgate.bootstrap import DecisionIds
+from wardgate.bootstrap.machine import DecisionIds
 
 
 def test_each_is_a_random_uuid_and_none_comes_twice() -> None:

@@ -23,10 +23,10 @@ from wardgate.adapters.files.content import content_of
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.bootstrap import Gateway
 from wardgate.bootstrap.audit import release_store_of
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.editions import Editions
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.cli.configured import read
 from wardgate.control.ports import Change, ReleaseEntry
 from wardgate.domain.durable import SqlitePlace

@@ -20,7 +20,8 @@ from tests.fakes.processes import free_port
 from tests.fakes.waiting import until
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
-from wardgate.bootstrap import Configured, Gateway
+from wardgate.bootstrap.configured import Configured
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.cli.configured import read
 from wardgate.domain.outcomes import Mode
 from wardgate.web.admin import Circuit

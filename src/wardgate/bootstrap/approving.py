@@ -12,7 +12,7 @@ from wardgate.adapters.files.anchors import anchors_in
 from wardgate.adapters.files.content import ContentRefused, compile_content
 from wardgate.bootstrap.audit import deed_seal, signer_of
 from wardgate.bootstrap.configured import Configured
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.control.approvals import ApprovalDesk
 from wardgate.control.audit import AuditTrail
 from wardgate.control.chain_reader import ChainReader

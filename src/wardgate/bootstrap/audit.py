@@ -21,7 +21,7 @@ from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.adapters.sql.tokens import SqlTokenStore
 from wardgate.bootstrap.durable import StoreRefused
-from wardgate.bootstrap.parts import DecisionIds, SystemClock
+from wardgate.bootstrap.machine import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable, DeedSeal
 from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES

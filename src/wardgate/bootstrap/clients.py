@@ -9,7 +9,8 @@ from wardgate.adapters.http.client import HttpClient, HttpError, HttpFailure
 from wardgate.adapters.jwt.keys import KeySet, PreparedKey, UnusableKeySet, read_key_set
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.authentication import AuthenticationCounters
-from wardgate.bootstrap.parts import Faults, SystemClock
+from wardgate.bootstrap.machine import SystemClock
+from wardgate.bootstrap.parts import Faults
 from wardgate.domain.pseudonyms import KeyRing, Pseudonyms, Purpose
 from wardgate.domain.registrations import Registration
 from wardgate.domain.token_faults import Fetched

@@ -11,8 +11,8 @@ from wardgate.bootstrap.audit import AuditKeeper, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.durable import archive_of
+from wardgate.bootstrap.machine import DecisionIds, SystemClock
 from wardgate.bootstrap.obeyed import Obeyed
-from wardgate.bootstrap.parts import DecisionIds, SystemClock
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.release_names import ReleaseNames
 from wardgate.bootstrap.releases import must_be_whole

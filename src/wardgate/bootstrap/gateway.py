@@ -22,8 +22,8 @@ from wardgate.bootstrap.editions import Fitted
 from wardgate.bootstrap.generation import Generation, generation_of
 from wardgate.bootstrap.health import health, tell_services
 from wardgate.bootstrap.lasting import lasting_of
+from wardgate.bootstrap.machine import sleepless
 from wardgate.bootstrap.models import Known, prove_first, releases_of
-from wardgate.bootstrap.parts import sleepless
 from wardgate.bootstrap.proving import Proving
 from wardgate.control.ports import KeptSnapshot
 from wardgate.domain.errors import ConfigurationError

@@ -21,15 +21,13 @@ from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores, control_stores
 from wardgate.bootstrap.durable import Upkeep, durable_store
 from wardgate.bootstrap.editions import Editions
+from wardgate.bootstrap.machine import DecisionIds, SystemClock, TraceIds
 from wardgate.bootstrap.models import Models
 from wardgate.bootstrap.obeyed import Obeyed, Place
 from wardgate.bootstrap.parts import (
-    DecisionIds,
     Faults,
     Hot,
-    SystemClock,
     Tasks,
-    TraceIds,
     certificates_of,
     hot_store,
     http_client,

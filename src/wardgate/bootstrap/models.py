@@ -7,7 +7,7 @@ from functools import partial
 from wardgate.adapters.http.model_client import HttpModelClient
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.meter import PrometheusMeter
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.gateway.probes import ProvenModel
 from wardgate.gateway.proof import Proof

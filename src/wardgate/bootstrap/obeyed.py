@@ -13,8 +13,8 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores, draw_replica_id
+from wardgate.bootstrap.machine import SystemClock, sleepless
 from wardgate.bootstrap.models import releases_of
-from wardgate.bootstrap.parts import SystemClock, sleepless
 from wardgate.bootstrap.refresher import Refresher
 from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable

@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wardgate import __version__
@@ -15,6 +13,7 @@ from wardgate.adapters.http.client import HttpClient, HttpError
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.domain.attributes import ResourceAttributes
 from wardgate.domain.findings import Finding
 from wardgate.domain.hot import HotState, StorePlace
@@ -31,52 +30,6 @@ if TYPE_CHECKING:
 
 _LONGEST_ANSWER = 64 * 1024
 """Bytes of what a collector says."""
-
-
-class SystemClock:
-    """Meets `gateway.ports.Clock`; the only place where the machine's clocks are read."""
-
-    now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
-    monotonic = staticmethod(time.monotonic)
-
-
-sleepless: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-"""Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a machine
-that wakes up has not heard of."""
-
-
-class DecisionIds:
-    """Random UUIDs (RFC 9562, version 4), their bytes drawn from the system in batches: a draw is a system call."""
-
-    _BATCH = 256
-
-    def __init__(self) -> None:
-        self._bytes = b""
-        self._used = 0
-
-    def __call__(self) -> str:
-        if self._used == len(self._bytes):
-            self._bytes, self._used = os.urandom(16 * self._BATCH), 0
-        drawn = self._bytes[self._used : self._used + 16].hex()
-        self._used += 16
-        variant = "89ab"[int(drawn[16], 16) & 3]
-        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
-
-
-class TraceIds:
-    """Random, 32 bytes as digits for each call, drawn from the system in batches."""
-
-    _BATCH = 128
-
-    def __init__(self) -> None:
-        self._digits = ""
-        self._used = 0
-
-    def __call__(self) -> str:
-        if self._used == len(self._digits):
-            self._digits, self._used = os.urandom(32 * self._BATCH).hex(), 0
-        self._used += 64
-        return self._digits[self._used - 64 : self._used]
 
 
 class Faults:

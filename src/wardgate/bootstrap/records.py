@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.durable import archive_of
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.bootstrap.models import releases_of
-from wardgate.bootstrap.parts import SystemClock
 from wardgate.domain import record_names
 from wardgate.domain.plans import ReleasePlan
 from wardgate.domain.pseudonyms import KeyRing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wardgate.adapters.files.content import ContentRefused, compile_content
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, deed_seal, release_store_of
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
 from wardgate.control.decisions import Decisions

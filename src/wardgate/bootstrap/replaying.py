@@ -21,8 +21,9 @@ from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.memory.hot import MemoryHotStore
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.bootstrap.configured import Configured
+from wardgate.bootstrap.machine import DecisionIds, SystemClock
 from wardgate.bootstrap.models import releases_of
-from wardgate.bootstrap.parts import DecisionIds, Faults, SystemClock, http_client, recall_of
+from wardgate.bootstrap.parts import Faults, http_client, recall_of
 from wardgate.domain.context.caller import compile_attributes
 from wardgate.domain.errors import Refusal
 from wardgate.domain.inference.endpoint import ModelReply

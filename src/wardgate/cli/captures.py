@@ -15,7 +15,7 @@ from wardgate.gateway.replay import FORMAT, Capture
 from wardgate.records.story import Stories
 
 if TYPE_CHECKING:
-    from wardgate.bootstrap import Configured
+    from wardgate.bootstrap.configured import Configured
 
 _PATIENCE = 5.0
 """Seconds that the gateway's record may take to be found."""

@@ -11,7 +11,7 @@ from wardgate.settings import Secrets, Settings, read_secrets
 from wardgate.web.tls import CertificateError, Certificates
 
 if TYPE_CHECKING:
-    from wardgate.bootstrap import Configured
+    from wardgate.bootstrap.configured import Configured
 
 
 def read(config: Path) -> "Configured":
@@ -21,7 +21,9 @@ def read(config: Path) -> "Configured":
 
 def configured_of(examination: Examination, folder: Path) -> "Configured":
     """Raises ConfigurationError where it could not be started."""
-    from wardgate.bootstrap import Configured  # only now: the server's libraries take longer to import than a check
+    from wardgate.bootstrap.configured import (
+        Configured,  # only now: the server's libraries take longer to import than a check
+    )
 
     settings, catalog, document = examination.settings, examination.catalog, examination.document
     if examination.errors or settings is None or catalog is None or document is None:

@@ -79,7 +79,7 @@ async def ask(settings: Settings, release: ReleasePlan) -> list[ModelReply]:
     """One reply for each probe, by the way of a call; raises CannotProbe."""
     # Only now: the server's libraries take longer to import than a check takes.
     from wardgate.adapters.http.model_client import HttpModelClient
-    from wardgate.bootstrap import http_client
+    from wardgate.bootstrap.parts import http_client
 
     http = http_client(settings.http_client)
     try:

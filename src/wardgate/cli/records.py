@@ -29,7 +29,7 @@ from wardgate.records.outcomes import BadRow, BadRows, Form, NoHeader, Unnamed, 
 from wardgate.records.story import Stories, Story
 
 if TYPE_CHECKING:
-    from wardgate.bootstrap import Configured
+    from wardgate.bootstrap.configured import Configured
 
 _T = TypeVar("_T")
 _CHUNK = 64 * 1024

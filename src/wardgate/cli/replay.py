@@ -18,7 +18,7 @@ from wardgate.cli.records import opened
 from wardgate.gateway.replay import STAGES, Capture, Difference, Prints, Replayed, prints_of
 
 if TYPE_CHECKING:
-    from wardgate.bootstrap import Configured
+    from wardgate.bootstrap.configured import Configured
 
 _LONGEST = 200
 

@@ -28,6 +28,6 @@ def run(config: Path, workers: int = 1) -> int:
         from wardgate.cli import workers as parent
 
         return parent.run(config, configured, workers)
-    from wardgate import bootstrap
+    from wardgate.bootstrap.serving import serve
 
-    return bootstrap.serve(configured, lambda: read(config))
+    return serve(configured, lambda: read(config))

@@ -17,8 +17,10 @@ from typing import Any
 
 import msgspec
 
-from wardgate import bootstrap
+from wardgate.bootstrap.configured import Configured
+from wardgate.bootstrap.gateway import Gateway
 from wardgate.bootstrap.proving import UNKNOWN
+from wardgate.bootstrap.serving import Post, serve
 from wardgate.cli.channel import Channel, Gone, hear_secret
 from wardgate.cli.check import show_findings
 from wardgate.cli.configured import read
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
         seen[1] += 1
         asyncio.get_running_loop().call_later(BEAT, beat)
 
-    async def obey(gateway: bootstrap.Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
+    async def obey(gateway: Gateway, up: asyncio.Event, stop: asyncio.Event) -> None:
         proofs: Proofs = {}
         gateway.circuits.keep_away(isolated)
         beat()
@@ -66,17 +68,17 @@ def main(arguments: list[str]) -> int:
         finally:
             parent.close()
 
-    return bootstrap.serve(configured, lambda: read(config), bootstrap.Post(number, listener, seen, obey))
+    return serve(configured, lambda: read(config), Post(number, listener, seen, obey))
 
 
-def with_secret(secret: bytes, configured: bootstrap.Configured) -> bootstrap.Configured:
+def with_secret(secret: bytes, configured: Configured) -> Configured:
     """The pseudonyms of one worker are those of all: they share what is stored under them."""
     if not secret:
         return configured
     return replace(configured, secrets=replace(configured.secrets, pseudonym=(secret,)))
 
 
-async def _prove(gateway: bootstrap.Gateway, service: str, digest: str, proofs: Proofs) -> None:
+async def _prove(gateway: Gateway, service: str, digest: str, proofs: Proofs) -> None:
     trouble: str | None = UNKNOWN
     try:
         trouble = await gateway.prove(service, digest)
@@ -84,7 +86,7 @@ async def _prove(gateway: bootstrap.Gateway, service: str, digest: str, proofs: 
         proofs[service, digest] = trouble or ""
 
 
-async def _answer(asked: Any, gateway: bootstrap.Gateway, proofs: Proofs) -> Any:
+async def _answer(asked: Any, gateway: Gateway, proofs: Proofs) -> Any:
     match asked:
         case {"isolated": circuits}:
             gateway.circuits.keep_away(msgspec.convert(circuits, frozenset[tuple[str, str]]))

@@ -17,17 +17,19 @@ from typing import Any
 
 import msgspec
 
-from wardgate import bootstrap
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.workers import WorkerMeter
-from wardgate.bootstrap import Configured
 from wardgate.bootstrap.audit import audit_keeper, reload_by_signal
+from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import control_stores
 from wardgate.bootstrap.desks import Desks, desks_of
+from wardgate.bootstrap.health import tell_services
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.bootstrap.obeyed import Obeyed
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.parts import certificates_of, draw_secret
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.records import open_desk
+from wardgate.bootstrap.serving import heed_signals, run_loop, still_the_collector, url_of
 from wardgate.cli.agreement import agreed, circuits_of, errors_of
 from wardgate.cli.channel import Gone
 from wardgate.cli.configured import read
@@ -68,9 +70,9 @@ class Parent:
         self._admin = bind(settings.admin.host, settings.admin.port)
         self._digest = configured.catalog.digest
         """Of the files that answer."""
-        self._certificates = bootstrap.certificates_of(configured.secrets)[1]
+        self._certificates = certificates_of(configured.secrets)[1]
         self._know()
-        secret = b"" if configured.secrets.pseudonym else bootstrap.draw_secret(log)
+        secret = b"" if configured.secrets.pseudonym else draw_secret(log)
         self._desk = None
         if configured.secrets.durable is not None:
             self._desk = open_desk(with_secret(secret, configured), lambda: self._configured)
@@ -143,11 +145,11 @@ class Parent:
         if self._audit is not None:
             self._audit.begin()
         async with asyncio.TaskGroup() as tasks:
-            bootstrap.heed_signals(self._stop, tasks, self._reload_by_signal)
+            heed_signals(self._stop, tasks, self._reload_by_signal)
             keeping = [tasks.create_task(self._keep(worker)) for worker in self._workers]
             beside = [tasks.create_task(self._tell()), *(tasks.create_task(self._watch(w)) for w in self._workers)]
             tls = None if self._certificates is None else self._certificates.context
-            await serve_sockets([(admin, self._admin)], bootstrap.still_the_collector, self._stop, tls=[tls])
+            await serve_sockets([(admin, self._admin)], still_the_collector, self._stop, tls=[tls])
             for task in beside:
                 task.cancel()
             self._listener.close()  # the workers have it still, until the last of them has ended
@@ -321,11 +323,11 @@ class Parent:
         settings = self._configured.settings
         for warning in self._configured.warnings:
             self._log.finding("warning", warning)
-        bootstrap.tell_services(self._log, await self.services())
+        tell_services(self._log, await self.services())
         self._log.event(
             "listening",
-            gateway=bootstrap.url_of(settings.listen),
-            admin=bootstrap.url_of(settings.admin),
+            gateway=url_of(settings.listen),
+            admin=url_of(settings.admin),
             services=len(self._configured.catalog.services),
             workers=len(self._workers),
         )
@@ -352,5 +354,5 @@ def run(config: Path, configured: Configured, number: int) -> int:
         nonlocal stood
         stood = await Parent(config, configured, number, log).run()
 
-    code = bootstrap.run_loop(main, log)
+    code = run_loop(main, log)
     return code if code or stood else 1

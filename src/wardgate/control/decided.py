@@ -153,10 +153,11 @@ def plain(rollout: Rollout) -> dict[str, Any]:
 
 
 def told(rollout: Rollout | None) -> str:
-    """For the audit chain: what decides, without the salt and without whose previews they are."""
+    """For the audit chain: what decides, without the salt, without whose previews they are, and without what says only
+    how files are read later."""
     if rollout is None:
         return ""
-    said = plain(msgspec.structs.replace(rollout, salt="", preview=frozenset()))
+    said = plain(msgspec.structs.replace(rollout, salt="", preview=frozenset(), file="", by_people=False))
     told = {name: value for name, value in said.items() if value not in (None, "", [], {}, False)}
     if rollout.preview:
         told["preview"] = len(rollout.preview)

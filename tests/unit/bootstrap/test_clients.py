@@ -20,7 +20,8 @@ from wardgate.adapters.prometheus.authentication import AuthenticationCounters
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.bootstrap import clients
 from wardgate.bootstrap.clients import Clients
-from wardgate.bootstrap.parts import Faults, SystemClock
+from wardgate.bootstrap.machine import SystemClock
+from wardgate.bootstrap.parts import Faults
 from wardgate.domain.errors import Unauthenticated
 from wardgate.domain.guard import Guard
 from wardgate.domain.pseudonyms import KeyRing

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.config_tree import sound_config
 from tests.fakes.governed import DAY, SERVICE, GovernedHouse, weeks_in_shadow
 from tests.fakes.processes import line_from, process
-from wardgate.bootstrap.parts import SystemClock
+from wardgate.bootstrap.machine import SystemClock
 from wardgate.cli import app
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.records import InputFact

@@ -211,7 +211,16 @@ async def test_neither_key_nor_value_holds_anything_of_the_patient(tmp_path: Pat
     written = store(house).written
     assert len(written) == 3
     whole = b"|".join(key + b"|" + value for key, value, _ in written)
-    for secret in (b"zebulon", b"cassandra", b"p1", b"2026-11", sent["hookInstance"].encode(), b"Kidney", b"egfr"):
+    for secret in (
+        b"zebulon",
+        b"cassandra",
+        b"Patient/p1",
+        b'"p1"',
+        b"2026-11",
+        sent["hookInstance"].encode(),
+        b"Kidney",
+        b"egfr",
+    ):
         assert secret not in whole
     kept = next(value for key, value, _ in written if key.startswith(b"score:"))
     decoded = msgspec.msgpack.decode(kept)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.fakes.calls import hook_call
 from tests.fakes.clock import FakeClock
 from tests.fakes.meter import FakeMeter
-from wardgate.bootstrap.parts import TraceIds
+from wardgate.bootstrap.machine import TraceIds
 from wardgate.domain.attributes import Kept, Loss, Sink
 from wardgate.domain.errors import PrefetchRequired
 from wardgate.domain.outcomes import Reason, Stage, Step

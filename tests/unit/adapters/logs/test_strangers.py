@@ -125,7 +125,7 @@ async def test_what_nobody_awaited_is_its_class(capfd: pytest.CaptureFixture[str
 
 PROGRAM = """
 from wardgate.adapters.logs.events import EventLog
-from wardgate.bootstrap import run_loop
+from wardgate.bootstrap.serving import run_loop
 
 async def main():
     raise ExceptionGroup("Maria Muster", [ValueError("Maria Muster")])

@@ -1,0 +1,52 @@
+"""What is read of the machine itself: its clocks, and what it draws by chance."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+
+
+class SystemClock:
+    """Meets `gateway.ports.Clock`; the only place where the machine's clocks are read."""
+
+    now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
+    monotonic = staticmethod(time.monotonic)
+
+
+sleepless: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds that go on while the machine sleeps, as the monotonic clock does not: what was decided meanwhile, a machine
+that wakes up has not heard of."""
+
+
+class DecisionIds:
+    """Random UUIDs (RFC 9562, version 4), their bytes drawn from the system in batches: a draw is a system call."""
+
+    _BATCH = 256
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._used = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._bytes):
+            self._bytes, self._used = os.urandom(16 * self._BATCH), 0
+        drawn = self._bytes[self._used : self._used + 16].hex()
+        self._used += 16
+        variant = "89ab"[int(drawn[16], 16) & 3]
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
+
+
+class TraceIds:
+    """Random, 32 bytes as digits for each call, drawn from the system in batches."""
+
+    _BATCH = 128
+
+    def __init__(self) -> None:
+        self._digits = ""
+        self._used = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._digits):
+            self._digits, self._used = os.urandom(32 * self._BATCH).hex(), 0
+        self._used += 64
+        return self._digits[self._used - 64 : self._used]
