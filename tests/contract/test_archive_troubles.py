@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +193,23 @@ def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "file" / "wardgate.db"):
         with sqlite_archive(place) as archive:
             assert trouble(archive.ping) is Trouble.DENIED
+
+
+def test_all_may_open_a_new_store_at_the_same_time(tmp_path: Path) -> None:
+    """As the workers of one gateway do. SQLite sends one of two away at once who turn on its log together, however
+    long they would wait: of forty openings by four, three failed."""
+    for number in range(40):
+        stores = [Sqlite(SqlitePlace(path=str(tmp_path / f"{number}.db"))) for _ in range(4)]
+        together = threading.Barrier(4)
+
+        def opened(store: Sqlite, together: threading.Barrier = together) -> None:
+            together.wait(30)
+            store.open()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(opened, stores))
+        for store in stores:
+            store.close()
 
 
 def test_a_lock_that_stays_is_waited_for_so_long_and_no_longer(file: Path) -> None:

@@ -101,7 +101,8 @@ async def served(folder: Path, *arguments: str, telemetry: str = "") -> AsyncIte
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(_read(process, here.said))
             try:
-                await until(lambda: bool(here.events("listening")))
+                await until(lambda: bool(here.events("listening")) or process.returncode is not None, 60)
+                assert process.returncode is None, here.said.decode()
                 async with asyncio.timeout(20):
                     while '"proof":"passed"' not in await here.get("/health/services"):  # noqa: ASYNC110
                         await asyncio.sleep(0.05)

@@ -8,6 +8,7 @@ BEGIN IMMEDIATE, since a transaction that begins by reading cannot always be all
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,8 +111,8 @@ class Sqlite:
             self._path, timeout=self._options.wait, isolation_level=None, check_same_thread=False
         )
         try:
+            _keep_a_log(connection, self._options.wait)
             for pragma in (
-                "PRAGMA journal_mode = WAL",
                 "PRAGMA synchronous = FULL",
                 "PRAGMA secure_delete = ON",  # what is purged is overwritten
                 "PRAGMA cache_size = -16000",
@@ -137,6 +138,23 @@ class Sqlite:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+
+_A_MOMENT = 0.002
+
+
+def _keep_a_log(connection: sqlite3.Connection, wait: float) -> None:
+    """WAL. The one change that SQLite's own timeout does not cover: two who open a new file at the same time would wait
+    for each other's locks, and one of them is sent away at once."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_A_MOMENT)
 
 
 _ONE_MAKES = threading.Lock()
