@@ -10,14 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import msgspec
-
-from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.answers import written
 from wardgate.gateway.authentication import Callers
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
@@ -65,14 +63,6 @@ class EdgeOptions:
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
     origin: str = ""
     """What stands before that path in `public_url`: with it, the URLs that clients call."""
-
-
-class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
-    cards: tuple[Card, ...]
-    system_actions: tuple[Action, ...] = ()
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 class _Exchange:
@@ -346,5 +336,4 @@ def answer_of(outcome: HookOutcome) -> Response:
     """What the EHR gets."""
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
-    cards = outcome.cards
-    return Response(200, _encode(_Cards(cards, outcome.system_actions)), (JSON,)) if cards else _NO_CARDS
+    return Response(200, written(outcome), (JSON,)) if outcome.cards else _NO_CARDS
