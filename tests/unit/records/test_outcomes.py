@@ -46,6 +46,12 @@ def test_both_forms_say_the_same(text: str, form: Form) -> None:
     assert rows(text, form) == [OutcomeRow(P1, "kidney_failure", 1.0, 1_767_600_000.0)]
 
 
+def test_of_a_value_five_digits_are_kept() -> None:
+    """More of them would tell a patient apart (law 4); and of a time the second."""
+    (row,) = rows(HEAD + "p1,death,123456.789,2026-01-05T08:00:00.987Z\n")
+    assert (row.value, row.at) == (123460.0, 1_767_600_000.0)
+
+
 def test_a_row_may_name_whose_ids_it_holds() -> None:
     """Client and FHIR server of the row stand before those of the whole; an encounter is no patient."""
     head = "encounter,label,value,time,client,fhir_server,event\n"
