@@ -559,6 +559,17 @@ def test_under_load_a_request_is_turned_away_on_a_connection_that_stays() -> Non
     assert len(house.calls) == 1
 
 
+def test_what_is_turned_away_at_a_time_is_bounded() -> None:
+    """Regression: all that one read of the socket held was turned away in one turn of the loop."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(b"{}") * 2000)
+        answers = reply.split(b"HTTP/1.1 ")[1:]
+        assert 20 <= len(answers) <= 80 and all(answer.startswith(b"503") for answer in answers)
+
+    run(asyncio.run(_full()).edge(), story)
+
+
 def test_what_is_skipped_is_bounded_in_time() -> None:
     """A body that was turned away and never ends does not hold its connection."""
 

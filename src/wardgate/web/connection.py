@@ -97,6 +97,7 @@ class _Connection(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._body_open = False
         self._body_bytes = self._pieces = self._packing = 0
+        self._turned = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -111,7 +112,7 @@ class _Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        within, before = self._body_open, self._body_bytes
+        within, before, self._turned = self._body_open, self._body_bytes, 0
         super().data_received(data)
         if within and self._body_open:
             self._packing += len(data) - (self._body_bytes - before)
@@ -214,10 +215,13 @@ class _Connection(HttpToolsProtocol):
             return False
         if self.expect_100_continue or self.flow.write_paused or not self.parser.should_keep_alive():
             return False  # where the edge turns it away, it does so with more care
+        if self._turned >= _MOST_AHEAD:  # in one read: the edge takes its time, and what waits behind it is bounded
+            return False
         answer = self.doorkeeper.turn_away(self.parser.get_method(), self.url, self.headers)
         if answer is None:
             return False
         self.transport.write(answer)
+        self._turned += 1
         self._skipping = True
         return True
 
