@@ -26,7 +26,7 @@ from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Repli
 from wardgate.control.snapshots import Unsound
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import LONGEST, Action, Deed
-from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
+from wardgate.domain.rollout.ceilings import lifted_long_ago, unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
@@ -104,6 +104,8 @@ class Refresher:
         self._side_since: dict[str, float] = {}
         self._stand_in: frozenset[str] = frozenset()
         """Ceilings that stand for what the files say, until that is taken up."""
+        self._never_lifted: tuple[int, frozenset[str]] = (0, frozenset())
+        """Of ceilings beside the snapshots: those that no snapshot from this epoch back says are lifted."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
         self._threads = [
@@ -320,8 +322,10 @@ class Refresher:
             self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
+            known = self._drop_lifted(read)
             self._heal(kept, read)
-            self._fold(read)
+            if known:
+                self._fold(read)
         self._save()
         self._beat()
 
@@ -386,6 +390,27 @@ class Refresher:
         self._put(kept)
         return kept
 
+    def _drop_lifted(self, read: Snapshot) -> bool:
+        """Of ceilings that the snapshot does not know, what was lifted long before it. False: not known yet."""
+        before, asked = self._never_lifted
+        asked = asked if before == read.lifted_before else frozenset()
+        new = {ceiling.id for ceiling in self._visibility.side} - asked
+        if new and read.lifted_before:
+            try:
+                found = lifted_long_ago(read, new, self._at)
+            except StoreUnavailable:
+                return False
+            self._never_lifted = (read.lifted_before, asked | new - found)
+            with self._lock:
+                self._visibility.lifted(found)
+            self._publish()
+        return True
+
+    def _at(self, epoch: int) -> Snapshot | None:
+        kept = self._stores.snapshots.at(epoch)
+        read = None if kept is None else self._open(kept)
+        return read if isinstance(read, Snapshot) else None
+
     def _heal(self, kept: KeptSnapshot, read: Snapshot) -> None:
         """The hot copy is a copy: where it is gone, older or not ours, it is made again."""
         try:
@@ -394,7 +419,8 @@ class Refresher:
                 self._stores.hot.put(kept)
             opened = [self._open_ceiling(each) for each in self._stores.hot.lowered()]
             held = {ceiling.id for ceiling in opened if ceiling is not None}
-            self._stores.hot.forget(sorted(held & (read.lifted | {ceiling.id for ceiling in read.ceilings})))
+            known = read.lifted | self._visibility.over | {ceiling.id for ceiling in read.ceilings}
+            self._stores.hot.forget(sorted(held & known))
         except StoreUnavailable:
             return
 

@@ -187,7 +187,7 @@ class RolloutDesk:
 
         def make(before: Snapshot) -> Snapshot:
             left = tuple(each for each in before.ceilings if each.id != ceiling_id)
-            return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
+            return following(before, {ceiling_id}, ceilings=left)
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             taken = ceiling.set_by, ceiling.set_at

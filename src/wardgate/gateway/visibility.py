@@ -48,6 +48,8 @@ class Visibility:
         """As it was decided: without the ceilings beside it."""
         self.highest = self.hot_highest = 0
         """Epochs that this replica has ever seen, at all and in the hot copy."""
+        self.over: frozenset[str] = frozenset()
+        """Ids of ceilings that were lifted so long ago that `newest` does not say so."""
         self._side: dict[str, Ceiling] = {}
         self._fresh = _NEVER
         self._believes = False
@@ -136,9 +138,15 @@ class Visibility:
 
     def lower(self, ceilings: Iterable[Ceiling]) -> None:
         """Sound ones, from wherever. They stay until a snapshot has lifted them."""
-        for ceiling in ceilings:
+        for ceiling in [each for each in ceilings if each.id not in self.over]:
             before = self._side.get(ceiling.id)
             self._side[ceiling.id] = ceiling if before is None or is_lower(ceiling.mode, before.mode) else before
+        self._settle()
+
+    def lifted(self, ids: Iterable[str]) -> None:
+        """Long ago: somebody has slept since, or a copy from then was put back."""
+        self.over |= frozenset(ids)
+        self._side = {name: ceiling for name, ceiling in self._side.items() if name not in self.over}
         self._settle()
 
     def forged_ceiling(self) -> None:
