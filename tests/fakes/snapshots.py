@@ -57,6 +57,7 @@ def everything(epoch: int) -> Snapshot:
         frozenset({("kidney-failure", "1.0.0"), ("deterioration", "2.0.0")}),
         4,
         3,
+        {"0123456789abcdef": 5},
     )
 
 

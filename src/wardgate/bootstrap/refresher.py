@@ -84,11 +84,13 @@ class Refresher:
         changed: Callable[[], None],
         entry: Callable[[Deed], Happened] | None,
         options: RefreshOptions | None = None,
+        renew: Callable[[], object] = lambda: None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
         whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
         `stands` and `local` this is no replica, and looks on. `entry` makes what the audit chain is told of what is
-        decided here; without it nothing is told."""
+        decided here; without it nothing is told. `renew` draws another id for `stands`."""
+        self._renew = renew
         self._entry = entry
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
@@ -507,6 +509,10 @@ class Refresher:
         if self._stands is None:
             return
         now, stands, epoch = self._monotonic(), self._stands(), self._visibility.current().epoch
+        newest, before = self._visibility.newest, stands.id
+        if newest is not None and before in newest.forgotten:
+            self._renew()
+            stands = self._stands()
         saved = 0 if self._saved is None else self._saved[0].epoch
         why = self._visibility.why(now)
         replica = msgspec.structs.replace(
@@ -520,9 +526,14 @@ class Refresher:
             return
         try:
             self._stores.replicas.beat(replica)
+            if stands.id != before:
+                self._stores.replicas.leave(before)
         except StoreUnavailable:
             return
         self._beaten = (replica, now)
+        with self._lock:
+            self._visibility.registered(stands.id)
+        self._publish()
 
     def _leave(self) -> None:
         try:

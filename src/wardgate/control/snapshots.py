@@ -20,7 +20,7 @@ from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 LARGEST = 4 * 1024**2
 """Bytes of a document; a larger one is not read."""
 
-_NEWER = ("lifted_before",)
+_NEWER = ("lifted_before", "forgotten")
 
 T = TypeVar("T")
 
