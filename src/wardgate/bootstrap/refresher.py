@@ -2,7 +2,9 @@
 
     hot       at each word on the channel, and every `poll`: the hot copy and the ceilings in it
     durable   after each news of the hot copy, and every `poll`: the newest snapshot; and what follows from it, in
-              this order: the files' part, the hot copy healed, ceilings folded, the local file, the beat
+              this order: the files' part, ceilings folded, the local file, the beat
+    copy      after each reading of the durable store: the hot copy healed. Apart, since one that hangs must not make
+              this replica late for what the durable store says
     channel   waits for words (Redis alone)
 
 A change is obeyed before it is written down here, and told of (the beat) only after that: what this replica has
@@ -94,7 +96,10 @@ class Refresher:
         self._drained, self._told, self._changed = drained, told, changed
         self._options = options or RefreshOptions()
         self._lock, self._stop = threading.Lock(), threading.Event()
-        self._hot_news, self._durable_news, self._looked = threading.Event(), threading.Event(), threading.Event()
+        self._hot_news, self._durable_news, self._copy_news = threading.Event(), threading.Event(), threading.Event()
+        self._looked = threading.Event()
+        self._standing: tuple[KeptSnapshot, Snapshot] | None = None
+        """What the durable store says, until the hot copy was held against it."""
         self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
@@ -105,12 +110,14 @@ class Refresher:
         """Ceilings that stand for what the files say, until that is taken up."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
+        work: tuple[tuple[str, Callable[[], None], threading.Event, Callable[[], float | None]], ...] = (
+            ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
+            ("durable", self._look_at_durable, self._durable_news, self._pause),
+            ("copy", self._heal, self._copy_news, lambda: None),
+        )
         self._threads = [
-            threading.Thread(target=self._run, args=(work, news, pause), name=f"rollout-{name}", daemon=True)
-            for name, work, news, pause in (
-                ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
-                ("durable", self._look_at_durable, self._durable_news, self._pause),
-            )
+            threading.Thread(target=self._run, args=(do, news, pause), name=f"rollout-{name}", daemon=True)
+            for name, do, news, pause in work
         ]
         if stores.listen is not None:
             self._threads.append(threading.Thread(target=self._listen, name="rollout-channel", daemon=True))
@@ -150,7 +157,8 @@ class Refresher:
         """In order: nobody has to wait for this replica any longer."""
         self._stop.set()
         self.look()
-        for thread in self._threads[:2]:  # the one that listens waits for a word, and ends with the process
+        self._copy_news.set()
+        for thread in self._threads[:3]:  # the one that listens waits for a word, and ends with the process
             if thread.ident is not None:
                 thread.join(self._options.end)
         self._stores.close()
@@ -205,7 +213,7 @@ class Refresher:
 
     # --- the threads
 
-    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float]) -> None:
+    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float | None]) -> None:
         while not self._stop.is_set():
             news.clear()
             try:
@@ -319,7 +327,8 @@ class Refresher:
             self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
-            self._heal(kept, read)
+            self._standing = kept, read
+            self._copy_news.set()
             self._fold(read)
         self._save()
         self._beat()
@@ -385,8 +394,12 @@ class Refresher:
         self._put(kept)
         return kept
 
-    def _heal(self, kept: KeptSnapshot, read: Snapshot) -> None:
+    def _heal(self) -> None:
         """The hot copy is a copy: where it is gone, older or not ours, it is made again."""
+        due, self._standing = self._standing, None
+        if due is None:
+            return
+        kept, read = due
         try:
             standing = self._stores.hot.get()
             if standing is None or standing.epoch < kept.epoch or isinstance(self._open(standing), Forged):

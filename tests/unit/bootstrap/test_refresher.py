@@ -1,6 +1,7 @@
 """What keeps a replica fresh, with real stores beneath: each thing that can be wrong with them hides, and says so."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -233,6 +234,40 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
         until(told_of)
         site.clock.advance(1)
         until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+
+
+class HangingCopy(MemorySnapshots):
+    """Gives no answer while `answers` is not set; `asked` once somebody has waited for one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers, self.asked = threading.Event(), threading.Event()
+        self.answers.set()
+
+    def get(self) -> KeptSnapshot | None:
+        if not self.answers.is_set():
+            self.asked.set()
+            self.answers.wait(20)
+        return super().get()
+
+
+def test_a_hot_copy_that_hangs_makes_nobody_late_for_the_durable_store(site: Site) -> None:
+    """A kill reaches whoever looks there, and is acknowledged, however long Redis takes."""
+    site.hot = hot = HangingCopy()
+    _, visibility, told = site.start()
+    until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
+    hot.answers.clear()
+    try:
+        assert hot.asked.wait(20)
+        for epoch in (2, 3):
+            site.append(snapshot(epoch))
+            until(lambda epoch=epoch: site.drained_at() == [epoch])  # type: ignore[misc]
+            assert visibility.current() == snapshot(epoch)
+            assert not hot.answers.is_set()
+    finally:
+        hot.answers.set()
+    until(lambda: site.hot.get() == site.newest())
+    assert told.faults == []
 
 
 def test_a_forgery_in_the_durable_store_hides_until_it_is_mended(site: Site) -> None:
