@@ -10,7 +10,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 NAMES = ("rollout", "kill", "rollback", "drill", "replicas")
 _MODES = ("off", "shadow", "silent", "canary", "active")
-_EXIT = "Exit: 0 in force on all replicas, 1 nothing was changed, 3 done, and some replica has not confirmed it."
+_EXIT = "Exit: 0 in force on all replicas, 1 nothing was changed, 3 done, or perhaps, and not confirmed by all."
 
 
 def add_to(commands: Commands) -> None:
