@@ -106,8 +106,11 @@ def rollback(asked: Asked, service: str, to: str | None) -> int:
     return _done(asked, lambda admin: admin.json("POST", place, _CHANGED, {"to": to, **asked.why}, wait=_GATED))
 
 
-def confirm(asked: Asked, above: int) -> int:
-    return _done(asked, lambda admin: admin.json("POST", "/admin/v1/confirm", _CHANGED, {"above": above, **asked.why}))
+def confirm(asked: Asked, above: int, more: bool) -> int:
+    """Shows what holds then: kill switches that the store had lost stay."""
+    body = {"above": above, "more": more, **asked.why}
+    code = _done(asked, lambda admin: admin.json("POST", "/admin/v1/confirm", _CHANGED, body))
+    return code if code == 1 else max(code, show(asked, None))
 
 
 def lift(asked: Asked, kill_id: str) -> int:

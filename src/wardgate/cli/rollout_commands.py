@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         case "drill", _:
             return rollout.drill(asked, options.service)
         case "rollout", "confirm":
-            return rollout.confirm(asked, options.above)
+            return rollout.confirm(asked, options.above, options.more)
         case "rollout", _:
             return rollout.show(asked, options.service)
         case "kill", "list":
@@ -124,6 +124,7 @@ def _rollout(commands: Commands) -> None:
         epilog=_EXIT,
     )
     confirm.add_argument("--above", type=int, default=0, metavar="EPOCH", help="that a replica says it has seen")
+    confirm.add_argument("--more", action="store_true", help="also where users see more than before it was put back")
     _reasons(confirm)
     watch = actions.add_parser(
         "watch",

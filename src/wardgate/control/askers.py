@@ -43,6 +43,8 @@ class Why(StrEnum):
     UNKNOWN = "unknown"
     INVALID = "invalid"
     STORE = "store"
+    MORE = "more"
+    """A store that was put back shows more than replicas did before."""
     PROOF = "proof"
     """The endpoint does not prove that it runs the model of the release."""
 

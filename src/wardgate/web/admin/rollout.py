@@ -61,6 +61,7 @@ _STATUS = {
     Why.SAME_PERSON: 403,
     Why.TOO_LATE: 409,
     Why.NOTHING: 409,
+    Why.MORE: 409,
     Why.UNKNOWN: 404,
     Why.INVALID: 422,
     Why.STORE: 503,
@@ -259,11 +260,13 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
     @router.post("/confirm", response_model=ChangedView, responses=_DONE)
     async def confirm(body: ConfirmBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
-        """A person has looked at a store that is older than what replicas have seen: what it says shall hold."""
+        """A person has looked at a store that is older than what replicas have seen: what it says shall hold. Kill
+        switches and isolated circuits that it has lost stay; for the rest that shows more, 409 names it, and `more`
+        confirms it."""
         at = opened()
 
         def ask() -> Changed:
-            return at.desk.confirm(asker_of(principal, body), body.above)
+            return at.desk.confirm(asker_of(principal, body), body.above, body.more)
 
         return await _changed(at, await told(ask), None)
 
