@@ -244,9 +244,9 @@ def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began:
     """It is done; who cannot say now whether all obey is asked again, until the time is over or somebody does not want
     to wait (Ctrl-C)."""
     trouble: CannotAsk | None = None
-    with rollout_view.Waiting(console) as waiting, suppress(KeyboardInterrupt):
+    with rollout_view.Waiting(console) as live, suppress(KeyboardInterrupt):
         while True:
-            waiting.update(effect, time.monotonic() - began)
+            live.update(effect, time.monotonic() - began)
             if effect["verified"] or time.monotonic() - began > asked.wait:
                 break
             time.sleep(_POLL)
@@ -257,8 +257,18 @@ def _confirmed(asked: Asked, admin: Admin, effect: Any, console: Console, began:
                 trouble = error
     if trouble is not None:
         failed(trouble)
-    rollout_view.effect(effect, time.monotonic() - began, console)
+    waiting = [] if effect["verified"] else _of_themselves(admin, effect["waiting"])
+    rollout_view.effect(effect, time.monotonic() - began, console, waiting)
     return 0 if effect["verified"] else UNCONFIRMED
+
+
+def _of_themselves(admin: Admin, names: Sequence[str]) -> list[Any]:
+    """What these replicas say; nothing, where that cannot be had either."""
+    try:
+        told = admin.json("GET", "/admin/v1/replicas", "replicas", wait=_EFFECT) if names else {"replicas": []}
+    except CannotAsk:
+        return []
+    return [each for each in told["replicas"] if each["name"] in names]
 
 
 def failed(error: CannotAsk) -> int:

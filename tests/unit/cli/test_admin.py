@@ -243,3 +243,31 @@ def test_all_is_confirmed_by_typing_it(
         monkeypatch.setattr("builtins.input", ends(error))
         told = said(capsys, "kill", "all", "--admin", listener.url)
         assert "Whom it meets is not known" in told and "Nothing was changed." in told
+
+
+def test_who_has_not_confirmed_is_told_with_what_to_do(
+    listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, a replica that died, one that hides; and who does not want to wait any longer sees that as well."""
+    kill = {"id": "608de2b7", "scope": "service", "name": "sepsis", "mode": "off"}
+    effect = {"epoch": 7, "verified": False, "done": ["d"], "silent": [], "waiting": ["a", "b", "c"]}
+    rows = [
+        {"name": name, "epoch": epoch, "hidden": hidden}
+        for name, epoch, hidden in (("a", 7, ""), ("b", 6, ""), ("c", 7, "lease"), ("d", 7, ""))
+    ]
+    done = {"dry_run": False, "epoch": 7, "stored": True, "rollout": None, "kill": kill, "effect": effect}
+    listener.say(200, {**done, **effect, "replicas": rows})
+    assert app.run([*KILL, "--admin", listener.url, "--wait", "1ms"]) == 3
+    told = capsys.readouterr().out
+    assert "unconfirmed" in told and "a, b, c" in told and "in force on d" in told
+    assert "  a obeys, and cannot confirm it" in told and "local_copy" in told
+    assert "  b said last that it goes by snapshot 6, not 7." in told and "end its process" in told
+    assert "  c shows nothing (lease)." in told and "  d " not in told
+    assert "wardgate kill lift 608de2b7 --reason CODE" in told
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    assert app.run([*KILL, "--admin", listener.url]) == 3
+    assert "unconfirmed" in capsys.readouterr().out
