@@ -5,6 +5,8 @@
               this order: the files' part, ceilings folded, the local file, the beat
     copy      after each reading of the durable store: the hot copy healed. Apart, since one that hangs must not make
               this replica late for what the durable store says
+    local     at each ceiling that is heard of: the local file, before anybody reads a store that may hang; a replica
+              that dies meanwhile goes by it after its restart
     channel   waits for words (Redis alone)
 
 A change is obeyed before it is written down here, and told of (the beat) only after that: what this replica has
@@ -98,7 +100,8 @@ class Refresher:
         self._options = options or RefreshOptions()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._hot_news, self._durable_news, self._copy_news = threading.Event(), threading.Event(), threading.Event()
-        self._looked = threading.Event()
+        self._looked, self._local_news = threading.Event(), threading.Event()
+        self._saving = threading.Lock()
         self._standing: tuple[KeptSnapshot, Snapshot] | None = None
         """What the durable store says, until the hot copy was held against it."""
         self._files_due, self._anew = files is not None, True
@@ -115,6 +118,7 @@ class Refresher:
             ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
             ("durable", self._look_at_durable, self._durable_news, self._pause),
             ("copy", self._heal, self._copy_news, lambda: None),
+            ("local", self._save, self._local_news, lambda: None),
         )
         self._threads = [
             threading.Thread(target=self._run, args=(do, news, pause), name=f"rollout-{name}", daemon=True)
@@ -159,7 +163,8 @@ class Refresher:
         self._stop.set()
         self.look()
         self._copy_news.set()
-        for thread in self._threads[:3]:  # the one that listens waits for a word, and ends with the process
+        self._local_news.set()
+        for thread in self._threads[:4]:  # the one that listens waits for a word, and ends with the process
             if thread.ident is not None:
                 thread.join(self._options.end)
         self._stores.close()
@@ -280,7 +285,10 @@ class Refresher:
                 self._visibility.forged_ceiling()
             self._visibility.lower([ceiling for _, ceiling in opened if ceiling is not None])
             now = self._monotonic()
+            known = self._side_since.keys()
             self._side_since = {c.id: self._side_since.get(c.id, now) for c in self._visibility.side}
+            if self._side_since.keys() - known:
+                self._local_news.set()
 
     def _lower_again(self, sealed: Sequence[bytes]) -> None:
         """A ceiling that was set while the hot copy was away: with that back, and the durable store not, others would
@@ -474,6 +482,10 @@ class Refresher:
             self._publish()
 
     def _save(self) -> None:
+        with self._saving:
+            self._save_alone()
+
+    def _save_alone(self) -> None:
         with self._lock:
             newest, side, fresh = self._visibility.newest, self._visibility.side, self._visibility.fresh
         if newest is None or self._local is None:

@@ -92,9 +92,10 @@ def changed(told: Any, console: Console) -> None:
         if "shared" in told["heard"]:
             console.print("  The shared cache has it, so every replica that hears that obeys.")
         else:
-            what = "  The shared cache is away too: ONLY the replicas of this gateway process have heard of it."
-            console.print(Text(what, style="bold red"))
-            console.print("  The others hide once their lease is over; ask their own admin listeners to be sure.")
+            what = "  The shared cache is away too: ONLY the replicas of this gateway have heard of it."
+            console.print(Text(what, style="bold red"), soft_wrap=True)
+            console.print("  Ask the admin listener of EVERY OTHER gateway as well. Who can read no store hides once")
+            console.print("  its lease is over; who can still read the durable store, which takes no change, goes on.")
 
 
 def _impact(told: Any, console: Console) -> None:

@@ -447,6 +447,25 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
     until(lambda: list(site.hot.lowered()) == [])
 
 
+def test_a_ceiling_is_on_the_disk_before_a_store_that_hangs_has_answered(site: Site) -> None:
+    """A gateway that was killed -9 some seconds after it had told somebody of a kill switch once came back without."""
+    refresher, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    hung = sqlite3.connect(site.path, isolation_level=None)
+    hung.execute("BEGIN EXCLUSIVE")  # for longer than the patience of this test, and of whoever waits for the store
+    try:
+        refresher.lower([SEALER.seal_ceiling(ceiling(5))])
+        for _ in range(200):
+            seen = FileLocalCopy(site.folder / "a.snapshot", SEALER, site.clock.monotonic).load()
+            if seen is not None and seen.ceilings == (ceiling(5),):
+                break
+            time.sleep(0.005)
+        else:
+            raise AssertionError("a restart would not know of it")
+    finally:
+        hung.close()
+
+
 def test_a_forged_ceiling_hides_until_the_store_was_read(site: Site) -> None:
     _, visibility, told = site.start()
     until(lambda: not visibility.current().hidden)
