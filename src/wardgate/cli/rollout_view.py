@@ -89,6 +89,8 @@ def changed(told: Any, console: Console) -> None:
         _impact(told, console)
     elif not told["stored"]:
         console.print(Text("The durable store is away: a kill switch stands for it until somebody lifts it.", "yellow"))
+        if told.get("trouble"):
+            console.print(Text(f"  It says: {told['trouble']}"), soft_wrap=True)
         if "shared" in told["heard"]:
             console.print("  The shared cache has it, so every replica that hears that obeys.")
         else:

@@ -28,6 +28,8 @@ class Changed(msgspec.Struct, frozen=True):
     raised: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     """Where no epoch has it: who has heard of the ceiling, `here` or `shared`."""
+    trouble: str = ""
+    """And why the durable store does not have it: a sentence."""
 
 
 def _none(before: Snapshot | None) -> Ceiling | None:
@@ -148,7 +150,7 @@ class Settling:
         if not told:
             raise away(error)
         self._trail.keep(_deed(asked, None, None, ceiling), asked.asker.remark)
-        return Changed(None, None, None, ceiling, told=told)
+        return Changed(None, None, None, ceiling, told=told, trouble=error.meaning)
 
     def _takes(self, asked: Asked) -> None:
         try:

@@ -226,6 +226,20 @@ def test_a_model_that_one_gateway_alone_keeps_out_of_use(
     assert "ONLY this gateway" in told.err and "wardgate kill release 1.0.0" in told.err
 
 
+@pytest.mark.parametrize("heard", [["here"], ["here", "shared"]])
+def test_a_kill_switch_that_no_store_has_says_why_and_who_obeys(
+    listener: Listener, capsys: pytest.CaptureFixture[str], heard: list[str]
+) -> None:
+    """A store that can be read and takes no change keeps the lease of others alive: they go on to show."""
+    kill = {"id": "608de2b7", "scope": "service", "name": "sepsis", "mode": "silent"}
+    done = {"dry_run": False, "epoch": None, "stored": False, "rollout": None, "kill": kill, "heard": heard}
+    listener.say(202, {**done, "trouble": "the durable store's disk is full: make room"})
+    assert app.run([*KILL, "--admin", listener.url]) == 3
+    told = capsys.readouterr().out
+    assert "lowered service sepsis" in told and "disk is full: make room" in told
+    assert ("ONLY the replicas of this gateway" in told) is ("EVERY OTHER gateway" in told) is (heard == ["here"])
+
+
 def test_all_is_confirmed_by_typing_it(
     listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

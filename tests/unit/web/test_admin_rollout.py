@@ -261,6 +261,7 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     scene.house.store.down = True
     reply = await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})
     assert reply.status == 202 and said(reply)["stored"] is False and len(scene.house.hot.ceilings) == 1
+    assert said(reply)["trouble"] == "it is away"
     assert (await scene.ask("GET", "/kills")).status == 200
     for name in ("1.0.0", "sha256:" + "e" * 64):
         killed = await scene.ask("POST", "/kills", {"scope": "release", "name": name})

@@ -370,6 +370,7 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
         dry_run=False,
         raised=list(done.raised),
         heard=list(done.told),
+        trouble=done.trouble,
         kill=None if done.ceiling is None else _ceiling(done.ceiling),
     )
     epoch = done.epoch

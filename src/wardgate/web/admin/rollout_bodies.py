@@ -281,6 +281,7 @@ class ChangedView(BaseModel):
     heard: list[Literal["here", "shared"]] = Field(
         [], description="While the store is away: who has heard of it, this process or all that hear the shared cache."
     )
+    trouble: str = Field("", description="And why the store does not have it.")
     rollout: RolloutView | None = None
 
 
