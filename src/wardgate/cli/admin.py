@@ -209,7 +209,9 @@ def refused_by(reply: httpx2.Response, changes: bool) -> Refused:
     else:
         refused = Refused(status, what, told, _token_remedy(status))
     if changes and status in _WHO_KNOWS:
-        refused.perhaps_done, refused.remedy = True, f"{_PERHAPS}\n{refused.remedy}".strip()
+        refused.perhaps_done = True
+        if "code" not in told:  # else it says so itself
+            refused.remedy = f"{_PERHAPS}\n{refused.remedy}".strip()
     return refused
 
 

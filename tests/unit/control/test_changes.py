@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
 from tests.fakes.snapshots import SEALER
 from wardgate.control.askers import Asker, ChangeRefused, Why
-from wardgate.control.ports import Change
+from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
@@ -310,6 +311,39 @@ def test_on_a_store_that_was_put_back_nothing_is_decided_until_a_person_confirms
     confirmed = house.desk.confirm(ADMIN, 0)
     assert confirmed.epoch == house.epoch == house.snapshot.confirmed == 10
     assert house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).epoch == 11 and house.snapshot.confirmed == 10
+
+
+def test_an_answer_of_the_store_that_is_lost_is_not_taken_for_a_no(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that dies, or stands still, between the commit and its answer: a lift was once told as `Nothing was
+    changed`, and the cards came back."""
+    append = house.store.append
+
+    def lost(*given: Any) -> bool:
+        append(*given)
+        raise StoreUnavailable("it did not answer in time")
+
+    def lost_and_away(*given: Any) -> bool:
+        house.store.down = True
+        raise StoreUnavailable("it did not answer in time")
+
+    def full(*given: Any) -> bool:
+        raise StoreUnavailable("it is full")
+
+    kill = house.desk.kill(OPERATOR, Scope.ALL).ceiling
+    assert kill is not None
+    for broken, why, told in (
+        (full, Why.STORE, "Nothing was changed: it is full"),
+        (lost_and_away, Why.UNSURE, "has not answered"),
+    ):
+        monkeypatch.setattr(house.store, "append", broken)
+        assert told in refused(why, house.desk.lift, OTHER, kill.id).what
+        house.store.down = False
+        assert house.snapshot.in_force() == (kill,)
+    monkeypatch.setattr(house.store, "append", lost)
+    assert house.desk.lift(OTHER, kill.id).epoch == house.epoch and not house.snapshot.ceilings
+    assert house.here.seen == house.snapshot, "and those who hear of changes have heard of it"
 
 
 def test_what_was_taken_out_of_sight_since_the_backup_stays_so(house: House) -> None:

@@ -102,7 +102,7 @@ async def _decided(at: RolloutPorts, principal: Principal, service: str, release
     try:
         done = await told(lambda: at.desk.isolate(asker_of(principal), service, release, away), True)
     except Problem as problem:
-        if away and problem.status == 503:
+        if away and problem.status in (503, 504):
             return None
         raise
     return done.epoch

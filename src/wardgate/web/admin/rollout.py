@@ -65,6 +65,7 @@ _STATUS = {
     Why.UNKNOWN: 404,
     Why.INVALID: 422,
     Why.STORE: 503,
+    Why.UNSURE: 504,
     Why.PROOF: 409,
 }
 
@@ -277,7 +278,8 @@ _DONE: dict[int | str, dict[str, Any]] = {
     202: {
         "model": ChangedView,
         "description": "In force, and in no store yet: a kill switch stands for it. `heard` says who obeys.",
-    }
+    },
+    504: {**PROBLEMS[503], "description": "The store was told, and gave no answer: it may be done."},
 }
 _CONDITIONS: dict[int | str, dict[str, Any]] = {
     412: {**PROBLEMS[409], "description": "The rollout was changed meanwhile: look at it, and ask again."},
