@@ -4,6 +4,7 @@
     durable   after each news of the hot copy, and every `poll`: the newest snapshot; and what follows from it, in
               this order: the files' part, the hot copy healed, ceilings folded, the local file, the beat
     channel   waits for words (Redis alone)
+    local     at each ceiling: the local file, whatever the stores do
 
 A change is obeyed before it is written down here, and told of (the beat) only after that: what this replica has
 acknowledged, it goes by after a restart too.
@@ -96,8 +97,9 @@ class Refresher:
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
         self._options = options or RefreshOptions()
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._lock, self._saving, self._stop = threading.Lock(), threading.Lock(), threading.Event()
         self._hot_news, self._durable_news, self._looked = threading.Event(), threading.Event(), threading.Event()
+        self._side_news = threading.Event()
         self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
@@ -115,6 +117,7 @@ class Refresher:
             for name, work, news, pause in (
                 ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
                 ("durable", self._look_at_durable, self._durable_news, self._pause),
+                ("local", self._save, self._side_news, lambda: None),
             )
         ]
         if stores.listen is not None:
@@ -149,13 +152,15 @@ class Refresher:
         """Ceilings, by whatever way."""
         self._lower(sealed)
         self._publish()
+        self._side_news.set()
         self.look()
 
     def end(self) -> None:
         """In order: nobody has to wait for this replica any longer."""
         self._stop.set()
         self.look()
-        for thread in self._threads[:2]:  # the one that listens waits for a word, and ends with the process
+        self._side_news.set()
+        for thread in self._threads[:3]:  # the one that listens waits for a word, and ends with the process
             if thread.ident is not None:
                 thread.join(self._options.end)
         self._stores.close()
@@ -210,7 +215,7 @@ class Refresher:
 
     # --- the threads
 
-    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float]) -> None:
+    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float | None]) -> None:
         while not self._stop.is_set():
             news.clear()
             try:
@@ -489,6 +494,10 @@ class Refresher:
             self._publish()
 
     def _save(self) -> None:
+        with self._saving:
+            self._save_alone()
+
+    def _save_alone(self) -> None:
         with self._lock:
             newest, side, fresh = self._visibility.newest, self._visibility.side, self._visibility.fresh
         if newest is None or self._local is None:

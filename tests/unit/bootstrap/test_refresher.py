@@ -1,6 +1,7 @@
 """What keeps a replica fresh, with real stores beneath: each thing that can be wrong with them hides, and says so."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -412,6 +413,25 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
         ("operator-1", Action.KILL, f"service:{SERVICE}"),
     ]
     until(lambda: list(site.hot.lowered()) == [])
+
+
+def test_a_ceiling_is_on_the_disk_though_the_durable_store_hangs(site: Site) -> None:
+    """Whoever set it was told that this replica obeys: a process that dies now does so after its restart as well."""
+    refresher, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    hung, go = threading.Event(), threading.Event()
+
+    def hangs() -> KeptSnapshot:
+        hung.set()
+        go.wait(20)
+        raise StoreUnavailable("it hung")
+
+    refresher._stores.snapshots.newest = hangs  # type: ignore[method-assign]
+    assert hung.wait(20)
+    refresher.lower([SEALER.seal_ceiling(ceiling(1))])
+    file = FileLocalCopy(site.folder / "a.snapshot", SEALER, site.clock.monotonic)
+    until(lambda: (seen := file.load()) is not None and seen.ceilings == (ceiling(1),))
+    go.set()
 
 
 def test_one_that_was_forgotten_hides_until_it_has_registered_anew(site: Site) -> None:
