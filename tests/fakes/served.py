@@ -130,7 +130,8 @@ async def running(
                     await asyncio.wait_for(process.wait(), PATIENCE)
                 except TimeoutError:
                     process.kill()
-                    raise
+                    await process.wait()
+                    raise AssertionError(f"it does not end: {here.events[-5:]}") from None
                 await reading
 
 
