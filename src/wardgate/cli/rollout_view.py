@@ -62,7 +62,7 @@ def replicas(told: Any, console: Console) -> None:
     if not told["replicas"]:
         console.print("No replica has said that it is there.")
         return
-    table = _table("replica", "snapshot", "older calls ended up to", "since", "heard of", "shows")
+    table = _table("replica", "snapshot", "older ended", "since", "heard of", "shows")
     for each in told["replicas"]:
         epochs = str(each["epoch"]), str(each["drained"])
         table.add_row(each["name"], *epochs, _when(each["began"]), _ago(each["since"]), _shows(each))
@@ -80,7 +80,7 @@ def _shows(replica: Any) -> Text:
     if replica["forgotten"]:
         return Text("forgotten", style="dim")
     if replica["silent"]:
-        return Text("nobody knows: it is silent", style="red")
+        return Text("silent", style="red")
     return Text(f"nothing: {replica['hidden']}", style="red") if replica["hidden"] else Text("yes", style="green")
 
 

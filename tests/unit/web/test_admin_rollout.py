@@ -305,6 +305,7 @@ async def test_rollback_and_put_back(scene: Scene) -> None:
 
 
 async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -> None:
+    scene.replicas.clock = 0.0  # they were heard of just now
     scene.replicas.beat(replica("b", 41, config="sha256:other"))
     told = said(await scene.ask("GET", "/replicas"))
     assert [each["name"] for each in told["replicas"]] == ["host/a", "host/b"] and told["same_files"] is False

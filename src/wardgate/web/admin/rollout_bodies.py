@@ -293,7 +293,7 @@ class ReplicasView(BaseModel):
                 }
                 for one in heard
             ],
-            same_files=len({one.replica.config for one in heard if not one.forgotten}) <= 1,
+            same_files=len({one.replica.config for one in heard if not one.forgotten and not one.silent}) <= 1,
         )
 
 
