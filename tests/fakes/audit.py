@@ -1,6 +1,7 @@
 """Events and chains for tests."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -36,6 +37,11 @@ def event(number: int, **changes: object) -> AuditEvent:
         ),
         **changes,
     )
+
+
+def told(number: int = 0) -> Happened:
+    """What the chain is told of something that a store does."""
+    return Happened(event(number))
 
 
 def reseal(what: AuditEvent, last: Link | None) -> SealedEntry:
@@ -88,8 +94,11 @@ class MemoryChain:
     def remark(self, event_id: str) -> Remark | None:
         return self._remarks.get(event_id)
 
-    def erase_remark(self, event_id: str) -> bool:
-        return self._remarks.pop(event_id, None) is not None
+    def erase_remark(self, event_id: str, told: Happened) -> bool:
+        if self._remarks.pop(event_id, None) is None:
+            return False
+        self.append([told], NOW)
+        return True
 
 
 class AuditGround:
@@ -122,6 +131,8 @@ class AuditGround:
 
     def mend(self) -> None:
         self.path.rmdir()
+        with suppress(AuditUnavailable):  # away once more, for whoever had it open; then the new file is used
+            self.store.last()
 
     def said(self) -> list[dict[str, object]]:
         return [body_of(entry) for entry in self.store.entries()]

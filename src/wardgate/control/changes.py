@@ -1,8 +1,8 @@
 """Everything that changes what is decided, whoever asks for it: the admin API, a terminal, a reload.
 
     ask ─► newest snapshot ─► what it would be ─► does anybody see more? (raises)
-         no   a lowering: hot copy first, then the durable store, then the audit chain (its spool, where it is away)
-         yes  a raise: may she? do the gates pass? ─► audit chain ─► durable store ─► hot copy
+         no   a lowering: hot copy first, then the durable store and, in one transaction, the audit chain
+         yes  a raise: may she? do the gates pass? ─► durable store and audit chain, in one ─► hot copy
 
 A lowering needs no store: while the durable one is away it is a ceiling, which replicas obey at once (law 3).
 """
@@ -69,7 +69,7 @@ class RolloutDesk:
     ) -> None:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
         self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
-        self._settling = Settling(decided, trail, self._permits, now)
+        self.settling = self._settling = Settling(decided, trail, self._permits, now)
         self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
 
     # --- looking
@@ -187,7 +187,7 @@ class RolloutDesk:
 
         def make(before: Snapshot) -> Snapshot:
             left = tuple(each for each in before.ceilings if each.id != ceiling_id)
-            return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
+            return following(before, {ceiling_id}, ceilings=left)
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             taken = ceiling.set_by, ceiling.set_at

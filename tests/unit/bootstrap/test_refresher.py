@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -15,13 +16,15 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.snapshots import CHANGE, OTHERS, SEALER, ceiling, replica, snapshot
 from wardgate.adapters.files.local_copy import FileLocalCopy
 from wardgate.adapters.memory.snapshots import MemorySnapshots
+from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.refresher import Refresher, RefreshOptions
+from wardgate.control.audit import Happened
 from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import KeptSnapshot, StoreUnavailable
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import Action, AuditEvent, Deed, body_of, moment
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.hidden import Hidden
@@ -67,8 +70,6 @@ class Site:
         self.folder, self.clock = folder, FakeClock()
         self.path = folder / "decided.db"
         self.hot = MemorySnapshots()
-        self.deeds: list[Deed] = []
-        """What came to stand on the chain."""
         self.shared = True
         """Whether `hot` stands for a Redis; else it is each process's own memory."""
         self.mode, self.demo, self.key, self.drained = Mode.ACTIVE, True, SEALER, 10**9
@@ -90,7 +91,8 @@ class Site:
         return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
 
     def start(self, name: str = "a") -> tuple[Refresher, Visibility, Told]:
-        visibility, told = Visibility(LEASE, self.clock.monotonic), Told()
+        ids = [name]
+        visibility, told = Visibility(LEASE, self.clock.monotonic, name), Told()
         stores = self._stores()
         refresher = Refresher(
             visibility,
@@ -99,17 +101,29 @@ class Site:
             self.clock,
             self.clock.monotonic,
             self.files,
-            lambda: replica(name),
+            lambda: replica(ids[-1]),
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
-            self.deeds.append,
+            self.entry,
             OPTIONS,
+            lambda: ids.append(f"{name}{len(ids)}"),
         )
         self.hot.news = refresher.look
         refresher.begin()
         self.running.append(refresher)
         return refresher, visibility, told
+
+    def entry(self, deed: Deed) -> Happened:
+        said = {name: getattr(deed, name) for name in Deed.__struct_fields__}
+        return Happened(AuditEvent(**said, id=str(uuid4()), at=moment(self.clock.now())))
+
+    def chained(self) -> list[tuple[object, object, object]]:
+        """Who, what and subject of what stands on the chain."""
+        chain = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        bodies = [body_of(entry) for entry in chain.entries()]
+        chain.close()
+        return [(body["who"], body["what"], body["subject"]) for body in bodies]
 
     def stop(self) -> None:
         while self.running:
@@ -393,12 +407,33 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
     until(lambda: site.newest().epoch == 2)
     assert SEALER.open(site.newest()).ceilings == (ceiling(1, set_by="operator-1"),)
     assert site.stores.snapshots.history()[0][1].by == "operator-1"
-    until(lambda: [deed.who for deed in site.deeds] == ["files", "operator-1"])
-    assert [(deed.what, deed.subject) for deed in site.deeds] == [
-        (Action.ROLLOUT_CHANGE, SERVICE),
-        (Action.KILL, f"service:{SERVICE}"),
+    assert site.chained() == [
+        ("files", Action.ROLLOUT_CHANGE, SERVICE),
+        ("operator-1", Action.KILL, f"service:{SERVICE}"),
     ]
     until(lambda: list(site.hot.lowered()) == [])
+
+
+def test_one_that_was_forgotten_hides_until_it_has_registered_anew(site: Site) -> None:
+    """With the state that it has read by then; it hears of it from the hot copy alone while the store is away."""
+    site.start("b")
+    _, visibility, told = site.start("a")
+    until(lambda: not visibility.current().hidden and len(site.drained_at()) == 2)
+    forgot = SEALER.seal(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    site.away()
+    site.hot.put(forgot)
+    until(lambda: told.shown[-1] == (2, Hidden.FORGOTTEN))
+    site.clock.advance(1)
+    time.sleep(3 * OPTIONS.poll)
+    assert visibility.current().hidden
+    site.back()
+    site.append(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    until(lambda: not visibility.current().hidden)
+    assert [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
+    assert visibility.current().rollouts[SERVICE].mode is Mode.SILENT
+    site.append(snapshot(3, Mode.ACTIVE, forgotten={"a": 2}))
+    until(lambda: site.drained_at() == [3, 3])
+    assert not visibility.current().hidden and [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
 
 
 def test_a_forged_ceiling_hides_until_the_store_was_read(site: Site) -> None:
