@@ -107,7 +107,7 @@ class _House(Parts):
 
     def __init__(self, catalog: Catalog, tasks: Tasks, seconds: float) -> None:
         super().__init__(catalog, tasks)
-        self.clock.monotonic = asyncio.get_running_loop().time  # type: ignore[method-assign]
+        self.clock.monotonic = asyncio.get_running_loop().time
         self.model = _Model(seconds)  # type: ignore[assignment]
         self._models: dict[str, ProvenModel] = {}
         self._policies: dict[str, ModelPolicies] = {}
@@ -175,10 +175,12 @@ class Load:
 
     def __init__(self, edge: Edge, request: Callable[[int], bytes]) -> None:
         options, state = ServerOptions(), ServerState()
-        kind = bounded_connection(options.max_head, options.head_timeout, doorkeeper=edge)
+        kind = bounded_connection(
+            options.max_head, options.head_timeout, options.write_timeout, options.connections, edge
+        )
         config = uvicorn.Config(edge, http=kind, ws="none", lifespan="off", interface="asgi3", log_config=None)
         config.load()
-        self._protocol = lambda: kind(config, state, {})
+        self._protocol: Callable[[], asyncio.Protocol] = lambda: kind(config, state, {})
         self._request, self._loop = request, asyncio.get_running_loop()
         self._free: list[_Wire] = []
         self._sent: dict[_Wire, tuple[int, float]] = {}
