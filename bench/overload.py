@@ -44,7 +44,7 @@ _MODEL = 0.05  # seconds that the slow model takes
 _ONSET = 0.5  # seconds that count as the begin of it
 _PATIENTS = 1024  # two calls for one patient at the same time are one call for the model
 _HIGH = 3  # calls of ten for the high tier
-_LOW = "kidney-failure-low"
+LOW = "kidney-failure-low"
 
 
 class Running(NamedTuple):
@@ -116,7 +116,7 @@ def _measure(
     late = sorted(call.sent - call.due for call in during)
     _print("generator", f"late by p99 {late[len(late) * 99 // 100] * 1000:.1f} ms, at most {late[-1] * 1000:.1f} ms")
     for name, calls in (("cards", answers.cards), ("shed", answers.shed), ("no card", answers.empty)):
-        _print(name, _quantiles([call.done - call.due for call in calls]))
+        _print(name, quantiles([call.done - call.due for call in calls]))
     ended = (running.reasons() - before).most_common()
     _print("ended", ", ".join(f"{reason} {number}" for reason, number in ended))
     begin = over - seconds
@@ -135,18 +135,18 @@ def cpu(variant: Variant, seconds: float, folder: Path) -> None:
 
 def model(variant: Variant, seconds: float, folder: Path) -> None:
     for places in (32, 8):
-        with _running(variant, folder, _MODEL, partial(_edit, places)) as running:
+        with _running(variant, folder, _MODEL, partial(with_places, places)) as running:
             target = hook_calls(running.port, running.calls)
             _measure(f"Model-bound, {places} places", running, target, 5, seconds, places, _CALM_MODEL)
 
 
 def tiers(variant: Variant, seconds: float, folder: Path) -> None:
-    with _running(variant, folder, 0, _second_service) as running:
-        high, low = (hook_calls(running.port, running.calls, service) for service in ("kidney-failure", _LOW))
-        mixed = high._replace(pieces=lambda number: (high if _is_high(number) else low).pieces(number))
+    with _running(variant, folder, 0, second_service) as running:
+        high, low = (hook_calls(running.port, running.calls, service) for service in ("kidney-failure", LOW))
+        mixed = high._replace(pieces=lambda number: (high if is_high(number) else low).pieces(number))
         during = _measure("Two tiers", running, mixed, 2, seconds)
     for name, wanted in (("high", True), ("low", False)):
-        of_tier = [call for call in during if _is_high(call.number) is wanted]
+        of_tier = [call for call in during if is_high(call.number) is wanted]
         _print(name, f"{len(of_tier)} calls, {len(sorted_out(of_tier).shed)} of them shed")
 
 
@@ -157,7 +157,7 @@ def reload(variant: Variant, seconds: float, folder: Path) -> None:
         for name, every in (("without", None), ("with", 1.0)):
             with _every(every, running.server.reload):
                 answered = open_calls(target, poisson(_QUIET, seconds), _CONNECTIONS)
-            _print(name, _quantiles([call.done - call.due for call in answered]))
+            _print(name, quantiles([call.done - call.due for call in answered]))
             _print("neither", str(len(answered) - len(sorted_out(answered).cards)))
 
 
@@ -180,7 +180,7 @@ def _every(seconds: float | None, do: Callable[[], None]) -> Iterator[None]:
             ticker.join()
 
 
-def _is_high(number: int) -> bool:
+def is_high(number: int) -> bool:
     return number % 10 < _HIGH
 
 
@@ -198,16 +198,16 @@ def _running(
         yield Running(server, port, calls, configs[0])
 
 
-def _edit(places: int, files: Path) -> None:
+def with_places(places: int, files: Path) -> None:
     release = files / "models/kidney-failure/releases/1.0.0.yaml"
     release.write_text(release.read_text().replace("concurrency: 64", f"concurrency: {places}"))
 
 
-def _second_service(files: Path) -> None:
+def second_service(files: Path) -> None:
     """The same at a low tier."""
     text = (files / "services/kidney-failure.yaml").read_text()
-    text = text.replace("id: kidney-failure", f"id: {_LOW}", 1).replace("risk_tier: high", "risk_tier: low")
-    (files / f"services/{_LOW}.yaml").write_text(text)
+    text = text.replace("id: kidney-failure", f"id: {LOW}", 1).replace("risk_tier: high", "risk_tier: low")
+    (files / f"services/{LOW}.yaml").write_text(text)
 
 
 def main() -> None:
@@ -224,7 +224,7 @@ def main() -> None:
             kinds[kind](variant, chosen.seconds, Path(name))
 
 
-def _quantiles(latencies: Sequence[float]) -> str:
+def quantiles(latencies: Sequence[float]) -> str:
     if not latencies:
         return "none"
     ordered = sorted(latencies)

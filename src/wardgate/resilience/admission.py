@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from math import ceil
 
-_USEFUL, _USEFUL_LATELY = 0.5, 0.2
+_USEFUL, _USEFUL_LATELY = 0.5, 0.35
 """Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean.
 The less where calls are turned away anyway: there a longer queue serves nobody more, and a dip makes all of it late."""
 _ALL = 0.9

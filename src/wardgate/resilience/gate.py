@@ -111,8 +111,9 @@ class Gate:
         return True
 
     def _postpones(self, claim: Claim, coming: int = 0) -> bool:
-        """Whether it has no patience for the turn in which it would begin."""
-        return not claim.patience and self._pace.pressed(coming)
+        """Whether it has no patience for the turn in which it would begin; nor has the loop time for it, while it has
+        none for all places."""
+        return not claim.patience and (self.places < self._allowed.concurrency or self._pace.pressed(coming))
 
     async def _wait(self, ticket: Ticket) -> None:
         """Until it is settled."""

@@ -89,8 +89,9 @@ class Turnover:
 class Pace:
     """The pure machine: who begins in this turn of the event loop, and who in a later one."""
 
-    def __init__(self, a_turn: int = 4) -> None:
-        """`a_turn`: calls that begin in one; the work of so many is what a turn takes."""
+    def __init__(self, a_turn: int = 2) -> None:
+        """`a_turn`: calls that begin in one; the work of so many is what a turn takes, and whoever is turned away waits
+        for."""
         self._a_turn = a_turn
         self._begun = 0
         self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
@@ -101,8 +102,8 @@ class Pace:
         return self._begun
 
     def pressed(self, coming: int = 0) -> bool:
-        """Whether one more would make this turn long: half of those that may have begun, or are coming."""
-        return 2 * (self._begun + coming) >= self._a_turn or bool(self._waiting)
+        """Whether one more would wait for its turn: as many as may have begun, or are coming."""
+        return self._begun + coming >= self._a_turn or bool(self._waiting)
 
     def begins(self) -> bool:
         """Whether one more begins now; where not, it has to `wait`."""

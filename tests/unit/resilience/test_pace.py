@@ -62,15 +62,15 @@ def test_so_many_begin_in_a_turn_in_the_order_in_which_they_came(a_turn: int, st
 
 
 @given(st.integers(1, 5), st.integers(0, 5), st.integers(0, 3))
-def test_the_second_half_of_a_turn_is_not_for_whoever_has_no_patience(a_turn: int, begun: int, coming: int) -> None:
+def test_a_full_turn_is_not_for_whoever_has_no_patience(a_turn: int, begun: int, coming: int) -> None:
     """Nor any turn while others wait for theirs."""
     pace = Pace(a_turn)
     for _ in range(begun):
         if not pace.begins():
             pace.wait(0.0, lambda: None)
-    assert pace.pressed(coming) == (begun > a_turn or 2 * (begun + coming) >= a_turn)
+    assert pace.pressed(coming) == (begun + coming >= a_turn)
     pace.turn()
-    assert pace.pressed(coming) == (2 * (max(0, begun - a_turn) + coming) >= a_turn)
+    assert pace.pressed(coming) == (max(0, begun - a_turn) + coming >= a_turn)
 
 
 @given(st.integers(1, 256), st.floats(0.001, 1.0), st.floats(0.005, 0.05))
