@@ -106,7 +106,7 @@ class Refresher:
         self._saving = threading.Lock()
         self._standing: tuple[KeptSnapshot, Snapshot] | None = None
         """What the durable store says, until the hot copy was held against it."""
-        self._files_due, self._anew = files is not None, True
+        self._files_due, self._anew, self._edits = files is not None, True, 0
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
         self._published: tuple[Snapshot, Hidden | None] | None = None
@@ -175,12 +175,14 @@ class Refresher:
 
     def files_changed(self) -> None:
         """What they say is taken up as soon as the durable store answers."""
+        self._edits += 1
         self._files_due = self._files is not None
         self._durable_news.set()
 
     def take_up(self, files: Files) -> KeptSnapshot | None:
         """What edited files say, before they are gone by; None: nothing of it changes what is decided. Raises
         StoreUnavailable; then it is done once the store is back, and what lowers a mode has a ceiling until then."""
+        self._edits += 1
         self._files_due = self._files is not None
         try:
             return self._take_up(files)
@@ -364,6 +366,7 @@ class Refresher:
         """The files' part. What a key that is gone has sealed is begun anew."""
         assert self._files is not None
         for _ in range(_TRIES):
+            edits = self._edits
             before = None if isinstance(read, Forged) else read
             begun = beginning(before, self._files(), draw_salt)
             if begun.snapshot is None:
@@ -381,6 +384,8 @@ class Refresher:
         else:
             return kept  # others change it all the time: the next look begins
         self._files_due = self._anew = False
+        if self._edits != edits:  # another edit came meanwhile
+            self._files_due = True
         self._told.begun(begun)
         return kept
 

@@ -514,6 +514,23 @@ def test_edited_files_are_taken_up_once_the_store_is_there(site: Site) -> None:
     assert visibility.current().epoch == 2
 
 
+def test_an_edit_while_the_files_are_taken_up_is_taken_up_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: whoever had read the files of before took theirs for the edited ones."""
+    read = site.files
+
+    def edited_meanwhile() -> Files:
+        files = read()
+        if site.mode is Mode.ACTIVE:
+            site.mode = Mode.SILENT
+            until(lambda: bool(site.running))
+            site.running[0].files_changed()
+        return files
+
+    monkeypatch.setattr(site, "files", edited_meanwhile)
+    _, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden and visibility.current().rollouts[SERVICE].mode is Mode.SILENT)
+
+
 def test_an_edit_that_lowers_a_mode_waits_for_no_store(site: Site) -> None:
     """A ceiling stands for it, for all replicas, until the store has it; and then no more."""
     refresher, visibility, told = site.start()
