@@ -16,7 +16,7 @@ from wardgate.domain.audit import START, Action, AuditEvent, Kept, Link, SealedE
 from wardgate.domain.durable import SqlitePlace
 
 NOW = 1_790_000_000.0
-MOST = 1010
+MOST = 1100
 """Deeds that a ground's spool takes."""
 
 

@@ -8,7 +8,7 @@ from wardgate.control.audit import AuditTrail
 from wardgate.control.transitions import asked
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import person_of
-from wardgate.domain.audit import Action, Deed, Result
+from wardgate.domain.audit import Action, Deed
 from wardgate.domain.gates import GateLine
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
@@ -38,9 +38,11 @@ class Permits:
         self._insecure_demo, self._put_back_within = insecure_demo, put_back_within
 
     def may(self, asker: Asker, *roles: Role, what: Action, subject: str, service: str | None = None) -> None:
-        """One of these roles, on that service."""
+        """One of these roles, on that service; None: on all of them, which a token of some has not."""
         if not asker.roles & frozenset(roles):
             raise self.denied(asker, what, subject, f"This takes the role {' or '.join(roles)}.")
+        if service is None and asker.services is not None:
+            raise self.denied(asker, what, subject, "This is about all services, and this token is for some.")
         if service is not None and not asker.covers(service):
             raise self.denied(asker, what, subject, "This token is for other services.")
 
@@ -51,9 +53,9 @@ class Permits:
 
     def keep_denial(self, asker: Asker, what: Action, subject: str, why: Why) -> None:
         try:
-            self._trail.keep(Deed(who=asker.who, what=what, subject=subject, result=Result.DENIED, reason=why.value))
+            self._trail.deny(Deed(who=asker.who, what=what, subject=subject, reason=why.value))
         except ValueError:  # a name that the chain does not take
-            self._trail.keep(Deed(who=asker.who, what=what, subject="unnamed", result=Result.DENIED, reason=why.value))
+            self._trail.deny(Deed(who=asker.who, what=what, subject="unnamed", reason=why.value))
 
     def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> None:
         """A raise: by an admin, where all gates of all its releases pass, each for the step at which it is then."""

@@ -10,7 +10,7 @@ from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Permits
 from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.control.transitions import subject_of
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import Action, Deed, Result
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 from wardgate.domain.rollout.visibility import raises
 
@@ -138,8 +138,9 @@ class Settling:
             raise ChangeRefused(Why.STORE, what, "Ask again when the store is there.") from None
         if self._decided.write(after, self._change(asked)):
             return Changed(after.epoch, before, after, raised=why)
-        # the chain says that it was done, and now that it was not
-        self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)
+        # the chain says that it was done, and now, however often, that it was not
+        undone = Deed(who=asked.asker.who, what=asked.what, subject=asked.subject, result=Result.DENIED)
+        self._trail.keep(msgspec.structs.replace(undone, reason=Why.STALE.value))
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
 
     def _without_store(

@@ -62,6 +62,8 @@ class Kept(StrEnum):
     """The local disk did not take it, the store did."""
     LOST = "lost"
     """Neither takes it: it was done all the same."""
+    SPARED = "spared"
+    """One more denial of somebody who is denied all the time, or while the spool is crowded: counted alone."""
 
 
 def _text(pattern: str) -> msgspec.Meta:

@@ -114,6 +114,24 @@ def test_a_token_for_some_services_stops_those_alone(house: House) -> None:
     assert house.desk.kill(scoped, Scope.SERVICE, SERVICE).epoch == 2
 
 
+@pytest.mark.parametrize("scope", [Scope.ALL, Scope.SITE, Scope.RELEASE])
+def test_a_token_for_some_services_lifts_nothing_that_stands_over_others(house: House, scope: Scope) -> None:
+    """As a second person, she once gave back what was taken from services that are not hers."""
+    ceiling = house.desk.kill(OPERATOR, scope, {Scope.SITE: "hospital_a", Scope.RELEASE: ONE}.get(scope, "")).ceiling
+    assert ceiling is not None
+    for roles in (OPERATOR.roles, ADMIN.roles):
+        scoped = Asker(who="omar/00", roles=roles, services=frozenset({SERVICE}))
+        refused(Why.ROLE, house.desk.lift, scoped, ceiling.id)
+    assert house.snapshot.ceilings == (ceiling,)
+    assert ("kill.lift", "denied", "role") in house.said()
+
+
+def test_a_token_for_some_services_confirms_no_store_for_all(house: House) -> None:
+    scoped = Asker(who="ada/00", roles=ADMIN.roles, services=frozenset({SERVICE}))
+    refused(Why.ROLE, house.desk.confirm, scoped, 41)
+    assert house.epoch == 1
+
+
 # --- up ---------------------------------------------------------------------------------------------------------------
 
 
