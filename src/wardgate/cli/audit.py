@@ -18,7 +18,21 @@ from wardgate.cli.check import examine, show_findings
 from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.control.audit import AuditUnavailable, Remark, Wanted
-from wardgate.domain.audit import Action, Anchor, Deed, Fault, Found, SealedEntry, Verdict, Verifier, body_of, moment
+from wardgate.domain.audit import (
+    Action,
+    Anchor,
+    Deed,
+    Fault,
+    Found,
+    SealedEntry,
+    Verdict,
+    Verifier,
+    as_sealed,
+    body_of,
+    moment,
+    remark_hash,
+)
+from wardgate.domain.audit_beside import Beside, Judge
 from wardgate.domain.errors import ConfigurationError
 from wardgate.records.desk import ALWAYS, NoTime, span_of
 from wardgate.settings import Secrets, read_secrets
@@ -27,6 +41,8 @@ if TYPE_CHECKING:
     from wardgate.adapters.sql.chain import SqlAuditStore
 
 _MOST_TOLD = 20
+_LONGEST = 500
+"""Letters of what is no entry."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 _MEANINGS = {
@@ -38,6 +54,15 @@ _MEANINGS = {
     Fault.REORDERED: "stands after entries that were sealed later",
     Fault.TRUNCATED: "cut off: an anchor has seen more",
     Fault.REWRITTEN: "is not the one that an anchor has seen: it, or one before it, was written anew",
+}
+
+
+_BESIDE = {
+    Beside.MISFILED: "is kept under another id, time, name or subject than it has: searches miss it",
+    Beside.REMARK_ALTERED: "the remark beside it is another text than was sealed",
+    Beside.REMARK_ADDED: "a remark stands beside it, and it was sealed without one",
+    Beside.REMARK_LOST: "its remark is gone, and no entry says that it was erased",
+    Beside.REMARK_KEPT: "its remark was to be erased, and is still there: erase it again",
 }
 
 
@@ -54,13 +79,15 @@ def verify(export: Path | None, config: Path | None, anchors: list[Path] | None,
         verifier = Verifier(_anchors(places, known))
         if export is None:
             assert secrets is not None
-            _judge(verifier, (entry.line for entry in _entries(secrets)))
+            beside = _judge_store(verifier, secrets)
         else:
+            beside = None
             with export.open("rb") as lines:
                 _judge(verifier, (line.removesuffix(b"\n") for line in lines))
         verdict = verifier.verdict()
         _show(verdict, bool(places), known is not None)
-        result.code = 0 if verdict.sound else 1
+        sound = beside is None or _show_beside(beside, verdict.sound)
+        result.code = 0 if verdict.sound and sound else 1
     return result.code
 
 
@@ -86,11 +113,7 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
         with _store(secrets_of(config)) as store:
             for entry in store.search(Wanted(**named, **times)):
-                if as_json:
-                    print(entry.line.decode())
-                else:
-                    said = body_of(entry)
-                    print(_line(said, store.remark(str(said["id"])) if said.get("remark") else None))
+                print(_printable(_unsound(entry, as_json) or _sound(entry, store, as_json)))
         result.code = 0
     return result.code
 
@@ -131,7 +154,10 @@ def erase(config: Path, event: str, reason: str, ticket: str) -> int:
             except ValueError:
                 raise CannotTell("--reason takes a code such as names_a_patient, --ticket a ticket's name") from None
             store.erase_remark(event)
+            gone = store.forget()
         print("erased; the entry stays, with a hash that nobody can guess at")
+        if not gone:
+            print("Somebody reads the store just now, so its write-ahead log has the text still, until it begins anew.")
         result.code = 0
     return result.code
 
@@ -219,6 +245,20 @@ def _anchors(places: Iterable[Path], key: AnchorKey | None) -> list[Anchor]:
     return found
 
 
+def _judge_store(verifier: Verifier, secrets: Secrets) -> Judge:
+    from wardgate.bootstrap.audit import deed_seal
+
+    seal = deed_seal(secrets)
+    judge = Judge(None if seal is None else seal.is_of)
+    with _store(secrets) as store:
+        for row in store.rows():
+            verifier.take(row.entry.line)
+            judge.take(row)
+            if verifier.full:
+                break
+    return judge
+
+
 def _judge(verifier: Verifier, lines: Iterable[bytes]) -> None:
     for line in lines:
         verifier.take(line)
@@ -237,6 +277,11 @@ def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
         print("NOT SOUND: the chain is not what was written")
         return
     print("sound: every entry is as it was sealed, none is missing, added or out of order")
+    if verdict.back:
+        print(
+            f"the clock goes back before {len(verdict.back)} entries, first before {verdict.back[0]}, by more than a "
+            "minute: was a clock put right then, or was something dated back?"
+        )
     if anchored and not signed:
         print("who signed the anchors was not checked: name the public key with --key")
     if verdict.proven:
@@ -245,10 +290,50 @@ def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
         print(f"the tail is unproven: {verdict.unproven:,} entries at the end stand under no anchor, nor what followed")
 
 
+def _show_beside(judge: Judge, chain_is_sound: bool) -> bool:
+    """Whether all is as it should be."""
+    found = list(judge.found())
+    for each in found[:_MOST_TOLD]:
+        print(f"entry {each.number}: {_BESIDE[each.fault]}")
+    if len(found) > _MOST_TOLD:
+        print(f"… and {len(found) - _MOST_TOLD} more of the kind")
+    if judge.foreign:
+        print(
+            f"{judge.foreign:,} entries carry no MAC of this deployment, first {judge.first_foreign}: somebody else "
+            "may have written them, or a key is no longer among `previous`; no approval among them counts"
+        )
+    if found:
+        print("NOT SOUND: what stands beside the chain is not what was written")
+    elif chain_is_sound:
+        print("sound: searches find every entry, and remarks are what was written, or erased on the chain")
+    return not found
+
+
 def _told_of(found: Found) -> str:
     which = f"entry {found.first}" if found.first == found.last else f"entries {found.first} to {found.last}"
     at = f" (line {found.line})" if found.line else ""
     return f"{which}{at}: {_MEANINGS[found.fault]}"
+
+
+def _unsound(entry: SealedEntry, as_json: bool) -> str:
+    """Empty for one that is what its seal says; else what stands there, for whoever looks for it."""
+    if as_sealed(entry):
+        return ""
+    if as_json:
+        return msgspec.json.encode({"unsound": entry.number, "text": entry.text}).decode()
+    return f"{entry.number}  NOT WHAT WAS SEALED (wardgate audit verify): {entry.text[:_LONGEST]}"
+
+
+def _sound(entry: SealedEntry, store: "SqlAuditStore", as_json: bool) -> str:
+    if as_json:
+        return entry.line.decode()
+    said = body_of(entry)
+    return _line(said, store.remark(str(said.get("id"))) if said.get("remark") else None)
+
+
+def _printable(text: str) -> str:
+    """Nothing that steers a terminal, nor turns the direction of what is read."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
@@ -256,9 +341,11 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
     change = "" if said.get("to") is None else _change(said.get("from"), said["to"])
     result = "" if said.get("result") == "done" else str(said.get("result"))
     more = ["remark erased"] if said.get("remark") and remark is None else []
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", remark.text) if remark is not None else ""
-    parts = [said["number"], said["at"], said["who"], said["what"], said["subject"], result, change]
-    parts += [said.get("reason"), said.get("ticket"), *more, f'"{text}"' if text else ""]
+    text = "" if remark is None else f'"{remark.text}"'
+    if remark is not None and remark_hash(remark.salt, remark.text) != said.get("remark"):
+        text += " (NOT the text that was sealed)"
+    parts = [*(said.get(name) for name in ("number", "at", "who", "what", "subject")), result, change]
+    parts += [said.get("reason"), said.get("ticket"), *more, text]
     return "  ".join(str(part) for part in parts if part)
 
 

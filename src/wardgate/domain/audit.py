@@ -227,6 +227,9 @@ class Verdict(msgspec.Struct, frozen=True):
     """Up to which entry an anchor proves that nothing was cut off or written anew; 0: there is none."""
     more: bool = False
     """There is more amiss than is listed."""
+    back: tuple[int, ...] = ()
+    """Entries that were sealed earlier than the one before them, by the clock of whoever sealed them. No fault: clocks
+    are put right; but who dates something back leaves that behind, too."""
 
     @property
     def sound(self) -> bool:
@@ -244,6 +247,8 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _MOST = 1000
+_SKEW = 60.0
+"""Seconds by which the clocks of those who seal may differ."""
 _LARGEST = 2**53
 
 
@@ -258,6 +263,7 @@ class Verifier:
         self._last, self._candidates = START, {START.seal}
         self._gaps: list[tuple[int, int, int]] = []  # first, last, line of the entry that came too early
         self._found: list[Found] = []
+        self._sealed, self._back = float("-inf"), list[int]()
 
     @property
     def full(self) -> bool:
@@ -275,7 +281,8 @@ class Verifier:
             self._advance(expected, "", set())
             return
         self._entries += 1
-        number, previous, stated, computed = read
+        number, previous, stated, computed, sealed = read
+        self._clock(number, sealed)
         if stated != computed:  # its number cannot be believed either
             self._note(Fault.ALTERED, expected)
             self._advance(expected, stated, {stated, computed})
@@ -298,7 +305,17 @@ class Verifier:
         missing = [Found(Fault.MISSING, first, upto, line) for first, upto, line in self._gaps]
         beyond = max((number for number in self._anchors if number > last), default=0)
         cut = [Found(Fault.TRUNCATED, last + 1, beyond)] if beyond and not self.full else []
-        return Verdict(self._entries, self._last, (*self._found, *missing, *cut), self._proven, self.full)
+        return Verdict(
+            self._entries, self._last, (*self._found, *missing, *cut), self._proven, self.full, tuple(self._back)
+        )
+
+    def _clock(self, number: int, sealed: object) -> None:
+        at = _instant(sealed)
+        if at is None:
+            return
+        if at < self._sealed - _SKEW and len(self._back) < _MOST:
+            self._back.append(number)
+        self._sealed = at
 
     def _note(self, fault: Fault, number: int) -> None:
         self._found.append(Found(fault, number, number, self._lines))
@@ -323,8 +340,22 @@ class Verifier:
         return False
 
 
-def _read(line: bytes) -> tuple[int, str, str, str] | None:
-    """Number, previous, the seal as it stands there, and as it must be."""
+def _instant(at: object) -> float | None:
+    """Epoch seconds of a moment of the chain; None: it is none."""
+    try:
+        return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None
+    except ValueError:
+        return None
+
+
+def as_sealed(entry: SealedEntry) -> bool:
+    """Whether the entry, by itself, is what its seal says. That it stands in its place is the `Verifier`'s to say."""
+    read = _read(entry.line)
+    return read is not None and read[0] == entry.number and read[2] == read[3]
+
+
+def _read(line: bytes) -> tuple[int, str, str, str, object] | None:
+    """Number, previous, the seal as it stands there, and as it must be; when it was sealed."""
     try:
         read = msgspec.json.decode(line, type=_Line)
         text = rfc8785.dumps(read.entry)
@@ -335,7 +366,7 @@ def _read(line: bytes) -> tuple[int, str, str, str] | None:
     if not whole or not isinstance(previous, str) or line != b'{"entry":%s,"seal":"%s"}' % (text, read.seal.encode()):
         return None  # also where a key stands twice, and readers may differ on which of them counts
     assert isinstance(number, int)
-    return number, previous, read.seal, sha256(text).hexdigest()
+    return number, previous, read.seal, sha256(text).hexdigest(), read.entry.get("sealed")
 
 
 def body_of(entry: SealedEntry) -> dict[str, Any]:
