@@ -70,6 +70,9 @@ class House:
         holds = (service, digest) in self.approvals
         return [GateLine("approvals", "1", "1" if holds else "0", Verdict.PASS if holds else Verdict.FAIL)]
 
+    def policy(self) -> str:
+        return "sha256:" + "9" * 64
+
     def decide(self, rollout: Rollout, by: str = "ada/0000000000cc") -> None:
         epoch = self.epoch + 1
         kept = SEALER.seal(Snapshot(epoch, {SERVICE: rollout}))

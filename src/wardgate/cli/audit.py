@@ -113,7 +113,7 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
         with _store(secrets_of(config)) as store:
             for entry in store.search(Wanted(**named, **times)):
-                print(_printable(_unsound(entry, as_json) or _sound(entry, store, as_json)))
+                print(_unsound(entry, as_json) or _sound(entry, store, as_json))
         result.code = 0
     return result.code
 
@@ -321,12 +321,12 @@ def _unsound(entry: SealedEntry, as_json: bool) -> str:
         return ""
     if as_json:
         return msgspec.json.encode({"unsound": entry.number, "text": entry.text}).decode()
-    return f"{entry.number}  NOT WHAT WAS SEALED (wardgate audit verify): {entry.text[:_LONGEST]}"
+    return f"{entry.number}  NOT WHAT WAS SEALED (wardgate audit verify): {_printable(entry.text[:_LONGEST])}"
 
 
 def _sound(entry: SealedEntry, store: "SqlAuditStore", as_json: bool) -> str:
     if as_json:
-        return entry.line.decode()
+        return _printable(entry.line.decode())
     said = body_of(entry)
     return _line(said, store.remark(str(said.get("id"))) if said.get("remark") else None)
 
@@ -337,7 +337,7 @@ def _printable(text: str) -> str:
 
 
 def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
-    """One entry for a terminal."""
+    """One entry for a terminal; of a raise, what it stood on in further lines."""
     change = "" if said.get("to") is None else _change(said.get("from"), said["to"])
     result = "" if said.get("result") == "done" else str(said.get("result"))
     more = ["remark erased"] if said.get("remark") and remark is None else []
@@ -346,7 +346,9 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
         text += " (NOT the text that was sealed)"
     parts = [*(said.get(name) for name in ("number", "at", "who", "what", "subject")), result, change]
     parts += [said.get("reason"), said.get("ticket"), *more, text]
-    return "  ".join(str(part) for part in parts if part)
+    lines = ["  ".join(str(part) for part in parts if part)]
+    lines += [f"    {each}" for each in str(said.get("grounds") or "").split("; ") if each]
+    return "\n".join(map(_printable, lines))
 
 
 def _change(before: str | None, after: str) -> str:

@@ -16,7 +16,7 @@ from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
 from wardgate.control.decided import Decided, etag_of
 from wardgate.control.decisions import Past
-from wardgate.control.permits import Gates, Permits
+from wardgate.control.permits import Gates, Grounds, Permits
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
@@ -137,11 +137,11 @@ class RolloutDesk:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
             return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted), self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             if if_match is None:
                 what = "A raise names the state that it raises from."
                 raise ChangeRefused(Why.UNCONDITIONAL, what, "Send If-Match with the ETag of the rollout.")
-            self._permits.raised_by(asker, before, after, [service])
+            return self._permits.raised_by(asker, before, after, [service])
 
         def lowering(before: Snapshot | None) -> Ceiling | None:
             mode = wanted.get("mode")
@@ -187,9 +187,9 @@ class RolloutDesk:
             left = tuple(each for each in before.ceilings if each.id != ceiling_id)
             return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             taken = ceiling.set_by, ceiling.set_at
-            self._given_back(asker, taken, before, after, services_under(after, ceiling))
+            return self._given_back(asker, taken, before, after, services_under(after, ceiling))
 
         # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
         # which somebody has set just now, by a second person
@@ -218,12 +218,11 @@ class RolloutDesk:
             past = self.past(service, self._options.past)
             return with_rollout(before, service, rolled_back(rollout, past, target.champion), self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             rollout = after.rollouts[service]
             if self._was_champion(service, rollout):
-                self._permits.still_approved(after, [service])
-            else:
-                self._permits.raised_by(asker, before, after, [service])
+                return self._permits.still_approved(after, [service])
+            return self._permits.raised_by(asker, before, after, [service])
 
         return self._settling.settle(Asked(asker, Action.ROLLBACK, service, make, permit))
 
@@ -245,8 +244,8 @@ class RolloutDesk:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
             return with_rollout(before, service, past[1].rollout, self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
-            self._permits.still_approved(after, [service])
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
+            return self._permits.still_approved(after, [service])
 
         return self._settling.settle(Asked(asker, Action.PUT_BACK, service, make, permit))
 
@@ -261,9 +260,10 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             return following(before, isolated=before.isolated | {circuit} if away else before.isolated - {circuit})
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
-            if circuit in before.isolated:
-                self._given_back(asker, self._taken(subject), before, after, [service])
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
+            if circuit not in before.isolated:
+                return Grounds("")
+            return self._given_back(asker, self._taken(subject), before, after, [service])
 
         raised = () if away else ("isolated",)
         return self._settling.settle(Asked(asker, what, subject, make, permit, raised=raised))
@@ -289,15 +289,14 @@ class RolloutDesk:
 
     def _given_back(
         self, asker: Asker, taken: tuple[str, float], before: Snapshot, after: Snapshot, services: Sequence[str]
-    ) -> None:
+    ) -> Grounds:
         """Raises ChangeRefused where neither a second person gives back what was taken, nor an admin raises."""
         trouble = self._permits.not_put_back(asker, *taken)
         if trouble is None:
-            self._permits.still_approved(after, services)
-        elif Role.ADMIN not in asker.roles:
+            return self._permits.still_approved(after, services)
+        if Role.ADMIN not in asker.roles:
             raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin does, where all gates pass.")
-        else:
-            self._permits.raised_by(asker, before, after, services)
+        return self._permits.raised_by(asker, before, after, services)
 
     def _ceiling(self, asker: Asker, scope: Scope, name: str, mode: Mode) -> Ceiling:
         return Ceiling(self._new_id(), scope, name, mode, self._now(), asker.who, asker.reason)
@@ -314,9 +313,10 @@ class RolloutDesk:
         return False
 
 
-def _never(before: Snapshot, after: Snapshot) -> None:
+def _never(before: Snapshot, after: Snapshot) -> Grounds:
     raise ChangeRefused(Why.INVALID, "A kill switch never shows more.")
 
 
-def _its_role(before: Snapshot, after: Snapshot) -> None:
+def _its_role(before: Snapshot, after: Snapshot) -> Grounds:
     """Is all that it takes."""
+    return Grounds("")

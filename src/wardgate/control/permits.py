@@ -1,7 +1,10 @@
 """Who may ask for what, and what has to hold before anybody sees more (law 3)."""
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
@@ -11,6 +14,7 @@ from wardgate.domain.approvals import person_of
 from wardgate.domain.audit import Action, Deed
 from wardgate.domain.gates import GateLine
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.releases import short
 from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 
 
@@ -20,6 +24,21 @@ class Gates(Protocol):
     def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]: ...
 
     def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]: ...
+
+    def policy(self) -> str:
+        """Digest of the one that holds; empty: nobody can tell."""
+        ...
+
+
+class Grounds(msgspec.Struct, frozen=True):
+    """What a raise stands on: `said` for the audit chain, `services` whose approvals it needs."""
+
+    said: str
+    services: tuple[str, ...] = ()
+
+
+_LONGEST = 4000
+"""Of what stands on the chain."""
 
 
 class Permits:
@@ -57,37 +76,45 @@ class Permits:
         except ValueError:  # a name that the chain does not take
             self._trail.deny(Deed(who=asker.who, what=what, subject="unnamed", reason=why.value))
 
-    def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> None:
+    def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> Grounds:
         """A raise: by an admin, where all gates of all its releases pass, each for the step at which it is then."""
         if Role.ADMIN not in asker.roles:
             raise ChangeRefused(Why.ROLE, "Somebody would see more: that takes the role admin.", "An operator lowers.")
         if self._insecure_demo():
-            return
-        failing = [
-            f"{service}: {line.sentence}"
+            return _DEMO
+        looked = [
+            (service, release, step, self._lines(asker, before.rollouts.get(service), service, release, step))
             for service in services
             for release, step in asked(after.rollouts[service]).items()
-            for line in self._lines(asker, before.rollouts.get(service), service, release, step)
-            if not line.holds
         ]
+        failing = _failing(looked)
         if failing:
-            raise ChangeRefused(Why.GATES, "Not all gates pass.", "`wardgate gate` shows them.", tuple(failing))
+            raise ChangeRefused(Why.GATES, "Not all gates pass.", "`wardgate gate` shows them.", failing)
+        return self._grounds(looked, services)
 
-    def still_approved(self, after: Snapshot, services: Sequence[str]) -> None:
+    def still_approved(self, after: Snapshot, services: Sequence[str]) -> Grounds:
         """For what was shown before: its approvals, not its evidence once more."""
         if self._insecure_demo():
-            return
-        missing = [
-            f"{service}: {line.sentence}"
+            return _DEMO
+        looked = [
+            (service, release, step, self._gates.approvals_of(service, release, step))
             for service in services
             for release, step in asked(after.rollouts[service]).items()
             if step is not Mode.SHADOW
-            for line in self._gates.approvals_of(service, release, step)
-            if not line.holds
         ]
+        missing = _failing(looked)
         if missing:
             what = "The approvals of that release do not hold any more."
             raise ChangeRefused(Why.GATES, what, "`wardgate gate` shows them.", tuple(dict.fromkeys(missing)))
+        return self._grounds(looked, services)
+
+    def _grounds(self, looked: "Sequence[_Looked]", services: Sequence[str]) -> Grounds:
+        policy = self._gates.policy()
+        said = [f"policy {policy or 'unknown'}"]
+        for service, release, step, lines in looked:
+            gates = [_OTHER.sub("-", line.sentence) for line in lines]
+            said += [f"{service} {short(release)} to {step}", *(gates or ["nothing is demanded"])]
+        return Grounds(_cut(said), tuple(services))
 
     def _lines(
         self, asker: Asker, before: Rollout | None, service: str, release: str, step: Mode
@@ -104,3 +131,23 @@ class Permits:
         if person_of(taken_by) == asker.person and not self._insecure_demo():
             return Why.SAME_PERSON, "Whoever took it down does not put it back: that is a second person's."
         return None
+
+
+_Looked: TypeAlias = tuple[str, str, Mode, Sequence[GateLine]]
+"""Service, release, step, and the gates between them."""
+_DEMO = Grounds("insecure_demo: nobody was asked")
+_OTHER = re.compile(r"[^ -~]")
+
+
+def _failing(looked: Sequence[_Looked]) -> tuple[str, ...]:
+    return tuple(f"{service}: {line.sentence}" for service, _, _, lines in looked for line in lines if not line.holds)
+
+
+def _cut(said: Sequence[str]) -> str:
+    """As many as there is room for, and how many more there are."""
+    room, kept = _LONGEST - len("; and 1000000 more"), 0
+    while kept < len(said) and len(said[kept]) + 2 <= room:
+        room -= len(said[kept]) + 2
+        kept += 1
+    more = [f"and {len(said) - kept} more"] if kept < len(said) else []
+    return "; ".join([*said[:kept], *more])

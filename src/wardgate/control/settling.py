@@ -7,7 +7,7 @@ import msgspec
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
-from wardgate.control.permits import Permits
+from wardgate.control.permits import Grounds, Permits
 from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import Action, Deed, Result
@@ -43,7 +43,7 @@ class Asked(msgspec.Struct, frozen=True):
     what: Action
     subject: str
     make: Callable[[Snapshot], Snapshot]
-    permit: Callable[[Snapshot, Snapshot], None]
+    permit: Callable[[Snapshot, Snapshot], Grounds]
     lowering: Callable[[Snapshot | None], Ceiling | None] = _none
     raised: tuple[str, ...] | None = None
 
@@ -127,21 +127,30 @@ class Settling:
 
     def _raise(self, asked: Asked, before: Snapshot, after: Snapshot, why: tuple[str, ...]) -> Changed:
         try:
-            asked.permit(before, after)
+            grounds = asked.permit(before, after)
         except ChangeRefused as refused:
             self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
             raise
+        deed = msgspec.structs.replace(_deed(asked, before, after), grounds=grounds.said or None)
         try:
-            self._trail.require(_deed(asked, before, after), asked.asker.remark)
+            self._trail.require(deed, asked.asker.remark)
         except AuditUnavailable as error:
             what = f"Nothing was changed, since it cannot be audited: {error.meaning}."
             raise ChangeRefused(Why.STORE, what, "Ask again when the store is there.") from None
+        try:  # whoever withdrew her approval while the gates were looked at stands on the chain before it
+            self._permits.still_approved(after, grounds.services)
+        except ChangeRefused as refused:
+            self._undone(asked, refused.why)
+            raise
         if self._decided.write(after, self._change(asked)):
             return Changed(after.epoch, before, after, raised=why)
-        # the chain says that it was done, and now, however often, that it was not
-        undone = Deed(who=asked.asker.who, what=asked.what, subject=asked.subject, result=Result.DENIED)
-        self._trail.keep(msgspec.structs.replace(undone, reason=Why.STALE.value))
+        self._undone(asked, Why.STALE)
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
+
+    def _undone(self, asked: Asked, why: Why) -> None:
+        """The chain says that it was done, and now, however often, that it was not."""
+        deed = Deed(who=asked.asker.who, what=asked.what, subject=asked.subject, result=Result.DENIED)
+        self._trail.keep(msgspec.structs.replace(deed, reason=why.value))
 
     def _without_store(
         self, asked: Asked, ceiling: Ceiling | None, heard: dict[str, tuple[str, ...]], error: StoreUnavailable

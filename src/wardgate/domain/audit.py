@@ -94,6 +94,9 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", 
     reason: Code = ""
     ticket: Ticket = ""
     request_id: Uuid | None = None
+    grounds: State | None = None
+    """Of a raise: what it stood on, the policy and each gate with its figure, as they were then. Other entries have no
+    such member."""
 
 
 class AuditEvent(Deed, frozen=True, kw_only=True):
@@ -154,21 +157,24 @@ def checked(event: AuditEvent) -> AuditEvent:
         raise ValueError("not an event that the audit chain takes") from None
 
 
+_SOMETIMES = frozenset({"mac", "grounds"})
 _OF_THE_CHAIN = frozenset({"v", "number", "previous", "sealed", "mac"})
 
 
 def signed_part(said: Mapping[str, Any]) -> bytes:
     """What the MAC of an event stands over; of the event, or of the entry that it has become."""
-    return rfc8785.dumps({name: value for name, value in said.items() if name not in _OF_THE_CHAIN})
+    return rfc8785.dumps({name: value for name, value in _told(said).items() if name not in _OF_THE_CHAIN})
+
+
+def _told(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what an entry only has where there is something to say."""
+    return {name: value for name, value in said.items() if value is not None or name not in _SOMETIMES}
 
 
 def seal(event: AuditEvent, last: Link, now: float) -> SealedEntry:
     """At epoch seconds `now`. Raises ValueError for what `checked` refuses."""
     chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": moment(now)}
-    said: dict[str, Any] = msgspec.to_builtins(checked(event))
-    if event.mac is None:
-        del said["mac"]
-    text = rfc8785.dumps({**said, **chained})
+    text = rfc8785.dumps({**_told(msgspec.to_builtins(checked(event))), **chained})
     return SealedEntry(last.number + 1, sha256(text).hexdigest(), text.decode())
 
 

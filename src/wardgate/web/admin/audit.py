@@ -45,6 +45,7 @@ class EntryView(BaseModel):
     after: str | None
     reason: str
     ticket: str
+    grounds: str | None = Field(description="Of a raise: the policy and the gates that it stood on.")
     seal: str
     as_sealed: bool = Field(
         description="false: somebody changed it, and nothing of it is told: `wardgate audit verify`."
@@ -54,7 +55,7 @@ class EntryView(BaseModel):
     def of(cls, entry: SealedEntry) -> "EntryView":
         sound = as_sealed(entry)
         body = body_of(entry) if sound else {}
-        given = {"before": body.get("from"), "after": body.get("to")}
+        given = {"before": body.get("from"), "after": body.get("to"), "grounds": body.get("grounds")}
         names = ("id", "at", "who", "what", "subject", "result", "reason", "ticket")
         told = {name: body.get(name, "") for name in names}
         return cls(number=entry.number, **told, **given, seal=entry.seal, as_sealed=sound)
