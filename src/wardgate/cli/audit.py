@@ -86,8 +86,8 @@ def verify(export: Path | None, config: Path | None, anchors: list[Path] | None,
                 _judge(verifier, (line.removesuffix(b"\n") for line in lines))
         verdict = verifier.verdict()
         _show(verdict, bool(places), known is not None)
-        sound = beside is None or _show_beside(beside, verdict.sound)
-        result.code = 0 if verdict.sound and sound else 1
+        sound = beside is None or _show_beside(beside, verdict.sound and verdict.entries > 0)
+        result.code = 0 if verdict.sound and verdict.entries and sound else 1
     return result.code
 
 
@@ -275,6 +275,9 @@ def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
     print(f"{verdict.entries:,} entries; the last is {verdict.last.number}, sealed {verdict.last.seal or 'unreadably'}")
     if not verdict.sound:
         print("NOT SOUND: the chain is not what was written")
+        return
+    if not verdict.entries:
+        print("NOTHING TO PROVE: the chain has no entry. Is this the store of the gateway, or was all of it cut off?")
         return
     print("sound: every entry is as it was sealed, none is missing, added or out of order")
     if verdict.back:

@@ -270,3 +270,14 @@ def test_a_clock_that_goes_back_is_told_and_is_no_fault(tmp_path: Path, capsys: 
     store.close()
     assert site.run("verify") == 0
     assert "the clock goes back before 1 entries, first before 13," in capsys.readouterr().out
+
+
+def test_a_chain_without_an_entry_proves_nothing(
+    made: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wiped store, or the wrong one, was once sound."""
+    folder = tmp_path / "wiped"
+    shutil.copytree(made.folder, folder, ignore=shutil.ignore_patterns("wardgate.db*", "*.anchor.json"))
+    assert app.run(["audit", "verify", "--config", str(folder / "config" / "wardgate.yaml")]) == 1
+    told = capsys.readouterr().out
+    assert "NOTHING TO PROVE" in told and "sound:" not in told
