@@ -68,7 +68,7 @@ class RolloutDesk:
         options: ChangeOptions | None = None,
     ) -> None:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
-        self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
+        self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within, self._knows)
         self._settling = Settling(decided, trail, self._permits, now)
         self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
 
@@ -279,6 +279,10 @@ class RolloutDesk:
 
         asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, _its_role, raised=("confirmed",))
         return self._settling.settle(asked)
+
+    def _knows(self, service: str) -> bool:
+        seen = self._decided.last_seen()
+        return seen is not None and service in seen.rollouts
 
     def _taken(self, circuit: str) -> tuple[str, float]:
         """Who has taken it out of use, and when; nobody, long ago, where that is not known any more."""

@@ -37,6 +37,7 @@ class Grounds(msgspec.Struct, frozen=True):
     services: tuple[str, ...] = ()
 
 
+UNNAMED = "unnamed"
 _LONGEST = 4000
 """Of what stands on the chain."""
 
@@ -52,12 +53,17 @@ class Permits:
         now: Callable[[], float],
         insecure_demo: Callable[[], bool],
         put_back_within: Callable[[], float],
+        knows: Callable[[str], bool],
     ) -> None:
+        """`knows`: whether there is such a service; what else is asked for may be anything, and stays off the chain."""
+        self._knows = knows
         self._gates, self._trail, self._now = gates, trail, now
         self._insecure_demo, self._put_back_within = insecure_demo, put_back_within
 
     def may(self, asker: Asker, *roles: Role, what: Action, subject: str, service: str | None = None) -> None:
         """One of these roles, on that service; None: on all of them, which a token of some has not."""
+        if service is not None and not self._knows(service):
+            subject = UNNAMED
         if not asker.roles & frozenset(roles):
             raise self.denied(asker, what, subject, f"This takes the role {' or '.join(roles)}.")
         if service is None and asker.services is not None:
@@ -74,7 +80,7 @@ class Permits:
         try:
             self._trail.deny(Deed(who=asker.who, what=what, subject=subject, reason=why.value))
         except ValueError:  # a name that the chain does not take
-            self._trail.deny(Deed(who=asker.who, what=what, subject="unnamed", reason=why.value))
+            self._trail.deny(Deed(who=asker.who, what=what, subject=UNNAMED, reason=why.value))
 
     def raised_by(self, asker: Asker, before: Snapshot, after: Snapshot, services: Sequence[str]) -> Grounds:
         """A raise: by an admin, where all gates of all its releases pass, each for the step at which it is then."""

@@ -109,6 +109,18 @@ def test_lowering_is_for_operators_of_that_service(house: House, who: Asker) -> 
     assert house.said() == [("rollout.change", "denied", "role")] and house.epoch == 1
 
 
+@pytest.mark.parametrize("call", ["change", "rollback", "put_back", "kill"])
+def test_whom_somebody_asked_for_in_vain_is_not_on_the_chain(house: House, call: str) -> None:
+    """It may be a patient, and nothing is ever taken off the chain (law 4). A service that there is is named."""
+    asked = {"change": ({"mode": Mode.OFF},), "kill": ()}.get(call, ())
+    for name in ("Mary.Miller", SERVICE):
+        whom = (Scope.SERVICE, name) if call == "kill" else (name,)
+        refused(Why.ROLE, getattr(house.desk, call), VIEWER, *whom, *asked)
+    house.audit.trail.chain_spooled()
+    subject = f"service:{SERVICE}" if call == "kill" else SERVICE
+    assert sorted(str(said["subject"]) for said in house.audit.said()) == sorted(["unnamed", subject])
+
+
 def test_a_token_for_some_services_stops_those_alone(house: House) -> None:
     scoped = Asker(who="omar/00", roles=OPERATOR.roles, services=frozenset({SERVICE}))
     for scope in (Scope.ALL, Scope.SITE, Scope.RELEASE):

@@ -189,6 +189,8 @@ async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
         {"mode": "on"},
         {"mode": None},
         {"mode": "off", "more": 1},
+        {"mode": "off", "Mrs Smith": 1},
+        {"cohort": {"percent": 5, "Mrs Smith": 1}},
         {"mode": "off", "reason": "Mrs Smith asked"},
         {"cohort": {"percent": 0}},
         {"cohort": {"percent": "five"}},
@@ -197,7 +199,7 @@ async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
         {"preview": ["Mrs Smith"]},
         {"ticket": "Mrs Smith", "mode": "off"},
     ],
-    ids=range(11),
+    ids=range(13),
 )
 async def test_what_cannot_be_meant_is_refused_without_an_echo(scene: Scene, body: Mapping[str, Any]) -> None:
     reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", body)

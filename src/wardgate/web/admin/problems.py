@@ -107,8 +107,11 @@ def answer_problems(app: FastAPI) -> None:
 
 
 def _places(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Where and what, without the value: pydantic's own list repeats it."""
-    return [
-        {"in": ".".join(str(part) for part in error["loc"][:2]), "what": str(error["type"]).replace("_", " ")}
-        for error in errors
-    ]
+    """Where and what, without the value: pydantic's own list repeats it. A field that nobody knows is a text from
+    outside, too (law 4)."""
+    return [{"in": ".".join(_place(error)), "what": str(error["type"]).replace("_", " ")} for error in errors]
+
+
+def _place(error: Mapping[str, Any]) -> list[str]:
+    known = error["loc"][:1] if error["type"] == "extra_forbidden" else error["loc"][:2]
+    return [str(part) for part in known]
