@@ -119,7 +119,7 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
 
 
 def anchor(config: Path) -> int:
-    from wardgate.bootstrap.audit import signer_of
+    from wardgate.bootstrap.audit import newest_anchor, signer_of
 
     with told() as result:
         secrets = secrets_of(config)
@@ -127,7 +127,11 @@ def anchor(config: Path) -> int:
         if signer is None or secrets.anchors is None:
             raise CannotTell("no key signs anchors: add `audit: {anchor_key: FILE}` to wardgate.yaml (docs/audit.md)")
         with _store(secrets) as store:
-            link = store.last()
+            link, seen = store.last(), newest_anchor(signer, secrets.anchors)
+            entry = None if seen is None else next(store.entries(seen.number - 1), None)
+        if seen is not None and (entry is None or entry.link != seen):
+            what = f"entry {seen.number} is gone or another one than the newest anchor saw, so nothing was signed"
+            raise CannotTell(f"{what}: `wardgate audit verify` says more")
         if link.number == 0:
             raise CannotTell("the chain has no entry yet")
         path = write_anchor(secrets.anchors, link, signer.sign(link, now()))

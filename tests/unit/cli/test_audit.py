@@ -281,3 +281,18 @@ def test_a_chain_without_an_entry_proves_nothing(
     assert app.run(["audit", "verify", "--config", str(folder / "config" / "wardgate.yaml")]) == 1
     told = capsys.readouterr().out
     assert "NOTHING TO PROVE" in told and "sound:" not in told
+
+
+def test_no_anchor_is_signed_over_a_chain_that_was_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all its seals right: an insider needs no key for those, and was given one anchor more."""
+    site = Site(tmp_path)
+    database = sqlite3.connect(site.config.parent / "var" / "wardgate.db")
+    database.executescript("DROP TRIGGER audit_chain_no_delete; DELETE FROM audit_chain;")
+    database.close()
+    site.append(*range(21, 40))
+    assert site.run("anchor") == 1
+    assert "entry 8 is gone or another one" in capsys.readouterr().err and len(list(site.anchors.iterdir())) == 1
+    assert site.run("verify") == 1
+    assert "entry 8 (line 8): is not the one that an anchor has seen" in capsys.readouterr().out

@@ -17,6 +17,13 @@ class AuditMeter:
             self._kept.of(kept)
         self._room = meter.gauge("wardgate_audit_room", "Deeds that the audit's spool still takes.", ())
 
+        self._broken = meter.gauge(
+            "wardgate_audit_rewritten", "1: the audit chain is another one than it was; nothing on it is believed.", ()
+        )
+
+    def broken(self, broken: bool) -> None:
+        self._broken.of().set(float(broken))
+
     def kept(self, kept: Kept) -> None:
         self._kept.of(kept).inc()
 
