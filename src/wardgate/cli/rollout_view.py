@@ -21,6 +21,10 @@ def rollouts(told: Any, console: Console) -> None:
             mode = Text.assemble(mode, " → ", (left, "bold red"))
         table.add_row(each["service"], mode, _release(each["champion"]), _who(each), _besides(each))
     console.print(table)
+    for name in [each["service"] for each in services]:
+        for line in told.get("unapproved", {}).get(name, ()):
+            said = f"  is shown without an approval that it takes: {line}"
+            console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), said), soft_wrap=True)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
     if not told["stored"]:

@@ -16,6 +16,7 @@ from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
 from wardgate.control.decided import Decided, etag_of
 from wardgate.control.decisions import Past
+from wardgate.control.patience import Patience
 from wardgate.control.permits import Gates, Grounds, Permits
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
@@ -50,6 +51,8 @@ class ChangeOptions:
     """Seconds in which a release was champion, for an operator to return to it."""
     past: int = 500
     """Changes that are looked at for it."""
+    glance: float = 2.0
+    """Seconds for what is told beside what is decided."""
 
 
 class RolloutDesk:
@@ -70,7 +73,7 @@ class RolloutDesk:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
         self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within, self._knows)
         self._settling = Settling(decided, trail, self._permits, now)
-        self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
+        self._options, self._insecure_demo, self._patience = options or ChangeOptions(), insecure_demo, Patience(4)
 
     # --- looking
 
@@ -94,6 +97,20 @@ class RolloutDesk:
     def in_force(self, snapshot: Snapshot) -> dict[str, Mode]:
         """By service, what expiry and kill switches leave of its mode now."""
         return {name: mode_in_force(snapshot, name, self._now()) for name in snapshot.rollouts}
+
+    def unapproved(self, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+        """By service: approvals that what is shown takes, and has not, or not any more. Whoever withdraws one takes
+        nothing out of sight, and neither does a stricter policy. Nothing where that cannot be read at once."""
+        modes = self.in_force(snapshot)
+
+        def look() -> dict[str, tuple[str, ...]]:
+            told = {name: self.permits.unapproved(name, each, modes[name]) for name, each in snapshot.rollouts.items()}
+            return {name: lines for name, lines in told.items() if lines}
+
+        try:
+            return self._patience.ask(look, self._options.glance)
+        except StoreUnavailable:
+            return {}
 
     def rollout(self, service: str) -> tuple[Rollout, str]:
         """With its ETag."""

@@ -114,6 +114,18 @@ class Permits:
             raise ChangeRefused(Why.GATES, what, "`wardgate gate` shows them.", tuple(dict.fromkeys(missing)))
         return self._grounds(looked, services)
 
+    def unapproved(self, service: str, rollout: Rollout, mode: Mode) -> tuple[str, ...]:
+        """Approvals that are not there, or not any more, of what is shown in `mode`; a sentence each."""
+        if mode is Mode.OFF or self._insecure_demo():
+            return ()
+        shown = msgspec.structs.replace(rollout, mode=mode)
+        looked = [
+            (service, release, step, self._gates.approvals_of(service, release, step))
+            for release, step in asked(shown).items()
+            if step is not Mode.SHADOW
+        ]
+        return tuple(dict.fromkeys(line.sentence for _, _, _, lines in looked for line in lines if not line.holds))
+
     def _grounds(self, looked: "Sequence[_Looked]", services: Sequence[str]) -> Grounds:
         policy = self._gates.policy()
         said = [f"policy {policy or 'unknown'}"]

@@ -386,6 +386,21 @@ async def test_a_watch_says_whether_the_alerts_came_down_and_all_is_as_decided(s
     assert (entry.action, entry.subject, entry.rows) == ("watch", SERVICE, 202)
 
 
+async def test_what_is_shown_without_its_approvals_is_told(scene: Scene) -> None:
+    """An approver who withdraws hers takes nothing out of sight: whoever looks must see it."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}
+    scene.house.approvals.clear()
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {SERVICE: ["approvals: needs 1, found 0"]}
+    scene.who = Principal("olga/0000000000aa", OPERATOR.roles, frozenset({"sepsis"}))
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}
+    scene.who = OPERATOR
+    await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE})
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nothing is shown any more"
+    scene.house.store.down = True
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nobody can tell, and nobody waits"
+
+
 async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -> None:
     """Also while the store is away."""
     scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
