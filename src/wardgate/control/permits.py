@@ -11,7 +11,7 @@ from wardgate.control.audit import AuditTrail
 from wardgate.control.transitions import asked
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import person_of
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import LONGEST, Action, Deed
 from wardgate.domain.gates import GateLine
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.releases import short
@@ -38,8 +38,6 @@ class Grounds(msgspec.Struct, frozen=True):
 
 
 UNNAMED = "unnamed"
-_LONGEST = 4000
-"""Of what stands on the chain."""
 
 
 class Permits:
@@ -163,7 +161,7 @@ def _failing(looked: Sequence[_Looked]) -> tuple[str, ...]:
 
 def _cut(said: Sequence[str]) -> str:
     """As many as there is room for, and how many more there are."""
-    room, kept = _LONGEST - len("; and 1000000 more"), 0
+    room, kept = LONGEST - len("; and 1000000 more"), 0
     while kept < len(said) and len(said[kept]) + 2 <= room:
         room -= len(said[kept]) + 2
         kept += 1

@@ -38,6 +38,7 @@ class Action(StrEnum):
     KILL_LIFT = "kill.lift"
     ROLLBACK = "rollback"
     PUT_BACK = "put_back"
+    DRILL_BEGIN = "drill.begin"  # the snapshot that a drill writes; `drill` says what came of it
     DRILL = "drill"
     SNAPSHOT_CONFIRM = "snapshot.confirm"  # a person has looked at a store that is older than it was
     RELEASE_SUBMIT = "release.submit"
@@ -75,7 +76,8 @@ Code = Annotated[str, _text(r"|[a-z][a-z0-9_.]{0,63}")]
 Ticket = Annotated[str, _text(r"|[A-Za-z0-9][A-Za-z0-9._/#-]{0,63}")]
 Moment = Annotated[str, _text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")]
 Uuid = Annotated[str, _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
-State = Annotated[str, _text(r"[ -~]{0,4000}")]
+LONGEST = 4000
+State = Annotated[str, _text(rf"[ -~]{{0,{LONGEST}}}")]
 Digest = Annotated[str, _text(r"[0-9a-f]{64}")]
 Mac = Annotated[str, _text(r"[A-Za-z0-9]{1,64}:[0-9a-f]{64}")]
 
@@ -171,9 +173,10 @@ def _told(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None or name not in _SOMETIMES}
 
 
-def seal(event: AuditEvent, last: Link, now: float) -> SealedEntry:
-    """At epoch seconds `now`. Raises ValueError for what `checked` refuses."""
-    chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": moment(now)}
+def seal(event: AuditEvent, last: Link, now: float | None = None) -> SealedEntry:
+    """At epoch seconds `now`; None: when it happens. Raises ValueError for what `checked` refuses."""
+    sealed = event.at if now is None else moment(now)
+    chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": sealed}
     text = rfc8785.dumps({**_told(msgspec.to_builtins(checked(event))), **chained})
     return SealedEntry(last.number + 1, sha256(text).hexdigest(), text.decode())
 

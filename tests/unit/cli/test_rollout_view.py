@@ -1,13 +1,14 @@
 """What a person sees of rollouts on a terminal."""
 
 import io
+from typing import Any
 
 from rich.console import Console
 
 from wardgate.cli.rollout_view import rollouts
 
 RELEASE = {"version": "1.0.0", "digest": "sha256:" + "9" * 64}
-SERVICE = {
+SERVICE: dict[str, Any] = {
     "service": "kidney-failure",
     "mode": "active",
     "champion": RELEASE,
