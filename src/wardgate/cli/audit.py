@@ -359,11 +359,21 @@ def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
 
 def _change(before: str | None, after: str) -> str:
     """Of two documents, what is not the same in both; the whole of them is in an export."""
-    old, new = _document(before), _document(after)
+    old, new = _document(before) if before else {}, _document(after)
     if old is None or new is None:
         return f"{before or '–'} → {after}"
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     return "; ".join(f"{name} {_short(old.get(name))} → {_short(new.get(name))}" for name in names) or "as it was"
+
+
+_NOTHING: tuple[Any, ...] = (None, [], {}, "")
+
+
+def _told_at(name: str, value: Any) -> str:
+    """Times of the chain's documents are epoch seconds."""
+    if name == "at" and isinstance(value, (int, float)) and 0 <= value < 1e11:
+        return moment(value)[:16] + "Z"
+    return f"({_short(value)})" if isinstance(value, dict) else _short(value)
 
 
 def _document(text: str | None) -> dict[str, Any] | None:
@@ -375,7 +385,9 @@ def _document(text: str | None) -> dict[str, Any] | None:
 
 
 def _short(value: Any) -> str:
-    if value in (None, [], {}, ""):
+    if value in _NOTHING:
         return "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told_at(name, each)}" for name, each in value.items() if each not in _NOTHING)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return _DIGEST.sub(lambda found: found[1], text)

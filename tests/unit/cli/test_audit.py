@@ -296,3 +296,23 @@ def test_no_anchor_is_signed_over_a_chain_that_was_written_anew(
     assert "entry 8 is gone or another one" in capsys.readouterr().err and len(list(site.anchors.iterdir())) == 1
     assert site.run("verify") == 1
     assert "entry 8 (line 8): is not the one that an anchor has seen" in capsys.readouterr().out
+
+
+def test_what_was_changed_is_told_as_a_person_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as two documents with braces and seconds; of a raise, what it stood on in lines of their own."""
+    site, digest = Site(tmp_path), "sha256:" + "63e6a3b79733" + "0" * 52
+    before = json.dumps({"champion": digest, "mode": "silent"})
+    expiry, cohort = {"at": 1798258178, "mode": "off"}, {"by": "patient", "hooks": [], "percent": 5}
+    after = json.dumps({"champion": digest, "cohort": cohort, "expiry": expiry, "mode": "canary"})
+    grounds = "policy sha256:11; sepsis 63e6a3b79733 to canary; nights: needs at least 10, found 12"
+    store = site.store()
+    for number, (old, new) in enumerate(((None, before), (before, after)), 13):
+        made = event(number, subject="sepsis", before=old, after=new, grounds=grounds if old else None)
+        store.append([Happened(made)], NOW)
+    store.close()
+    capsys.readouterr()
+    assert site.run("search", "--subject", "sepsis") == 0
+    began, raised, *stood = capsys.readouterr().out.splitlines()
+    assert "champion – → 63e6a3b79733; mode – → silent" in began
+    assert "cohort – → by patient, percent 5; expiry – → at 2026-12-26T04:09Z, mode off; mode silent → canary" in raised
+    assert [line.strip() for line in stood] == grounds.split("; ")
