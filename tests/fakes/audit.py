@@ -119,6 +119,12 @@ class AuditGround:
             self.told.append,
         )
 
+    def make(self) -> None:
+        """Its tables are there: whoever lowers does not wait for them to be made."""
+        made = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        made.last()
+        made.close()
+
     def close(self) -> None:
         self.store.close()
         self.tokens.close()

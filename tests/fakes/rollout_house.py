@@ -62,6 +62,7 @@ class House:
             lambda: DAY,
         )
         self.decide(Rollout(ONE, Mode.SILENT, salt="s"))
+        self.audit.make()
 
     def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]:
         self.asked.append((digest, step))

@@ -212,7 +212,7 @@ def audit_keeper(
             log.event("audit_lost")
 
     trail = audit_trail(secrets, audit_store_of(secrets.durable), told)
-    figures.watch(trail.room)
+    figures.watch(trail.room, trail.aside)
     tokens, every = token_store_of(secrets, secrets.durable), 0.0 if anchoring is None else anchoring.every
     return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log, broken=figures.broken)
 

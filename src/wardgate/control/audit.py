@@ -131,6 +131,8 @@ class Pending(Protocol):
         """The oldest first; what cannot be read is set aside, not given."""
         ...
 
+    def aside(self) -> int: ...
+
     def done(self, event_id: str) -> None: ...
 
 
@@ -201,6 +203,13 @@ class AuditTrail:
             return self._pending.room()
         except OSError:  # what cannot be spooled is chained at once, as what is required is
             return _RESERVE
+
+    def aside(self) -> int:
+        """Spooled deeds that could not be read: they are on no chain, and a person must look at them."""
+        try:
+            return self._pending.aside()
+        except OSError:
+            return 0
 
     def check(self, deed: Deed) -> None:
         """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""

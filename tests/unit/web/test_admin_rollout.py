@@ -402,6 +402,10 @@ async def test_what_is_shown_without_its_approvals_is_told(scene: Scene) -> None
     scene.who = OPERATOR
     await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE})
     assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nothing is shown any more"
+    scene.who = Principal("olga/0000000000aa", OPERATOR.roles, frozenset({"sepsis"}))
+    assert said(await scene.ask("GET", "/rollout"))["kills"] == [], "a switch over a service that is not hers"
+    scene.who = OPERATOR
+    assert len(said(await scene.ask("GET", "/rollout"))["kills"]) == 1
     scene.house.store.down = True
     assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nobody can tell, and nobody waits"
 
