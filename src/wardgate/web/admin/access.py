@@ -57,7 +57,9 @@ def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCa
     async def who_calls(request: Request) -> Principal | None:
         given = request.headers.getlist("authorization")
         if not given and insecure_demo():
-            return LOCAL if _is_of_here(request) else None
+            if not _is_of_here(request):
+                raise Problem(403, _NOT_OF_HERE)
+            return LOCAL
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         token = None
         if book is not None and scheme.lower() == "bearer":
@@ -74,6 +76,9 @@ def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCa
     return who_calls
 
 
+_NOT_OF_HERE = (
+    "Without a token, ask by the name localhost or a loopback address (Host), and from no other page (Origin)."
+)
 _HERE = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
