@@ -39,7 +39,7 @@ def deadline(proof: bool) -> list[Edit]:
 
 def pieces(number: int) -> Sequence[bytes]:
     body = msgspec.json.encode(kidney_call(number))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode(), body
 
 

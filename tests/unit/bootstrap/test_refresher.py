@@ -91,7 +91,8 @@ class Site:
         return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
 
     def start(self, name: str = "a") -> tuple[Refresher, Visibility, Told]:
-        visibility, told = Visibility(LEASE, self.clock.monotonic), Told()
+        ids = [name]
+        visibility, told = Visibility(LEASE, self.clock.monotonic, name), Told()
         stores = self._stores()
         refresher = Refresher(
             visibility,
@@ -100,12 +101,13 @@ class Site:
             self.clock,
             self.clock.monotonic,
             self.files,
-            lambda: replica(name),
+            lambda: replica(ids[-1]),
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
             self.entry,
             OPTIONS,
+            lambda: ids.append(f"{name}{len(ids)}"),
         )
         self.hot.news = refresher.look
         refresher.begin()
@@ -410,6 +412,28 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
         ("operator-1", Action.KILL, f"service:{SERVICE}"),
     ]
     until(lambda: list(site.hot.lowered()) == [])
+
+
+def test_one_that_was_forgotten_hides_until_it_has_registered_anew(site: Site) -> None:
+    """With the state that it has read by then; it hears of it from the hot copy alone while the store is away."""
+    site.start("b")
+    _, visibility, told = site.start("a")
+    until(lambda: not visibility.current().hidden and len(site.drained_at()) == 2)
+    forgot = SEALER.seal(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    site.away()
+    site.hot.put(forgot)
+    until(lambda: told.shown[-1] == (2, Hidden.FORGOTTEN))
+    site.clock.advance(1)
+    time.sleep(3 * OPTIONS.poll)
+    assert visibility.current().hidden
+    site.back()
+    site.append(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    until(lambda: not visibility.current().hidden)
+    assert [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
+    assert visibility.current().rollouts[SERVICE].mode is Mode.SILENT
+    site.append(snapshot(3, Mode.ACTIVE, forgotten={"a": 2}))
+    until(lambda: site.drained_at() == [3, 3])
+    assert not visibility.current().hidden and [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
 
 
 def test_a_forged_ceiling_hides_until_the_store_was_read(site: Site) -> None:
