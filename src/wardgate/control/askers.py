@@ -45,6 +45,10 @@ class Why(StrEnum):
     UNKNOWN = "unknown"
     INVALID = "invalid"
     STORE = "store"
+    UNSURE = "unsure"
+    """Not known to be unchanged: the store was told, and gave no answer."""
+    MORE = "more"
+    """A store that was put back shows more than replicas did before."""
     PROOF = "proof"
     """The endpoint does not prove that it runs the model of the release."""
 

@@ -159,6 +159,7 @@ class LiftBody(ReasonBody):
 
 class ConfirmBody(ReasonBody):
     above: int = Field(0, ge=0, lt=2**53, description="An epoch that some replica has seen, besides those that say so.")
+    more: bool = Field(False, description="Also where users see more than they saw before the store was put back.")
 
     model_config = example({"reason": "store_restored", "ticket": "OPS-1234"})
 
@@ -283,7 +284,7 @@ class ReplicasView(BaseModel):
                 }
                 for one in heard
             ],
-            same_files=len({one.replica.config for one in heard if not one.forgotten}) <= 1,
+            same_files=len({one.replica.config for one in heard if not one.forgotten and not one.silent}) <= 1,
         )
 
 
@@ -301,6 +302,7 @@ class ChangedView(BaseModel):
     heard: list[Literal["here", "shared"]] = Field(
         [], description="While the store is away: who has heard of it, this process or all that hear the shared cache."
     )
+    trouble: str = Field("", description="And why the store does not have it.")
     rollout: RolloutView | None = None
 
 
