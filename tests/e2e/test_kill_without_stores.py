@@ -21,7 +21,8 @@ from tests.fakes.waiting import becomes
 
 SERVICE = "kidney-failure"
 AT_MOST = 1.5
-"""Seconds; it takes some ten milliseconds, or six hundred where both stores hang, on a machine that has time."""
+"""Seconds; it takes some ten milliseconds, or six hundred where both stores hang, on a machine that has time. One that
+has none may take longer: as much as for five times as many calls."""
 
 
 @pytest.fixture
@@ -50,12 +51,13 @@ async def shown(here: Running) -> set[bool]:
 
 
 async def killed(here: Running) -> dict[str, Any]:
+    before = time.monotonic()
     assert await shown(here) == {True}
     began = time.monotonic()
     status, said = await ask(here, "POST", "/admin/v1/kills", {"scope": "service", "name": SERVICE})
     assert status in (200, 202), said
     assert await shown(here) == {False}
-    assert time.monotonic() - began < AT_MOST
+    assert time.monotonic() - began < AT_MOST + 5 * (began - before)
     return dict(said)
 
 

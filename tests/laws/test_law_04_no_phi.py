@@ -204,7 +204,7 @@ async def _drive(here: Observed, marks: Marks, rounds: int) -> list[Leak]:
 
 async def _recovered(here: Observed) -> None:
     """The next round begins with a proven model."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while here.gateway.health()["kidney-failure"]["proof"] != "passed":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -22,6 +22,8 @@ def rollouts(told: Any, console: Console) -> None:
             mode = Text.assemble(mode, " → ", (left, "bold red"))
         table.add_row(each["service"], mode, _release(each["champion"]), _who(each), _besides(each))
     console.print(table)
+    for each in services:
+        _unknown_sites(each, console)
     for name in [each["service"] for each in services]:
         for line in told.get("unapproved", {}).get(name, ()):
             said = f"  is shown without an approval that it takes: {line}"
@@ -30,6 +32,13 @@ def rollouts(told: Any, console: Console) -> None:
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
     if not told["stored"]:
         console.print(Text("The durable store is away: this is what the gateway goes by.", style="yellow"))
+
+
+def _unknown_sites(rollout: Any, console: Console) -> None:
+    sites = rollout.get("unknown_sites")
+    if sites:
+        what = f"No call of {rollout['service']} comes from {', '.join(sites)}: no client or attribute names that site."
+        console.print(Text(what, style="yellow"), soft_wrap=True)
 
 
 def kills(told: Any, console: Console, quiet: bool = False) -> None:
@@ -102,6 +111,7 @@ def changed(told: Any, console: Console) -> None:
                 _who(rollout),
             )
         )
+        _unknown_sites(rollout, console)
     elif kill is not None:
         name = f"{kill['scope']} {kill['name']}".strip()
         done = "killed " if kill["mode"] == "off" else "lowered "

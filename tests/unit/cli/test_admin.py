@@ -132,6 +132,17 @@ def test_the_name_of_what_is_killed_may_stand_anywhere(listener: Listener, capsy
     assert "required: NAME" in capsys.readouterr().err
 
 
+def test_a_site_that_nobody_calls_from_is_told(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error in a cohort, which narrows it to nobody."""
+    cohort = {"sites": ["hosptial_b"], "units": [], "roles": [], "hooks": [], "percent": None, "by": "patient"}
+    rollout = {"service": "sepsis", "mode": "canary", "champion": {"version": "1.0.0", "digest": "sha256:0"}}
+    rollout |= {"cohort": cohort, "unknown_sites": ["hosptial_b"], "etag": "0"}
+    effect = {"epoch": 7, "verified": True, "done": ["a"], "silent": [], "waiting": []}
+    listener.say(200, {**rollout, "dry_run": False, "epoch": 7, "stored": True, "rollout": rollout, "effect": effect})
+    assert app.run(["rollout", "set", "sepsis", "--site", "hosptial_b", "--admin", listener.url]) == 0
+    assert "No call of sepsis comes from hosptial_b" in capsys.readouterr().out
+
+
 def test_a_service_that_is_not_there_is_told_beside_those_that_are(
     listener: Listener, capsys: pytest.CaptureFixture[str]
 ) -> None:

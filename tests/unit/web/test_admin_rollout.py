@@ -444,6 +444,15 @@ async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -
     assert told["stored"] is False and len(told["kills"]) == 1
 
 
+async def test_a_site_that_nobody_calls_from_is_told(scene: Scene) -> None:
+    """Of a cohort, with a typing error: it is lower, and so it is done, and shows nobody anything."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    narrower = {"mode": "canary", "cohort": {"sites": ["hospital_a", "hosptial_b"]}, "reason": "alert_rate"}
+    done = await scene.ask("PATCH", f"/rollout/{SERVICE}", narrower, scene.house.etag)
+    assert done.status == 200 and done.json()["rollout"]["unknown_sites"] == ["hosptial_b"]
+    assert (await scene.ask("GET", "/rollout")).json()["services"][0]["unknown_sites"] == ["hosptial_b"]
+
+
 async def test_whoever_takes_a_model_out_of_use_hears_whether_others_have_it(scene: Scene) -> None:
     """While the store is away it is this process alone, at once, and the answer says so: it once looked the same."""
     done: list[tuple[bool, int]] = []

@@ -443,7 +443,8 @@ def _answered(
 
 
 def _view(at: RolloutPorts, service: str, rollout: Rollout) -> RolloutView:
-    return RolloutView.of(service, rollout, etag_of(rollout), lambda digest: at.names.version(service, digest))
+    sites = at.names.sites()
+    return RolloutView.of(service, rollout, etag_of(rollout), lambda digest: at.names.version(service, digest), sites)
 
 
 def _ceiling(ceiling: Ceiling) -> CeilingView:

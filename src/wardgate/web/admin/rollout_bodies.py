@@ -1,6 +1,6 @@
 """What the routes of rollouts take and give, as the OpenAPI document has it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -192,9 +192,14 @@ class RolloutView(BaseModel):
     preview_users: int
     expires: ExpiryBody | None
     etag: str
+    unknown_sites: list[str] = Field(
+        [], description="That a cohort names, and no call comes from by the configuration."
+    )
 
     @classmethod
-    def of(cls, service: str, rollout: Rollout, etag: str, version: Callable[[str], str | None]) -> "RolloutView":
+    def of(
+        cls, service: str, rollout: Rollout, etag: str, version: Callable[[str], str | None], sites: Collection[str]
+    ) -> "RolloutView":
         def release(digest: str) -> ReleaseView:
             return ReleaseView(version=version(digest), digest=digest)
 
@@ -211,7 +216,14 @@ class RolloutView(BaseModel):
             preview_users=len(rollout.preview),
             expires=None if expiry is None else ExpiryBody.of(expiry),
             etag=etag,
+            unknown_sites=sorted(_named(rollout).difference(sites)),
         )
+
+
+def _named(rollout: Rollout) -> frozenset[str]:
+    """Sites, by its cohorts."""
+    cohorts = [rollout.cohort, None if rollout.challenger is None else rollout.challenger.cohort]
+    return frozenset[str]().union(*(cohort.sites for cohort in cohorts if cohort is not None))
 
 
 class CeilingView(BaseModel):
