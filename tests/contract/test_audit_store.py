@@ -113,6 +113,22 @@ def test_a_remark_can_be_erased_and_the_chain_stays_sound(chain: SqlAuditStore) 
     assert judged(chain.entries()).sound
 
 
+def test_rows_have_what_no_seal_covers(chain: SqlAuditStore) -> None:
+    """More than a page of them; one has a remark, until it is erased, also from what can be cleaned at once."""
+    salt, text = b"s" * 32, "She asked for it"
+    remarked = Happened(event(1, remark=remark_hash(salt, text)), Remark(salt, text))
+    chain.append([remarked, *happened(*range(2, 1202))], NOW)
+    rows = list(chain.rows())
+    assert [row.entry for row in rows] == list(chain.entries())
+    said = [event(number) for number in range(1, 1202)]
+    assert [(row.id, row.at, row.who, row.subject) for row in rows] == [
+        (each.id, each.at, each.who, each.subject) for each in said
+    ]
+    assert [row.remark for row in rows] == [(salt, text)] + [None] * 1200
+    assert chain.erase_remark(event(1).id, Happened(event(2000))) and chain.forget()
+    assert {row.remark for row in chain.rows()} == {None}
+
+
 def test_replicas_that_write_at_once_do_not_fork_the_chain(store: Store) -> None:
     """Each a program of its own with its own connections; all begin together."""
     writers, each = 4, 12

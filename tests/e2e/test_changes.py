@@ -67,7 +67,7 @@ async def second_release(here: Running) -> None:
     service = here.folder / "config/services/kidney-failure.yaml"
     service.write_text(service.read_text().replace("mode: active}", 'mode: active, shadow: ["1.1.0"]}'))
     status, body = await here.send(
-        b"POST /admin/v1/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", here.admin
+        b"POST /admin/v1/reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", here.admin
     )
     assert status == 200, body
 

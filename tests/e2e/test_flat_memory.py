@@ -27,7 +27,9 @@ KEPT = 6 * 1024
 
 _BODY = msgspec.json.encode(kidney_call(0)).replace(b'"p0"', b'"p%09d"').replace(b"Patient/p0", b"Patient/p%09d")
 _PATIENTS = _BODY.count(b"p%09d")
-_HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n".encode()
+_HEAD = (
+    f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n".encode()
+)
 
 
 def pieces(number: int) -> Sequence[bytes]:

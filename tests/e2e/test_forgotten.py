@@ -40,7 +40,8 @@ def configured(folder: Path, durable: Path, model: str, redis: RedisServer, port
 
 async def asked(replica: Replica, method: str, path: str, body: object = None) -> tuple[int, Any]:
     content = msgspec.json.encode(body) if body is not None else b""
-    head = f"{method} /admin/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = f"{method} /admin/v1{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += "Content-Type: application/json\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", replica.admin)
     writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
     reply = await asyncio.wait_for(reader.read(), 60)

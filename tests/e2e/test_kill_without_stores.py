@@ -39,7 +39,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 async def ask(here: Running, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     sent = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
     status, said = await here.send(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent, here.admin)
     return status, json.loads(said)
 

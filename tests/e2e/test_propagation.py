@@ -72,7 +72,7 @@ class Replica:
 
     async def state(self) -> str:
         """Of its snapshot, as health says it."""
-        request = b"GET /health/stores HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = b"GET /health/stores HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         return str(msgspec.json.decode(await self.ask(request, self.admin))["rollout"]["state"])
 
 

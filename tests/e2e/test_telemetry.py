@@ -55,7 +55,7 @@ class Served:
     async def call(self, body: dict[str, Any], headers: str = "") -> float:
         """Seconds to the end of the answer. (On a busy machine a record may be too late for its card to be shown.)"""
         encoded = msgspec.json.encode(body)
-        head = "POST /cds-services/kidney-failure HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        head = "POST /cds-services/kidney-failure HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(encoded)}\r\n{headers}\r\n"
         before = time.monotonic()
         answer = await self.send(head.encode() + encoded, self.listen)
@@ -63,7 +63,7 @@ class Served:
         return time.monotonic() - before
 
     async def get(self, path: str) -> str:
-        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         return (await self.send(request.encode(), self.admin)).decode()
 
     async def is_proven(self) -> bool:

@@ -17,7 +17,7 @@ from wardgate.domain.audit import START, Action, AuditEvent, Kept, Link, SealedE
 from wardgate.domain.durable import SqlitePlace
 
 NOW = 1_790_000_000.0
-MOST = 1010
+MOST = 1100
 """Deeds that a ground's spool takes."""
 
 
@@ -119,6 +119,12 @@ class AuditGround:
             lambda: b"s" * 32,
             self.told.append,
         )
+
+    def make(self) -> None:
+        """Its tables are there: whoever lowers does not wait for them to be made."""
+        made = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        made.last()
+        made.close()
 
     def close(self) -> None:
         self.store.close()

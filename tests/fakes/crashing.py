@@ -99,6 +99,9 @@ class NoGates:
     def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]:
         return ()
 
+    def policy(self) -> str:
+        return ""
+
 
 class Life:
     """The desks, on one real store; `number` is that of the life, and of all that it does."""

@@ -63,6 +63,7 @@ class House:
             lambda: DAY,
         )
         self.decide(Rollout(ONE, Mode.SILENT, salt="s"))
+        self.audit.make()
 
     def gates_of(self, service: str, digest: str, step: Mode, who: str) -> Sequence[GateLine]:
         self.asked.append((digest, step))
@@ -71,6 +72,9 @@ class House:
     def approvals_of(self, service: str, digest: str, mode: Mode) -> Sequence[GateLine]:
         holds = (service, digest) in self.approvals
         return [GateLine("approvals", "1", "1" if holds else "0", Verdict.PASS if holds else Verdict.FAIL)]
+
+    def policy(self) -> str:
+        return "sha256:" + "9" * 64
 
     def decide(self, rollout: Rollout, by: str = "ada/0000000000cc") -> None:
         epoch = self.epoch + 1

@@ -19,7 +19,7 @@ from tests.fakes.processes import PATIENCE, free_port
 from tests.fakes.waiting import becomes, until
 
 PATH = "/cds-services/kidney-failure"
-READY = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+READY = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @dataclass
@@ -59,12 +59,12 @@ class Running:
         return await self.send(post(PATH, msgspec.json.encode(kidney_call(self.calls))))
 
     async def metrics(self) -> str:
-        return (await self.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", self.admin))[
+        return (await self.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", self.admin))[
             1
         ].decode()
 
     async def services(self) -> dict[str, Any]:
-        request = b"GET /health/services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = b"GET /health/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         services: dict[str, Any] = msgspec.json.decode((await self.send(request, self.admin))[1])
         return services
 
@@ -77,7 +77,7 @@ class Running:
 
 
 def post(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

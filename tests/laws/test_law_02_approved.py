@@ -228,6 +228,15 @@ def say(chain: MemoryChain, by: DeedSeal | None, number: int, **said: object) ->
 APPROVED = {"what": Action.RELEASE_APPROVE, "after": "active as approver-technical"}
 
 
+def test_an_event_with_grounds_and_one_without_are_ours() -> None:
+    """As they have become entries; and nobody changes what a raise stood on."""
+    for number, said in enumerate(({}, {"grounds": "policy sha256:11; nights: needs 10, found 12"}), 1):
+        entry = seal(OURS.sealed(event(number, **said)), START, 1.0)
+        whole = msgspec.json.decode(entry.text)
+        assert OURS.is_of(whole) and ("grounds" in whole) == bool(said)
+        assert not OURS.is_of({**whole, "grounds": "nobody was asked"})
+
+
 @pytest.mark.parametrize("by", [None, OTHERS], ids=["no key", "another key"])
 def test_an_approval_that_somebody_chained_by_hand_approves_nothing(by: DeedSeal | None) -> None:
     """Its own seal is right, and so is that of the entry before: anybody can work them out."""

@@ -7,10 +7,8 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
-from wardgate.adapters.aead.anchors import NoAnchor
-from wardgate.adapters.files.anchors import anchors_in
 from wardgate.adapters.files.content import ContentRefused, compile_content
-from wardgate.bootstrap.audit import deed_seal, signer_of
+from wardgate.bootstrap.audit import anchored_by, deed_seal
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.machine import SystemClock
 from wardgate.control.approvals import ApprovalDesk
@@ -25,7 +23,6 @@ from wardgate.domain.plans import Catalog, ReleasePlan
 from wardgate.domain.record_names import RecordNames
 from wardgate.records.archive import Archive
 from wardgate.records.evidence import EvidenceDesk
-from wardgate.settings import Secrets
 
 _DAY = 86400.0
 _MOST_COMPILED = 64
@@ -164,21 +161,3 @@ def governed(
 
 def _zones(configured: Configured) -> Mapping[str, tzinfo]:
     return {client.name: client.zone for client in configured.settings.clients}
-
-
-def anchored_by(secrets: Secrets) -> Callable[[], Mapping[int, str]]:
-    """The newest anchor that our own key has signed: what was cut off or written anew before it is seen."""
-
-    def anchored() -> Mapping[int, str]:
-        signer = signer_of(secrets)
-        if signer is None or secrets.anchors is None:
-            return {}
-        for path in reversed(anchors_in(secrets.anchors)):
-            try:
-                anchor = signer.public.read(path.read_bytes())
-            except (NoAnchor, OSError):  # not ours, or taken away meanwhile
-                continue
-            return {anchor.number: anchor.seal}
-        return {}
-
-    return anchored

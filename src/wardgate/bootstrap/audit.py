@@ -3,13 +3,13 @@
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
-from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchorKey
-from wardgate.adapters.files.anchors import write_anchor
+from wardgate.adapters.aead.anchors import AnchorSigner, NoAnchor, NoAnchorKey
+from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.adapters.files.pending import PendingFolder
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.audit import AuditMeter
@@ -25,7 +25,7 @@ from wardgate.bootstrap.machine import DecisionIds, SystemClock
 from wardgate.control.audit import AuditTrail, AuditUnavailable, DeedSeal
 from wardgate.control.tokens import TokenBook, TokenDesk, TokenSeal
 from wardgate.domain.admin_tokens import SECRET_BYTES
-from wardgate.domain.audit import Action, Deed, Kept
+from wardgate.domain.audit import START, Action, Deed, Kept, Link
 from wardgate.domain.durable import DurablePlace, SqlitePlace
 from wardgate.domain.findings import Finding
 from wardgate.domain.pseudonyms import KeyRing, Purpose
@@ -86,6 +86,28 @@ def signer_of(secrets: Secrets) -> AnchorSigner | None:
         raise StoreRefused(what) from None
 
 
+def newest_anchor(signer: AnchorSigner, folder: Path) -> Link | None:
+    """That our own key has signed; None: there is none."""
+    for path in reversed(anchors_in(folder)):
+        try:
+            anchor = signer.public.read(path.read_bytes())
+        except (NoAnchor, OSError):  # not ours, or taken away meanwhile
+            continue
+        return Link(anchor.number, anchor.seal)
+    return None
+
+
+def anchored_by(secrets: Secrets) -> Callable[[], Mapping[int, str]]:
+    """The newest anchor: what was cut off or written anew before it is seen."""
+
+    def anchored() -> Mapping[int, str]:
+        signer = signer_of(secrets)
+        found = None if signer is None or secrets.anchors is None else newest_anchor(signer, secrets.anchors)
+        return {} if found is None else {found.number: found.seal}
+
+    return anchored
+
+
 @dataclass(frozen=True, slots=True)
 class KeeperOptions:
     look: float = 5.0
@@ -94,7 +116,10 @@ class KeeperOptions:
 
 class AuditKeeper:
     """A thread of its own, since a store may hang: chains what was spooled, and exports anchors. In the process that
-    has the admin listener; beside it, the tokens of those who call that."""
+    has the admin listener; beside it, the tokens of those who call that.
+
+    It looks back, too: the entry that it saw last must still be there, and the same. Else somebody has cut the chain
+    off or written it anew, and the next anchor would sign that."""
 
     def __init__(
         self,
@@ -106,12 +131,15 @@ class AuditKeeper:
         clock: Clock,
         log: EventLog,
         options: KeeperOptions | None = None,
+        broken: Callable[[bool], None] = lambda broken: None,
     ) -> None:
-        self.trail, self.tokens = trail, tokens
+        """`broken` hears after each look whether the chain is another one than it was."""
+        self.trail, self.tokens, self._broken = trail, tokens, broken
         self.book = TokenBook(tokens, clock.now, clock.monotonic)
         self._signer, self._folder, self._every = signer, folder, every
         self._clock, self._log, self._options = clock, log, options or KeeperOptions()
-        self._stop, self._up, self._due, self._anchored = threading.Event(), True, 0.0, 0
+        self._stop, self._state, self._due, self._anchored = threading.Event(), "up", 0.0, 0
+        self._held = START
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
     def begin(self) -> None:
@@ -125,16 +153,20 @@ class AuditKeeper:
 
     def _run(self) -> None:
         last = False
+        if self._signer is not None and self._folder is not None:
+            self._held = newest_anchor(self._signer, self._folder) or START
         while not last:
             last = self._stop.is_set()  # read first: what came before the end is chained
             self.trail.spooled.clear()
             try:
                 self.trail.chain_spooled()
-                if self._signer is not None and self._due <= self._clock.monotonic():
+                sound = self._is_as_it_was()
+                if sound and self._signer is not None and self._due <= self._clock.monotonic():
                     self._anchor(self._signer)
-                self._tell(True)
+                self._broken(not sound)
+                self._tell("up" if sound else "rewritten")
             except AuditUnavailable:
-                self._tell(False)
+                self._tell("down")
             except Exception as error:  # it goes on, whatever a disk or a driver does
                 self._log.fault("audit", error)
             if not last:
@@ -151,10 +183,19 @@ class AuditKeeper:
         self._anchored = link.number
         self._log.event("audit_anchor", entry=link.number, seal=link.seal)
 
-    def _tell(self, up: bool) -> None:
-        if up != self._up:
-            self._up = up
-            self._log.event("audit_chain", state="up" if up else "down")
+    def _is_as_it_was(self) -> bool:
+        last, held = self.trail.store.last(), self._held
+        if held.number:
+            entry = next(iter(self.trail.store.entries(held.number - 1)), None)
+            if entry is None or entry.link != held:
+                return False
+        self._held = last if last.number >= held.number else held
+        return True
+
+    def _tell(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._log.event("audit_chain", state=state)
 
 
 def audit_keeper(
@@ -171,9 +212,9 @@ def audit_keeper(
             log.event("audit_lost")
 
     trail = audit_trail(secrets, audit_store_of(secrets.durable), told)
-    figures.watch(trail.room)
+    figures.watch(trail.room, trail.aside)
     tokens, every = token_store_of(secrets, secrets.durable), 0.0 if anchoring is None else anchoring.every
-    return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log)
+    return AuditKeeper(trail, tokens, signer_of(secrets), secrets.anchors, every, clock, log, broken=figures.broken)
 
 
 async def reload_by_signal(

@@ -51,7 +51,9 @@ class Clients:
         self._http, self._clock, self._counters, self._faults, self._log = http, clock, counters, faults, log
         names = Pseudonyms(ring, Purpose.CACHE)
         cache = None if shared is None else HotCache(shared, names)
-        self._replays = TokenReplays(names, cache, lambda registration: counters.unshared(registration.client.name))
+        self._replays = TokenReplays(
+            names, cache, lambda registration: counters.unshared(registration.client.name), began=clock.now()
+        )
         counters.watch_forgotten(lambda: self._replays.used.evicted)
         self._threads = ThreadPoolExecutor(_THREADS, "signatures")
         self._fetched: dict[Source, FetchedKeys[PreparedKey]] = {}

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.logs.events import EventLog
-from wardgate.bootstrap.approving import anchored_by, governed
-from wardgate.bootstrap.audit import AuditKeeper, release_store_of, token_desk
+from wardgate.bootstrap.approving import governed
+from wardgate.bootstrap.audit import AuditKeeper, anchored_by, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.durable import archive_of

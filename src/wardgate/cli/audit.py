@@ -7,38 +7,31 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unproven_anchor
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.adapters.files.whole import whole_file
+from wardgate.cli.audit_view import entry_line, show, show_beside
 from wardgate.cli.check import examine, show_findings
 from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
-from wardgate.control.audit import AuditUnavailable, Remark, Wanted
-from wardgate.domain.audit import Action, Anchor, Deed, Fault, Found, SealedEntry, Verdict, Verifier, body_of, moment
+from wardgate.control.audit import AuditUnavailable, Wanted
+from wardgate.domain.audit import (
+    Action,
+    Anchor,
+    Deed,
+    SealedEntry,
+    Verifier,
+    moment,
+)
+from wardgate.domain.audit_beside import Judge
 from wardgate.domain.errors import ConfigurationError
 from wardgate.records.desk import ALWAYS, NoTime, span_of
 from wardgate.settings import Secrets, read_secrets
 
 if TYPE_CHECKING:
     from wardgate.adapters.sql.chain import SqlAuditStore
-
-_MOST_TOLD = 20
-_DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
-
-_MEANINGS = {
-    Fault.UNREADABLE: "is no entry as an export has it",
-    Fault.ALTERED: "was altered: its seal is another's",
-    Fault.REPLACED: "was replaced: the one after it was sealed upon another",
-    Fault.MISSING: "missing",
-    Fault.ADDED: "stands there more than once: one of them was added",
-    Fault.REORDERED: "stands after entries that were sealed later",
-    Fault.TRUNCATED: "cut off: an anchor has seen more",
-    Fault.REWRITTEN: "is not the one that an anchor has seen: it, or one before it, was written anew",
-}
 
 
 class CannotTell(Exception):
@@ -54,13 +47,15 @@ def verify(export: Path | None, config: Path | None, anchors: list[Path] | None,
         verifier = Verifier(_anchors(places, known))
         if export is None:
             assert secrets is not None
-            _judge(verifier, (entry.line for entry in _entries(secrets)))
+            beside = _judge_store(verifier, secrets)
         else:
+            beside = None
             with export.open("rb") as lines:
                 _judge(verifier, (line.removesuffix(b"\n") for line in lines))
         verdict = verifier.verdict()
-        _show(verdict, bool(places), known is not None)
-        result.code = 0 if verdict.sound else 1
+        show(verdict, bool(places), known is not None)
+        sound = beside is None or show_beside(beside, verdict.sound and verdict.entries > 0)
+        result.code = 0 if verdict.sound and verdict.entries and sound else 1
     return result.code
 
 
@@ -86,17 +81,13 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
         with _store(secrets_of(config)) as store:
             for entry in store.search(Wanted(**named, **times)):
-                if as_json:
-                    print(entry.line.decode())
-                else:
-                    said = body_of(entry)
-                    print(_line(said, store.remark(str(said["id"])) if said.get("remark") else None))
+                print(entry_line(entry, store, as_json))
         result.code = 0
     return result.code
 
 
 def anchor(config: Path) -> int:
-    from wardgate.bootstrap.audit import signer_of
+    from wardgate.bootstrap.audit import newest_anchor, signer_of
 
     with told() as result:
         secrets = secrets_of(config)
@@ -104,7 +95,11 @@ def anchor(config: Path) -> int:
         if signer is None or secrets.anchors is None:
             raise CannotTell("no key signs anchors: add `audit: {anchor_key: FILE}` to wardgate.yaml (docs/audit.md)")
         with _store(secrets) as store:
-            link = store.last()
+            link, seen = store.last(), newest_anchor(signer, secrets.anchors)
+            entry = None if seen is None else next(store.entries(seen.number - 1), None)
+        if seen is not None and (entry is None or entry.link != seen):
+            what = f"entry {seen.number} is gone or another one than the newest anchor saw, so nothing was signed"
+            raise CannotTell(f"{what}: `wardgate audit verify` says more")
         if link.number == 0:
             raise CannotTell("the chain has no entry yet")
         path = write_anchor(secrets.anchors, link, signer.sign(link, now()))
@@ -130,7 +125,10 @@ def erase(config: Path, event: str, reason: str, ticket: str) -> int:
                 store.erase_remark(event, audit_trail(secrets, store).entry(deed))
             except ValueError:
                 raise CannotTell("--reason takes a code such as names_a_patient, --ticket a ticket's name") from None
+            gone = store.forget()
         print("erased; the entry stays, with a hash that nobody can guess at")
+        if not gone:
+            print("Somebody reads the store just now, so its write-ahead log has the text still, until it begins anew.")
         result.code = 0
     return result.code
 
@@ -218,68 +216,22 @@ def _anchors(places: Iterable[Path], key: AnchorKey | None) -> list[Anchor]:
     return found
 
 
+def _judge_store(verifier: Verifier, secrets: Secrets) -> Judge:
+    from wardgate.bootstrap.audit import deed_seal
+
+    seal = deed_seal(secrets)
+    judge = Judge(None if seal is None else seal.is_of)
+    with _store(secrets) as store:
+        for row in store.rows():
+            verifier.take(row.entry.line)
+            judge.take(row)
+            if verifier.full:
+                break
+    return judge
+
+
 def _judge(verifier: Verifier, lines: Iterable[bytes]) -> None:
     for line in lines:
         verifier.take(line)
         if verifier.full:
             return
-
-
-def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
-    for found in verdict.found[:_MOST_TOLD]:
-        print(_told_of(found))
-    if len(verdict.found) > _MOST_TOLD:
-        more = "more" if verdict.more else f"{len(verdict.found) - _MOST_TOLD} more"
-        print(f"… and {more} of the kind")
-    print(f"{verdict.entries:,} entries; the last is {verdict.last.number}, sealed {verdict.last.seal or 'unreadably'}")
-    if not verdict.sound:
-        print("NOT SOUND: the chain is not what was written")
-        return
-    print("sound: every entry is as it was sealed, none is missing, added or out of order")
-    if anchored and not signed:
-        print("who signed the anchors was not checked: name the public key with --key")
-    if verdict.proven:
-        print(f"an anchor proves that nothing was cut off or written anew up to entry {verdict.proven}")
-    if verdict.unproven:
-        print(f"the tail is unproven: {verdict.unproven:,} entries at the end stand under no anchor, nor what followed")
-
-
-def _told_of(found: Found) -> str:
-    which = f"entry {found.first}" if found.first == found.last else f"entries {found.first} to {found.last}"
-    at = f" (line {found.line})" if found.line else ""
-    return f"{which}{at}: {_MEANINGS[found.fault]}"
-
-
-def _line(said: Mapping[str, Any], remark: Remark | None) -> str:
-    """One entry for a terminal."""
-    change = "" if said.get("to") is None else _change(said.get("from"), said["to"])
-    result = "" if said.get("result") == "done" else str(said.get("result"))
-    more = ["remark erased"] if said.get("remark") and remark is None else []
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", remark.text) if remark is not None else ""
-    parts = [said["number"], said["at"], said["who"], said["what"], said["subject"], result, change]
-    parts += [said.get("reason"), said.get("ticket"), *more, f'"{text}"' if text else ""]
-    return "  ".join(str(part) for part in parts if part)
-
-
-def _change(before: str | None, after: str) -> str:
-    """Of two documents, what is not the same in both; the whole of them is in an export."""
-    old, new = _document(before), _document(after)
-    if old is None or new is None:
-        return f"{before or '–'} → {after}"
-    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    return "; ".join(f"{name} {_short(old.get(name))} → {_short(new.get(name))}" for name in names) or "as it was"
-
-
-def _document(text: str | None) -> dict[str, Any] | None:
-    try:
-        document = None if text is None else msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _short(value: Any) -> str:
-    if value in (None, [], {}, ""):
-        return "–"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return _DIGEST.sub(lambda found: found[1], text)

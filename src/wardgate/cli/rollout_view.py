@@ -24,6 +24,10 @@ def rollouts(told: Any, console: Console) -> None:
     console.print(table)
     for each in services:
         _unknown_sites(each, console)
+    for name in [each["service"] for each in services]:
+        for line in told.get("unapproved", {}).get(name, ()):
+            said = f"  is shown without an approval that it takes: {line}"
+            console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), said), soft_wrap=True)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
     if not told["stored"]:

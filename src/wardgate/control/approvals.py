@@ -24,7 +24,7 @@ from wardgate.domain.approvals import (
     policy_subject,
     subject_of,
 )
-from wardgate.domain.audit import Action, Deed, Result, moment
+from wardgate.domain.audit import Action, Deed, moment
 from wardgate.domain.governance import APPROVERS, EYES, STEPS, Figure, Policy, above, asked_for, digest_of, text_of
 from wardgate.domain.outcomes import Mode
 
@@ -182,6 +182,9 @@ class ApprovalDesk:
         with self._refusing(asker, Action.GOVERNANCE_APPROVE, policy_subject(digest)):
             if asker.roles.isdisjoint(APPROVERS):
                 raise ApprovalRefused(Cause.ROLE, "Only approvers approve a policy.", _WHICH)
+            if asker.services is not None:
+                what = "The policy is that of all services, and your token is for some."
+                raise ApprovalRefused(Cause.SERVICE, what, _WHICH)
             before = self.proposed(policy)
             if not before.waits:
                 raise ApprovalRefused(Cause.NOTHING, "This policy holds already.")
@@ -263,9 +266,9 @@ class ApprovalDesk:
 
     def _deny(self, asker: Asker, deed: Deed) -> None:
         try:
-            self._trail.keep(msgspec.structs.replace(deed, result=Result.DENIED, ticket=asker.ticket))
+            self._trail.deny(msgspec.structs.replace(deed, ticket=asker.ticket))
         except ValueError:  # a subject or a ticket that no chain takes: there is no such release
-            self._trail.keep(Deed(who=asker.who, what=deed.what, subject="unknown", result=Result.DENIED))
+            self._trail.deny(Deed(who=asker.who, what=deed.what, subject="unknown"))
 
 
 _WHICH = f"The roles are {', '.join(APPROVERS)}; `wardgate token new` gives them."

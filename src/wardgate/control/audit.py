@@ -15,12 +15,26 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from wardgate.domain.audit import AuditEvent, Deed, Kept, Link, SealedEntry, checked, moment, remark_hash, signed_part
+from wardgate.domain.audit import (
+    AuditEvent,
+    Deed,
+    Kept,
+    Link,
+    Result,
+    SealedEntry,
+    checked,
+    moment,
+    remark_hash,
+    signed_part,
+)
 from wardgate.domain.pseudonyms import Mac, PurposeKey, unambiguous
 
 _BATCH = 100
 _RESERVE = 1000
 """Places on the spool that are left to what lowers."""
+_DENIALS, _WITHIN = 30, 60.0
+"""So many denials of one person's token are chained in so many seconds: a program that asks in a loop must not fill the
+chain, which is never purged, nor the spool, where what lowers needs its place."""
 _CROWDED = "too many deeds wait on the local spool for the chain: see why the durable store does not take them"
 
 
@@ -117,6 +131,8 @@ class Pending(Protocol):
         """The oldest first; what cannot be read is set aside, not given."""
         ...
 
+    def aside(self) -> int: ...
+
     def done(self, event_id: str) -> None: ...
 
 
@@ -136,6 +152,7 @@ class AuditTrail:
         """`told` hears what became of each deed that was not to wait for the chain. `seal` None: there is no key."""
         self.store, self._told, self._seal = store, told, seal
         self._pending, self._now, self._new_id, self._salt = pending, now, new_id, salt
+        self._denials = _Denials()
         self.spooled = threading.Event()
         """Set when there is something to chain (`chain_spooled`)."""
 
@@ -159,6 +176,15 @@ class AuditTrail:
         self._told(kept)
         return kept
 
+    def deny(self, deed: Deed) -> Kept:
+        """That somebody who is known was denied it. Raises ValueError for what the chain does not take."""
+        denied = msgspec.structs.replace(deed, result=Result.DENIED)
+        self.check(denied)
+        if self._denials.spared(deed.who, self._now()) or self.room() < _RESERVE:
+            self._told(Kept.SPARED)
+            return Kept.SPARED
+        return self.keep(denied)
+
     def _kept(self, happened: Happened) -> Kept:
         try:
             self._pending.keep(happened)
@@ -177,6 +203,13 @@ class AuditTrail:
             return self._pending.room()
         except OSError:  # what cannot be spooled is chained at once, as what is required is
             return _RESERVE
+
+    def aside(self) -> int:
+        """Spooled deeds that could not be read: they are on no chain, and a person must look at them."""
+        try:
+            return self._pending.aside()
+        except OSError:
+            return 0
 
     def check(self, deed: Deed) -> None:
         """Raises ValueError for what the chain does not take: before something is done that is kept afterwards."""
@@ -207,6 +240,21 @@ class AuditTrail:
         )
         event = checked(event)
         return Happened(event if self._seal is None else self._seal.sealed(event), remark)
+
+
+class _Denials:
+    """How often somebody was denied lately. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock, self._since = threading.Lock(), 0.0
+        self._counted: dict[str, int] = {}
+
+    def spared(self, who: str, now: float) -> bool:
+        with self._lock:
+            if abs(now - self._since) > _WITHIN:  # also where the clock was set back
+                self._since, self._counted = now, {}
+            self._counted[who] = count = self._counted.get(who, 0) + 1
+            return count > _DENIALS
 
 
 def _remark(salt: bytes, text: str) -> Remark:

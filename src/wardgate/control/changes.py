@@ -16,7 +16,8 @@ from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail
 from wardgate.control.decided import Decided, etag_of
 from wardgate.control.decisions import Past
-from wardgate.control.permits import Gates, Permits
+from wardgate.control.patience import Patience
+from wardgate.control.permits import Gates, Grounds, Permits
 from wardgate.control.ports import StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
@@ -52,6 +53,8 @@ class ChangeOptions:
     """Seconds in which a release was champion, for an operator to return to it."""
     past: int = 500
     """Changes that are looked at for it."""
+    glance: float = 2.0
+    """Seconds for what is told beside what is decided."""
 
 
 class RolloutDesk:
@@ -70,9 +73,9 @@ class RolloutDesk:
         options: ChangeOptions | None = None,
     ) -> None:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
-        self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
+        self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within, self._knows)
         self.settling = self._settling = Settling(decided, trail, self._permits, now)
-        self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
+        self._options, self._insecure_demo, self._patience = options or ChangeOptions(), insecure_demo, Patience(4)
 
     # --- looking
 
@@ -96,6 +99,20 @@ class RolloutDesk:
     def in_force(self, snapshot: Snapshot) -> dict[str, Mode]:
         """By service, what expiry and kill switches leave of its mode now."""
         return {name: mode_in_force(snapshot, name, self._now()) for name in snapshot.rollouts}
+
+    def unapproved(self, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+        """By service: approvals that what is shown takes, and has not, or not any more. Whoever withdraws one takes
+        nothing out of sight, and neither does a stricter policy. Nothing where that cannot be read at once."""
+        modes = self.in_force(snapshot)
+
+        def look() -> dict[str, tuple[str, ...]]:
+            told = {name: self.permits.unapproved(name, each, modes[name]) for name, each in snapshot.rollouts.items()}
+            return {name: lines for name, lines in told.items() if lines}
+
+        try:
+            return self._patience.ask(look, self._options.glance)
+        except StoreUnavailable:
+            return {}
 
     def rollout(self, service: str) -> tuple[Rollout, str]:
         """With its ETag."""
@@ -139,11 +156,11 @@ class RolloutDesk:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
             return with_rollout(before, service, msgspec.structs.replace(rollout, **wanted), self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             if if_match is None:
                 what = "A raise names the state that it raises from."
                 raise ChangeRefused(Why.UNCONDITIONAL, what, "Send If-Match with the ETag of the rollout.")
-            self._permits.raised_by(asker, before, after, [service])
+            return self._permits.raised_by(asker, before, after, [service])
 
         def lowering(before: Snapshot | None) -> Ceiling | None:
             mode = wanted.get("mode")
@@ -166,8 +183,6 @@ class RolloutDesk:
         subject = subject_of(scope, name)
         service = name if scope is Scope.SERVICE else None
         self._permits.may(asker, Role.OPERATOR, Role.ADMIN, what=Action.KILL, subject=subject, service=service)
-        if scope is not Scope.SERVICE and asker.services is not None:
-            raise self._permits.denied(asker, Action.KILL, subject, "A token for some services stops those alone.")
         ceiling = self._ceiling(asker, scope, name, mode)
 
         def make(before: Snapshot) -> Snapshot:
@@ -191,9 +206,9 @@ class RolloutDesk:
             left = tuple(each for each in before.ceilings if each.id != ceiling_id)
             return following(before, {ceiling_id}, ceilings=left)
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             taken = ceiling.set_by, ceiling.set_at
-            self._given_back(asker, taken, before, after, services_under(after, ceiling))
+            return self._given_back(asker, taken, before, after, services_under(after, ceiling))
 
         # a raise also where another one stands over the same: else it is lifted for nothing, and then the other one,
         # which somebody has set just now, by a second person
@@ -222,12 +237,11 @@ class RolloutDesk:
             past = self.past(service, self._options.past)
             return with_rollout(before, service, rolled_back(rollout, past, target.champion), self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             rollout = after.rollouts[service]
             if self._was_champion(service, rollout):
-                self._permits.still_approved(after, [service])
-            else:
-                self._permits.raised_by(asker, before, after, [service])
+                return self._permits.still_approved(after, [service])
+            return self._permits.raised_by(asker, before, after, [service])
 
         return self._settling.settle(Asked(asker, Action.ROLLBACK, service, make, permit))
 
@@ -249,8 +263,8 @@ class RolloutDesk:
                 raise ChangeRefused(Why.STALE, "The rollout was changed meanwhile.", "Look at it, and ask again.")
             return with_rollout(before, service, past[1].rollout, self._insecure_demo())
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
-            self._permits.still_approved(after, [service])
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
+            return self._permits.still_approved(after, [service])
 
         return self._settling.settle(Asked(asker, Action.PUT_BACK, service, make, permit))
 
@@ -265,9 +279,10 @@ class RolloutDesk:
         def make(before: Snapshot) -> Snapshot:
             return following(before, isolated=before.isolated | {circuit} if away else before.isolated - {circuit})
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
-            if circuit in before.isolated:
-                self._given_back(asker, self._taken(subject), before, after, [service])
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
+            if circuit not in before.isolated:
+                return Grounds("")
+            return self._given_back(asker, self._taken(subject), before, after, [service])
 
         raised = () if away else ("isolated",)
         return self._settling.settle(Asked(asker, what, subject, make, permit, raised=raised))
@@ -282,16 +297,21 @@ class RolloutDesk:
             epoch = max(above, before.epoch, self._decided.seen()) + 1
             return msgspec.structs.replace(held_down(before, self._lost(before)), epoch=epoch, confirmed=epoch)
 
-        def permit(before: Snapshot, after: Snapshot) -> None:
+        def permit(before: Snapshot, after: Snapshot) -> Grounds:
             lost = self._lost(before)
             shown = () if more or lost is None else shown_more(lost, after)
             if shown:
                 what = "Nothing was changed: this store says that users see more than they saw before it was put back."
                 remedy = "Put the right store back; or confirm it with --more, and lower what should be lower."
                 raise ChangeRefused(Why.MORE, what, remedy, shown)
+            return Grounds("")
 
         asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, permit, raised=("confirmed",))
         return self._settling.settle(asked)
+
+    def _knows(self, service: str) -> bool:
+        seen = self._decided.last_seen()
+        return seen is not None and service in seen.rollouts
 
     def _lost(self, before: Snapshot) -> Snapshot | None:
         """By what this process went last, where the store's history does not have it."""
@@ -309,15 +329,14 @@ class RolloutDesk:
 
     def _given_back(
         self, asker: Asker, taken: tuple[str, float], before: Snapshot, after: Snapshot, services: Sequence[str]
-    ) -> None:
+    ) -> Grounds:
         """Raises ChangeRefused where neither a second person gives back what was taken, nor an admin raises."""
         trouble = self._permits.not_put_back(asker, *taken)
         if trouble is None:
-            self._permits.still_approved(after, services)
-        elif Role.ADMIN not in asker.roles:
+            return self._permits.still_approved(after, services)
+        if Role.ADMIN not in asker.roles:
             raise ChangeRefused(Why.ROLE, trouble[1], "Or an admin does, where all gates pass.")
-        else:
-            self._permits.raised_by(asker, before, after, services)
+        return self._permits.raised_by(asker, before, after, services)
 
     def _ceiling(self, asker: Asker, scope: Scope, name: str, mode: Mode) -> Ceiling:
         return Ceiling(self._new_id(), scope, name, mode, self._now(), asker.who, asker.reason)
@@ -334,5 +353,5 @@ class RolloutDesk:
         return False
 
 
-def _never(before: Snapshot, after: Snapshot) -> None:
+def _never(before: Snapshot, after: Snapshot) -> Grounds:
     raise ChangeRefused(Why.INVALID, "A kill switch never shows more.")

@@ -74,8 +74,8 @@ class ReleaseDesk:
             listed = ", ".join(entry.digest for entry in found)
             raise ReleaseRefused(f"{service} {name} was submitted with several contents.", f"Name one: {listed}.")
         there = ", ".join(f"{entry.version} ({short(entry.digest)})" for entry in entries)
-        remedy = f"There is {there}." if there else f"`wardgate release new {service}` submits it."
-        raise ReleaseRefused(f"No such release of {service} was submitted: {name}.", remedy)
+        remedy = f"There is {there}." if there else "`wardgate release new SERVICE` submits one."
+        raise ReleaseRefused("No such release of this service was submitted.", remedy)
 
     def submit(self, by: By, content: Content, file: str) -> ReleaseEntry:
         """`file`: digest of the release file alone."""

@@ -7,7 +7,7 @@ import msgspec
 from wardgate.control.askers import Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
-from wardgate.control.permits import Permits
+from wardgate.control.permits import Grounds, Permits
 from wardgate.control.ports import Change, StoreUnavailable, WriteUnsure
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import LONGEST, Action, Deed
@@ -45,7 +45,7 @@ class Asked(msgspec.Struct, frozen=True):
     what: Action
     subject: str
     make: Callable[[Snapshot], Snapshot]
-    permit: Callable[[Snapshot, Snapshot], None]
+    permit: Callable[[Snapshot, Snapshot], Grounds]
     lowering: Callable[[Snapshot | None], Ceiling | None] = _none
     raised: tuple[str, ...] | None = None
 
@@ -129,15 +129,21 @@ class Settling:
 
     def _raise(self, asked: Asked, before: Snapshot, after: Snapshot, why: tuple[str, ...]) -> Changed:
         try:
-            asked.permit(before, after)
+            grounds = asked.permit(before, after)
         except ChangeRefused as refused:
             self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
             raise
+        deed = msgspec.structs.replace(_deed(asked, before, after), grounds=grounds.said or None)
         try:
-            told = self._trail.entry(_deed(asked, before, after), asked.asker.remark)
+            told = self._trail.entry(deed, asked.asker.remark)
         except AuditUnavailable as error:
             what = f"Nothing was changed, since it cannot be audited: {error.meaning}."
             raise ChangeRefused(Why.STORE, what, "Ask again when the store is there.") from None
+        try:  # once more: somebody may have withdrawn hers while the gates were looked at
+            self._permits.still_approved(after, grounds.services)
+        except ChangeRefused as refused:
+            self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
+            raise
         if self._decided.write(after, self._change(asked), [told]):
             return Changed(after.epoch, before, after, raised=why)
         self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)

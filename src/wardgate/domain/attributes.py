@@ -211,7 +211,7 @@ class Attributes(TypedDict, total=False):
     ]
     state: Annotated[
         str,
-        "of a circuit, a store, the spool or a segment of it",
+        "of a circuit, a store, the audit chain, the spool or a segment of it",
         _words(
             "closed",
             "open",
@@ -222,6 +222,7 @@ class Attributes(TypedDict, total=False):
             "denied",
             "newer",
             "foreign",
+            "rewritten",
             HotState,
             "unreadable",
             "set_aside",

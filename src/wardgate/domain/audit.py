@@ -64,6 +64,8 @@ class Kept(StrEnum):
     """The local disk did not take it, the store did."""
     LOST = "lost"
     """Neither takes it: it was done all the same."""
+    SPARED = "spared"
+    """One more denial of somebody who is denied all the time, or while the spool is crowded: counted alone."""
 
 
 def _text(pattern: str) -> msgspec.Meta:
@@ -95,6 +97,9 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", 
     reason: Code = ""
     ticket: Ticket = ""
     request_id: Uuid | None = None
+    grounds: State | None = None
+    """Of a raise: what it stood on, the policy and each gate with its figure, as they were then. Other entries have no
+    such member."""
 
 
 class AuditEvent(Deed, frozen=True, kw_only=True):
@@ -155,22 +160,25 @@ def checked(event: AuditEvent) -> AuditEvent:
         raise ValueError("not an event that the audit chain takes") from None
 
 
+_SOMETIMES = frozenset({"mac", "grounds"})
 _OF_THE_CHAIN = frozenset({"v", "number", "previous", "sealed", "mac"})
 
 
 def signed_part(said: Mapping[str, Any]) -> bytes:
     """What the MAC of an event stands over; of the event, or of the entry that it has become."""
-    return rfc8785.dumps({name: value for name, value in said.items() if name not in _OF_THE_CHAIN})
+    return rfc8785.dumps({name: value for name, value in _told(said).items() if name not in _OF_THE_CHAIN})
+
+
+def _told(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what an entry only has where there is something to say."""
+    return {name: value for name, value in said.items() if value is not None or name not in _SOMETIMES}
 
 
 def seal(event: AuditEvent, last: Link, now: float | None = None) -> SealedEntry:
     """At epoch seconds `now`; None: when it happens. Raises ValueError for what `checked` refuses."""
     sealed = event.at if now is None else moment(now)
     chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": sealed}
-    said: dict[str, Any] = msgspec.to_builtins(checked(event))
-    if event.mac is None:
-        del said["mac"]
-    text = rfc8785.dumps({**said, **chained})
+    text = rfc8785.dumps({**_told(msgspec.to_builtins(checked(event))), **chained})
     return SealedEntry(last.number + 1, sha256(text).hexdigest(), text.decode())
 
 
@@ -229,6 +237,9 @@ class Verdict(msgspec.Struct, frozen=True):
     """Up to which entry an anchor proves that nothing was cut off or written anew; 0: there is none."""
     more: bool = False
     """There is more amiss than is listed."""
+    back: tuple[int, ...] = ()
+    """Entries that were sealed earlier than the one before them, by the clock of whoever sealed them. No fault: clocks
+    are put right; but who dates something back leaves that behind, too."""
 
     @property
     def sound(self) -> bool:
@@ -246,6 +257,8 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _MOST = 1000
+_SKEW = 60.0
+"""Seconds by which the clocks of those who seal may differ."""
 _LARGEST = 2**53
 
 
@@ -260,6 +273,7 @@ class Verifier:
         self._last, self._candidates = START, {START.seal}
         self._gaps: list[tuple[int, int, int]] = []  # first, last, line of the entry that came too early
         self._found: list[Found] = []
+        self._sealed, self._back = float("-inf"), list[int]()
 
     @property
     def full(self) -> bool:
@@ -277,7 +291,8 @@ class Verifier:
             self._advance(expected, "", set())
             return
         self._entries += 1
-        number, previous, stated, computed = read
+        number, previous, stated, computed, sealed = read
+        self._clock(number, sealed)
         if stated != computed:  # its number cannot be believed either
             self._note(Fault.ALTERED, expected)
             self._advance(expected, stated, {stated, computed})
@@ -300,7 +315,17 @@ class Verifier:
         missing = [Found(Fault.MISSING, first, upto, line) for first, upto, line in self._gaps]
         beyond = max((number for number in self._anchors if number > last), default=0)
         cut = [Found(Fault.TRUNCATED, last + 1, beyond)] if beyond and not self.full else []
-        return Verdict(self._entries, self._last, (*self._found, *missing, *cut), self._proven, self.full)
+        return Verdict(
+            self._entries, self._last, (*self._found, *missing, *cut), self._proven, self.full, tuple(self._back)
+        )
+
+    def _clock(self, number: int, sealed: object) -> None:
+        at = _instant(sealed)
+        if at is None:
+            return
+        if at < self._sealed - _SKEW and len(self._back) < _MOST:
+            self._back.append(number)
+        self._sealed = at
 
     def _note(self, fault: Fault, number: int) -> None:
         self._found.append(Found(fault, number, number, self._lines))
@@ -325,8 +350,22 @@ class Verifier:
         return False
 
 
-def _read(line: bytes) -> tuple[int, str, str, str] | None:
-    """Number, previous, the seal as it stands there, and as it must be."""
+def _instant(at: object) -> float | None:
+    """Epoch seconds of a moment of the chain; None: it is none."""
+    try:
+        return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None
+    except ValueError:
+        return None
+
+
+def as_sealed(entry: SealedEntry) -> bool:
+    """Whether the entry, by itself, is what its seal says. That it stands in its place is the `Verifier`'s to say."""
+    read = _read(entry.line)
+    return read is not None and read[0] == entry.number and read[2] == read[3]
+
+
+def _read(line: bytes) -> tuple[int, str, str, str, object] | None:
+    """Number, previous, the seal as it stands there, and as it must be; when it was sealed."""
     try:
         read = msgspec.json.decode(line, type=_Line)
         text = rfc8785.dumps(read.entry)
@@ -337,7 +376,7 @@ def _read(line: bytes) -> tuple[int, str, str, str] | None:
     if not whole or not isinstance(previous, str) or line != b'{"entry":%s,"seal":"%s"}' % (text, read.seal.encode()):
         return None  # also where a key stands twice, and readers may differ on which of them counts
     assert isinstance(number, int)
-    return number, previous, read.seal, sha256(text).hexdigest()
+    return number, previous, read.seal, sha256(text).hexdigest(), read.entry.get("sealed")
 
 
 def body_of(entry: SealedEntry) -> dict[str, Any]:

@@ -96,7 +96,8 @@ TOKEN_FAULTS: dict[TokenFault, tuple[str, str]] = {
         "Does the client, or a proxy, send a call twice? `replay: allow` is for test clients.",
     ),
     TokenFault.REPLAY_UNKNOWN: (
-        "Whether the token was used before cannot be told: the hot store is down, and the client is `replay: strict`.",
+        "Whether the token was used before cannot be told, and the client is `replay: strict`: the hot store is down, "
+        "or there is none that outlives the process, and the token is older than that.",
         "Look at the hot store.",
     ),
 }

@@ -2,7 +2,7 @@
 
 An id is remembered until its token counts no more, under a keyed hash, by this process and, where there are several,
 by the store that they share. While that is down, each process knows what it saw itself: counted, and too little for a
-client that is `strict`.
+client that is `strict`. Where there is no such store, nobody knows what was used before the process began.
 """
 
 import heapq
@@ -66,9 +66,11 @@ class TokenReplays:
         shared: HotCache | None,
         unshared: Callable[[Registration], None],
         options: ReplayOptions | None = None,
+        began: float = 0.0,
     ) -> None:
-        """`unshared` hears of each token that was taken on this process's word alone, since the store was down."""
-        self._names, self._shared, self._unshared = names, shared, unshared
+        """`unshared` hears of each token that was taken on this process's word alone, since the store was down.
+        `began`: when this process did, in epoch seconds; without a store it knows nothing of what was before."""
+        self._names, self._shared, self._unshared, self._began = names, shared, unshared, began
         self.used = UsedIds(options)
 
     async def claim(self, registration: Registration, token: Token, until: float, now: float) -> None:
@@ -79,6 +81,8 @@ class TokenReplays:
         if not self.used.claim(names[0], until, now):
             raise Unauthenticated(TokenFault.REPLAYED)
         if self._shared is None:
+            if registration.replay is Replay.STRICT and token.issued < self._began:
+                raise Unauthenticated(TokenFault.REPLAY_UNKNOWN)
             return
         first = await self._shared.claim(names, until - now)
         if first is None and registration.replay is Replay.STRICT:

@@ -1,6 +1,9 @@
 """`wardgate audit` on real stores and files; and the verifier that needs nothing of ours."""
 
+import json
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from itertools import count
@@ -106,9 +109,10 @@ def test_the_verifier_of_fifty_lines_says_the_same(made: Site, capsys: pytest.Ca
     """It has the standard library, and `cryptography` for the signature."""
     assert len(ALONE.read_text("utf-8").splitlines()) <= 50
     export = made.export("export-2.ndjson")
-    ended = alone(export, made.anchor())
+    ended = alone(export, "--key", made.public, made.anchor())
     assert (ended.returncode, ended.stdout) == (0, "12 entries, 0 faults; anchors prove up to entry 8\n")
-    assert alone(export, "--key", made.public, made.anchor()).returncode == 0
+    unchecked = alone(export, made.anchor())
+    assert unchecked.returncode == 0 and "whose signatures were not checked" in unchecked.stdout
 
 
 @pytest.mark.parametrize("fault", ["flipped", "missing", "added", "reordered", "replaced", "truncated", "doubled"])
@@ -202,3 +206,113 @@ def test_what_cannot_be_done_is_told_with_its_remedy(tmp_path: Path, capsys: pyt
         assert why in told.err + told.out, arguments
     assert app.run(["audit", "verify", str(tmp_path / "none")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+SEEN = ("search", "--who", "operator-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "searched"),
+    [
+        ("UPDATE audit_chain SET who = 'nobody' WHERE number = 4", "entry 4: is kept under another", "OPS-10"),
+        ("UPDATE audit_remarks SET remark = 'fine'", "entry 13: the remark beside it is another", "NOT the text that"),
+        ("DELETE FROM audit_remarks", "entry 13: its remark is gone, and no entry says", "remark erased"),
+        ("UPDATE audit_chain SET entry = 'x\x1b[2J' WHERE number = 4", "entry 4 (line 4): is no", "4  NOT WHAT WAS"),
+        ("UPDATE audit_chain SET entry = '{}' WHERE number = 4", "entry 4 (line 4): is no entry", "4  NOT WHAT WAS"),
+    ],
+    ids=["who", "remark", "no remark", "no JSON", "no entry"],
+)
+def test_what_a_hand_changed_beside_the_chain_is_found(
+    made: Site, tmp_path: Path, change: str, told: str, searched: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By `verify`; and a search shows what is there, without a traceback, and does not take it for what was written."""
+    folder = tmp_path / "copied"
+    shutil.copytree(made.folder, folder)
+    place, salt, text = folder / "config" / "var" / "wardgate.db", b"s" * 32, "Twice the usual rate."
+    store = SqlAuditStore(Sqlite(SqlitePlace(str(place))))
+    store.append([Happened(event(13, remark=remark_hash(salt, text)), Remark(salt, text))], NOW)
+    store.close()
+    database = sqlite3.connect(place)
+    database.executescript(f"DROP TRIGGER audit_chain_no_update; {change};")
+    database.close()
+    config = ["--config", str(folder / "config" / "wardgate.yaml")]
+    capsys.readouterr()
+    assert app.run(["audit", "verify", *config]) == 1
+    out = capsys.readouterr().out
+    assert told in out and "NOT SOUND" in out
+    assert app.run(["audit", *SEEN, *config]) == 0
+    out = capsys.readouterr().out
+    assert searched in out and "\x1b" not in out
+    assert app.run(["audit", *SEEN, "--json", *config]) == 0
+    assert all(json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_text_that_was_erased_is_in_no_file_while_a_gateway_has_the_store_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was still in the write-ahead log, for as long as that did not begin anew."""
+    site, salt, text = Site(tmp_path), b"s" * 32, "Mary Miller of Ward 7"
+    gateway = site.store()
+    gateway.append([Happened(event(13, remark=remark_hash(salt, text)), Remark(salt, text))], NOW)
+    files = list((site.config.parent / "var").glob("wardgate.db*"))
+    assert any(text.encode() in file.read_bytes() for file in files)
+    assert site.run("erase", event(13).id, "--reason", "names_a_patient") == 0
+    assert not any(text.encode() in file.read_bytes() for file in files)
+    assert "write-ahead" not in capsys.readouterr().out
+    gateway.close()
+
+
+def test_a_clock_that_goes_back_is_told_and_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path)
+    store = site.store()
+    for number, at in ((13, NOW - 3600), (14, NOW - 3630), (15, NOW)):
+        store.append([Happened(event(number))], at)
+    store.close()
+    assert site.run("verify") == 0
+    assert "the clock goes back before 1 entries, first before 13," in capsys.readouterr().out
+
+
+def test_a_chain_without_an_entry_proves_nothing(
+    made: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wiped store, or the wrong one, was once sound."""
+    folder = tmp_path / "wiped"
+    shutil.copytree(made.folder, folder, ignore=shutil.ignore_patterns("wardgate.db*", "*.anchor.json"))
+    assert app.run(["audit", "verify", "--config", str(folder / "config" / "wardgate.yaml")]) == 1
+    told = capsys.readouterr().out
+    assert "NOTHING TO PROVE" in told and "sound:" not in told
+
+
+def test_no_anchor_is_signed_over_a_chain_that_was_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all its seals right: an insider needs no key for those, and was given one anchor more."""
+    site = Site(tmp_path)
+    database = sqlite3.connect(site.config.parent / "var" / "wardgate.db")
+    database.executescript("DROP TRIGGER audit_chain_no_delete; DELETE FROM audit_chain;")
+    database.close()
+    site.append(*range(21, 40))
+    assert site.run("anchor") == 1
+    assert "entry 8 is gone or another one" in capsys.readouterr().err and len(list(site.anchors.iterdir())) == 1
+    assert site.run("verify") == 1
+    assert "entry 8 (line 8): is not the one that an anchor has seen" in capsys.readouterr().out
+
+
+def test_what_was_changed_is_told_as_a_person_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as two documents with braces and seconds; of a raise, what it stood on in lines of their own."""
+    site, digest = Site(tmp_path), "sha256:" + "63e6a3b79733" + "0" * 52
+    before = json.dumps({"champion": digest, "mode": "silent"})
+    expiry, cohort = {"at": 1798258178, "mode": "off"}, {"by": "patient", "hooks": [], "percent": 5}
+    after = json.dumps({"champion": digest, "cohort": cohort, "expiry": expiry, "mode": "canary"})
+    grounds = "policy sha256:11; sepsis 63e6a3b79733 to canary; nights: needs at least 10, found 12"
+    store = site.store()
+    for number, (old, new) in enumerate(((None, before), (before, after)), 13):
+        made = event(number, subject="sepsis", before=old, after=new, grounds=grounds if old else None)
+        store.append([Happened(made)], NOW)
+    store.close()
+    capsys.readouterr()
+    assert site.run("search", "--subject", "sepsis") == 0
+    began, raised, *stood = capsys.readouterr().out.splitlines()
+    assert "champion – → 63e6a3b79733; mode – → silent" in began
+    assert "cohort – → by patient, percent 5; expiry – → at 2026-12-26T04:09Z, mode off; mode silent → canary" in raised
+    assert [line.strip() for line in stood] == grounds.split("; ")

@@ -243,3 +243,10 @@ def test_the_proposed_policy_beside_the_one_that_holds(ground: Approving) -> Non
     same = ground.desk.proposed(POLICY)
     assert not same.waits and same.charter.approved == ("ada", "eve")
     refused(ground, Cause.NOTHING, lambda: ground.desk.approve_policy(MIRA, POLICY))
+
+
+def test_a_token_for_some_services_has_no_say_in_the_policy_of_all(ground: Approving) -> None:
+    scoped = msgspec.structs.replace(MIRA, services=frozenset({SERVICE}))
+    refused(ground, Cause.SERVICE, lambda: ground.desk.approve_policy(scoped, BUILT_IN))
+    assert ground.desk.proposed(BUILT_IN).people == ()
+    assert ground.denied() == [(MIRA.who, "governance.approve", "service")]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from tests.fakes.audit import MOST, AuditGround
@@ -95,6 +96,26 @@ def test_what_raises_leaves_room_on_the_spool_for_what_lowers(ground: AuditGroun
     ground.mend()
     assert ground.trail.chain_spooled() == 5
     ground.trail.require(DEED)
+
+
+def test_denials_take_no_place_from_what_is_done(ground: AuditGround) -> None:
+    """Whoever is denied in a loop fills neither the chain nor the spool, and others are still heard; the rest is
+    counted. Once each denial that a use case spoke took a place, also of those that are left to what lowers."""
+    told = [ground.trail.deny(DEED) for _ in range(40)]
+    assert told == [Kept.SPOOLED] * 30 + [Kept.SPARED] * 10 == ground.told
+    assert ground.trail.deny(msgspec.structs.replace(DEED, who="operator-2")) is Kept.SPOOLED
+    ground.trail.chain_spooled()
+    assert {said["result"] for said in ground.said()} == {"denied"}
+    for number in range(MOST - 999):
+        (ground.spool / f"{number:017}-x.json").touch()
+    assert ground.trail.deny(msgspec.structs.replace(DEED, who="operator-3")) is Kept.SPARED
+    assert ground.trail.keep(DEED) is Kept.SPOOLED
+
+
+def test_a_denial_with_a_name_that_no_chain_takes_says_so_every_time(ground: AuditGround) -> None:
+    for _ in range(40):
+        with pytest.raises(ValueError, match="not an event"):
+            ground.trail.deny(msgspec.structs.replace(DEED, subject="Zoë"))
 
 
 @pytest.mark.parametrize("remark", ["\ud800", "a\0b", "x" * 4001])

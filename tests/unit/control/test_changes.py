@@ -9,7 +9,9 @@ import pytest
 from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
 from tests.fakes.snapshots import SEALER
 from wardgate.control.askers import Asker, ChangeRefused, Why
+from wardgate.control.permits import _cut
 from wardgate.control.ports import Change, StoreUnavailable
+from wardgate.domain.gates import GateLine, Verdict
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
@@ -109,11 +111,41 @@ def test_lowering_is_for_operators_of_that_service(house: House, who: Asker) -> 
     assert house.said() == [("rollout.change", "denied", "role")] and house.epoch == 1
 
 
+@pytest.mark.parametrize("call", ["change", "rollback", "put_back", "kill"])
+def test_whom_somebody_asked_for_in_vain_is_not_on_the_chain(house: House, call: str) -> None:
+    """It may be a patient, and nothing is ever taken off the chain (law 4). A service that there is is named."""
+    asked = {"change": ({"mode": Mode.OFF},), "kill": ()}.get(call, ())
+    for name in ("Mary.Miller", SERVICE):
+        whom = (Scope.SERVICE, name) if call == "kill" else (name,)
+        refused(Why.ROLE, getattr(house.desk, call), VIEWER, *whom, *asked)
+    house.audit.trail.chain_spooled()
+    subject = f"service:{SERVICE}" if call == "kill" else SERVICE
+    assert sorted(str(said["subject"]) for said in house.audit.said()) == sorted(["unnamed", subject])
+
+
 def test_a_token_for_some_services_stops_those_alone(house: House) -> None:
     scoped = Asker(who="omar/00", roles=OPERATOR.roles, services=frozenset({SERVICE}))
     for scope in (Scope.ALL, Scope.SITE, Scope.RELEASE):
         refused(Why.ROLE, house.desk.kill, scoped, scope, "x")
     assert house.desk.kill(scoped, Scope.SERVICE, SERVICE).epoch == 2
+
+
+@pytest.mark.parametrize("scope", [Scope.ALL, Scope.SITE, Scope.RELEASE])
+def test_a_token_for_some_services_lifts_nothing_that_stands_over_others(house: House, scope: Scope) -> None:
+    """As a second person, she once gave back what was taken from services that are not hers."""
+    ceiling = house.desk.kill(OPERATOR, scope, {Scope.SITE: "hospital_a", Scope.RELEASE: ONE}.get(scope, "")).ceiling
+    assert ceiling is not None
+    for roles in (OPERATOR.roles, ADMIN.roles):
+        scoped = Asker(who="omar/00", roles=roles, services=frozenset({SERVICE}))
+        refused(Why.ROLE, house.desk.lift, scoped, ceiling.id)
+    assert ceiling.id not in house.snapshot.lifted
+    assert ("kill.lift", "denied", "role") in house.said()
+
+
+def test_a_token_for_some_services_confirms_no_store_for_all(house: House) -> None:
+    scoped = Asker(who="ada/00", roles=ADMIN.roles, services=frozenset({SERVICE}))
+    refused(Why.ROLE, house.desk.confirm, scoped, 41)
+    assert house.epoch == 1
 
 
 # --- up ---------------------------------------------------------------------------------------------------------------
@@ -137,6 +169,61 @@ def test_an_admin_raises_what_passes_the_gates(house: House) -> None:
     done = house.desk.change(ADMIN, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
     assert house.rollout.mode is Mode.ACTIVE and done.raised
     assert set(house.said()) == {("rollout.change", "denied", "gates"), ("rollout.change", "done", "promotion")}
+
+
+class Passing(House):
+    """With gates that pass, each with its figure; `withdrawn`: an approval that is taken back once they were looked
+    at."""
+
+    withdrawn: tuple[str, str] | None = None
+
+    def gates_of(self, service: str, digest: str, step: Mode, who: str) -> list[GateLine]:
+        return [
+            GateLine("approver-clinical", "at least 1", "1: mira", Verdict.PASS),
+            GateLine("nights", "at least 10 nights", "–", Verdict.EXCEPTED, "excepted by mira, jon, until 2026-10-01Z"),
+        ]
+
+    def policy(self) -> str:
+        self.approvals.discard(self.withdrawn or ("", ""))
+        return super().policy()
+
+
+@pytest.fixture
+def passing(tmp_path: Path) -> Iterator[Passing]:
+    made = Passing(tmp_path)
+    yield made
+    made.audit.close()
+
+
+def test_the_chain_says_on_what_a_raise_stood(passing: Passing) -> None:
+    """Figures come from records, which are purged, and approvals are withdrawn: what was found then is told then."""
+    passing.desk.change(ADMIN, SERVICE, {"mode": Mode.CANARY, "cohort": Cohort(percent=5.0)}, passing.etag)
+    passing.desk.change(OPERATOR, SERVICE, {"mode": Mode.OFF})
+    passing.desk.put_back(OTHER, SERVICE)
+    passing.audit.trail.chain_spooled()
+    raised, lowered, back = passing.audit.said()
+    policy = "policy sha256:" + "9" * 64
+    assert raised["grounds"] == (
+        f"{policy}; {SERVICE} 000000000000 to canary; approver-clinical: needs at least 1, found 1: mira; "
+        "nights: needs at least 10 nights, found - (excepted by mira, jon, until 2026-10-01Z)"
+    )
+    assert back["grounds"] == f"{policy}; {SERVICE} 000000000000 to canary; approvals: needs 1, found 1"
+    assert "grounds" not in lowered
+
+
+def test_an_approval_that_is_withdrawn_while_the_gates_are_looked_at_raises_nothing(passing: Passing) -> None:
+    """Else it would stand on the chain before the raise that it was to keep back."""
+    passing.withdrawn = (SERVICE, ONE)
+    refused(Why.GATES, passing.desk.change, ADMIN, SERVICE, {"mode": Mode.ACTIVE}, passing.etag)
+    assert passing.rollout.mode is Mode.SILENT and passing.epoch == 1
+    assert passing.said() == [("rollout.change", "denied", "gates")]
+
+
+def test_what_does_not_fit_onto_the_chain_is_counted() -> None:
+    """A kill switch over all is lifted: every gate of every service."""
+    assert _cut(["policy x", "a"]) == "policy x; a"
+    text = _cut([f"gate {number}: {'x' * 100}" for number in range(2000)])
+    assert len(text) <= 4000 and text.count("gate ") + int(text.split()[-2]) == 2000
 
 
 def test_a_raise_says_which_state_it_raises_from(house: House) -> None:

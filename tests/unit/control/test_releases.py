@@ -229,3 +229,11 @@ def test_a_release_file_that_changed_under_its_version_is_told_whoever_has_it(sc
     with pytest.raises(ReleaseRefused):
         elsewhere = msgspec.structs.replace(content(1), digest="sha256:" + "e" * 64, service="ward")
         scene.desk.submit(ADA, elsewhere, "sha256:e")
+
+
+def test_what_nobody_submitted_is_not_named_back(scene: Scene) -> None:
+    """It may be anything; what there is, is told."""
+    for service, name, there in (("Mary.Miller", "1.0.0", "SERVICE"), ("sepsis", "Mary.Miller", "3.0.0 (")):
+        with pytest.raises(ReleaseRefused) as refused:
+            scene.desk.find(service, name)
+        assert "Miller" not in refused.value.what + refused.value.remedy and there in refused.value.remedy

@@ -97,6 +97,17 @@ async def test_the_store_is_down(replay: Replay, first: object, second: object, 
     assert len(replica.unshared) == unshared
 
 
+async def test_after_a_restart_nobody_knows_what_was_used_before() -> None:
+    """Without a store that outlives it. `reject` takes the risk; `strict` takes only tokens that were made since."""
+    names = Pseudonyms(KeyRing((NEW,)), Purpose.CACHE)
+    for replay, before in ((Replay.STRICT, TokenFault.REPLAY_UNKNOWN), (Replay.REJECT, None)):
+        replica, terms = Replica(None), registration(replay=replay)
+        replica.replays = TokenReplays(names, None, lambda one: None, began=NOW + 10)
+        assert await replica.claim(1, terms) is before
+        assert await replica.claim(2, terms, iat=NOW + 10) is None
+        assert await replica.claim(2, terms, iat=NOW + 10) is TokenFault.REPLAYED
+
+
 async def test_allow_takes_a_token_again() -> None:
     """For a test client; another client's tokens still count once."""
     replica, terms = Replica(store(FakeClock())), registration(replay=Replay.ALLOW)

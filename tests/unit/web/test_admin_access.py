@@ -164,6 +164,30 @@ async def test_under_insecure_demo_a_wrong_token_is_not_taken_for_none(tmp_path:
     scene.ground.close()
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "127.0.0.1:8081"}, 200),
+        ({"host": "localhost:8081", "origin": "http://localhost:8090"}, 200),
+        ({"host": "[::1]:8081"}, 200),
+        ({"host": "127.0.0.1:8081", "origin": "https://evil.example"}, 403),
+        ({"host": "127.0.0.1:8081", "origin": "null"}, 403),
+        ({"host": "evil.example:8081"}, 403),
+        ({"host": "127.0.0.1.evil.example"}, 403),
+        ({"host": "localhost:8081", "origin": "http://localhost.evil.example"}, 403),
+    ],
+    ids=str,
+)
+async def test_under_insecure_demo_no_page_of_another_site_is_local(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    """A browser on this machine sends what any page tells it to: by a form, or to a name that was made to mean here."""
+    scene = Scene(tmp_path, demo=True)
+    asked = [("GET", "/metrics"), ("POST", "/admin/v1/reload")]
+    assert [(await ask(scene.app, *each, headers=headers)).status for each in asked] == [status] * 2
+    scene.ground.close()
+
+
 async def test_whoever_is_refused_is_told_why_and_what_it_takes(scene: Scene) -> None:
     """In her own terms: of her token and its roles, never of what she asked for."""
     operator, some = scene.token(Role.OPERATOR), scene.token(Role.VIEWER, services=["kidney-failure"])

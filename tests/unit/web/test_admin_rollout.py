@@ -196,6 +196,8 @@ async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
         {"mode": "on"},
         {"mode": None},
         {"mode": "off", "more": 1},
+        {"mode": "off", "Mrs Smith": 1},
+        {"cohort": {"percent": 5, "Mrs Smith": 1}},
         {"mode": "off", "reason": "Mrs Smith asked"},
         {"cohort": {"percent": 0}},
         {"cohort": {"percent": "five"}},
@@ -204,7 +206,7 @@ async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
         {"preview": ["Mrs Smith"]},
         {"ticket": "Mrs Smith", "mode": "off"},
     ],
-    ids=range(11),
+    ids=range(13),
 )
 async def test_what_cannot_be_meant_is_refused_without_an_echo(scene: Scene, body: Mapping[str, Any]) -> None:
     reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", body)
@@ -411,6 +413,25 @@ async def test_a_watch_says_whether_the_alerts_came_down_and_all_is_as_decided(s
     assert (await scene.ask("GET", f"/rollout/{SERVICE}/watch?since_epoch=77")).status == 404
     (entry,) = scene.archive.accesses(0, 4e9)
     assert (entry.action, entry.subject, entry.rows) == ("watch", SERVICE, 202)
+
+
+async def test_what_is_shown_without_its_approvals_is_told(scene: Scene) -> None:
+    """An approver who withdraws hers takes nothing out of sight: whoever looks must see it."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}
+    scene.house.approvals.clear()
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {SERVICE: ["approvals: needs 1, found 0"]}
+    scene.who = Principal("olga/0000000000aa", OPERATOR.roles, frozenset({"sepsis"}))
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}
+    scene.who = OPERATOR
+    await scene.ask("POST", "/kills", {"scope": "service", "name": SERVICE})
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nothing is shown any more"
+    scene.who = Principal("olga/0000000000aa", OPERATOR.roles, frozenset({"sepsis"}))
+    assert said(await scene.ask("GET", "/rollout"))["kills"] == [], "a switch over a service that is not hers"
+    scene.who = OPERATOR
+    assert len(said(await scene.ask("GET", "/rollout"))["kills"]) == 1
+    scene.house.store.down = True
+    assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}, "nobody can tell, and nobody waits"
 
 
 async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -> None:

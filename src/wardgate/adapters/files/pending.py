@@ -43,6 +43,10 @@ class PendingFolder:
     def room(self) -> int:
         return self._options.most - len(self._files())
 
+    def aside(self) -> int:
+        """How many could not be read. Raises OSError."""
+        return sum(1 for _ in self._folder.glob(f"*{_ASIDE}"))
+
     def waiting(self, most: int) -> list[Happened]:
         found: list[Happened] = []
         for path in self._files():

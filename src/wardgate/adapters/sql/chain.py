@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, select
 
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import AUDIT_CHAIN, AUDIT_REMARKS
 from wardgate.control.audit import AuditUnavailable, Happened, Remark, Wanted
 from wardgate.domain.audit import START, Link, SealedEntry, body_of, seal
+from wardgate.domain.audit_beside import Row
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
 
 _PAGE = 1000
@@ -31,6 +33,14 @@ class SqlAuditStore:
 
     def entries(self, after: int = 0) -> Iterator[SealedEntry]:
         yield from self._pages(after, [])
+
+    def rows(self) -> Iterator[Row]:
+        c, r = AUDIT_CHAIN.c, AUDIT_REMARKS.c
+        beside = AUDIT_CHAIN.outerjoin(AUDIT_REMARKS, c.id == r.id)
+        asked = select(AUDIT_CHAIN, r.salt, r.remark).select_from(beside)
+        for row in self._paged(asked, 0):
+            remark = None if row.salt is None else (row.salt, row.remark)
+            yield Row(SealedEntry(row.number, row.seal, row.entry), row.id, row.at, row.who, row.subject, remark)
 
     def search(self, wanted: Wanted) -> Iterator[SealedEntry]:
         c = AUDIT_CHAIN.c
@@ -60,14 +70,23 @@ class SqlAuditStore:
                 chain(connection, [told])
             return erased
 
+    def forget(self) -> bool:
+        """See `Database.forget`."""
+        with _told():
+            return self._database.forget()
+
     def _pages(self, after: int, conditions: Sequence[ColumnElement[bool]]) -> Iterator[SealedEntry]:
         c = AUDIT_CHAIN.c
-        asked = select(c.number, c.seal, c.entry).where(*conditions).order_by(c.number).limit(_PAGE)
+        for row in self._paged(select(c.number, c.seal, c.entry).where(*conditions), after):
+            yield SealedEntry(row.number, row.seal, row.entry)
+
+    def _paged(self, asked: Select[Any], after: int) -> Iterator[Any]:
+        number = AUDIT_CHAIN.c.number
+        page = asked.order_by(number).limit(_PAGE)
         while True:
             with _told(), self._database.reading() as connection:
-                rows = connection.execute(asked.where(c.number > after)).all()
-            for row in rows:
-                yield SealedEntry(row.number, row.seal, row.entry)
+                rows = connection.execute(page.where(number > after)).all()
+            yield from rows
             if len(rows) < _PAGE:
                 return
             after = rows[-1].number

@@ -27,6 +27,9 @@ class Opened:
     def chaining(self) -> AbstractContextManager[Connection]:
         return self._opened(self._database.chaining)
 
+    def forget(self) -> bool:
+        return self._database.forget()
+
     def close(self) -> None:
         self._database.close()
 

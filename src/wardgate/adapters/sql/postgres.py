@@ -142,6 +142,10 @@ class Postgres:
             self._made.discard(month)
             return partitions.drop(connection, month)
 
+    def forget(self) -> bool:
+        """Its pages and its log are its administrator's (VACUUM, the retention of archives): nothing to do here."""
+        return True
+
     def close(self) -> None:
         self._engine.dispose()
 

@@ -89,6 +89,13 @@ class Sqlite:
     def drop_before(self, before: float) -> int:
         return 0
 
+    def forget(self) -> bool:
+        """The write-ahead log has pages as they were before, also such as `secure_delete` has overwritten in the file,
+        until it is cut off. It waits for those who read just now, as long as for a lock."""
+        with translated(), self._standing(), self._stagers.connect() as connection:
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        return not busy
+
     def close(self) -> None:
         for engine in (self._writer, self._readers, self._stagers):
             engine.dispose()

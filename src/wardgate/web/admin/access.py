@@ -1,9 +1,11 @@
 """Who may do what on the admin listener. Every route names the role that it needs.
 
 A caller is known by her token (`Authorization: Bearer wgt_…`). Under `insecure_demo`, on loopback, whoever brings none
-is LOCAL.
+is LOCAL; but no page of another site in a browser of this machine, which could else ask for whatever it likes, nor one
+whose name was made to mean this machine (DNS rebinding).
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -55,6 +57,8 @@ def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCa
     async def who_calls(request: Request) -> Principal | None:
         given = request.headers.getlist("authorization")
         if not given and insecure_demo():
+            if not _is_of_here(request):
+                raise Problem(403, _NOT_OF_HERE)
             return LOCAL
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         token = None
@@ -70,6 +74,19 @@ def by_token(book: TokenBook | None, insecure_demo: Callable[[], bool]) -> WhoCa
         return None
 
     return who_calls
+
+
+_NOT_OF_HERE = (
+    "Without a token, ask by the name localhost or a loopback address (Host), and from no other page (Origin)."
+)
+_HERE = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+
+
+def _is_of_here(request: Request) -> bool:
+    """Not asked for by the page of another site: `Host` is the name that was looked up, and `Origin` the page's."""
+    hosts, origins = request.headers.getlist("host"), request.headers.getlist("origin")
+    pages = [origin.partition("://")[2] for origin in origins]
+    return all(_HERE.fullmatch(name) for name in (*hosts, *pages))
 
 
 class Access:

@@ -18,11 +18,12 @@ from wardgate.domain.findings import Finding
 from wardgate.records.desk import RecordsDesk
 from wardgate.web.admin.access import Access, Principal, WhoCalls
 from wardgate.web.admin.audit import AuditPorts, audit_routes
+from wardgate.web.admin.bounded import Bounded
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.governing import GoverningPorts, governing_routes
 from wardgate.web.admin.openapi import document_of
 from wardgate.web.admin.problems import PROBLEMS, answer_problems, or_json
-from wardgate.web.admin.records import records_routes
+from wardgate.web.admin.records import STREAMED, records_routes
 from wardgate.web.admin.rollout import RolloutPorts, rollout_routes
 from wardgate.web.admin.tokens import tokens_routes
 from wardgate.web.admin.witness import Witness
@@ -65,12 +66,14 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # where to would be what the Host header says
         title="wardgate admin API",
         version=__version__,
         description=_ABOUT,
         responses=PROBLEMS,
     )
     answer_problems(app)
+    app.add_middleware(Bounded, streamed=STREAMED)
     access = Access(ports.principal, Witness(ports.audit))
     operator, viewer = Depends(access.needs(Role.OPERATOR)), Depends(access.needs(Role.VIEWER, by_service=True))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.concurrency import run_in_threadpool
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from wardgate.control.audit import AuditTrail, AuditUnavailable, Wanted
 from wardgate.domain.admin_tokens import Role
-from wardgate.domain.audit import body_of, moment
+from wardgate.domain.audit import SealedEntry, as_sealed, body_of, moment
 from wardgate.records.desk import ALWAYS, NoTime, span_of
 from wardgate.web.admin.access import Access
 from wardgate.web.admin.problems import PROBLEMS, Problem
@@ -45,13 +45,20 @@ class EntryView(BaseModel):
     after: str | None
     reason: str
     ticket: str
+    grounds: str | None = Field(description="Of a raise: the policy and the gates that it stood on.")
     seal: str
+    as_sealed: bool = Field(
+        description="false: somebody changed it, and nothing of it is told: `wardgate audit verify`."
+    )
 
     @classmethod
-    def of(cls, body: dict[str, Any], seal: str) -> "EntryView":
-        given = {"before": body.get("from"), "after": body.get("to"), "reason": body.get("reason", "")}
-        names = ("number", "id", "at", "who", "what", "subject", "result")
-        return cls(**{name: body[name] for name in names}, **given, ticket=body.get("ticket", ""), seal=seal)
+    def of(cls, entry: SealedEntry) -> "EntryView":
+        sound = as_sealed(entry)
+        body = body_of(entry) if sound else {}
+        given = {"before": body.get("from"), "after": body.get("to"), "grounds": body.get("grounds")}
+        names = ("id", "at", "who", "what", "subject", "result", "reason", "ticket")
+        told = {name: body.get(name, "") for name in names}
+        return cls(number=entry.number, **told, **given, seal=entry.seal, as_sealed=sound)
 
 
 class EntriesView(BaseModel):
@@ -117,9 +124,7 @@ def audit_routes(access: Access, ports: AuditPorts | None) -> APIRouter:
 
 def _found(trail: AuditTrail, wanted: Wanted, most: int) -> EntriesView:
     found = list(islice(trail.store.search(wanted), most + 1))
-    return EntriesView(
-        entries=[EntryView.of(body_of(entry), entry.seal) for entry in found[:most]], more=len(found) > most
-    )
+    return EntriesView(entries=[EntryView.of(entry) for entry in found[:most]], more=len(found) > most)
 
 
 async def _told(ask: Callable[[], T]) -> T:

@@ -113,7 +113,7 @@ def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
         at = opened()
 
         def ask() -> ApprovalsView:
-            digest = _digest(at, service, release)
+            digest = _the_one(at, service, release)
             at.approvals.approve(asker_of(principal, body), service, digest, Mode(body.mode), Role(body.role))
             return _standing(at, service, digest)
 
@@ -142,7 +142,7 @@ def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
         at = opened()
 
         def ask() -> ApprovalsView:
-            digest = _digest(at, service, release)
+            digest = _the_one(at, service, release)
             until = 0.0 if body.until is None else seconds_of(body.until)
             asker = asker_of(principal, body)
             at.approvals.allow(asker, service, digest, Mode(body.mode), Figure(body.figure), until)
@@ -208,6 +208,16 @@ def _digest(at: GoverningPorts, service: str, name: str) -> str:
     digest = at.names.digest(service, name)
     if digest is None:
         raise Problem(404, "There is no such release. Name it by version, digest, or its beginning.")
+    return digest
+
+
+def _the_one(at: GoverningPorts, service: str, name: str) -> str:
+    """For who says something of a release: not another content than she has looked at, which got the same version
+    meanwhile."""
+    digest = _digest(at, service, name)
+    called = {entry.digest for entry in at.releases.store.entries(service) if entry.version == name} - {digest}
+    if called:
+        raise Problem(409, "More than one content has this version: name it by its digest.", {"code": "ambiguous"})
     return digest
 
 

@@ -50,7 +50,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: _problem("No token, or none that is good."),
     403: _problem("Not with this token. It is on the audit chain."),
     404: _problem("There is no such service, release or switch."),
+    408: _problem("The body did not come in time."),
     409: _problem("It cannot be: gates that do not hold are listed, or there is nothing to do."),
+    413: _problem("The body is too large."),
     422: _problem("It is not what the route takes."),
     429: _problem("Too many tokens that are none, from this address."),
     503: _problem("A store is away, and nothing was changed."),
@@ -105,8 +107,11 @@ def answer_problems(app: FastAPI) -> None:
 
 
 def _places(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Where and what, without the value: pydantic's own list repeats it."""
-    return [
-        {"in": ".".join(str(part) for part in error["loc"][:2]), "what": str(error["type"]).replace("_", " ")}
-        for error in errors
-    ]
+    """Where and what, without the value: pydantic's own list repeats it. A field that nobody knows is a text from
+    outside, too (law 4)."""
+    return [{"in": ".".join(_place(error)), "what": str(error["type"]).replace("_", " ")} for error in errors]
+
+
+def _place(error: Mapping[str, Any]) -> list[str]:
+    known = error["loc"][:1] if error["type"] == "extra_forbidden" else error["loc"][:2]
+    return [str(part) for part in known]

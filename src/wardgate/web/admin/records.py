@@ -27,6 +27,8 @@ from wardgate.web.admin.access import Access, Principal
 from wardgate.web.admin.problems import PROBLEMS, Problem
 
 NDJSON = "application/x-ndjson"
+STREAMED = ("/admin/v1/outcomes",)
+"""What reads its body piece by piece, within bounds of its own."""
 MOST_BYTES = 256 * 1024 * 1024
 """Of one post of outcomes: some three million rows."""
 LOADS = 2

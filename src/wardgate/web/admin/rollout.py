@@ -113,9 +113,21 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
         named = {name: rollout for name, rollout in snapshot.rollouts.items() if principal.covers(name)}
         views = [_view(at, name, rollout) for name, rollout in named.items()]
         modes = {name: mode.value for name, mode in at.desk.in_force(snapshot).items() if name in named}
-        kills = [_ceiling(each) for each in snapshot.in_force()]
+        of_hers = [
+            each for each in snapshot.in_force() if each.scope is not Scope.SERVICE or principal.covers(each.name)
+        ]
+        kills = [_ceiling(each) for each in of_hers]
+        lacking = await told(lambda: at.desk.unapproved(snapshot)) if stored else {}
+        unapproved = {name: list(lines) for name, lines in lacking.items() if name in named}
         return RolloutsView.model_validate(
-            {"epoch": snapshot.epoch, "stored": stored, "services": views, "in_force": modes, "kills": kills}
+            {
+                "epoch": snapshot.epoch,
+                "stored": stored,
+                "services": views,
+                "in_force": modes,
+                "kills": kills,
+                "unapproved": unapproved,
+            }
         )
 
     @router.get("/rollout/{service}")

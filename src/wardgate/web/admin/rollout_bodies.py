@@ -238,13 +238,16 @@ class CeilingView(BaseModel):
 
 class RolloutsView(BaseModel):
     """`in_force`: what is left of each mode under its expiry and the kill switches. `stored` false: the durable store
-    is away, and this is what the process that answers goes by."""
+    is away, and this is what the process that answers goes by. `unapproved`: by service, the approvals that what is
+    shown takes and has not, or not any more: somebody withdrew hers, or the policy is a stricter one. It is shown all
+    the same, until somebody lowers it."""
 
     epoch: int
     stored: bool
     services: list[RolloutView]
     in_force: dict[str, ModeName]
     kills: list[CeilingView]
+    unapproved: dict[str, list[str]]
 
 
 class KillsView(BaseModel):

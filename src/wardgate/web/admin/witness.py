@@ -1,27 +1,19 @@
 """What the admin listener puts on the audit chain. The trail is blocking, so everything here runs in a thread."""
 
-import time
-from collections.abc import Callable
-
 from fastapi.concurrency import run_in_threadpool
 
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.domain.audit import Action, Deed, Result
 from wardgate.web.admin.problems import Problem
 
-_DENIALS, _WITHIN = 30, 60.0
-"""So many denials of one principal are chained in so many seconds: a program that asks in a loop must not fill the
-chain with what its first entries say already."""
 _UNNAMED = "unnamed"
 
 
 class Witness:
     """`trail` None: there is no durable store; what would need the chain is refused."""
 
-    def __init__(self, trail: AuditTrail | None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._trail, self._monotonic = trail, monotonic
-        self._since = 0.0
-        self._denials: dict[str, int] = {}
+    def __init__(self, trail: AuditTrail | None) -> None:
+        self._trail = trail
 
     async def before(self, who: str, what: Action, subject: str, before: str | None, after: str | None) -> None:
         """It stands on the chain when this returns. Raises Problem: then it must not be done."""
@@ -40,18 +32,14 @@ class Witness:
         await self._keep(Deed(who=who, what=what, subject=subject, before=before, after=after))
 
     async def denied(self, who: str, what: Action, subject: str) -> None:
-        now = self._monotonic()
-        if now - self._since > _WITHIN:
-            self._since, self._denials = now, {}
-        self._denials[who] = count = self._denials.get(who, 0) + 1
-        if count <= _DENIALS:
-            await self._keep(Deed(who=who, what=what, subject=subject, result=Result.DENIED))
+        await self._keep(Deed(who=who, what=what, subject=subject, result=Result.DENIED))
 
     async def _keep(self, deed: Deed) -> None:
         if self._trail is None:
             return
+        said = self._trail.deny if deed.result is Result.DENIED else self._trail.keep
         try:
-            await run_in_threadpool(self._trail.keep, deed)
+            await run_in_threadpool(said, deed)
         except ValueError:  # a name that the chain does not take: that it happened still stands there
             unnamed = Deed(who=deed.who, what=deed.what, subject=_UNNAMED, result=deed.result)
-            await run_in_threadpool(self._trail.keep, unnamed)
+            await run_in_threadpool(said, unnamed)

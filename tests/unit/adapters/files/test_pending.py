@@ -58,6 +58,7 @@ def test_a_damaged_file_is_set_aside_and_holds_up_no_other(tmp_path: Path, damag
     first.write_bytes(damage)
     assert pending.waiting(10) == [Happened(event(2))]
     assert [path.name for path in tmp_path.glob("*.aside")] == [f"{first.name}.aside"]
+    assert pending.aside() == 1, "which is told: it is on no chain"
 
 
 def test_a_file_under_the_name_of_another_is_set_aside(tmp_path: Path) -> None:
