@@ -61,7 +61,7 @@ async def killed(here: Running) -> dict[str, Any]:
 async def lifted(here: Running, kill: dict[str, Any]) -> None:
     """Once the store is back, and the ceiling in it."""
     for _ in range(300):
-        if (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {}))[0] == 200:
+        if (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {"reason": "fixed"}))[0] == 200:
             break
         await asyncio.sleep(0.1)
     for _ in range(300):

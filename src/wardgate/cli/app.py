@@ -66,7 +66,13 @@ def run(arguments: Sequence[str]) -> int:
         case "circuits":
             from wardgate.cli import circuits
 
-            return circuits.run(options.action or "list", options.service, options.release, options.admin)
+            return circuits.run(
+                options.action or "list",
+                options.service,
+                options.release,
+                options.admin,
+                rollout_commands.why_of(options),
+            )
         case "load":
             from wardgate.cli import load
 
@@ -311,6 +317,8 @@ def _circuits(commands: _Commands) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("service", metavar="SERVICE", help="the id of a service")
         action.add_argument("release", metavar="RELEASE", help="the version of a release of its rollout")
+        such, needed = ("fixed", True) if name == "close" else ("wrong_scores", False)
+        rollout_commands.add_why(action, such, needed)
         _admin(action, default=argparse.SUPPRESS)
     _admin(listing, default=argparse.SUPPRESS)
     _admin(circuits, default=None)

@@ -18,8 +18,14 @@ class CannotAsk(Exception):
     """Why nothing was done, and what to do about it."""
 
 
-def run(action: str, service: str | None = None, release: str | None = None, admin: str | None = None) -> int:
-    """`action`: list, isolate or close. The admin listener that is not given is that of the running demo, else that of
+def run(
+    action: str,
+    service: str | None = None,
+    release: str | None = None,
+    admin: str | None = None,
+    why: Mapping[str, str] | None = None,
+) -> int:
+    """`action`: list, isolate or close; `why`: reason, ticket and remark. The admin listener that is not given is that of the running demo, else that of
     the default port."""
     demo = running.find()
     admin = (admin or (demo.admin if demo is not None else _ADMIN)).rstrip("/")
@@ -28,7 +34,7 @@ def run(action: str, service: str | None = None, release: str | None = None, adm
             return _list(_asked("GET", admin, "/admin/v1/circuits")[1])
         assert service is not None and release is not None
         place = f"{quote(service, safe='')}/{quote(release, safe='')}"
-        status, said = _asked("POST", admin, f"/admin/v1/circuits/{place}/{action}")
+        status, said = _asked("POST", admin, f"/admin/v1/circuits/{place}/{action}", why or {})
     except CannotAsk as error:
         print(error, file=sys.stderr)
         return 1
@@ -55,11 +61,11 @@ def _line(service: str, release: str, circuit: Mapping[str, Any]) -> str:
     return f"{service} {release}  {circuit['state']}" + (f" ({each})" if each else "")
 
 
-def _asked(method: str, admin: str, path: str) -> tuple[int, Any]:
+def _asked(method: str, admin: str, path: str, body: Mapping[str, str] | None = None) -> tuple[int, Any]:
     """Status and document; raises CannotAsk where it is not the admin listener that answers."""
     try:
         with httpx2.Client(timeout=_PATIENCE, trust_env=False) as http:
-            reply = http.request(method, f"{admin}{path}", headers=token_header())
+            reply = http.request(method, f"{admin}{path}", headers=token_header(), json=body)
     except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         raise CannotAsk(
             f"No admin listener answers at {admin}.\nName it with --admin URL (`admin.listen` in wardgate.yaml)."
@@ -69,9 +75,10 @@ def _asked(method: str, admin: str, path: str) -> tuple[int, Any]:
     except ValueError:
         document = None
     said = isinstance(document, dict) and (reply.status_code == 200 or "done" in document)
-    if reply.status_code in (401, 403):
+    if not said and isinstance(document, dict) and document.get("detail"):
         refused = refused_by(reply)
-        raise CannotAsk(f"{refused.what}\n{refused.remedy}".strip())
+        gates = [f"  ✗ {gate}" for gate in document.get("gates", ())]
+        raise CannotAsk("\n".join(filter(None, (refused.what, *gates, refused.remedy))))
     if not said:
         raise CannotAsk(f"{admin} answers {reply.status_code}.\nName the admin listener with --admin URL.")
     return reply.status_code, document

@@ -36,7 +36,7 @@ def kills(told: Any, console: Console, quiet: bool = False) -> None:
         name, why = f"{each['scope']} {each['name']}".strip(), f" ({each['reason']})" if each["reason"] else ""
         by = f"at most {each['mode']}, since {_when(each['set_at'])} by {each['set_by']}{why}"
         console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), f"  {by}"), soft_wrap=True)
-        console.print(Text(f"  wardgate kill lift {each['id']}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  wardgate kill lift {each['id']} --reason CODE", style="dim"), soft_wrap=True)
 
 
 def history(told: Any, console: Console) -> None:

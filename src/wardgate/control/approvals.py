@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from wardgate.control.askers import Asker
+from wardgate.control.askers import CODES, Asker
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.admin_tokens import Role
@@ -45,14 +45,16 @@ class Cause(StrEnum):
     TIME = "time"
     REMARK = "remark"
     INVALID = "invalid"
+    REASON = "reason"
 
 
 class ApprovalRefused(Exception):
-    """`what` and `remedy` are sentences for a person, without anything that was sent."""
+    """`what` and `remedy` are sentences for a person, without anything that was sent; `codes` those that could have
+    been."""
 
-    def __init__(self, cause: Cause, what: str, remedy: str = "") -> None:
+    def __init__(self, cause: Cause, what: str, remedy: str = "", codes: tuple[str, ...] = ()) -> None:
         super().__init__(cause.value)
-        self.cause, self.what, self.remedy = cause, what, remedy
+        self.cause, self.what, self.remedy, self.codes = cause, what, remedy, codes
 
 
 _AUDITED = frozenset({Cause.ROLE, Cause.SERVICE, Cause.AUTHOR, Cause.TWICE, Cause.NOT_ALLOWED})
@@ -233,7 +235,10 @@ class ApprovalDesk:
         return msgspec.structs.replace(wanted, until=moment(until))
 
     def _say(self, asker: Asker, what: Action, subject: str, *, before: str | None = None, after: str) -> int:
-        """The number of its entry."""
+        """The number of its entry. Without a reason code, approvals alone are taken back."""
+        if not asker.reason and what is not Action.RELEASE_WITHDRAW:
+            remedy = f"Send `reason` (--reason): a code such as {', '.join(CODES[1:3])}."
+            raise ApprovalRefused(Cause.REASON, "No reason code says why.", remedy, CODES)
         try:
             deed = Deed(
                 who=asker.who,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from wardgate.control.askers import Asker, ChangeRefused, Why
+from wardgate.control.askers import CODES, NO_REASON, Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Permits
@@ -131,6 +131,8 @@ class Settling:
         except ChangeRefused as refused:
             self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
             raise
+        if not asked.asker.reason:
+            raise ChangeRefused(Why.REASON, *NO_REASON, codes=CODES)
         try:
             self._trail.require(_deed(asked, before, after), asked.asker.remark)
         except AuditUnavailable as error:

@@ -17,7 +17,7 @@ from tests.fakes.rollout_stores import FakeReplicas
 from tests.fakes.snapshots import replica
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.control.askers import Asker
+from wardgate.control.askers import CODES, Asker
 from wardgate.control.confirmation import effect_of
 from wardgate.control.drills import DrillDesk, Drilled, DrillOptions
 from wardgate.domain.admin_tokens import Role
@@ -175,9 +175,12 @@ async def test_fields_are_taken_away_with_null_and_kept_where_they_are_not_sent(
     )
 
 
+PREVIEW = {"preview": ["Practitioner/123"], "reason": "training"}
+
+
 async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
     scene.who = ADMIN
-    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"preview": ["Practitioner/123"]}, scene.house.etag)
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", PREVIEW, scene.house.etag)
     assert reply.status == 200 and said(reply)["rollout"]["preview_users"] == 1
     assert scene.house.rollout.preview == {"user:0"} and "123" not in reply.body.decode()
 
@@ -208,7 +211,8 @@ async def test_what_cannot_be_meant_is_refused_without_an_echo(scene: Scene, bod
 async def test_a_release_is_named_by_version_or_the_beginning_of_its_digest(scene: Scene) -> None:
     scene.who = ADMIN
     for name in ("1.1.0", TWO, TWO[:71]):
-        reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)
+        body = {"champion": name, "reason": "promotion"}
+        reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", body, scene.house.etag)
         assert (reply.status, scene.house.rollout.champion) == (200, TWO)
     for name in ("9.9.9", "sha256:0"):
         assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)).status == 404
@@ -291,7 +295,9 @@ async def test_rollback_and_put_back(scene: Scene) -> None:
     await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off"})
     assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 403
     scene.who = OTHER
-    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 200
+    unsaid = await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})
+    assert (unsaid.status, said(unsaid)["code"], said(unsaid)["codes"]) == (422, "reason", list(CODES))
+    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {"reason": "mistake"})).status == 200
     changes = said(await scene.ask("GET", f"/rollout/{SERVICE}/history"))["changes"]
     assert [each["what"] for each in changes[:3]] == ["put_back", "rollout.change", "rollback"]
 

@@ -7,7 +7,7 @@ runs in a thread.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -50,6 +50,7 @@ _STATUS = {
     Cause.TIME: 422,
     Cause.REMARK: 422,
     Cause.INVALID: 422,
+    Cause.REASON: 422,
     Cause.UNKNOWN: 404,
 }
 
@@ -216,7 +217,9 @@ async def _told(ask: Callable[[], T]) -> T:
     try:
         return await run_in_threadpool(ask)
     except ApprovalRefused as refused:
-        more = {"code": refused.cause.value}
+        more: dict[str, Any] = {"code": refused.cause.value}
+        if refused.codes:
+            more["codes"] = list(refused.codes)
         raise Problem(_STATUS[refused.cause], f"{refused.what} {refused.remedy}".strip(), more) from None
     except ReleaseRefused as refused:
         raise Problem(409, f"{refused.what} {refused.remedy}".strip()) from None

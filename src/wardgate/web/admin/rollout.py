@@ -65,6 +65,7 @@ _STATUS = {
     Why.INVALID: 422,
     Why.STORE: 503,
     Why.PROOF: 409,
+    Why.REASON: 422,
 }
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -291,6 +292,8 @@ async def told(ask: Callable[[], T], changes: bool = False) -> T:
         more: dict[str, Any] = {"code": refused.why.value}
         if refused.gates:
             more["gates"] = list(refused.gates)
+        if refused.codes:
+            more["codes"] = list(refused.codes)
         raise Problem(_STATUS[refused.why], detail, more) from None
     except ArchiveUnavailable as error:
         raise Problem(503, error.trouble.sentence) from None
