@@ -112,6 +112,8 @@ class AuditKeeper:
         self._signer, self._folder, self._every = signer, folder, every
         self._clock, self._log, self._options = clock, log, options or KeeperOptions()
         self._stop, self._up, self._due, self._anchored = threading.Event(), True, 0.0, 0
+        self.beside: Callable[[], None] | None = None
+        """Done after each look at the spool."""
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
     def begin(self) -> None:
@@ -138,9 +140,17 @@ class AuditKeeper:
             except Exception as error:  # it goes on, whatever a disk or a driver does
                 self._log.fault("audit", error)
             if not last:
+                self._look_beside()
                 self.trail.spooled.wait(self._options.look)
         self.trail.store.close()
         self.tokens.close()
+
+    def _look_beside(self) -> None:
+        try:
+            if self.beside is not None:
+                self.beside()
+        except Exception as error:
+            self._log.fault("audit", error)
 
     def _anchor(self, signer: AnchorSigner) -> None:
         self._due = self._clock.monotonic() + self._every

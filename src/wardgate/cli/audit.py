@@ -18,6 +18,7 @@ from wardgate.cli.check import examine, show_findings
 from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.control.audit import AuditUnavailable, Remark, Wanted
+from wardgate.control.chain_reader import ChainBroken
 from wardgate.domain.audit import Action, Anchor, Deed, Fault, Found, SealedEntry, Verdict, Verifier, body_of, moment
 from wardgate.domain.errors import ConfigurationError
 from wardgate.records.desk import ALWAYS, NoTime, span_of
@@ -158,7 +159,7 @@ def told() -> Iterator[Result]:
         yield result
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
-    except AuditUnavailable as error:
+    except (AuditUnavailable, ChainBroken) as error:
         print(error.meaning, file=sys.stderr)
     except StoreRefused as error:
         print(error, file=sys.stderr)

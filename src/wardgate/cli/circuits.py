@@ -25,8 +25,8 @@ def run(
     admin: str | None = None,
     why: Mapping[str, str] | None = None,
 ) -> int:
-    """`action`: list, isolate or close; `why`: reason, ticket and remark. The admin listener that is not given is that of the running demo, else that of
-    the default port."""
+    """`action`: list, isolate or close; `why`: reason, ticket and remark. The admin listener that is not given is that
+    of the running demo, else that of the default port."""
     demo = running.find()
     admin = (admin or (demo.admin if demo is not None else _ADMIN)).rstrip("/")
     try:

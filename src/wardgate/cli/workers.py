@@ -110,6 +110,7 @@ class Parent:
             names,
             self.prove,
             self._log,
+            self._meter,
             configured.secrets.durable,
         )
         return obeyed, desks

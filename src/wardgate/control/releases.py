@@ -47,7 +47,8 @@ class ReleaseOptions:
 
 class ReleaseDesk:
     """Blocking, thread-safe. Everything raises StoreUnavailable, AuditUnavailable and ReleaseRefused. `whole`: raises
-    ReleaseRefused where what was kept does not compile to the digest that it is kept under."""
+    ReleaseRefused where what was kept does not compile to the digest that it is kept under. `stands`: whether the chain
+    has a submission of this subject that counts; raises AuditUnavailable and ChainBroken."""
 
     def __init__(
         self,
@@ -56,10 +57,12 @@ class ReleaseDesk:
         decisions: Decisions,
         whole: Callable[[Content], object],
         now: Callable[[], float],
+        stands: Callable[[str], bool],
         options: ReleaseOptions | None = None,
     ) -> None:
         self.store, self._trail, self._decisions = store, trail, decisions
         self._whole, self._now, self._options = whole, now, options or ReleaseOptions()
+        self._stands = stands
 
     def find(self, service: str, name: str) -> ReleaseEntry:
         """By version, digest, or the beginning of a digest (six hex digits at least)."""
@@ -79,6 +82,9 @@ class ReleaseDesk:
         """`file`: digest of the release file alone."""
         entries = self.store.entries()
         known = next((entry for entry in entries if entry.digest == content.digest), None)
+        if known is not None and not self._stands(subject_of(known.service, known.digest)):
+            self._require(by, Action.RELEASE_SUBMIT, known, after=f"{content.service} {content.version}")
+            return known  # it lay under a key that is gone: its content is there, and stays
         if known is not None:
             what = f"This content was submitted by {known.submitted_by} on {moment(known.submitted_at)[:10]}."
             raise ReleaseRefused(what, f"`wardgate release show {content.service} {short(known.digest)}` tells more.")

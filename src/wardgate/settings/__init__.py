@@ -5,6 +5,7 @@ from wardgate.settings.durable import seen_unsafe
 from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
     admin_token,
+    read_key_sets,
     read_secrets,
     read_settings,
     refuse_fixed,
@@ -24,6 +25,7 @@ __all__ = [
     "admin_token",
     "Tls",
     "is_loopback",
+    "read_key_sets",
     "read_secrets",
     "read_settings",
     "refuse_fixed",

@@ -239,7 +239,7 @@ def test_health_says_which_policy_holds_and_what_the_files_wait_for(ground: Appr
     ground.desk.approve_policy(MIRA, BUILT_IN)
     told = ground.desk.health(BUILT_IN)
     assert (told["state"], told["policy"], told["proposed"]) == ("waits", digest_of(POLICY), digest_of(BUILT_IN))
-    assert told["why"] == "governance.yaml waits: 1 of 2 people have approved it"
+    assert told["why"] == "governance.yaml waits: 1 of 2 people have approved it (wardgate approve governance)"
     chain = ground.ground.store
     assert isinstance(chain, MemoryChain)
     chain.list.pop()

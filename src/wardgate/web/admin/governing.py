@@ -5,7 +5,7 @@ Submitting is a terminal's (`wardgate release new`), which has the files. The de
 runs in a thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -62,13 +62,14 @@ Step = Annotated[str, Path(pattern=r"^(shadow|silent|canary|active)$", examples=
 
 @dataclass(frozen=True, slots=True)
 class GoverningPorts:
-    """`policy` gives what the files say."""
+    """`policy` gives what the files say; `health` how it stands, as of some seconds ago, without waiting."""
 
     approvals: ApprovalDesk
     gates: Gates
     releases: ReleaseDesk
     names: ReleaseNames
     policy: Callable[[], Policy]
+    health: Callable[[], Mapping[str, str]]
 
 
 def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
