@@ -86,12 +86,16 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
         span = span_of(since, until, now(), ALWAYS)
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
         with _store(secrets_of(config)) as store:
+            found = False
             for entry in store.search(Wanted(**named, **times)):
+                found = True
                 if as_json:
                     print(entry.line.decode())
                 else:
                     said = body_of(entry)
                     print(_line(said, store.remark(str(said["id"])) if said.get("remark") else None))
+            if not found:
+                print(_EMPTY if store.last().number == 0 else "No entry is like that.", file=sys.stderr)
         result.code = 0
     return result.code
 
@@ -237,6 +241,9 @@ def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
     if not verdict.sound:
         print("NOT SOUND: the chain is not what was written")
         return
+    if verdict.entries == 0:
+        print(_EMPTY)
+        return
     print("sound: every entry is as it was sealed, none is missing, added or out of order")
     if anchored and not signed:
         print("who signed the anchors was not checked: name the public key with --key")
@@ -244,6 +251,12 @@ def _show(verdict: Verdict, anchored: bool, signed: bool) -> None:
         print(f"an anchor proves that nothing was cut off or written anew up to entry {verdict.proven}")
     if verdict.unproven:
         print(f"the tail is unproven: {verdict.unproven:,} entries at the end stand under no anchor, nor what followed")
+
+
+_EMPTY = (
+    "The chain is empty, and nothing proves that it always was: the store is new, or was emptied, moved away or taken "
+    "for another. An anchor that is kept elsewhere would tell."
+)
 
 
 def _told_of(found: Found) -> str:

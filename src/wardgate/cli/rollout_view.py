@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from wardgate.domain.rollout.hidden import Hidden
+
 _COLOURS = {"off": "dim", "shadow": "blue", "silent": "cyan", "canary": "yellow", "active": "green"}
 
 
@@ -23,20 +25,44 @@ def rollouts(told: Any, console: Console) -> None:
     console.print(table)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
+    _standing(told, console)
+
+
+def _standing(told: Any, console: Console) -> None:
+    """Where what is shown is not what the durable store says, or that is not what it was."""
     if not told["stored"]:
         console.print(Text("The durable store is away: this is what the gateway goes by.", style="yellow"))
+    if told.get("beyond"):
+        console.print(Text(_REWOUND.format(seen=f" (snapshot {told['beyond']})"), style="bold red"), soft_wrap=True)
+
+
+_REWOUND = (
+    "The durable store is older than what replicas have seen{seen}: it was emptied, moved away or put back. They show "
+    "nothing until the right one is there, or an admin confirms this one: "
+    "wardgate rollout confirm --reason store_restored"
+)
+_HIDDEN = {
+    Hidden.STARTING: "It has not read yet what is decided: see to the durable store, if that lasts.",
+    Hidden.LEASE: "It could read neither the durable store nor a sound copy for longer than snapshot.lease.",
+    Hidden.REWOUND: _REWOUND.format(seen=""),
+    Hidden.FORGED: "What stands in the durable store was not written under this pseudonym_key, or by a later version.",
+    Hidden.HOT_FORGED: "Somebody writes to Redis who should not. It lasts until the durable store was read.",
+    Hidden.HOT_REPLAYED: "An older state was put back in Redis. It lasts until the durable store was read.",
+    Hidden.HOT_FLUSHED: "Redis has lost its values. It lasts until the durable store was read.",
+}
+"""Why a replica shows nothing, and what to do; docs/operations.md says more."""
 
 
 def kills(told: Any, console: Console, quiet: bool = False) -> None:
-    if not told["kills"]:
-        if not quiet:
-            console.print("No kill switch is set.")
-        return
+    if not told["kills"] and not quiet:
+        console.print("No kill switch is set.")
     for each in told["kills"]:
         name, why = f"{each['scope']} {each['name']}".strip(), f" ({each['reason']})" if each["reason"] else ""
         by = f"at most {each['mode']}, since {_when(each['set_at'])} by {each['set_by']}{why}"
         console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), f"  {by}"), soft_wrap=True)
         console.print(Text(f"  wardgate kill lift {each['id']} --reason CODE", style="dim"), soft_wrap=True)
+    if not quiet:
+        _standing(told, console)
 
 
 def history(told: Any, console: Console) -> None:
@@ -57,6 +83,8 @@ def replicas(told: Any, console: Console) -> None:
         shows = Text(f"nothing: {each['hidden']}", style="red") if each["hidden"] else Text("yes", style="green")
         table.add_row(each["name"], str(each["epoch"]), str(each["drained"]), _when(each["began"]), shows)
     console.print(table)
+    for why in sorted({each["hidden"] for each in told["replicas"] if each["hidden"]}):
+        console.print(Text(f"{why}: {_HIDDEN.get(why, 'see docs/operations.md')}", style="red"), soft_wrap=True)
     if not told["same_files"]:
         console.print(Text("They have not all read the same files: reload those that differ.", style="yellow"))
 

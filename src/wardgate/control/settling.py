@@ -176,8 +176,8 @@ def _why(asked: Asked, before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     return (*raises(before, after), *(("shadow",) if more else ()))
 
 
-def away(error: StoreUnavailable) -> ChangeRefused:
-    what = f"Nothing was changed: {error.meaning}."
+def away(error: StoreUnavailable, so: str = "Nothing was changed") -> ChangeRefused:
+    what = f"{so}: {error.meaning}."
     return ChangeRefused(Why.STORE, what, "Lower a mode, or kill: that works without the durable store.")
 
 

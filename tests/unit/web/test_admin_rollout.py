@@ -311,6 +311,18 @@ async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -
     assert said(await scene.ask("POST", "/confirm", {"reason": "restored"}))["epoch"] == 42
 
 
+async def test_a_store_that_was_emptied_or_moved_away_is_told_wherever_somebody_looks(scene: Scene) -> None:
+    """Replicas have seen more than it has: nothing there is what was decided."""
+    assert said(await scene.ask("GET", "/rollout"))["beyond"] == 0
+    scene.house.store.kept.clear()
+    scene.house.highest = 7
+    for path in ("/rollout", "/kills"):
+        told = said(await scene.ask("GET", path))
+        assert (told["stored"], told["epoch"], told["beyond"]) == (True, 0, 7), path
+    history = await scene.ask("GET", f"/rollout/{SERVICE}/history")
+    assert history.status == 503 and "older than what replicas have seen" in said(history)["detail"]
+
+
 async def test_a_token_for_another_service_sees_and_changes_nothing_here(scene: Scene) -> None:
     scene.who = replace(ADMIN, services=frozenset({"other"}))
     assert said(await scene.ask("GET", "/rollout"))["services"] == []
