@@ -1,8 +1,9 @@
 """What keeps a replica's visibility fresh, in threads beside the loop, since every store may hang.
 
-    hot       at each word on the channel, and every `poll`: the hot copy and the ceilings in it
+    hot       at each word on the channel, and every `poll`: the hot copy and the ceilings in it; and it is healed by
+              what the durable store said last, in this thread, so that a hot copy that hangs keeps nobody from that
     durable   after each news of the hot copy, and every `poll`: the newest snapshot; and what follows from it, in
-              this order: the files' part, the hot copy healed, ceilings folded, the local file, the beat
+              this order: the files' part, ceilings folded, the local file, the beat
     channel   waits for words (Redis alone)
 
 A change is obeyed before it is written down here, and told of (the beat) only after that: what this replica has
@@ -98,6 +99,8 @@ class Refresher:
         self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
+        self._to_heal: tuple[KeptSnapshot, Snapshot] | None = None
+        """What the durable store said, for the hot copy."""
         self._published: tuple[Snapshot, Hidden | None] | None = None
         self._saved: tuple[Snapshot, tuple[Ceiling, ...], float] | None = None
         self._side_since: dict[str, float] = {}
@@ -240,7 +243,9 @@ class Refresher:
     # --- the hot copy
 
     def _look_at_hot(self) -> None:
-        began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
+        with self._lock:
+            began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
+            heal, self._to_heal = self._to_heal, None
         try:
             kept, sealed = self._stores.hot.get(), self._stores.hot.lowered()
             self._lower(sealed)
@@ -263,6 +268,8 @@ class Refresher:
             Hidden.HOT_REPLAYED,
         ):
             self._durable_news.set()
+        if heal is not None:
+            self._heal(*heal, kept, sealed)
 
     def _lower(self, sealed: Sequence[bytes]) -> None:
         opened = [(each, self._open_ceiling(each)) for each in sealed]
@@ -319,7 +326,9 @@ class Refresher:
             self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
-            self._heal(kept, read)
+            with self._lock:
+                self._to_heal = kept, read
+            self._hot_news.set()
             self._fold(read)
         self._save()
         self._beat()
@@ -385,13 +394,13 @@ class Refresher:
         self._put(kept)
         return kept
 
-    def _heal(self, kept: KeptSnapshot, read: Snapshot) -> None:
-        """The hot copy is a copy: where it is gone, older or not ours, it is made again."""
+    def _heal(self, kept: KeptSnapshot, read: Snapshot, standing: KeptSnapshot | None, sealed: Sequence[bytes]) -> None:
+        """The hot copy is a copy: where it is gone, older or not ours, it is made again. `standing` and `sealed` are
+        what it has, `kept` what the durable store had before that."""
         try:
-            standing = self._stores.hot.get()
             if standing is None or standing.epoch < kept.epoch or isinstance(self._open(standing), Forged):
                 self._stores.hot.put(kept)
-            opened = [self._open_ceiling(each) for each in self._stores.hot.lowered()]
+            opened = [self._open_ceiling(each) for each in sealed]
             held = {ceiling.id for ceiling in opened if ceiling is not None}
             self._stores.hot.forget(sorted(held & (read.lifted | {ceiling.id for ceiling in read.ceilings})))
         except StoreUnavailable:

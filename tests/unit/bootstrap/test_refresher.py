@@ -1,6 +1,7 @@
 """What keeps a replica fresh, with real stores beneath: each thing that can be wrong with them hides, and says so."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -233,6 +234,35 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
         until(told_of)
         site.clock.advance(1)
         until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+
+
+class HangingCopy(MemorySnapshots):
+    """Whoever reads it waits until it is `free`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+        self.free.set()
+
+    def get(self) -> KeptSnapshot | None:
+        self.free.wait(30)
+        return super().get()
+
+
+def test_a_hot_copy_that_hangs_keeps_nobody_from_the_durable_store(site: Site) -> None:
+    """A network that swallows everything: each look at Redis took seconds, and so did each at the durable store, which
+    then healed the copy."""
+    site.hot = hanging = HangingCopy()
+    _, visibility, _ = site.start()
+    until(lambda: not visibility.current().hidden)
+    hanging.free.clear()
+    try:
+        for epoch in (2, 3, 4):
+            site.append(snapshot(epoch))
+            until(lambda epoch=epoch: visibility.current().epoch == epoch)  # type: ignore[misc]
+    finally:
+        hanging.free.set()
+    until(lambda: hanging.get() == site.newest())
 
 
 def test_a_forgery_in_the_durable_store_hides_until_it_is_mended(site: Site) -> None:
