@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from wardgate.adapters.files.comparison import differing
 from wardgate.adapters.logs.events import EventLog
 from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.bootstrap.approving import anchored_by, governed
@@ -179,7 +180,7 @@ def desks_of(
     )
     audit.beside = watch.look
     governing = GoverningPorts(
-        whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy, watch.health
+        whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy, watch.health, differing
     )
     chain = AuditPorts(trail, lambda: _spooled(trail), anchored, SystemClock.now)
     tokens = token_desk(audit.tokens, trail)

@@ -78,6 +78,19 @@ class ReleaseDesk:
         remedy = f"There is {there}." if there else f"`wardgate release new {service}` submits it."
         raise ReleaseRefused(f"No such release of {service} was submitted: {name}.", remedy)
 
+    def champion(self, service: str) -> ReleaseEntry:
+        """The release that is decided on."""
+        rollout = self._decisions.rollouts().get(service)
+        if rollout is None:
+            raise ReleaseRefused("Nothing is decided of such a service.", "`wardgate rollout show` lists them.")
+        return self.find(service, rollout.champion)
+
+    def content(self, entry: ReleaseEntry) -> Content:
+        content = self.store.content(entry.digest)
+        if content is None:
+            raise ReleaseRefused("Its content is not in the store any more.", "Restore the store from a backup.")
+        return content
+
     def submit(self, by: By, content: Content, file: str) -> ReleaseEntry:
         """`file`: digest of the release file alone."""
         entries = self.store.entries()
@@ -134,10 +147,7 @@ class ReleaseDesk:
         if told:
             remedy = "Change the rollout first, or announce it with --at for a later day."
             raise ReleaseRefused(" ".join(["Something depends on it.", *told]), remedy)
-        content = self.store.content(entry.digest)
-        if content is None:
-            raise ReleaseRefused("Its content is not in the store any more.", "Restore the store from a backup.")
-        self._whole(content)
+        self._whole(self.content(entry))
         self._require(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
         if not self.store.retire(entry.digest, now):
             raise ReleaseRefused("It was retired meanwhile.")
