@@ -4,12 +4,15 @@ test_archive_kinds.py; what may befall a store: test_archive_troubles.py)."""
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from tests.contract.conftest import Store
 from tests.fakes.archive_rows import FOREVER, START, card_key, card_uuid, decision, report
 from wardgate.adapters.sql.archive import SqlArchive
+from wardgate.domain.durable import SqlitePlace
 from wardgate.records.archive import AccessEntry, ArchiveUnavailable, Kind, RecordRefused, Trouble
 
 # --- decisions ------------------------------------------------------------------------------------------------------
@@ -32,6 +35,26 @@ def test_a_decision_counts_once(archive: SqlArchive) -> None:
 
 def test_the_same_decision_twice_in_one_call_counts_once(archive: SqlArchive) -> None:
     assert archive.add_decisions([decision(1), decision(1)]) == 1
+
+
+def test_sqlite_prepares_the_same_statements_however_many_come(tmp_path: Path) -> None:
+    """Regression: each number of rows was a statement of its own. A connection keeps the last 128, here of
+    a megabyte each, and took days to fill them."""
+    said: set[str] = set()
+
+    def heard(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT"):
+            said.add(statement)
+
+    archive = Store(SqlitePlace(str(tmp_path / "wardgate.db"))).another()
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        counted = [archive.add_decisions([decision(100 * n + m) for m in range(n)]) for n in (1, 2, 7, 30)]
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+        archive.close()
+    assert counted == [1, 2, 7, 30]
+    assert len(said) == len({statement.split("(")[0] for statement in said}) > 0
 
 
 def test_a_decision_is_found_by_each_of_its_names(archive: SqlArchive) -> None:

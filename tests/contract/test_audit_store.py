@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests.contract.conftest import PATIENT_POSTGRES, PATIENT_SQLITE, Store
-from tests.fakes.audit import NOW, event
+from tests.fakes.audit import NOW, event, told
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres
@@ -107,7 +107,8 @@ def test_a_remark_can_be_erased_and_the_chain_stays_sound(chain: SqlAuditStore) 
     chain.append([Happened(event(1, remark=hashed), Remark(salt, text)), *happened(2)], NOW)
     assert chain.remark(event(1).id) == Remark(salt, text)
     assert body_of(next(chain.entries()))["remark"] == hashed
-    assert chain.erase_remark(event(1).id) and not chain.erase_remark(event(1).id)
+    assert chain.erase_remark(event(1).id, told(3)) and not chain.erase_remark(event(1).id, told(4))
+    assert [body_of(entry)["id"] for entry in chain.entries()] == [event(number).id for number in (1, 2, 3)]
     assert chain.remark(event(1).id) is None
     assert judged(chain.entries()).sound
 
@@ -198,7 +199,7 @@ def test_a_store_that_is_not_there_says_so(store: Store) -> None:
 
 WRITING = """
 import sys
-from tests.fakes.audit import NOW, event
+from tests.fakes.audit import NOW, event, told
 from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite

@@ -329,3 +329,64 @@ class _Addresses(AbstractResolver):
         ]
 
     async def close(self) -> None: ...
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+FLOODS = {
+    "interim replies": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 400),
+    "interim replies with fields": (b"", (b"HTTP/1.1 102 Processing\r\n" + b"a: b\r\n" * 60 + b"\r\n") * 30),
+    "line ends": (b"", b"\r\n" * 5000),
+    "a byte in each piece": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 2000),
+    "one extension": (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"e" * 10_000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_server_that_floods_is_left(flood: str) -> None:
+    """Regression: aiohttp read on, and while it did the loop stood for seconds (law 1). Of pyreqwest, whose reading is
+    beside the loop, see below."""
+    first, then = FLOODS[flood]
+
+    async def answer(head: bytes, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        for _ in range(10_000):
+            writer.write(then)
+            await writer.drain()
+        pytest.fail("all of it was taken")
+
+    client = AiohttpClient()
+    async with raw_server(answer) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url, timeout=10, max_bytes=1_000_000)
+    await client.close()
+    assert caught.value.kind in (HttpFailure.UNREACHABLE, HttpFailure.TRUNCATED)
+
+
+async def test_pieces_of_a_byte_are_not_taken_one_by_one_for_ever(client: HttpClient) -> None:
+    """A body of many megabytes would be as many turns of the loop."""
+
+    async def answer(head: bytes, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(500):
+            writer.write(b"1\r\n \r\n" * 200)
+            await writer.drain()
+
+    async with raw_server(answer) as server:
+        with pytest.raises(HttpError) as caught:
+            await _get(client, server.url, timeout=10, max_bytes=1_000_000)
+    assert caught.value.kind in (HttpFailure.TOO_LARGE, HttpFailure.TRUNCATED)
+
+
+async def test_a_reply_may_come_in_small_pieces(client: HttpClient) -> None:
+    """And after a few interim ones, over a connection that has carried much before."""
+    body = b"abcdefghijklmnop" * 4000
+
+    async def answer(head: bytes, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 3)
+        writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"".join(b"10\r\n%b\r\n" % body[at : at + 16] for at in range(0, len(body), 16)) + b"0\r\n\r\n")
+
+    async with raw_server(answer) as server:
+        for _ in range(12):
+            assert await _get(client, server.url, max_bytes=100_000) == body
+    assert server.connections == 1

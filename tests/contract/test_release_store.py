@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.conftest import Store
 from tests.contract.test_audit_store import database_of
+from tests.fakes.audit import told
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tables import RELEASE_CONTENTS
@@ -37,7 +38,7 @@ def releases(store: Store) -> Iterator[SqlReleaseStore]:
 
 def test_content_comes_back_byte_for_byte(releases: SqlReleaseStore, store: Store) -> None:
     kept = content(3)
-    assert releases.put(kept, entry(kept))
+    assert releases.put(kept, entry(kept), told()) is None
     other = SqlReleaseStore(database_of(store))
     assert other.content(kept.digest) == kept
     assert other.content("sha256:" + "f" * 64) is None
@@ -46,9 +47,10 @@ def test_content_comes_back_byte_for_byte(releases: SqlReleaseStore, store: Stor
 
 def test_what_is_there_stays_as_it_is(releases: SqlReleaseStore) -> None:
     kept = content(3)
-    assert releases.put(kept, entry(kept))
+    assert releases.put(kept, entry(kept), told()) is None
     forged = msgspec.structs.replace(kept, files={"services/a.yaml": b"id: b\n"})
-    assert not releases.put(forged, msgspec.structs.replace(entry(kept, 9), submitted_by="os:eve"))
+    forger = msgspec.structs.replace(entry(kept, 9), submitted_by="os:eve")
+    assert releases.put(forged, forger, told()) == entry(kept)
     assert releases.content(kept.digest) == kept
     assert releases.entries() == [entry(kept)]
 
@@ -56,14 +58,14 @@ def test_what_is_there_stays_as_it_is(releases: SqlReleaseStore) -> None:
 def test_of_many_who_submit_at_once_one_was_first(releases: SqlReleaseStore) -> None:
     kept = content(5)
     with ThreadPoolExecutor(8) as threads:
-        put = list(threads.map(lambda number: releases.put(kept, entry(kept, number)), range(8)))
-    assert put.count(True) == 1 and len(releases.entries()) == 1
+        put = list(threads.map(lambda number: releases.put(kept, entry(kept, number), told(number)), range(8)))
+    assert put.count(None) == 1 and len(releases.entries()) == 1
 
 
 def test_entries_are_listed_by_service_the_oldest_first(releases: SqlReleaseStore) -> None:
     for number in (2, 1, 3):
         kept = content(number, service="sepsis" if number == 2 else "kidney-failure")
-        releases.put(kept, entry(kept, number))
+        releases.put(kept, entry(kept, number), told(number))
     assert [each.version for each in releases.entries()] == ["1.1.0", "1.2.0", "1.3.0"]
     assert [each.version for each in releases.entries("kidney-failure")] == ["1.1.0", "1.3.0"]
     assert not releases.entries("none")
@@ -71,28 +73,28 @@ def test_entries_are_listed_by_service_the_oldest_first(releases: SqlReleaseStor
 
 def test_a_release_is_announced_taken_back_and_retired_once(releases: SqlReleaseStore) -> None:
     kept = content(1)
-    releases.put(kept, entry(kept))
+    releases.put(kept, entry(kept), told())
 
     def state() -> ReleaseState:
         return releases.entries()[0].state
 
-    assert releases.announce(kept.digest, NOW + 60) and state() is ReleaseState.RETIRING
-    assert releases.announce(kept.digest, None) and state() is ReleaseState.SUBMITTED
-    assert releases.announce(kept.digest, NOW + 60)
-    assert releases.retire(kept.digest, NOW + 61) and state() is ReleaseState.RETIRED
-    assert not releases.retire(kept.digest, NOW + 62) and not releases.announce(kept.digest, None)
+    assert releases.announce(kept.digest, NOW + 60, told(1)) and state() is ReleaseState.RETIRING
+    assert releases.announce(kept.digest, None, told(2)) and state() is ReleaseState.SUBMITTED
+    assert releases.announce(kept.digest, NOW + 60, told(1))
+    assert releases.retire(kept.digest, NOW + 61, told(3)) and state() is ReleaseState.RETIRED
+    assert not releases.retire(kept.digest, NOW + 62, told(3)) and not releases.announce(kept.digest, None, told(2))
     assert releases.entries()[0] == msgspec.structs.replace(entry(kept), retires_at=NOW + 60, retired_at=NOW + 61)
     assert releases.content(kept.digest) == kept
-    assert not releases.retire("sha256:none", NOW) and not releases.announce("sha256:none", NOW)
+    assert not releases.retire("sha256:none", NOW, told()) and not releases.announce("sha256:none", NOW, told())
 
 
 def test_as_much_as_a_store_keeps_and_not_a_byte_more(releases: SqlReleaseStore) -> None:
     largest = content(7, files={"evidence/data.bin": os.urandom(MAX_CONTENT // 4) * 4})
-    releases.put(largest, entry(largest))
+    releases.put(largest, entry(largest), told())
     assert releases.content(largest.digest) == largest
     beyond = content(8, files={"evidence/data.bin": b"x" * (MAX_CONTENT + 1)})
     with pytest.raises(ValueError, match="more than a store keeps"):
-        releases.put(beyond, entry(beyond))
+        releases.put(beyond, entry(beyond), told())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_as_much_as_a_store_keeps_and_not_a_byte_more(releases: SqlReleaseStore)
 )
 def test_a_damaged_row_says_so(store: Store, damaged: bytes) -> None:
     releases, kept = SqlReleaseStore(database_of(store)), content(1)
-    releases.put(kept, entry(kept))
+    releases.put(kept, entry(kept), told())
     with releases._database.writing() as connection:
         connection.execute(RELEASE_CONTENTS.update().values(content=damaged))
     with pytest.raises(StoreUnavailable):
@@ -120,17 +122,17 @@ def test_a_damaged_row_says_so(store: Store, damaged: bytes) -> None:
 
 def test_an_entry_of_another_release_is_refused(releases: SqlReleaseStore) -> None:
     with pytest.raises(ValueError, match="not that of the content"):
-        releases.put(content(1), entry(content(2)))
+        releases.put(content(1), entry(content(2)), told())
 
 
 def test_a_store_that_is_not_there_says_so() -> None:
     releases, kept = SqlReleaseStore(Sqlite(SqlitePlace("/dev/null/wardgate.db"))), content(1)
     for ask in (
-        lambda: releases.put(kept, entry(kept)),
+        lambda: releases.put(kept, entry(kept), told()),
         lambda: releases.content(kept.digest),
         lambda: releases.entries(),
-        lambda: releases.retire(kept.digest, NOW),
-        lambda: releases.announce(kept.digest, NOW),
+        lambda: releases.retire(kept.digest, NOW, told(3)),
+        lambda: releases.announce(kept.digest, NOW, told()),
     ):
         with pytest.raises(StoreUnavailable) as unavailable:
             ask()

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from tests.contract.conftest import Store
 from tests.contract.test_audit_store import database_of
+from tests.fakes.audit import told
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tables import TOKENS
 from wardgate.adapters.sql.tokens import SqlTokenStore
@@ -31,13 +32,13 @@ def token(number: int) -> Token:
 def test_tokens_come_back_whole_and_are_revoked_once(store: Store) -> None:
     tokens, other = SqlTokenStore(database_of(store)), SqlTokenStore(database_of(store))
     for number in (2, 1):
-        tokens.add(token(number))
+        tokens.add(token(number), told(number))
     assert other.all() == [token(1), token(2)]
-    assert other.revoke(token(1).id, 1_790_000_100.5)
-    assert not tokens.revoke(token(1).id, 1_790_000_200.0) and not tokens.revoke("none", 0.0)
+    assert other.revoke(token(1).id, 1_790_000_100.5, told(3))
+    assert not tokens.revoke(token(1).id, 1_790_000_200.0, told(4)) and not tokens.revoke("none", 0.0, told(5))
     assert [each.revoked for each in tokens.all()] == [1_790_000_100.5, None]
     with pytest.raises(TokensUnavailable):
-        tokens.add(token(2))
+        tokens.add(token(2), told(2))
     tokens.close()
     other.close()
 
@@ -60,8 +61,8 @@ OTHERS = TokenSeal([PurposeKey("new", b"x" * 32)])
 def test_a_row_that_somebody_else_wrote_is_no_token(store: Store, forge: Callable[[str], str]) -> None:
     """By whoever may write to the table. The one beside it goes on; what a previous key has sealed does, too."""
     tokens, before, after = (SqlTokenStore(database_of(store), TokenSeal(keys)) for keys in (KEYS[:1], KEYS[1:], KEYS))
-    tokens.add(token(1))
-    before.add(token(2))
+    tokens.add(token(1), told(1))
+    before.add(token(2), told(2))
     database = database_of(store)
     database.open()
     with database.writing() as connection:
@@ -77,6 +78,6 @@ def test_a_row_that_somebody_else_wrote_is_no_token(store: Store, forge: Callabl
 def test_a_store_that_is_not_there_says_so() -> None:
     tokens = SqlTokenStore(Sqlite(SqlitePlace("/dev/null/wardgate.db")))
     with pytest.raises(TokensUnavailable) as unavailable:
-        tokens.add(token(1))
+        tokens.add(token(1), told(1))
     assert "reader" not in str(unavailable.value) + unavailable.value.meaning
     tokens.close()

@@ -38,6 +38,11 @@ def event(number: int, **changes: object) -> AuditEvent:
     )
 
 
+def told(number: int = 0) -> Happened:
+    """What the chain is told of something that a store does."""
+    return Happened(event(number))
+
+
 def reseal(what: AuditEvent, last: Link | None) -> SealedEntry:
     return seal(what, START if last is None else last, NOW)
 
@@ -88,8 +93,11 @@ class MemoryChain:
     def remark(self, event_id: str) -> Remark | None:
         return self._remarks.get(event_id)
 
-    def erase_remark(self, event_id: str) -> bool:
-        return self._remarks.pop(event_id, None) is not None
+    def erase_remark(self, event_id: str, told: Happened) -> bool:
+        if self._remarks.pop(event_id, None) is None:
+            return False
+        self.append([told], NOW)
+        return True
 
 
 class AuditGround:

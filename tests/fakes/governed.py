@@ -65,9 +65,9 @@ class GovernedHouse:
         content, _ = content_of(self._document, self.config, SERVICE, version)
         store = release_store_of(self._place)
         entry = ReleaseEntry(content.digest, SERVICE, content.model, version, "", 1.0, who)
-        store.put(content, entry)
+        subject = subject_of(SERVICE, content.digest)
+        store.put(content, entry, self.trail.entry(Deed(who=who, what=Action.RELEASE_SUBMIT, subject=subject)))
         store.close()
-        self.trail.require(Deed(who=who, what=Action.RELEASE_SUBMIT, subject=subject_of(SERVICE, content.digest)))
         return content.digest
 
     def act_as(self, name: str, *roles: Role, services: Sequence[str] | None = None) -> None:

@@ -32,7 +32,8 @@ class House:
     def __init__(self, folder: Path, store: SnapshotStore | None = None, hot: HotCopy | None = None) -> None:
         """`store` and `hot`: real ones in place of those in memory."""
         self.now = 1_790_000_000.0
-        self.store, self.hot, self.audit = FakeSnapshots(), FakeHotCopy(), AuditGround(folder)
+        self.audit = AuditGround(folder)
+        self.store, self.hot = FakeSnapshots(self.audit.store), FakeHotCopy()
         self.failing_gates: list[str] = []
         self.asked: list[tuple[str, Mode]] = []
         self.approvals = {(SERVICE, ONE), (SERVICE, TWO)}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 
 from tests.fakes.snapshots import SEALER
+from wardgate.control.audit import AuditStore, AuditUnavailable, Happened
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
 from wardgate.domain.rollout.ceilings import unfolded
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
@@ -28,9 +29,10 @@ class Hanging:
 
 
 class FakeSnapshots:
-    """A durable store. `first` runs before the next append: whoever else is first."""
+    """A durable store, with `chain` as its audit chain. `first` runs before the next append: whoever else is first."""
 
-    def __init__(self) -> None:
+    def __init__(self, chain: AuditStore | None = None) -> None:
+        self._chain = chain
         self.kept: list[tuple[KeptSnapshot, Change]] = []
         self.down, self.hangs = False, Hanging()
         self.first: list[Snapshot] = []
@@ -43,12 +45,17 @@ class FakeSnapshots:
         self._up()
         return next((kept for kept, _ in self.kept if kept.epoch == epoch), None)
 
-    def append(self, kept: KeptSnapshot, change: Change) -> bool:
+    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
         self._up()
         while self.first:
             self.kept.append((SEALER.seal(self.first.pop(0)), Change(0.0, "somebody", "rollout.change", "x")))
         if self.kept and self.kept[-1][0].epoch >= kept.epoch:
             return False
+        if self._chain is not None:
+            try:
+                self._chain.append(told, change.at)
+            except AuditUnavailable as error:
+                raise StoreUnavailable(error.meaning) from None
         self.kept.append((kept, change))
         return True
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.fakes.asgi import JSON, ask
+from tests.fakes.audit import told
 from tests.fakes.config_tree import FILES, Edit, sound_config
 from tests.fakes.deciding import decide
 from tests.fakes.editions import SERVICE, rename_release
@@ -72,7 +73,7 @@ class Site:
         (release,) = next(iter(catalog.plans())).releases.values()
         store = release_store_of(configured.secrets.durable)
         names = (content.digest, content.service, content.model, content.version)
-        store.put(content, ReleaseEntry(*names, release.file, 1.0, "os:ada"))
+        store.put(content, ReleaseEntry(*names, release.file, 1.0, "os:ada"), told())
         store.close()
         return content.digest
 

@@ -58,7 +58,7 @@ def test_a_demo_and_its_defaults(tmp_path: Path) -> None:
 
     assert settings.insecure_demo and settings.environment == "test"
     assert (settings.listen, settings.admin) == (Listen("127.0.0.1", 8080), Listen("127.0.0.1", 8081))
-    assert settings.limits == Limits(body=2 * 1024**2, depth=64, concurrency=256, queue=64, read=5.0)
+    assert settings.limits == Limits(body=2 * 1024**2, depth=64, concurrency=256, queue=128, read=5.0)
     assert (settings.cds_hooks, settings.http_client, settings.base_path) == ("2.0", "aiohttp", "")
     assert settings.model_hosts == {"127.0.0.1:8082"}
     (client,) = settings.clients

@@ -18,7 +18,7 @@ from wardgate.gateway.call import HookCall
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.resilience.admission import AdmissionOptions, Claim
 from wardgate.resilience.gate import Gate
-from wardgate.web.asgi import ASGIApp, Receive, Scope, Send
+from wardgate.web.asgi import CLOSE, ASGIApp, Receive, Scope, Send
 from wardgate.web.edge import Edge, EdgeOptions
 from wardgate.web.server import ListenError, ServerOptions, bind, require_fast_loop, serve_all, serve_sockets
 
@@ -95,6 +95,52 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     run(edge(), story)
 
 
+def test_what_is_sent_ahead_of_answers_is_bounded() -> None:
+    """Regression: every answer let another quarter of a megabyte of requests in, a gigabyte of memory in seconds, and
+    to take them in held up everybody. Those that are taken in are answered, and the last of them says that it is."""
+    house = House()
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(b"GET /health/live HTTP/1.1\r\n\r\n" * 5000)
+        answers = reply.split(b"HTTP/1.1 ")[1:]
+        assert 20 <= len(answers) <= 40 and all(answer.startswith(b"200 OK") for answer in answers)
+        assert [b"\r\nconnection: close\r\n" in answer for answer in answers] == [False] * (len(answers) - 1) + [True]
+
+    run(house.edge(), story)
+
+
+def test_what_is_broken_takes_no_answer_from_what_is_not() -> None:
+    """Regression: noise behind a good request was answered in its place."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(body()) + b"\x00noise\r\n\r\n")
+        assert reply.startswith(b"HTTP/1.1 200") and reply.endswith(b"}]}")
+        assert b"\r\nconnection: close\r\n" in reply
+
+    run(edge(), story)
+
+
+def test_a_client_that_reads_no_answer_is_not_kept() -> None:
+    """Regression: its connection, and the answers to all that it had sent, stayed for ever."""
+    ends: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        sent, headers = b"x" * 1_000_000, [(b"content-length", b"20000000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(20):
+            await send({"type": "http.response.body", "body": sent, "more_body": True})
+        ends.append((await receive())["type"])  # the body of the request
+        ends.append((await receive())["type"])
+
+    async def story(site: Site) -> None:
+        with socket.create_connection(("127.0.0.1", site.port)) as sock:
+            sock.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(ends))
+            assert ends[-1] == "http.disconnect"
+
+    run(app, story, ServerOptions(drain=1, close=1, write_timeout=0.2))
+
+
 def test_a_slow_upload_is_a_408() -> None:
     """The head and half a body, then silence (law 1)."""
 
@@ -123,6 +169,74 @@ def test_trailers_are_not_kept() -> None:
 
     run(app, story)
     assert b"transfer-encoding" in heads and b"x-late" not in heads
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["closing", "idle"])
+def test_nor_where_its_answer_is_over_and_little_of_it_is_left(kept: bool) -> None:
+    """The rest, too little to wait for, would hold a connection that is being closed, or that is idle, for ever."""
+    sent: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        transport = receive.__self__.transport  # type: ignore[attr-defined]
+        await send({"type": "http.response.start", "status": 200, "headers": [] if kept else [CLOSE]})
+        while not transport.get_write_buffer_size():
+            sent.append(16 * 1024)
+            await send({"type": "http.response.body", "body": b"x" * sent[-1], "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def story(site: Site) -> None:
+        with socket.create_connection(("127.0.0.1", site.port)) as sock:
+            sock.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.settimeout(1)
+            await asyncio.sleep(1.5)
+            read = 0
+            with contextlib.suppress(ConnectionError):
+                while data := sock.recv(1_000_000):
+                    read += len(data)
+            assert 0 < read < sum(sent)
+
+    run(app, story, ServerOptions(drain=1, close=1, write_timeout=0.2, keep_alive=1))
+
+
+def chunked(*headers: str) -> bytes:
+    head = post(b"", 0, "Transfer-Encoding: chunked", *headers)
+    return head.replace(b"Content-Length: 0\r\n", b"")
+
+
+def test_a_body_may_come_in_small_pieces() -> None:
+    """Whoever writes each word by itself is read."""
+
+    async def story(site: Site) -> None:
+        sent = body()
+        pieces = [sent[at : at + 5] for at in range(0, len(sent), 5)]
+        whole = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        assert (await site.ask(chunked("Connection: close") + whole)).startswith(b"HTTP/1.1 200")
+
+    run(edge(), story)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"1\r\n \r\n" * 100_000, b"1;" + b"e" * 500_000, b"0\r\n" + b"X-Late: 1\r\n" * 100_000],
+    ids=["a byte each", "one extension", "trailers"],
+)
+def test_a_body_that_is_mostly_packing_is_refused(sent: bytes) -> None:
+    """Regression: pieces of one byte each held up the loop for half a second at a time; extensions and trailers were
+    read without an end."""
+
+    async def story(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(chunked())
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            for _ in range(20):
+                writer.write(sent)
+                await asyncio.wait_for(writer.drain(), 5)
+                await asyncio.sleep(0)
+            pytest.fail("all of it was taken")
+        writer.close()
+
+    run(edge(), story, ServerOptions(drain=1, close=1))
 
 
 def test_a_client_that_leaves_halfway_harms_nobody() -> None:
@@ -218,6 +332,17 @@ def test_a_head_that_never_stops_growing_is_refused() -> None:
         writer.close()
 
     run(edge(), story, ServerOptions(drain=1, close=1, max_head=4096, head_timeout=5))
+
+
+def test_a_head_of_many_fields_is_refused() -> None:
+    """A hundred are fine; thousands of empty ones cost more than the bytes that they have."""
+
+    async def story(site: Site) -> None:
+        for number, status in ((100, b"200"), (15_000, b"431")):
+            reply = await site.ask(post(body(), None, "Connection: close", *["a:"] * number))
+            assert reply.startswith(b"HTTP/1.1 " + status)
+
+    run(edge(), story, ServerOptions(drain=1, close=1))
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /cds-services/kidney-failure HTTP/1.1\r\nHost: x\r\n"])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wardgate.adapters.aead.fingerprints import KeyedFingerprints
@@ -180,7 +181,7 @@ def lasting_of(
             faults,
             names,
             obey,
-            None if audit is None else audit.trail.keep,
+            None if audit is None else partial(audit.trail.entry, lowers=True),
         )
     hot, http = hot_store(secrets.hot, ring, clock, meter, log), http_client(settings.http_client)
     client = HttpModelClient(http, settings.model_hosts)

@@ -1,8 +1,10 @@
-"""What is read of the machine itself: its clocks, and what it draws by chance."""
+"""The machine itself: its clocks, what it draws by chance, its memory."""
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 
@@ -50,3 +52,19 @@ class TraceIds:
             self._digits, self._used = os.urandom(32 * self._BATCH).hex(), 0
         self._used += 64
         return self._digits[self._used - 64 : self._used]
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_LARGE = 1024 * 1024
+"""Bytes of a block that comes from the system; what a call takes is smaller, as a rule."""
+
+
+def keep_large_blocks_apart() -> None:
+    """Segments of the spool and the tables of full caches are allocated anew again and again, several megabytes each.
+    By itself glibc takes such blocks from its heap, once one has been given back: the small ones that stay grow into
+    the holes, and what is resident grows for days. Here they come from the system, and go back whole. Another C library
+    does as it likes."""
+    with suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, 32 * _LARGE)  # to set either ends the other's growth, too

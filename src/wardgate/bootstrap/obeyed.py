@@ -16,6 +16,7 @@ from wardgate.bootstrap.control import ControlStores, draw_replica_id
 from wardgate.bootstrap.machine import SystemClock, sleepless
 from wardgate.bootstrap.models import releases_of
 from wardgate.bootstrap.refresher import Refresher
+from wardgate.control.audit import Happened
 from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.ports import KeptSnapshot, Replica, StoreUnavailable
 from wardgate.domain.audit import Deed
@@ -69,7 +70,7 @@ class Obeyed:
         faults: FaultLog,
         names: RecordNames,
         changed: Callable[[], None],
-        audited: Callable[[Deed], object] | None = None,
+        entry: Callable[[Deed], Happened] | None = None,
     ) -> None:
         self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
@@ -94,7 +95,7 @@ class Obeyed:
             self.in_flight.drained,
             self._told,
             self._changed,
-            audited,
+            entry,
         )
 
     def of(self, configured: Configured) -> CatalogSnapshots:

@@ -20,12 +20,13 @@ from uuid import uuid4
 import msgspec
 
 from wardgate.bootstrap.control import ControlStores, draw_salt
+from wardgate.control.audit import Happened
 from wardgate.control.beginning import Beginning, Files, beginning
 from wardgate.control.decided import told as _said
 from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Replica, StoreUnavailable
 from wardgate.control.snapshots import Unsound
 from wardgate.control.transitions import subject_of
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import LONGEST, Action, Deed
 from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.modes import is_lower
@@ -82,14 +83,14 @@ class Refresher:
         drained: Callable[[int], int],
         told: Told,
         changed: Callable[[], None],
-        audited: Callable[[Deed], object] | None,
+        entry: Callable[[Deed], Happened] | None,
         options: RefreshOptions | None = None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
         whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
-        `stands` and `local` this is no replica, and looks on. `audited` puts on the chain what is decided here; without
-        it nothing is."""
-        self._audited = audited
+        `stands` and `local` this is no replica, and looks on. `entry` makes what the audit chain is told of what is
+        decided here; without it nothing is told."""
+        self._entry = entry
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
@@ -377,19 +378,19 @@ class Refresher:
         change = Change(self._clock.now(), FILES, Action.ROLLOUT_CHANGE.value, subject)
         lifted = begun.snapshot.lifted | self._stand_in
         kept = self._stores.sealer.seal(msgspec.structs.replace(begun.snapshot, lifted=lifted))
-        if not self._stores.snapshots.append(kept, change):
-            return None
-        for service in services:
-            was = None if before is None else before.rollouts.get(service)
-            deed = Deed(
+        deeds = [
+            Deed(
                 who=FILES,
                 what=Action.ROLLOUT_CHANGE,
                 subject=service,
-                before=_said(was) or None,
-                after=_said(begun.snapshot.rollouts[service]),
+                before=_said(None if before is None else before.rollouts.get(service))[:LONGEST] or None,
+                after=_said(begun.snapshot.rollouts[service])[:LONGEST],
                 reason="insecure_demo_ended" if service in begun.lowered else "",
             )
-            self._audit(deed)
+            for service in services
+        ]
+        if not self._stores.snapshots.append(kept, change, self._told_of(deeds)):
+            return None
         self._stand_in = frozenset()
         self._put(kept)
         return kept
@@ -411,36 +412,41 @@ class Refresher:
         long_ago = self._monotonic() - self._options.fold
         due = [c for c in self._visibility.side if self._side_since.get(c.id, 0.0) <= long_ago]
         added = unfolded(read, due)
-        if not added or self._audited is None:
+        if not added or self._entry is None:
             return
         after = msgspec.structs.replace(with_ceilings(read, added), epoch=read.epoch + 1)
-        change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, added[0].name or "all")
+        subject = subject_of(added[0].scope, added[0].name)
+        change = Change(self._clock.now(), added[0].set_by or FILES, Action.KILL.value, subject)
         kept = self._stores.sealer.seal(after)
+        deeds = [
+            Deed(
+                who=ceiling.set_by or FILES,
+                what=Action.KILL,
+                subject=subject_of(ceiling.scope, ceiling.name),
+                after=f"at most {ceiling.mode.value}, taken over into the durable store",
+                reason=ceiling.reason,
+            )
+            for ceiling in added
+        ]
         try:
             if self._stores.seen() > read.epoch:
                 return  # somebody was first, or the store is older than it was: a person's to confirm
-            if self._stores.snapshots.append(kept, change):
+            if self._stores.snapshots.append(kept, change, self._told_of(deeds)):
                 self._put(kept)
                 self._durable_news.set()
-                for ceiling in added:  # whoever set it may have ended before the chain had it
-                    self._audit(
-                        Deed(
-                            who=ceiling.set_by or FILES,
-                            what=Action.KILL,
-                            subject=subject_of(ceiling.scope, ceiling.name),
-                            after=f"at most {ceiling.mode.value}, taken over into the durable store",
-                            reason=ceiling.reason,
-                        )
-                    )
         except StoreUnavailable:
             return
 
-    def _audit(self, deed: Deed) -> None:
-        if self._audited is not None:
+    def _told_of(self, deeds: Sequence[Deed]) -> list[Happened]:
+        if self._entry is None:
+            return []
+        told = []
+        for deed in deeds:
             try:
-                self._audited(deed)
-            except ValueError as error:
-                self._told.fault(error)
+                told.append(self._entry(deed))
+            except ValueError:  # a name that the chain does not take: that it happened still stands there
+                told.append(self._entry(msgspec.structs.replace(deed, subject="unnamed", before=None, after=None)))
+        return told
 
     def _put(self, kept: KeptSnapshot) -> None:
         try:

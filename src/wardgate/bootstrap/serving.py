@@ -14,6 +14,7 @@ from wardgate.adapters.spool.folder import SpoolUnusable
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.gateway import Gateway
+from wardgate.bootstrap.machine import keep_large_blocks_apart
 from wardgate.bootstrap.models import prove_first
 from wardgate.domain.findings import Finding
 from wardgate.resilience.gate import Seen
@@ -75,6 +76,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
     def started() -> None:
         still_the_collector()
         share_the_interpreter()
+        keep_large_blocks_apart()
         up.set()
         if post is None:
             gateway.tell()

@@ -119,7 +119,7 @@ def anchor(config: Path) -> int:
 
 
 def erase(config: Path, event: str, reason: str, ticket: str) -> int:
-    """On the chain first, then done."""
+    """With its entry on the chain, or not at all."""
     from wardgate.bootstrap.audit import audit_trail
 
     with told() as result:
@@ -132,10 +132,9 @@ def erase(config: Path, event: str, reason: str, ticket: str) -> int:
             what = Action.REMARK_ERASE
             try:
                 deed = Deed(who=os_principal(), what=what, subject=event, reason=reason, ticket=ticket)
-                audit_trail(secrets, store).require(deed)
+                store.erase_remark(event, audit_trail(secrets, store).entry(deed))
             except ValueError:
                 raise CannotTell("--reason takes a code such as names_a_patient, --ticket a ticket's name") from None
-            store.erase_remark(event)
         print("erased; the entry stays, with a hash that nobody can guess at")
         result.code = 0
     return result.code

@@ -3,16 +3,14 @@ one can be given; every gateway knows of it within seconds."""
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wardgate.bootstrap.audit import audit_store_of, audit_trail, token_desk, token_store_of
 from wardgate.cli.audit import CannotTell, now, os_principal, secrets_of, told
-from wardgate.control.audit import AuditUnavailable
 from wardgate.control.tokens import TokenDesk, TokensUnavailable
 from wardgate.domain.admin_tokens import Role
-from wardgate.domain.audit import Kept
 
 
 def new(config: Path, name: str, roles: Sequence[str], services: Sequence[str], seconds: float) -> int:
@@ -58,21 +56,13 @@ def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
-def _tell_of(kept: Kept) -> None:
-    if kept is Kept.LOST:
-        print("it was done, but neither the spool nor the store takes it for the audit chain: note it", file=sys.stderr)
-
-
 @contextmanager
 def _desk(config: Path) -> Iterator[TokenDesk]:
     secrets = secrets_of(config)
     assert secrets.durable is not None
     chain, tokens = audit_store_of(secrets.durable), token_store_of(secrets, secrets.durable)
-    trail = audit_trail(secrets, chain, _tell_of)
     try:
-        yield token_desk(tokens, trail)
-        with suppress(AuditUnavailable):  # what was kept is chained by the gateway
-            trail.chain_spooled()
+        yield token_desk(tokens, audit_trail(secrets, chain))
     except TokensUnavailable as error:
         raise CannotTell(error.meaning) from None
     finally:

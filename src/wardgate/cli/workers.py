@@ -12,6 +12,7 @@ import contextlib
 import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class Parent:
             self._log,
             names,
             lambda: None,
-            self._audit.trail.keep,
+            partial(self._audit.trail.entry, lowers=True),
         )
         desks = desks_of(
             lambda: self._configured,

@@ -1,9 +1,11 @@
 """What is done to the gateway, and by whom, put on the audit chain.
 
-    a change that raises what users may see, or is no hurry   `require`: on the chain first, or not done
-    one that lowers it; a denial                              `keep`: on the local spool at once, chained from there
+    what is changed in the durable store           `entry`: chained by the transaction that changes it, both or neither
+    what stands on the chain alone: an approval    `require`: chained, or not said
+    what is done without the store; a denial       `keep`: on the local spool at once, chained from there
 
-So an unreachable store stops nobody from taking a model out of sight, and everybody from showing one.
+So an unreachable store stops nobody from taking a model out of sight, and everybody from showing one; and whenever a
+process dies, what the store says was done and what the chain says was done are the same.
 """
 
 import hmac
@@ -98,8 +100,9 @@ class AuditStore(Protocol):
 
     def remark(self, event_id: str) -> Remark | None: ...
 
-    def erase_remark(self, event_id: str) -> bool:
-        """Whether there was one. The chain keeps a hash that nobody can guess at any more."""
+    def erase_remark(self, event_id: str, told: Happened) -> bool:
+        """Whether there was one; only then `told` is chained. The chain keeps a hash that nobody can guess at any
+        more."""
         ...
 
 
@@ -140,16 +143,21 @@ class AuditTrail:
         self.spooled = threading.Event()
         """Set when there is something to chain (`chain_spooled`)."""
 
-    def require(self, deed: Deed, remark: str = "") -> Link:
-        """Before it is done. Raises AuditUnavailable: then it must not be done; ValueError for what the chain does not
-        take. Refused too while so much waits on the spool that what lowers might find no room there."""
+    def entry(self, deed: Deed, remark: str = "", lowers: bool = False) -> Happened:
+        """For the store that does it: chained by the same transaction. Raises ValueError for what the chain does not
+        take; and AuditUnavailable for what does not lower, while so much waits on the spool that what lowers might
+        find no room there."""
         happened = self._happened(deed, remark)
-        if self.room() < _RESERVE:
+        if not lowers and self.room() < _RESERVE:
             raise AuditUnavailable(_CROWDED)
-        return self.store.append([happened], self._now())[0]
+        return happened
+
+    def require(self, deed: Deed, remark: str = "") -> Link:
+        """What nothing but the chain says. Raises AuditUnavailable: then it does not hold; ValueError as `entry`."""
+        return self.store.append([self.entry(deed, remark)], self._now())[0]
 
     def keep(self, deed: Deed, remark: str = "") -> Kept:
-        """After it was done; as good as at once, whatever the store does. Raises ValueError for what the chain does
+        """After it was done without the store; as good as at once. Raises ValueError for what the chain does
         not take."""
         kept = self._kept(self._happened(deed, remark))
         self._told(kept)

@@ -1,8 +1,8 @@
 """Everything that changes what is decided, whoever asks for it: the admin API, a terminal, a reload.
 
     ask ─► newest snapshot ─► what it would be ─► does anybody see more? (raises)
-         no   a lowering: hot copy first, then the durable store, then the audit chain (its spool, where it is away)
-         yes  a raise: may she? do the gates pass? ─► audit chain ─► durable store ─► hot copy
+         no   a lowering: hot copy first, then the durable store and, in one transaction, the audit chain
+         yes  a raise: may she? do the gates pass? ─► durable store and audit chain, in one ─► hot copy
 
 A lowering needs no store: while the durable one is away it is a ceiling, which replicas obey at once (law 3).
 """

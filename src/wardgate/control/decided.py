@@ -1,6 +1,6 @@
 """What is decided now, and how the next snapshot comes to stand in its place everywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import rfc8785
 
+from wardgate.control.audit import Happened
 from wardgate.control.decisions import Decisions
 from wardgate.control.patience import Patience
 from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
@@ -106,10 +107,11 @@ class Decided(Decisions):
         """Ceilings that were set without the durable store, as far as this process knows."""
         return () if self._here is None else self._here.side()
 
-    def write(self, after: Snapshot, change: Change, hurry: bool = False) -> bool:
-        """Whether it is the newest one now; False: somebody else was first. Raises StoreUnavailable."""
+    def write(self, after: Snapshot, change: Change, told: Sequence[Happened], hurry: bool = False) -> bool:
+        """Whether it is the newest one now, and `told` on the chain; False: somebody else was first. Raises
+        StoreUnavailable."""
         kept = self._seals.seal(after)
-        if not self._asked(lambda: self._store.append(kept, change), hurry):
+        if not self._asked(lambda: self._store.append(kept, change, told), hurry):
             return False
         if self._here is not None:
             self._here.hear(kept)

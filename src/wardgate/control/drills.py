@@ -3,7 +3,7 @@ anybody sees stays as it is.
 
     the release that a rollback returns to   its endpoint is proven now
     hot copy                                 takes a ceiling that holds nothing down
-    durable store                            takes a snapshot that says what the one before it said
+    durable store                            takes a snapshot that says what the one before it said, and tells the chain
     replicas                                 confirm it
     audit chain                              takes what came of it
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from wardgate.control.askers import Asker, ChangeRefused, Why
-from wardgate.control.audit import AuditTrail, AuditUnavailable
+from wardgate.control.audit import AuditTrail, AuditUnavailable, Happened
 from wardgate.control.changes import Prove, RolloutDesk
 from wardgate.control.confirmation import Effect
 from wardgate.control.decided import Decided
@@ -22,7 +22,7 @@ from wardgate.control.permits import Permits
 from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.control.transitions import following, of
 from wardgate.domain.admin_tokens import Role
-from wardgate.domain.audit import Action, Deed, Result
+from wardgate.domain.audit import LONGEST, Action, Deed, Result
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.releases import short
 from wardgate.domain.rollout.rollouts import Ceiling, Scope
@@ -120,14 +120,23 @@ class DrillDesk:
         return "shared" in told, "a kill reaches every replica at once" if "shared" in told else "it did not take it"
 
     def _stored(self, asker: Asker, service: str, ceiling: Ceiling, epochs: list[int]) -> tuple[bool, str]:
-        change = Change(self._now(), asker.who, Action.DRILL.value, service, asker.reason, asker.ticket)
+        change = Change(self._now(), asker.who, Action.DRILL_BEGIN.value, service, asker.reason, asker.ticket)
         for _ in range(_TRIES):
             before = self._decided.newest()
             after = following(before, lifted=before.lifted | {ceiling.id})
-            if self._decided.write(after, change):
+            what = f"snapshot {after.epoch} says what {before.epoch} said"
+            if self._decided.write(after, change, [self._begun(asker, service, what)]):
                 epochs.append(after.epoch)
-                return True, f"snapshot {after.epoch} says what {before.epoch} said"
+                return True, what
         return False, "others change the rollout all the time"
+
+    def _begun(self, asker: Asker, service: str, what: str) -> Happened:
+        begin, reason, ticket = Action.DRILL_BEGIN, asker.reason, asker.ticket
+        deed = Deed(who=asker.who, what=begin, subject=service, after=what, reason=reason, ticket=ticket)
+        try:
+            return self._trail.entry(deed, lowers=True)
+        except ValueError:
+            raise ChangeRefused(Why.INVALID, "The audit chain does not take such a name, reason or ticket.") from None
 
     def _confirmed(self, epoch: int) -> tuple[bool, str]:
         until = self._monotonic() + self._options.wait
@@ -151,7 +160,7 @@ class DrillDesk:
             what=Action.DRILL,
             subject=drilled.service,
             result=Result.DONE if passed else Result.DENIED,
-            after=f"{short(drilled.target)}: {figures}"[:4000],
+            after=f"{short(drilled.target)}: {figures}"[:LONGEST],
             reason=asker.reason if passed else "failed",
             ticket=asker.ticket,
         )

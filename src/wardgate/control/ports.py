@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from wardgate.control.audit import Happened
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
 
@@ -51,9 +52,10 @@ class SnapshotStore(Protocol):
 
     def at(self, epoch: int) -> KeptSnapshot | None: ...
 
-    def append(self, kept: KeptSnapshot, change: Change) -> bool:
-        """Whether it is there now, through a power cut. False: there is one of this epoch, or a later one, already;
-        then somebody else was first, and nothing was written."""
+    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
+        """Whether it is there now, through a power cut, and what is told of it on the audit chain: both or neither.
+        False: there is one of this epoch, or a later one, already; then somebody else was first, and nothing was
+        written."""
         ...
 
     def history(self, subject: str | None = None, limit: int = 100) -> Sequence[tuple[int, Change]]:
@@ -174,10 +176,12 @@ class ReleaseEntry(msgspec.Struct, frozen=True):
 
 
 class ReleaseStore(Protocol):
-    """Content that was submitted for approval, by digest. Never changed; kept when a release is retired."""
+    """Content that was submitted for approval, by digest. Never changed; kept when a release is retired. What is done
+    is chained with `told`, both or neither; nothing is chained where nothing was done."""
 
-    def put(self, content: Content, entry: ReleaseEntry) -> bool:
-        """False: there is that digest already, and it stays as it is."""
+    def put(self, content: Content, entry: ReleaseEntry, told: Happened) -> ReleaseEntry | None:
+        """None: it is there now. Else what stands in its way, and stays as it is: the same content, or a release of
+        this model and version whose file is another. Of several at once, one is first."""
         ...
 
     def content(self, digest: str) -> Content | None: ...
@@ -186,10 +190,10 @@ class ReleaseStore(Protocol):
         """The oldest first."""
         ...
 
-    def announce(self, digest: str, retires_at: float | None) -> bool:
+    def announce(self, digest: str, retires_at: float | None, told: Happened) -> bool:
         """None takes it back. False: there is no such release, or it is retired."""
         ...
 
-    def retire(self, digest: str, now: float) -> bool:
+    def retire(self, digest: str, now: float, told: Happened) -> bool:
         """For good. False: there is no such release, or it is retired already."""
         ...

@@ -1,8 +1,10 @@
 """Releases from the first submission to the end: kept whole, never changed, retired when nothing depends on them.
 
-    submit ─► audit chain ─► store          (approvals belong to the digest, and are `control.approvals`')
-    announce ─► audit chain ─► store        the first half of a retirement: from when on it may be
-    retire ─► does anything depend on it? is what was kept still whole? ─► audit chain ─► store
+    submit ─► store       (approvals belong to the digest, and are `control.approvals`')
+    announce ─► store     the first half of a retirement: from when on it may be
+    retire ─► does anything depend on it? is what was kept still whole? ─► store
+
+Each with its entry on the audit chain, in one transaction.
 
 Nothing of this changes what anybody sees: that a rollout names a release is decided elsewhere.
 """
@@ -13,7 +15,7 @@ from math import inf
 
 import msgspec
 
-from wardgate.control.audit import AuditTrail
+from wardgate.control.audit import AuditTrail, Happened
 from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseStore
 from wardgate.domain.approvals import subject_of
@@ -93,21 +95,19 @@ class ReleaseDesk:
 
     def submit(self, by: By, content: Content, file: str) -> ReleaseEntry:
         """`file`: digest of the release file alone."""
-        entries = self.store.entries()
-        known = next((entry for entry in entries if entry.digest == content.digest), None)
-        if known is not None and not self._stands(subject_of(known.service, known.digest)):
-            self._require(by, Action.RELEASE_SUBMIT, known, after=f"{content.service} {content.version}")
-            return known  # it lay under a key that is gone: its content is there, and stays
-        if known is not None:
-            what = f"This content was submitted by {known.submitted_by} on {moment(known.submitted_at)[:10]}."
-            raise ReleaseRefused(what, f"`wardgate release show {content.service} {short(known.digest)}` tells more.")
-        edited = changed(content.model, content.version, file, entries)
-        if edited is not None:
-            raise ReleaseRefused(*edited)
         entry = ReleaseEntry(content.digest, content.service, content.model, content.version, file, self._now(), by.who)
-        self._require(by, Action.RELEASE_SUBMIT, entry, after=f"{content.service} {content.version}")
-        self.store.put(content, entry)
-        return entry
+        told = self._told(by, Action.RELEASE_SUBMIT, entry, after=f"{content.service} {content.version}")
+        known = self.store.put(content, entry, told)
+        if known is None:
+            return entry
+        if known.digest == content.digest and not self._stands(subject_of(known.service, known.digest)):
+            self._trail.store.append([told], self._now())  # it lay under a key that is gone: its content is there
+            return known
+        edited = changed(content.model, content.version, file, [known])
+        if edited is not None and known.digest != content.digest:
+            raise ReleaseRefused(*edited)
+        what = f"This content was submitted by {known.submitted_by} on {moment(known.submitted_at)[:10]}."
+        raise ReleaseRefused(what, f"`wardgate release show {known.service} {short(known.digest)}` tells more.")
 
     def announce(self, by: By, entry: ReleaseEntry, retires_at: float | None) -> ReleaseEntry:
         """From `retires_at` on it may be retired; None takes that back."""
@@ -118,8 +118,8 @@ class ReleaseDesk:
         if retires_at is not None and retires_at <= self._now():
             raise ReleaseRefused("That is past.", "Leave the time away to retire it now.")
         said = [None if at is None else moment(at) for at in (entry.retires_at, retires_at)]
-        self._require(by, Action.RELEASE_RETIRING, entry, before=said[0], after=said[1] or "stays")
-        if not self.store.announce(entry.digest, retires_at):
+        told = self._told(by, Action.RELEASE_RETIRING, entry, before=said[0], after=said[1] or "stays")
+        if not self.store.announce(entry.digest, retires_at, told):
             raise ReleaseRefused("It was retired meanwhile.")
         return msgspec.structs.replace(entry, retires_at=retires_at)
 
@@ -148,20 +148,20 @@ class ReleaseDesk:
             remedy = "Change the rollout first, or announce it with --at for a later day."
             raise ReleaseRefused(" ".join(["Something depends on it.", *told]), remedy)
         self._whole(self.content(entry))
-        self._require(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
-        if not self.store.retire(entry.digest, now):
+        said = self._told(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
+        if not self.store.retire(entry.digest, now, said):
             raise ReleaseRefused("It was retired meanwhile.")
         return msgspec.structs.replace(entry, retired_at=now)
 
-    def _require(
+    def _told(
         self, by: By, what: Action, entry: ReleaseEntry, before: str | None = None, after: str | None = None
-    ) -> None:
+    ) -> Happened:
         subject = subject_of(entry.service, entry.digest)
         try:
             deed = Deed(
                 who=by.who, what=what, subject=subject, before=before, after=after, reason=by.reason, ticket=by.ticket
             )
-            self._trail.require(deed)
+            return self._trail.entry(deed)
         except ValueError:
             remedy = "A reason is a code such as first_release, a ticket has no spaces."
             raise ReleaseRefused("The audit chain does not take this reason or ticket.", remedy) from None

@@ -10,7 +10,7 @@ from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Permits
 from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.control.transitions import subject_of
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import LONGEST, Action, Deed
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 from wardgate.domain.rollout.visibility import raises
 
@@ -120,9 +120,9 @@ class Settling:
             after = msgspec.structs.replace(after, lifted=after.lifted | {ceiling.id})
         if hurry:  # only now: nothing holds up a lowering
             self._decided.must_follow(before, hurry)
-        if not self._decided.write(after, self._change(asked), hurry):
+        told = self._trail.entry(_deed(asked, before, after), asked.asker.remark, lowers=True)
+        if not self._decided.write(after, self._change(asked), [told], hurry):
             return None
-        self._trail.keep(_deed(asked, before, after), asked.asker.remark)
         return Changed(after.epoch, before, after, ceiling if stands else None)
 
     def _raise(self, asked: Asked, before: Snapshot, after: Snapshot, why: tuple[str, ...]) -> Changed:
@@ -134,13 +134,12 @@ class Settling:
         if not asked.asker.reason:
             raise ChangeRefused(Why.REASON, *NO_REASON, codes=CODES)
         try:
-            self._trail.require(_deed(asked, before, after), asked.asker.remark)
+            told = self._trail.entry(_deed(asked, before, after), asked.asker.remark)
         except AuditUnavailable as error:
             what = f"Nothing was changed, since it cannot be audited: {error.meaning}."
             raise ChangeRefused(Why.STORE, what, "Ask again when the store is there.") from None
-        if self._decided.write(after, self._change(asked)):
+        if self._decided.write(after, self._change(asked), [told]):
             return Changed(after.epoch, before, after, raised=why)
-        # the chain says that it was done, and now that it was not
         self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
 
@@ -198,11 +197,7 @@ def _deed(asked: Asked, before: Snapshot | None, after: Snapshot | None, ceiling
 def _told(snapshot: Snapshot, subject: str) -> str:
     """The rollout of that service; of other subjects, what stands above the rollouts."""
     if subject in snapshot.rollouts:
-        return told(snapshot.rollouts[subject])[:_LONGEST]
+        return told(snapshot.rollouts[subject])[:LONGEST]
     lines = [f"{subject_of(each.scope, each.name)} at most {each.mode.value}" for each in snapshot.ceilings]
     lines += [f"{service}/{version} isolated" for service, version in sorted(snapshot.isolated)]
-    return "; ".join(lines)[:_LONGEST]
-
-
-_LONGEST = 4000
-"""Of what stands on the chain."""
+    return "; ".join(lines)[:LONGEST]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wardgate.control.audit import AuditTrail
+from wardgate.control.audit import AuditTrail, Happened
 from wardgate.domain.admin_tokens import Role, Token, checked, digest_of, secret_of
 from wardgate.domain.audit import Action, Deed
 from wardgate.domain.pseudonyms import Mac, PurposeKey, unambiguous
@@ -45,15 +45,16 @@ class TokenSeal:
 
 
 class TokenStore(Protocol):
-    """Blocking, thread-safe, bounded in time; all raise TokensUnavailable."""
+    """Blocking, thread-safe, bounded in time; all raise TokensUnavailable. What is done is chained with `told`, both or
+    neither; nothing is chained where nothing was done."""
 
-    def add(self, token: Token) -> None: ...
+    def add(self, token: Token, told: Happened) -> None: ...
 
     def all(self) -> Sequence[Token]:
         """The oldest first."""
         ...
 
-    def revoke(self, token_id: str, now: float) -> bool:
+    def revoke(self, token_id: str, now: float, told: Happened) -> bool:
         """Whether there was one that was not revoked yet."""
         ...
 
@@ -139,8 +140,8 @@ class TokenBook:
 
 
 class TokenDesk:
-    """Giving and taking: on the audit chain first. `draw_id` gives 12 hexadecimal digits, `draw` 32 random bytes in
-    base64url."""
+    """Giving and taking, each with its entry on the audit chain. `draw_id` gives 12 hexadecimal digits, `draw` 32
+    random bytes in base64url."""
 
     def __init__(
         self,
@@ -171,16 +172,11 @@ class TokenDesk:
         )
         scope = "all services" if token.services is None else ", ".join(token.services)
         said = f"{token.name}: {', '.join(token.roles)}; {scope}; {seconds / 86400:g} days"
-        self._trail.require(Deed(who=who, what=Action.TOKEN_NEW, subject=token.id, after=said))
-        self.store.add(token)
+        told = self._trail.entry(Deed(who=who, what=Action.TOKEN_NEW, subject=token.id, after=said))
+        self.store.add(token, told)
         return token, secret
 
     def revoke(self, who: str, token_id: str, reason: str = "", ticket: str = "") -> bool:
-        """Whether there was one to revoke. Taking away is a lowering: it is done, then told. Raises ValueError and
-        TokensUnavailable."""
+        """Whether there was one to revoke. Taking away is a lowering. Raises ValueError and TokensUnavailable."""
         deed = Deed(who=who, what=Action.TOKEN_REVOKE, subject=token_id, reason=reason, ticket=ticket)
-        self._trail.check(deed)
-        revoked = self.store.revoke(token_id, self._now())
-        if revoked:
-            self._trail.keep(deed)
-        return revoked
+        return self.store.revoke(token_id, self._now(), self._trail.entry(deed, lowers=True))

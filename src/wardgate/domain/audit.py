@@ -38,6 +38,7 @@ class Action(StrEnum):
     KILL_LIFT = "kill.lift"
     ROLLBACK = "rollback"
     PUT_BACK = "put_back"
+    DRILL_BEGIN = "drill.begin"  # the snapshot that a drill writes; `drill` says what came of it
     DRILL = "drill"
     SNAPSHOT_CONFIRM = "snapshot.confirm"  # a person has looked at a store that is older than it was
     RELEASE_SUBMIT = "release.submit"
@@ -73,7 +74,8 @@ Code = Annotated[str, _text(r"|[a-z][a-z0-9_.]{0,63}")]
 Ticket = Annotated[str, _text(r"|[A-Za-z0-9][A-Za-z0-9._/#-]{0,63}")]
 Moment = Annotated[str, _text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")]
 Uuid = Annotated[str, _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
-State = Annotated[str, _text(r"[ -~]{0,4000}")]
+LONGEST = 4000
+State = Annotated[str, _text(rf"[ -~]{{0,{LONGEST}}}")]
 Digest = Annotated[str, _text(r"[0-9a-f]{64}")]
 Mac = Annotated[str, _text(r"[A-Za-z0-9]{1,64}:[0-9a-f]{64}")]
 
@@ -160,9 +162,10 @@ def signed_part(said: Mapping[str, Any]) -> bytes:
     return rfc8785.dumps({name: value for name, value in said.items() if name not in _OF_THE_CHAIN})
 
 
-def seal(event: AuditEvent, last: Link, now: float) -> SealedEntry:
-    """At epoch seconds `now`. Raises ValueError for what `checked` refuses."""
-    chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": moment(now)}
+def seal(event: AuditEvent, last: Link, now: float | None = None) -> SealedEntry:
+    """At epoch seconds `now`; None: when it happens. Raises ValueError for what `checked` refuses."""
+    sealed = event.at if now is None else moment(now)
+    chained: dict[str, Any] = {"v": FORMAT, "number": last.number + 1, "previous": last.seal, "sealed": sealed}
     said: dict[str, Any] = msgspec.to_builtins(checked(event))
     if event.mac is None:
         del said["mac"]

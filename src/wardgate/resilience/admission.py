@@ -18,6 +18,8 @@ from math import ceil
 _USEFUL, _USEFUL_LATELY = 0.5, 0.2
 """Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean.
 The less where calls are turned away anyway: there a longer queue serves nobody more, and a dip makes all of it late."""
+_ALL = 0.9
+"""For the highest rank, while it is not what there is too much of: it catches up after a halt."""
 _BELOW = 0.5
 """Of that of a rank that has others above it, at most: those go first, whenever they come."""
 
@@ -26,7 +28,7 @@ _BELOW = 0.5
 class AdmissionOptions:
     concurrency: int = 256
     """Calls that are worked on at a time (`limits.concurrency`)."""
-    queue: int = 64
+    queue: int = 128
     """Calls that may wait for a place (`limits.queue`)."""
     headroom: float = 0.1
     """Share of the places that a rank leaves free for each rank above it, so that the highest seldom waits at all."""
@@ -93,9 +95,13 @@ class Admission:
         the places to those above it."""
         return 2 * self.busy >= self.options.concurrency
 
-    def would_shed(self, claim: Claim) -> bool:
-        """Whether a ticket with this claim would be turned away if it came now."""
-        return not self._free(claim) and self.waiting >= self._room(claim) and self._victims(claim) is None
+    def would_shed(self, claim: Claim, behind: int = 0) -> bool:
+        """Whether a ticket with this claim would be turned away if it came now, `behind` so many others."""
+        free = self._places(claim) - self.busy
+        if behind < free:
+            return False
+        waiting = self.waiting + behind - max(0, free)
+        return waiting >= self._room(claim) and self._victims(claim) is None
 
     def arrive(self, ticket: Ticket) -> Ticket | None:
         """Settles the ticket, or lets it wait; the ticket that had to make room for it, shed."""
@@ -176,7 +182,9 @@ class Admission:
         useful = options.useful if useful is None else useful
         if not claim.patience:
             return 0
-        if not options.each or (options.shared and not claim.above):
+        if options.shared and not claim.above:
+            useful = _ALL
+        if not options.each:
             return options.queue
         first = max(0, self.busy - self._places(claim))  # they have to leave before anybody is let in
         return max(0, min(options.queue, ceil(self.patience(claim) * useful / options.each) - first))

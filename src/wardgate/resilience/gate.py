@@ -1,6 +1,7 @@
 """The gate: drives the machines of `admission` and `pace` in an event loop."""
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 from wardgate.resilience.admission import Admission, AdmissionOptions, Claim, State, Ticket
@@ -20,6 +21,7 @@ class Gate:
         self._allowed = self.machine.options
         self._pace = Pace()
         self._shed = 0
+        self._through = Counter[tuple[int, str]]()
         self._seen: Seen = [0] if seen is None else seen
 
     def adapt(self, options: AdmissionOptions) -> None:
@@ -57,7 +59,7 @@ class Gate:
     @property
     def crowded(self) -> bool:
         """Where not, `turns_away` need not be asked."""
-        return self.machine.crowded or self._pace.pressed
+        return self.machine.crowded or self._pace.pressed()
 
     @property
     def pressed(self) -> bool:
@@ -70,6 +72,24 @@ class Gate:
         shed = self.machine.would_shed(claim)
         self._shed += shed and claim.patience > 0
         return shed
+
+    def lets_through(self, claim: Claim) -> bool:
+        """The same at the door, before anything is made for a call: whoever came through it in this turn of the event
+        loop has not come to the machine yet, and comes first."""
+        through = self._through
+        before = sum(through.values())
+        if self._postpones(claim, before):
+            return False
+        if before:
+            own = through[claim.rank, claim.group]
+            before = own + sum(n for (rank, _), n in through.items() if rank > claim.rank)
+        if self.machine.would_shed(claim, before):
+            self._shed += claim.patience > 0
+            return False
+        if not through:
+            asyncio.get_running_loop().call_soon(through.clear)
+        through[claim.rank, claim.group] += 1
+        return True
 
     async def enter(self, claim: Claim) -> bool:
         """True: with a place, which `leave` gives back, and it is this call's turn. False: turned away, at once or when
@@ -90,9 +110,9 @@ class Gate:
             await self._turn()
         return True
 
-    def _postpones(self, claim: Claim) -> bool:
+    def _postpones(self, claim: Claim, coming: int = 0) -> bool:
         """Whether it has no patience for the turn in which it would begin."""
-        return not claim.patience and self._pace.pressed
+        return not claim.patience and self._pace.pressed(coming)
 
     async def _wait(self, ticket: Ticket) -> None:
         """Until it is settled."""

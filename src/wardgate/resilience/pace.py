@@ -49,18 +49,22 @@ class Brake:
 
 class Turnover:
     """The pure machine: how soon places are handed on. By Little's law from how long they are held: the places that
-    were in use, over the calls that left them. And whether those of lower ranks get
-    any. It forgets in `memory` seconds."""
+    were in use, over the calls that left them. And whether those of lower ranks get any. It forgets in `memory`
+    seconds; whether lower ranks got any, in `shared`: so long those above may need to catch up after a halt.
 
-    def __init__(self, memory: float = 0.1) -> None:
-        self._memory = memory
+    More than `halt` seconds in which less happened than otherwise were taken by somebody else, who had the processor:
+    a neighbour, a collection, a thread. That says nothing of how soon places will be handed on now."""
+
+    def __init__(self, memory: float = 0.1, shared: float = 1.0, halt: float = 0.03) -> None:
+        self._memory, self._sharing, self._halt = memory, shared, halt
         self._held = 0.0  # seconds of places
         self._left = 0.0  # calls
-        self._unshared = self._served = memory  # seconds
+        self._unshared, self._served = shared, memory  # seconds
 
     def look(self, seconds: float, busy: int, left: int, below: int, shed: int) -> None:
         """Since the last look so many seconds have passed, and so many calls have left; so many are inside. Meanwhile
         so many of lower ranks were let in, and so many of all were turned away."""
+        seconds = min(seconds, self._halt + left * self.each(busy))
         kept = exp(-seconds / self._memory)
         self._held = self._held * kept + busy * seconds
         self._left = self._left * kept + left
@@ -70,7 +74,7 @@ class Turnover:
     @property
     def shared(self) -> bool:
         """Whether any of a lower rank was let in lately."""
-        return self._unshared < self._memory
+        return self._unshared < self._sharing
 
     @property
     def sheds(self) -> bool:
@@ -96,10 +100,9 @@ class Pace:
         """In this turn."""
         return self._begun
 
-    @property
-    def pressed(self) -> bool:
-        """Whether one more would make this turn long: half of those that may have begun."""
-        return 2 * self._begun >= self._a_turn or bool(self._waiting)
+    def pressed(self, coming: int = 0) -> bool:
+        """Whether one more would make this turn long: half of those that may have begun, or are coming."""
+        return 2 * (self._begun + coming) >= self._a_turn or bool(self._waiting)
 
     def begins(self) -> bool:
         """Whether one more begins now; where not, it has to `wait`."""

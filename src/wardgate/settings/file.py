@@ -234,7 +234,7 @@ class _Limits(_Wire):
     """Levels of nesting in a request."""
     concurrency: Count = 256
     """Calls that are worked on at a time."""
-    queue: Annotated[int, Strict(), Field(ge=0)] = 64
+    queue: Annotated[int, Strict(), Field(ge=0)] = 128
     """Calls that may wait for a place; the others are answered with 503 at once, the lowest risk tier first."""
     read: Duration = 5.0
     """The time to receive a request's body."""

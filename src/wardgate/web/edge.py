@@ -154,7 +154,7 @@ class Edge:
         if route is None or not route.claims:
             return None
         authorization = next((value for name, value in headers if name == b"authorization"), None)
-        if not self._gate.turns_away(self._claim(route, authorization)):
+        if self._gate.lets_through(self._claim(route, authorization)):
             return None
         self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
         origin = next((value for name, value in headers if name == b"origin"), None)

@@ -36,6 +36,8 @@ class ServerOptions:
     """Bytes of a request's line and headers."""
     head_timeout: float = 10.0
     """Seconds until they must be complete."""
+    write_timeout: float = 30.0
+    """Seconds in which a client must take some of the answers that wait for it."""
 
 
 def require_fast_loop(needed: Sequence[str] = NEEDED) -> None:
@@ -119,7 +121,10 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=bounded_connection(
-                    options.max_head, options.head_timeout, app if isinstance(app, Doorkeeper) else None
+                    options.max_head,
+                    options.head_timeout,
+                    options.write_timeout,
+                    app if isinstance(app, Doorkeeper) else None,
                 ),
                 ws="none",
                 lifespan="off",

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -16,13 +17,15 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.snapshots import CHANGE, OTHERS, SEALER, ceiling, replica, snapshot
 from wardgate.adapters.files.local_copy import FileLocalCopy
 from wardgate.adapters.memory.snapshots import MemorySnapshots
+from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite, SqliteOptions
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.refresher import Refresher, RefreshOptions
+from wardgate.control.audit import Happened
 from wardgate.control.beginning import Beginning, Files
 from wardgate.control.ports import KeptSnapshot, StoreUnavailable
-from wardgate.domain.audit import Action, Deed
+from wardgate.domain.audit import Action, AuditEvent, Deed, body_of, moment
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.hidden import Hidden
@@ -68,8 +71,6 @@ class Site:
         self.folder, self.clock = folder, FakeClock()
         self.path = folder / "decided.db"
         self.hot = MemorySnapshots()
-        self.deeds: list[Deed] = []
-        """What came to stand on the chain."""
         self.shared = True
         """Whether `hot` stands for a Redis; else it is each process's own memory."""
         self.mode, self.demo, self.key, self.drained = Mode.ACTIVE, True, SEALER, 10**9
@@ -104,13 +105,24 @@ class Site:
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
-            self.deeds.append,
+            self.entry,
             OPTIONS,
         )
         self.hot.news = refresher.look
         refresher.begin()
         self.running.append(refresher)
         return refresher, visibility, told
+
+    def entry(self, deed: Deed) -> Happened:
+        said = {name: getattr(deed, name) for name in Deed.__struct_fields__}
+        return Happened(AuditEvent(**said, id=str(uuid4()), at=moment(self.clock.now())))
+
+    def chained(self) -> list[tuple[object, object, object]]:
+        """Who, what and subject of what stands on the chain."""
+        chain = SqlAuditStore(Sqlite(SqlitePlace(str(self.path))))
+        bodies = [body_of(entry) for entry in chain.entries()]
+        chain.close()
+        return [(body["who"], body["what"], body["subject"]) for body in bodies]
 
     def stop(self) -> None:
         while self.running:
@@ -423,10 +435,9 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
     until(lambda: site.newest().epoch == 2)
     assert SEALER.open(site.newest()).ceilings == (ceiling(1, set_by="operator-1"),)
     assert site.stores.snapshots.history()[0][1].by == "operator-1"
-    until(lambda: [deed.who for deed in site.deeds] == ["files", "operator-1"])
-    assert [(deed.what, deed.subject) for deed in site.deeds] == [
-        (Action.ROLLOUT_CHANGE, SERVICE),
-        (Action.KILL, f"service:{SERVICE}"),
+    assert site.chained() == [
+        ("files", Action.ROLLOUT_CHANGE, SERVICE),
+        ("operator-1", Action.KILL, f"service:{SERVICE}"),
     ]
     until(lambda: list(site.hot.lowered()) == [])
 

@@ -148,7 +148,7 @@ def test_of_two_who_promote_at_once_one_is_first(house: House) -> None:
     house.store.first = [Snapshot(2, {SERVICE: Rollout(TWO, Mode.CANARY, Cohort(sites=frozenset({"a"})), salt="s")})]
     refused(Why.STALE, house.desk.change, ADMIN, SERVICE, {"mode": Mode.ACTIVE}, etag)
     assert house.rollout.champion == TWO
-    assert house.said() == [("rollout.change", "done", "promotion"), ("rollout.change", "denied", "stale")]
+    assert house.said() == [("rollout.change", "denied", "stale")]
 
 
 def test_an_expiry_that_would_raise_is_a_raise(house: House) -> None:

@@ -1,6 +1,9 @@
 """The desk of releases: what a retirement waits for, and what happens when a store is away."""
 
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -10,7 +13,6 @@ from tests.fakes.audit import AuditGround
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainReader
 from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Change, Content, StoreUnavailable
@@ -36,7 +38,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.now = NOW
         self.audit = AuditGround(folder)
-        place = SqlitePlace(str(folder / "releases.db"))
+        place = SqlitePlace(str(self.audit.path))
         self.store, self.snapshots = SqlReleaseStore(Sqlite(place)), SqlSnapshotStore(Sqlite(place))
         self.sealer = Sealer(KeyRing([b"k" * 32]).keys(Purpose.STORE))
         self.decisions = Decisions(self.snapshots, self.sealer, {})
@@ -131,17 +133,22 @@ def test_an_announcement_holds_until_its_time(scene: Scene) -> None:
 
 def test_what_was_not_put_on_the_chain_is_not_done(scene: Scene) -> None:
     """Nothing is submitted, and nothing retired, without an entry; what failed can be done again."""
-    entry = scene.desk.find("sepsis", "1.0.0")
-    scene.audit.cut()
-    with pytest.raises(AuditUnavailable):
-        scene.desk.submit(ADA, content(4), "sha256:f")
-    with pytest.raises(AuditUnavailable):
-        scene.desk.retire(ADA, entry)
-    with pytest.raises(AuditUnavailable):
-        scene.desk.announce(ADA, entry, NOW + DAY)
+    entry, said = scene.desk.find("sepsis", "1.0.0"), scene.audit.said()
+    with sqlite3.connect(scene.audit.path) as console:
+        console.execute("CREATE TRIGGER shut BEFORE INSERT ON audit_chain BEGIN SELECT RAISE(ABORT, 'no'); END")
+    asks: list[Callable[[], object]] = [
+        lambda: scene.desk.submit(ADA, content(4), "sha256:f"),
+        lambda: scene.desk.retire(ADA, entry),
+        lambda: scene.desk.announce(ADA, entry, NOW + DAY),
+    ]
+    for ask in asks:
+        with pytest.raises(StoreUnavailable):
+            ask()
     assert scene.store.content(content(4).digest) is None
-    assert scene.desk.find("sepsis", "1.0.0") == entry
-    scene.audit.mend()
+    assert scene.desk.find("sepsis", "1.0.0") == entry and scene.audit.said() == said
+    with sqlite3.connect(scene.audit.path) as console:
+        console.execute("DROP TRIGGER shut")
+    console.close()
     scene.desk.submit(ADA, content(4), "sha256:f")
 
 
@@ -155,15 +162,40 @@ def test_a_release_whose_submission_lies_under_a_key_that_is_gone_is_submitted_a
     assert [each["who"] for each in scene.audit.said()][-2:] == ["os:ada", "os:eve"]
 
 
-def test_a_release_that_reached_the_chain_alone_is_submitted_again(scene: Scene, tmp_path: Path) -> None:
-    """The store was away in between: the entry is there, the content is not."""
-    away = SqlReleaseStore(Sqlite(SqlitePlace("/dev/null/releases.db")))
-    with pytest.raises(StoreUnavailable):
-        ReleaseDesk(away, scene.audit.trail, scene.decisions, scene.whole, lambda: NOW, scene.stands).submit(
-            ADA, content(5), "f"
-        )
-    away.close()
-    scene.desk.submit(ADA, content(5), "sha256:f")
+def test_what_was_not_done_is_not_on_the_chain(scene: Scene) -> None:
+    """Somebody was first, and each has asked before that."""
+    entry, said = scene.desk.find("sepsis", "1.0.0"), len(scene.audit.said())
+    scene.desk.retire(ADA, entry)
+    asks: list[Callable[[], object]] = [
+        lambda: scene.desk.retire(ADA, entry),
+        lambda: scene.desk.announce(ADA, entry, NOW + DAY),
+        lambda: scene.desk.submit(ADA, content(2), "sha256:f"),
+    ]
+    for ask in asks:
+        with pytest.raises(ReleaseRefused):
+            ask()
+    assert len(scene.audit.said()) == said + 1
+
+
+def test_of_many_who_submit_one_version_at_once_one_does(scene: Scene) -> None:
+    """With other content each, of another file: as if one had come after the other."""
+    together = threading.Barrier(8)
+
+    def submit(number: int) -> str:
+        mine = msgspec.structs.replace(content(100 + number), version="9.0.0")
+        together.wait(20)
+        try:
+            scene.desk.submit(By(f"os:ada{number}"), mine, f"sha256:{number}")
+        except ReleaseRefused as refused:
+            return refused.what
+        return "done"
+
+    with ThreadPoolExecutor(8) as threads:
+        ends = sorted(threads.map(submit, range(8)))
+    assert ends[0] == "done" and all("is not the file that was submitted as 9.0.0" in end for end in ends[1:])
+    (standing,) = [each for each in scene.store.entries() if each.version == "9.0.0"]
+    told = [each["subject"] for each in scene.audit.said() if each["who"] != ADA.who]
+    assert told == [f"sepsis@{standing.digest}"]
 
 
 def test_a_store_of_somebody_else_is_not_believed(scene: Scene) -> None:

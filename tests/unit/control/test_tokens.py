@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.fakes.clock import FakeClock
+from wardgate.control.audit import Happened
 from wardgate.control.tokens import BookOptions, TokenBook, TokensUnavailable
 from wardgate.domain.admin_tokens import LONGEST, Role, Token, checked, digest_of, secret_of
 
@@ -32,7 +33,7 @@ class Store:
     def __init__(self, *tokens: Token) -> None:
         self.tokens, self.down, self.asked = list(tokens), False, 0
 
-    def add(self, token: Token) -> None:
+    def add(self, token: Token, told: Happened) -> None:
         self.tokens.append(token)
 
     def all(self) -> Sequence[Token]:
@@ -41,7 +42,7 @@ class Store:
             raise TokensUnavailable("it is away")
         return list(self.tokens)
 
-    def revoke(self, token_id: str, now: float) -> bool:
+    def revoke(self, token_id: str, now: float, told: Happened) -> bool:
         raise NotImplementedError
 
 

@@ -52,7 +52,7 @@ class House:
         if not claim.patience:
             return 0
         if options.shared and not claim.above:
-            return options.queue
+            useful = 0.9
         useful = 0.1 * (useful or options.useful) * (options.below if claim.above else 1)
         too_many = max(0, len(self.inside) - self.places(claim))
         return options.queue if not options.each else min(options.queue, ceil(useful / options.each) - too_many)
@@ -288,6 +288,26 @@ async def test_whoever_is_turned_away_waits_for_a_few_calls_only() -> None:
             turns.append(begun)
         assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) <= 4
         assert not await gate.enter(Claim(1)) and gate.machine.busy == 100
+
+
+async def test_who_came_through_the_door_counts_before_it_has_come_to_the_machine() -> None:
+    """A hundred heads that are read in one turn of the loop: as many of each rank come through as are let in or may
+    wait, and the others are told before anything is made for them. In the next turn the machine knows better."""
+    gate = Gate(AdmissionOptions(concurrency=10, queue=5))
+    low, high = Claim(1, above=1), Claim(3)
+    assert [gate.lets_through(low) for _ in range(100)] == [True] * 14 + [False] * 86, "nine places, five may wait"
+    assert [gate.lets_through(Claim(1, "other", above=1)) for _ in range(100)].count(True) == 14, "its own turn"
+    assert [gate.lets_through(high) for _ in range(100)].count(True) == 15, "whoever is below makes room"
+    assert not gate.lets_through(low)
+    await asyncio.sleep(0)
+    assert gate.lets_through(low)
+
+
+async def test_without_patience_few_come_through_the_door_in_a_turn() -> None:
+    """As many as begin in half of one: the others would be turned away behind it, at twice the price."""
+    gate = Gate(AdmissionOptions(concurrency=100, queue=5))
+    hurried = Claim(3, patience=0)
+    assert [gate.lets_through(hurried) for _ in range(9)].count(True) == 2
 
 
 async def test_a_call_that_is_cancelled_before_its_turn_gives_its_place_back() -> None:

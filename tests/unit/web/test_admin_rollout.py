@@ -364,7 +364,12 @@ async def test_a_drill_uses_everything_and_changes_nothing(scene: Scene) -> None
     assert not late["passed"] and "host/b" in late["steps"][3]["what"]
     scene.house.hot.down = True
     assert not said(await scene.ask("POST", place, {}))["steps"][1]["passed"]
-    assert [each[:2] for each in scene.house.said()] == [("drill", "done"), *[("drill", "denied")] * 3]
+    said_of_it = [each[:2] for each in scene.house.said()]
+    assert said_of_it == [
+        ("drill.begin", "done"),
+        ("drill", "done"),
+        *[("drill.begin", "done"), ("drill", "denied")] * 3,
+    ]
     scene.who = VIEWER
     assert (await scene.ask("POST", place, {})).status == 403
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from wardgate.adapters.http.aiohttp_replies import Replies
 from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
 from wardgate.gateway.ports import NEW_CONNECTION
 
@@ -41,6 +43,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self) -> None:
         super().__init__(limit=0, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=60, happy_eyeballs_delay=_NEXT_ADDRESS)
+        self._factory: Any = partial(Replies, loop=self._loop)
         self.opened = 0
         self.last: dict[tuple[str | None, int | None], int] = {}
         """By host and port: the number of the last connection that is used no more."""
@@ -55,7 +58,7 @@ class _Connector(aiohttp.TCPConnector):
             while True:
                 connection = await super().connect(req, traces, timeout)
                 protocol: Any = connection.protocol
-                number = getattr(protocol, "number", 0)
+                number = protocol.number
                 opened = not number
                 if opened:
                     self.opened += 1
@@ -67,6 +70,7 @@ class _Connector(aiohttp.TCPConnector):
                 elif number < trip.oldest and not opened:
                     older.append(connection)
                 else:
+                    protocol.begin()
                     trip.connection, trip.reused = number, not opened
                     return connection
         finally:

@@ -12,6 +12,9 @@ from wardgate.adapters.http.client import HttpError, HttpFailure, HttpReply
 
 _KEEPALIVE = timedelta(seconds=30)
 _BUFFER = 64 * 1024
+_MOST_CHUNKS = 1000
+_SMALL = 16
+"""Bytes of a piece: of smaller ones come no more than so many, since each takes a turn of the loop (law 1)."""
 
 
 class PyreqwestClient:
@@ -78,7 +81,7 @@ async def _read(response: Response, max_bytes: int) -> bytes:
     total = 0
     while chunk := await response.body_reader.read_chunk():
         total += len(chunk)
-        if total > max_bytes:
+        if total > max_bytes or len(chunks) > _MOST_CHUNKS + total // _SMALL:
             raise HttpError(HttpFailure.TOO_LARGE)
         chunks.append(bytes(chunk))
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -27,18 +27,7 @@ class SqlAuditStore:
         if not happened:
             return []
         with _told(), self._database.chaining() as connection:
-            known = self._known(connection, [each.event.id for each in happened])
-            last = self._last(connection)
-            for each in happened:
-                if each.event.id in known:
-                    continue
-                entry = seal(each.event, last, now)
-                connection.execute(AUDIT_CHAIN.insert(), _row(each, entry))
-                if each.remark is not None:
-                    remark = {"id": each.event.id, "salt": each.remark.salt, "remark": each.remark.text}
-                    connection.execute(AUDIT_REMARKS.insert(), remark)
-                last = known[each.event.id] = entry.link
-        return [known[each.event.id] for each in happened]
+            return chain(connection, happened, now)
 
     def entries(self, after: int = 0) -> Iterator[SealedEntry]:
         yield from self._pages(after, [])
@@ -56,7 +45,7 @@ class SqlAuditStore:
 
     def last(self) -> Link:
         with _told(), self._database.reading() as connection:
-            return self._last(connection)
+            return _last(connection)
 
     def remark(self, event_id: str) -> Remark | None:
         asked = select(AUDIT_REMARKS).where(AUDIT_REMARKS.c.id == event_id)
@@ -64,19 +53,12 @@ class SqlAuditStore:
             row = connection.execute(asked).first()
         return None if row is None else Remark(row.salt, row.remark)
 
-    def erase_remark(self, event_id: str) -> bool:
-        with _told(), self._database.writing() as connection:
-            return connection.execute(delete(AUDIT_REMARKS).where(AUDIT_REMARKS.c.id == event_id)).rowcount > 0
-
-    def _last(self, connection: Connection) -> Link:
-        c = AUDIT_CHAIN.c
-        row = connection.execute(select(c.number, c.seal).order_by(c.number.desc()).limit(1)).first()
-        return START if row is None else Link(row.number, row.seal)
-
-    def _known(self, connection: Connection, ids: Sequence[str]) -> dict[str, Link]:
-        c = AUDIT_CHAIN.c
-        rows = connection.execute(select(c.id, c.number, c.seal).where(c.id.in_(ids)))
-        return {row.id: Link(row.number, row.seal) for row in rows}
+    def erase_remark(self, event_id: str, told: Happened) -> bool:
+        with _told(), self._database.chaining() as connection:
+            erased = connection.execute(delete(AUDIT_REMARKS).where(AUDIT_REMARKS.c.id == event_id)).rowcount > 0
+            if erased:
+                chain(connection, [told])
+            return erased
 
     def _pages(self, after: int, conditions: Sequence[ColumnElement[bool]]) -> Iterator[SealedEntry]:
         c = AUDIT_CHAIN.c
@@ -89,6 +71,37 @@ class SqlAuditStore:
             if len(rows) < _PAGE:
                 return
             after = rows[-1].number
+
+
+def chain(connection: Connection, happened: Sequence[Happened], now: float | None = None) -> list[Link]:
+    """As part of a transaction of `Database.chaining`: what else it does is done with these entries, or not at all.
+    Each once, by its id; `now` as `domain.audit.seal` has it."""
+    if not happened:
+        return []
+    known = _known(connection, [each.event.id for each in happened])
+    last = _last(connection)
+    for each in happened:
+        if each.event.id in known:
+            continue
+        entry = seal(each.event, last, now)
+        connection.execute(AUDIT_CHAIN.insert(), _row(each, entry))
+        if each.remark is not None:
+            remark = {"id": each.event.id, "salt": each.remark.salt, "remark": each.remark.text}
+            connection.execute(AUDIT_REMARKS.insert(), remark)
+        last = known[each.event.id] = entry.link
+    return [known[each.event.id] for each in happened]
+
+
+def _last(connection: Connection) -> Link:
+    c = AUDIT_CHAIN.c
+    row = connection.execute(select(c.number, c.seal).order_by(c.number.desc()).limit(1)).first()
+    return START if row is None else Link(row.number, row.seal)
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Link]:
+    c = AUDIT_CHAIN.c
+    rows = connection.execute(select(c.id, c.number, c.seal).where(c.id.in_(ids)))
+    return {row.id: Link(row.number, row.seal) for row in rows}
 
 
 @contextmanager

@@ -7,9 +7,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from wardgate.adapters.sql.chain import chain
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import REPLICAS, SNAPSHOTS
+from wardgate.control.audit import Happened
 from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
 
@@ -30,13 +32,14 @@ class SqlSnapshotStore:
     def at(self, epoch: int) -> KeptSnapshot | None:
         return self._one(SNAPSHOTS.c.epoch == epoch)
 
-    def append(self, kept: KeptSnapshot, change: Change) -> bool:
+    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
         row = {**msgspec.structs.asdict(kept), **msgspec.structs.asdict(change)}
         with _told(), self._database.chaining() as connection:
             newest = connection.execute(select(func.max(SNAPSHOTS.c.epoch))).scalar_one()
             if newest is not None and newest >= kept.epoch:
                 return False
             connection.execute(SNAPSHOTS.insert(), row)
+            chain(connection, told)
         return True
 
     def history(self, subject: str | None = None, limit: int = 100) -> Sequence[tuple[int, Change]]:

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy import select
 
+from wardgate.adapters.sql.chain import chain
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import TOKENS
+from wardgate.control.audit import Happened
 from wardgate.control.tokens import TokenSeal, TokensUnavailable
 from wardgate.domain.admin_tokens import Token
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
@@ -22,12 +24,13 @@ class SqlTokenStore:
     def close(self) -> None:
         self._database.close()
 
-    def add(self, token: Token) -> None:
+    def add(self, token: Token, told: Happened) -> None:
         said = msgspec.json.encode(msgspec.structs.replace(token, revoked=None)).decode()
         sealed = said if self._seal is None else f"{self._seal.of(said)} {said}"
         row = {"id": token.id, "token": sealed, "created": token.created, "revoked": token.revoked}
-        with _told(), self._database.writing() as connection:
+        with _told(), self._database.chaining() as connection:
             connection.execute(TOKENS.insert(), row)
+            chain(connection, [told])
 
     def all(self) -> Sequence[Token]:
         asked = select(TOKENS).order_by(TOKENS.c.created, TOKENS.c.id)
@@ -36,11 +39,14 @@ class SqlTokenStore:
         with _told():
             return [self._read(row.id, row.token, row.revoked) for row in rows]
 
-    def revoke(self, token_id: str, now: float) -> bool:
+    def revoke(self, token_id: str, now: float, told: Happened) -> bool:
         c = TOKENS.c
         change = TOKENS.update().where(c.id == token_id, c.revoked.is_(None)).values(revoked=now)
-        with _told(), self._database.writing() as connection:
-            return connection.execute(change).rowcount > 0
+        with _told(), self._database.chaining() as connection:
+            revoked = connection.execute(change).rowcount > 0
+            if revoked:
+                chain(connection, [told])
+            return revoked
 
     def _read(self, token_id: str, text: str, revoked: float | None) -> Token:
         """What nobody here gave is told, and opens nothing."""

@@ -1,6 +1,7 @@
 """From the spool to the store: everything, in order, at least once, whatever the store does meanwhile."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import msgspec
@@ -281,3 +282,15 @@ async def test_it_does_not_wait_for_a_disk_that_hangs(tmp_path: Path) -> None:
         spool.sink.note(record(9))
         await until(lambda: len(archive.decisions) == 5)
         disk.close()
+
+
+async def test_what_comes_one_by_one_is_delivered_together(tmp_path: Path) -> None:
+    """The processor that a batch costs is the calls' as well, however small it is."""
+    archive = FakeArchive()
+    began = time.monotonic()
+    async with spooled(tmp_path, archive, draining=DrainerOptions(every=0.001, hold=0.0, rest=0.05)) as spool:
+        for number in range(60):
+            await spool.sink.append(record(number), SECONDS, SECONDS)
+            await asyncio.sleep(0.002)
+        await until(lambda: len(archive.decisions) == 60)
+        assert archive.asked <= (time.monotonic() - began) / 0.05 + 1
