@@ -95,7 +95,7 @@ class Refresher:
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
         self._options = options or RefreshOptions()
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._lock, self._telling, self._stop = threading.Lock(), threading.Lock(), threading.Event()
         self._hot_news, self._durable_news, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
@@ -532,10 +532,11 @@ class Refresher:
             self._told.store(up)
 
     def _publish(self) -> None:
-        with self._lock:
-            now = (self._visibility.current(), self._visibility.why(self._monotonic()))
-            before, self._published = self._published, now
-        if before is None or before[0] is not now[0]:
-            self._changed()
-        if before is None or before[1] is not now[1] or before[0].epoch != now[0].epoch:
-            self._told.shows(now[0].epoch, now[1])
+        with self._telling:  # else what one thread saw first might be told last, and stand
+            with self._lock:
+                now = (self._visibility.current(), self._visibility.why(self._monotonic()))
+                before, self._published = self._published, now
+            if before is None or before[0] is not now[0]:
+                self._changed()
+            if before is None or before[1] is not now[1] or before[0].epoch != now[0].epoch:
+                self._told.shows(now[0].epoch, now[1])

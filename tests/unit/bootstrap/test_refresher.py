@@ -91,8 +91,8 @@ class Site:
         rollout = Rollout(snapshot(1).rollouts[SERVICE].champion, self.mode)
         return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
 
-    def start(self, name: str = "a") -> tuple[Refresher, Visibility, Told]:
-        visibility, told = Visibility(LEASE, self.clock.monotonic), Told()
+    def start(self, name: str = "a", told: Told | None = None) -> tuple[Refresher, Visibility, Told]:
+        visibility, told = Visibility(LEASE, self.clock.monotonic), told or Told()
         stores = self._stores()
         refresher = Refresher(
             visibility,
@@ -246,6 +246,35 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
         until(told_of)
         site.clock.advance(1)
         until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+
+
+class SlowTold(Told):
+    """Says that it hides only after it has said that it shows, if that is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_through = threading.Event()
+
+    def shows(self, epoch: int, why: Hidden | None) -> None:
+        if why is Hidden.HOT_REPLAYED:
+            self.let_through.wait(0.3)
+        super().shows(epoch, why)
+        if why is None:
+            self.let_through.set()
+
+
+def test_what_was_seen_last_is_told_last(site: Site) -> None:
+    """By whichever thread: a replica that showed again was said to hide, in the log and the metric, until something
+    else changed."""
+    _, visibility, told = site.start(told=SlowTold())
+    site.append(snapshot(2))
+    until(lambda: site.hot.get() == site.newest() and told.shown[-1] == (2, None))
+    assert isinstance(told, SlowTold)
+    told.let_through.clear()
+    site.hot._kept = SEALER.seal(snapshot(1))
+    until(lambda: Hidden.HOT_REPLAYED in [why for _, why in told.shown])
+    until(lambda: not visibility.current().hidden)
+    until(lambda: told.shown[-1] == (2, None))
 
 
 class HangingCopy(MemorySnapshots):
