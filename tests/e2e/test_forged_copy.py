@@ -2,8 +2,9 @@
 nobody can tell, is told, and is written over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,20 @@ class Intruder:
         self._redis.hset(CEILINGS, "00000000-0000-4000-8000-000000000001", sealed)
         self._redis.publish(NEWS, "ceiling")
 
-    async def is_found_out(self, why: str, number: int) -> None:
-        """It hides for that reason for the `number`th time; says so in the log and in a metric; shows again, and has
-        put its own there."""
-        await until(lambda: [event.get("hidden") for event in self.here.named("snapshot")].count(why) == number)
+    def told(self, why: str) -> int:
+        return [event.get("hidden") for event in self.here.named("snapshot")].count(why)
+
+    async def is_found_out(self, forge: Callable[[], None], why: str) -> None:
+        """It hides for that reason; says so in the log and in a metric; shows again, and has put its own there. Forged
+        again and again, since it may be written over before anybody has looked."""
+        before = self.told(why)
+        for _ in range(100):
+            forge()
+            with suppress(AssertionError):
+                await until(lambda: self.told(why) > before, 0.2)
+                break
+        number = self.told(why)
+        assert number > before, why
         await until(lambda: self.here.named("snapshot")[-1]["standing"] == "shown")
         metrics = await self.here.metrics()
         assert f'wardgate_snapshot_hides_total{{hidden="{why}"}} {number}.0' in metrics
@@ -88,20 +99,19 @@ async def test_what_somebody_else_writes_to_redis_shows_nothing_and_is_told(tmp_
         assert (await here.call())[1] != b'{"cards":[]}'
         before = intruder.read()
         body = msgspec.json.encode({"scope": "service", "name": SERVICE, "reason": "alert_rate"})
-        status, _ = await here.send(post("/admin/v1/kills", body), here.admin)
-        assert status == 200 and (await here.call())[1] == b'{"cards":[]}'
+        status, said = await here.send(post("/admin/v1/kills", body), here.admin)
+        assert status in (200, 202), said  # 202: a busy machine, whose store comes to have it some seconds later
+        assert (await here.call())[1] == b'{"cards":[]}'
         await until(lambda: intruder.read().epoch > before.epoch)
         killed = intruder.read()
         async with calling(intruder):
-            intruder.write(msgspec.structs.replace(killed, document=killed.document.replace(b'"off"', b'"on!"')))
-            await intruder.is_found_out("hot_forged", 1)
-            raised = msgspec.structs.replace(OURS.open(before), epoch=killed.epoch + 10)
-            intruder.write(ANOTHER.seal(raised))
-            await intruder.is_found_out("hot_forged", 2)
-            intruder.write(before)
-            await intruder.is_found_out("hot_replayed", 1)
+            changed = msgspec.structs.replace(killed, document=killed.document.replace(b'"off"', b'"on!"'))
+            await intruder.is_found_out(partial(intruder.write, changed), "hot_forged")
+            raised = ANOTHER.seal(msgspec.structs.replace(OURS.open(before), epoch=killed.epoch + 10))
+            await intruder.is_found_out(partial(intruder.write, raised), "hot_forged")
+            await intruder.is_found_out(partial(intruder.write, before), "hot_replayed")
             ceiling = Ceiling("00000000-0000-4000-8000-000000000001", Scope.SERVICE, SERVICE, Mode.ACTIVE)
-            intruder.lower(ANOTHER.seal_ceiling(ceiling))
-            await intruder.is_found_out("hot_forged", 3)
+            sealed = ANOTHER.seal_ceiling(ceiling)
+            await intruder.is_found_out(partial(intruder.lower, sealed), "hot_forged")
         assert intruder.shown == 0 and isinstance(OURS.open(intruder.read()), Snapshot)
         intruder.close()
