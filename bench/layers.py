@@ -254,9 +254,9 @@ async def _run(configs: Sequence[tuple[str, Path]], redis: RedisServer | None, s
                 task.cancel()
 
 
-def config_of(folder: Path, more: str) -> Path:
+def config_of(folder: Path, more: str, model: str = "127.0.0.1:9") -> Path:
     """A machine that stands still for a moment ends no call here."""
-    config = write_config(folder, free_port(), "127.0.0.1:9", "aiohttp")
+    config = write_config(folder, free_port(), model, "aiohttp")
     service = config.parent / "services" / "kidney-failure.yaml"
     service.write_text(service.read_text().replace("deadline: 500ms", "deadline: 10s") + more)
     release = config.parent / "models" / "kidney-failure" / "releases" / "1.0.0.yaml"

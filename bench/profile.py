@@ -84,7 +84,7 @@ async def _run(config: Path, spool: Path, chosen: argparse.Namespace) -> None:
 
 
 async def _measure(app: ASGIApp, calls: Sequence[Sample], chosen: argparse.Namespace) -> None:
-    await _proven(app, calls[0])
+    await proven(app, calls[0])
     numbers = count(1)  # the first one was asked just now
 
     async def some() -> None:
@@ -131,7 +131,7 @@ def _watch(owner: Any, name: str) -> list[int]:
     return times
 
 
-async def _proven(app: ASGIApp, sample: Sample) -> None:
+async def proven(app: ASGIApp, sample: Sample) -> None:
     """A card shows only once the endpoint has proved that it runs the pinned model."""
     for _ in range(200):
         if one_card(*await ask(app, sample.body(0))):
@@ -156,8 +156,8 @@ async def _calls(app: ASGIApp, calls: Sequence[Sample], numbers: Sequence[int], 
     return without
 
 
-async def ask(app: ASGIApp, body: bytes) -> tuple[int, bytes]:
-    """One request as uvicorn would hand it over; its answer."""
+async def ask(app: ASGIApp, body: bytes, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
+    """One request as uvicorn would hand it over, with these `headers` besides; its answer."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -166,11 +166,11 @@ async def ask(app: ASGIApp, body: bytes) -> tuple[int, bytes]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app(_scope(len(body)), receive, send)
+    await app(_scope(len(body), headers), receive, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
-def _scope(length: int) -> dict[str, Any]:
+def _scope(length: int, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any]:
     return {
         "type": "http",
         "http_version": "1.1",
@@ -184,6 +184,7 @@ def _scope(length: int) -> dict[str, Any]:
             (b"host", b"127.0.0.1"),
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % length),
+            *headers,
         ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),

@@ -221,7 +221,7 @@ async def _reloads(here: Running) -> list[tuple[str, str]]:
 
 
 async def _outcomes_load(here: Running) -> int:
-    rows = post("/admin/v1/outcomes", b"patient,label,value,time\np1,kidney_failure,1,2027-01-05\n")
+    rows = post("/admin/v1/outcomes", b"patient,label,value,time\np1,kidney_failure,1,2026-01-05\n")
     return (await here.send(rows.replace(b"application/json", b"text/csv"), here.admin))[0]
 
 

@@ -146,7 +146,7 @@ def test_from_the_call_to_what_became_of_the_patient(site: Site) -> None:
     report["overrideReason"] = {"reason": {"code": reason["code"], "system": reason["system"]}}
     assert ask(f"{site.urls['gateway']}/cds-services/{SERVICE}/feedback", {"feedback": [report]})[0] == 200
     rows = site.scratch / "outcomes.csv"
-    rows.write_text(f"patient,label,value,time\nadvanced-05,kidney_failure,1,{_after(days=40)}\n")
+    rows.write_text(f"patient,label,value,time\nadvanced-05,kidney_failure,1,{_after(seconds=2)}\n")
     load = ("outcomes", "load", str(rows), "--fhir-server", site.urls["fhir"])
     assert "1 new" in site.told(*load)
     assert "already loaded on" in site.told(*load)

@@ -33,6 +33,7 @@ class House:
         """`store` and `hot`: real ones in place of those in memory."""
         self.now = 1_790_000_000.0
         self.audit = AuditGround(folder)
+        self.audit.store.last()  # opened: whoever lowers waits for no new tables
         self.store, self.hot = FakeSnapshots(self.audit.store), FakeHotCopy()
         self.failing_gates: list[str] = []
         self.asked: list[tuple[str, Mode]] = []

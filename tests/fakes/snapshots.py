@@ -56,6 +56,8 @@ def everything(epoch: int) -> Snapshot:
         frozenset({ceiling(3).id, ceiling(4).id}),
         frozenset({("kidney-failure", "1.0.0"), ("deterioration", "2.0.0")}),
         4,
+        3,
+        {"0123456789abcdef": 5},
     )
 
 

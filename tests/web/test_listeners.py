@@ -380,6 +380,32 @@ def test_an_idle_connection_outlives_the_head_timeout() -> None:
     run(edge(), story)
 
 
+def test_connections_are_bounded_and_one_listener_leaves_room_for_the_other() -> None:
+    """Regression: whoever opened so many that no descriptor was left took the admin listener along, and with it the
+    kill switch."""
+
+    async def main() -> None:
+        stop, started = asyncio.Event(), asyncio.Event()
+        socks = [bind("127.0.0.1", 0) for _ in range(2)]
+        sites = [Site(sock.getsockname()[1]) for sock in socks]
+        options = ServerOptions(drain=1, close=1, connections=20)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(serve_sockets([(edge(), sock) for sock in socks], started.set, stop, options))
+            await started.wait()
+            held = [await asyncio.open_connection("127.0.0.1", sites[0].port) for _ in range(10)]
+            full = await sites[0].ask(b"")
+            assert full.startswith(b"HTTP/1.1 503 ") and b"\r\nretry-after: 1\r\n" in full
+            assert (await sites[1].ask(b"GET /health/live HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            for _, writer in held:
+                writer.close()
+            await asyncio.sleep(0.1)
+            assert (await sites[0].ask(b"GET /health/live HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            stop.set()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
 def test_stopping_waits_for_the_call_in_flight_and_says_so() -> None:
     """The call gets its answer; meanwhile a new connection learns that we are not ready."""
     house = House()
@@ -531,6 +557,17 @@ def test_under_load_a_request_is_turned_away_on_a_connection_that_stays() -> Non
     run(house.edge(), story)
     assert [made[4:6] for made in house.meter.calls] == [("shed", "overloaded")] * 3
     assert len(house.calls) == 1
+
+
+def test_what_is_turned_away_at_a_time_is_bounded() -> None:
+    """Regression: all that one read of the socket held was turned away in one turn of the loop."""
+
+    async def story(site: Site) -> None:
+        reply = await site.ask(post(b"{}") * 2000)
+        answers = reply.split(b"HTTP/1.1 ")[1:]
+        assert 20 <= len(answers) <= 80 and all(answer.startswith(b"503") for answer in answers)
+
+    run(asyncio.run(_full()).edge(), story)
 
 
 def test_what_is_skipped_is_bounded_in_time() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from wardgate.adapters.files.comparison import differing
@@ -25,8 +25,9 @@ from wardgate.control.changes import RolloutDesk
 from wardgate.control.confirmation import Effect, HotWitness, effect_of
 from wardgate.control.decided import Decided
 from wardgate.control.drills import DrillDesk
-from wardgate.control.ports import Content, Replica, StoreUnavailable
+from wardgate.control.ports import Content, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
+from wardgate.control.replicas import ReplicaDesk
 from wardgate.control.tokens import TokenDesk
 from wardgate.domain.context.caller import sites_of
 from wardgate.domain.durable import DurablePlace
@@ -119,15 +120,18 @@ def desks_of(
 
     witness = HotWitness(stores.hot, stores.sealer.is_sound, SystemClock.monotonic) if shared else None
 
-    def effect(epoch: int) -> Effect:
+    def silence() -> float:
         now = configured()
         deadlines = [plan.deadline for plan in now.catalog.plans()]
-        silence = now.settings.lease + max(deadlines, default=0.0) + _GRACE
-        held = float("inf") if witness is None else witness.holds(epoch)
-        return effect_of(epoch, stores.replicas.all(), stores.replicas.now(), silence, held)
+        return now.settings.lease + max(deadlines, default=0.0) + _GRACE
 
-    def replicas() -> Sequence[Replica]:
-        return stores.replicas.all()
+    def effect(epoch: int) -> Effect:
+        newest = decided.last_seen()
+        gone = {} if newest is None else newest.forgotten
+        epochs = (epoch, *gone.values())
+        held = [float("inf") for _ in epochs] if witness is None else witness.holds_each(epochs)
+        forgotten = dict(zip(gone, held[1:], strict=True))
+        return effect_of(epoch, stores.replicas.all(), stores.replicas.now(), silence(), held[0], forgotten)
 
     impact = ImpactDesk(archive, SystemClock.now, lambda: _naming_sites(configured().answers))
     desk = RolloutDesk(
@@ -157,7 +161,7 @@ def desks_of(
         desk,
         ReleaseNames(lambda: configured().catalog, whole.book, lambda: _sites(configured())),
         effect,
-        replicas,
+        ReplicaDesk(stores.replicas, desk.settling, desk.permits, decided.last_seen, silence),
         lambda users: pseudonyms_of(users, configured().settings.clients, names),
         impact.of,
         drills.drill,

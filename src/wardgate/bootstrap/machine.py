@@ -1,7 +1,8 @@
-"""The machine itself: its clocks, what it draws by chance, its memory."""
+"""The machine itself: its clocks, what it draws by chance, its memory, its descriptors."""
 
 import ctypes
 import os
+import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -68,3 +69,20 @@ def keep_large_blocks_apart() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_TRIM_THRESHOLD, 32 * _LARGE)  # to set either ends the other's growth, too
+
+
+_DESCRIPTORS = 8192
+_OWN = 256
+"""Descriptors of the process itself: files, stores, models, FHIR servers."""
+
+
+def room_for_connections() -> int:
+    """So many clients may be connected. Many systems give a process 1,024 descriptors, and more to one that asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    given = _DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, _DESCRIPTORS)
+    return max(given - _OWN, given // 2)

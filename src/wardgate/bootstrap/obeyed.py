@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from wardgate.gateway.visibility import Visibility
 
 _FIRST = 5.0
 """Seconds that a start waits for the durable store."""
+_ID_FILE = "replica"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -74,12 +76,14 @@ class Obeyed:
     ) -> None:
         self._stores, self._configured, self._log, self._names = stores, configured, log, names
         self._loop, self._told_changed = asyncio.get_running_loop(), changed
-        self.visibility = Visibility(lease, sleepless)
+        self._folder = None if place is None else place.folder
+        self._id = "" if place is None else _replica_id(place.folder)
+        self.visibility = Visibility(lease, sleepless, self._id)
         self.in_flight = InFlight(self.visibility)
         self._told = _Told(log, meter, faults)
         local = replica = files = None
         if place is not None:
-            replica = Replica(_replica_id(place.folder), _name(place.worker), place.began, 0.0, 0, 0, "", ())
+            replica = Replica(self._id, _name(place.worker), place.began, 0.0, 0, 0, "", ())
             local = FileLocalCopy(place.folder / "snapshot", stores.sealer, sleepless)
         if place is None or not place.worker:
             files = partial(self._files, configured)
@@ -96,6 +100,7 @@ class Obeyed:
             self._told,
             self._changed,
             entry,
+            renew=self._renew,
         )
 
     def of(self, configured: Configured) -> CatalogSnapshots:
@@ -178,10 +183,15 @@ class Obeyed:
     def _files(self, configured: Callable[[], Configured]) -> Files:
         return files_of(configured(), self._names)
 
+    def _renew(self) -> None:
+        """It was forgotten: what comes back is another one."""
+        assert self._folder is not None
+        self._id = _new_replica_id(self._folder)
+
     def _stands(self, one: Replica) -> Replica:
         configured = self._configured()
         releases = tuple(sorted(releases_of(configured.answers)))
-        return Replica(one.id, one.name, one.began, 0.0, 0, 0, configured.catalog.digest, releases)
+        return Replica(self._id, one.name, one.began, 0.0, 0, 0, configured.catalog.digest, releases)
 
 
 class _Told:
@@ -236,15 +246,17 @@ class _Told:
 def _replica_id(folder: Path) -> str:
     """The same after a restart, so that the process takes the place of the one before it. Where it cannot be kept, the
     one before is silent for long enough."""
-    path, drawn = folder / "replica", draw_replica_id()
     try:
-        if path.exists():
-            kept = path.read_text(encoding="ascii").strip()
-            if _ID.fullmatch(kept):
-                return kept
-        path.write_text(f"{drawn}\n", encoding="ascii")
+        kept = (folder / _ID_FILE).read_text(encoding="ascii").strip()
     except (OSError, UnicodeError):
-        return drawn
+        kept = ""
+    return kept if _ID.fullmatch(kept) else _new_replica_id(folder)
+
+
+def _new_replica_id(folder: Path) -> str:
+    drawn = draw_replica_id()
+    with suppress(OSError):
+        (folder / _ID_FILE).write_text(f"{drawn}\n", encoding="ascii")
     return drawn
 
 

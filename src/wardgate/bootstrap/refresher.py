@@ -27,7 +27,7 @@ from wardgate.control.ports import OLDER, Change, KeptSnapshot, LocalCopy, Repli
 from wardgate.control.snapshots import Unsound
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import LONGEST, Action, Deed
-from wardgate.domain.rollout.ceilings import unfolded, with_ceilings
+from wardgate.domain.rollout.ceilings import lifted_long_ago, unfolded, with_ceilings
 from wardgate.domain.rollout.hidden import Hidden
 from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Scope, Snapshot
@@ -85,11 +85,13 @@ class Refresher:
         changed: Callable[[], None],
         entry: Callable[[Deed], Happened] | None,
         options: RefreshOptions | None = None,
+        renew: Callable[[], object] = lambda: None,
     ) -> None:
         """`files` and `stands` (this replica but for its epochs) are asked from a thread; `changed` is called from one
         whenever `visibility.current()` is another. Without `files`, another process sees to what they say; without
         `stands` and `local` this is no replica, and looks on. `entry` makes what the audit chain is told of what is
-        decided here; without it nothing is told."""
+        decided here; without it nothing is told. `renew` draws another id for `stands`."""
+        self._renew = renew
         self._entry = entry
         self._visibility, self._stores, self._local = visibility, stores, local
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
@@ -107,6 +109,8 @@ class Refresher:
         self._side_since: dict[str, float] = {}
         self._stand_in: frozenset[str] = frozenset()
         """Ceilings that stand for what the files say, until that is taken up."""
+        self._never_lifted: tuple[int, frozenset[str]] = (0, frozenset())
+        """Of ceilings beside the snapshots: those that no snapshot from this epoch back says are lifted."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
         self._threads = [
@@ -327,10 +331,12 @@ class Refresher:
             self._visibility.durable(read, began, highest, follows)
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
+            known = self._drop_lifted(read)
             with self._lock:
                 self._to_heal = kept, read
             self._hot_news.set()
-            self._fold(read)
+            if known:
+                self._fold(read)
         self._save()
         self._beat()
 
@@ -395,6 +401,27 @@ class Refresher:
         self._put(kept)
         return kept
 
+    def _drop_lifted(self, read: Snapshot) -> bool:
+        """Of ceilings that the snapshot does not know, what was lifted long before it. False: not known yet."""
+        before, asked = self._never_lifted
+        asked = asked if before == read.lifted_before else frozenset()
+        new = {ceiling.id for ceiling in self._visibility.side} - asked
+        if new and read.lifted_before:
+            try:
+                found = lifted_long_ago(read, new, self._at)
+            except StoreUnavailable:
+                return False
+            self._never_lifted = (read.lifted_before, asked | new - found)
+            with self._lock:
+                self._visibility.lifted(found)
+            self._publish()
+        return True
+
+    def _at(self, epoch: int) -> Snapshot | None:
+        kept = self._stores.snapshots.at(epoch)
+        read = None if kept is None else self._open(kept)
+        return read if isinstance(read, Snapshot) else None
+
     def _heal(self, kept: KeptSnapshot, read: Snapshot, standing: KeptSnapshot | None, sealed: Sequence[bytes]) -> None:
         """The hot copy is a copy: where it is gone, older or not ours, it is made again. `standing` and `sealed` are
         what it has, `kept` what the durable store had before that."""
@@ -403,7 +430,8 @@ class Refresher:
                 self._stores.hot.put(kept)
             opened = [self._open_ceiling(each) for each in sealed]
             held = {ceiling.id for ceiling in opened if ceiling is not None}
-            self._stores.hot.forget(sorted(held & (read.lifted | {ceiling.id for ceiling in read.ceilings})))
+            known = read.lifted | self._visibility.over | {ceiling.id for ceiling in read.ceilings}
+            self._stores.hot.forget(sorted(held & known))
         except StoreUnavailable:
             return
 
@@ -490,6 +518,10 @@ class Refresher:
         if self._stands is None:
             return
         now, stands, epoch = self._monotonic(), self._stands(), self._visibility.current().epoch
+        newest, before = self._visibility.newest, stands.id
+        if newest is not None and before in newest.forgotten:
+            self._renew()
+            stands = self._stands()
         saved = 0 if self._saved is None else self._saved[0].epoch
         why = self._visibility.why(now)
         replica = msgspec.structs.replace(
@@ -503,9 +535,14 @@ class Refresher:
             return
         try:
             self._stores.replicas.beat(replica)
+            if stands.id != before:
+                self._stores.replicas.leave(before)
         except StoreUnavailable:
             return
         self._beaten = (replica, now)
+        with self._lock:
+            self._visibility.registered(stands.id)
+        self._publish()
 
     def _leave(self) -> None:
         try:

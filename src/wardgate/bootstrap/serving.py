@@ -14,12 +14,12 @@ from wardgate.adapters.spool.folder import SpoolUnusable
 from wardgate.bootstrap.configured import Configured, Read
 from wardgate.bootstrap.durable import StoreRefused
 from wardgate.bootstrap.gateway import Gateway
-from wardgate.bootstrap.machine import keep_large_blocks_apart
+from wardgate.bootstrap.machine import keep_large_blocks_apart, room_for_connections
 from wardgate.bootstrap.models import prove_first
 from wardgate.domain.findings import Finding
 from wardgate.resilience.gate import Seen
 from wardgate.settings import Listen
-from wardgate.web.server import ListenError, require_fast_loop, serve_all, serve_sockets
+from wardgate.web.server import ListenError, ServerOptions, require_fast_loop, serve_all, serve_sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
         if post is None
         else Gateway(configured, log, stop, read, post.seen, post.number)
     )
-    settings = configured.settings
+    settings, options = configured.settings, ServerOptions(connections=room_for_connections())
 
     def started() -> None:
         still_the_collector()
@@ -91,11 +91,11 @@ async def _serve(configured: Configured, read: Read, log: EventLog, post: Post |
             gateway.begin(tasks)
             if post is None:
                 heed_signals(stop, tasks, gateway.reload_by_signal)
-                await serve_all(gateway.listeners, started, stop, tls=gateway.tls)
+                await serve_all(gateway.listeners, started, stop, options, gateway.tls)
             else:
                 heed_signals(stop)  # the parent says when to reload
                 obeying = tasks.create_task(post.obey(gateway, up, stop))
-                await serve_sockets([(gateway, post.listener)], started, stop, tls=gateway.tls[:1])
+                await serve_sockets([(gateway, post.listener)], started, stop, options, gateway.tls[:1])
                 obeying.cancel()
             gateway.rest()
     except* ListenError as group:

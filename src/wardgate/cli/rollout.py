@@ -72,6 +72,10 @@ def replicas(asked: Asked) -> int:
     return _shown(asked, "/admin/v1/replicas", rollout_view.replicas)
 
 
+def forget(asked: Asked, name: str) -> int:
+    return _done(asked, lambda admin: admin.json("POST", "/admin/v1/replicas/forget", {"name": name, **asked.why}))
+
+
 def change(asked: Asked, service: str, wanted: Mapping[str, Any]) -> int:
     if not wanted:
         print("Say what is to change: --mode, --champion, --percent and others.", file=sys.stderr)

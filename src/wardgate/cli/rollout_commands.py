@@ -24,6 +24,17 @@ def add_to(commands: Commands) -> None:
         description="Each process that answers calls: by which snapshot, and why it hides, where it does.",
     )
     _admin(replicas)
+    whats: Commands = replicas.add_subparsers(dest="action", metavar="WHAT")
+    forget = whats.add_parser(
+        "forget",
+        help="no change waits any more for one that is gone for good",
+        description="No change waits any more for a replica that is gone for good. One that was heard of just now is "
+        "not forgotten. One that comes back registers anew, and shows nothing before it has read what is decided.",
+        epilog=_EXIT,
+    )
+    forget.add_argument("name", metavar="NAME", help="as `wardgate replicas` lists it, or its id")
+    _reasons(forget)
+    _admin(forget, argparse.SUPPRESS)  # else it would pass over what stands before `forget`
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         case "kill", str(scope):
             name, yes = getattr(options, "name", ""), getattr(options, "yes", "")
             return rollout.kill(asked, scope, name, options.mode, yes)
+        case "replicas", "forget":
+            return rollout.forget(asked, options.name)
         case "rollback", _:
             return rollout.rollback(asked, options.service, options.to)
     return rollout.replicas(asked)
@@ -231,8 +244,10 @@ def _reasons(command: argparse.ArgumentParser, such: str = "alert_rate", needed:
     )
 
 
-def _admin(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--admin", metavar="URL", help="the admin listener (default: that of the running demo)")
+def _admin(command: argparse.ArgumentParser, default: str | None = None) -> None:
+    command.add_argument(
+        "--admin", metavar="URL", default=default, help="the admin listener (default: that of the running demo)"
+    )
 
 
 def why_of(options: argparse.Namespace) -> dict[str, str]:

@@ -46,6 +46,7 @@ _HIDDEN = {
     Hidden.LEASE: "It could read neither the durable store nor a sound copy for longer than snapshot.lease.",
     Hidden.REWOUND: _REWOUND.format(seen=""),
     Hidden.FORGED: "What stands in the durable store was not written under this pseudonym_key, or by a later version.",
+    Hidden.FORGOTTEN: "Somebody said that it is gone. It shows again once it has registered anew, within moments.",
     Hidden.HOT_FORGED: "Somebody writes to Redis who should not. It lasts until the durable store was read.",
     Hidden.HOT_REPLAYED: "An older state was put back in Redis. It lasts until the durable store was read.",
     Hidden.HOT_FLUSHED: "Redis has lost its values. It lasts until the durable store was read.",
@@ -78,15 +79,35 @@ def replicas(told: Any, console: Console) -> None:
     if not told["replicas"]:
         console.print("No replica has said that it is there.")
         return
-    table = _table("replica", "snapshot", "older calls ended up to", "since", "shows")
+    table = _table("replica", "snapshot", "older calls ended up to", "since", "heard of", "shows")
     for each in told["replicas"]:
-        shows = Text(f"nothing: {each['hidden']}", style="red") if each["hidden"] else Text("yes", style="green")
-        table.add_row(each["name"], str(each["epoch"]), str(each["drained"]), _when(each["began"]), shows)
+        epochs = str(each["epoch"]), str(each["drained"])
+        table.add_row(each["name"], *epochs, _when(each["began"]), _ago(each["since"]), _shows(each))
     console.print(table)
-    for why in sorted({each["hidden"] for each in told["replicas"] if each["hidden"]}):
+    for why in sorted({each["hidden"] for each in told["replicas"] if each["hidden"] and not each["silent"]}):
         console.print(Text(f"{why}: {_HIDDEN.get(why, 'see docs/operations.md')}", style="red"), soft_wrap=True)
+    silent = [each["name"] for each in told["replicas"] if each["silent"] and not each["forgotten"]]
+    if silent:
+        console.print(
+            Text(f"Gone for good? `wardgate replicas forget {silent[0]}`: no change waits for it then.", style="yellow")
+        )
     if not told["same_files"]:
         console.print(Text("They have not all read the same files: reload those that differ.", style="yellow"))
+
+
+def _shows(replica: Any) -> Text:
+    if replica["forgotten"]:
+        return Text("forgotten", style="dim")
+    if replica["silent"]:
+        return Text("nobody knows: it is silent", style="red")
+    return Text(f"nothing: {replica['hidden']}", style="red") if replica["hidden"] else Text("yes", style="green")
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "now" if seconds < 5 else f"{seconds:.0f} s ago"
 
 
 def changed(told: Any, console: Console) -> None:

@@ -40,6 +40,8 @@ class Why(StrEnum):
     TOO_LATE = "too_late"
     NOTHING = "nothing"
     """There is nothing to put back, to lift or to return to."""
+    ALIVE = "alive"
+    """A replica that is to be forgotten was heard of just now."""
     UNKNOWN = "unknown"
     INVALID = "invalid"
     STORE = "store"

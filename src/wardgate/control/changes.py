@@ -69,7 +69,7 @@ class RolloutDesk:
     ) -> None:
         self._decided, self._prove, self._now, self._new_id = decided, prove, now, new_id
         self.permits = self._permits = Permits(gates, trail, now, insecure_demo, put_back_within)
-        self._settling = Settling(decided, trail, self._permits, now)
+        self.settling = self._settling = Settling(decided, trail, self._permits, now)
         self._options, self._insecure_demo = options or ChangeOptions(), insecure_demo
 
     # --- looking
@@ -204,7 +204,7 @@ class RolloutDesk:
 
         def make(before: Snapshot) -> Snapshot:
             left = tuple(each for each in before.ceilings if each.id != ceiling_id)
-            return following(before, ceilings=left, lifted=before.lifted | {ceiling_id})
+            return following(before, {ceiling_id}, ceilings=left)
 
         def permit(before: Snapshot, after: Snapshot) -> None:
             taken = ceiling.set_by, ceiling.set_at

@@ -7,7 +7,7 @@ lease with it: so its silence counts only once the hot copy has had the change f
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -44,26 +44,38 @@ class HotWitness:
 
     def holds(self, epoch: int) -> float:
         """For how many seconds, up to now; below 0: it does not, or does not answer."""
+        return self.holds_each([epoch])[0]
+
+    def holds_each(self, epochs: Sequence[int]) -> list[float]:
+        """By one look."""
         began = self._monotonic()
         try:
             kept = self._patience.ask(self._hot.get, self._WAIT)
         except StoreUnavailable:
-            return -1.0
+            return [-1.0 for _ in epochs]
         with self._lock:
             if kept is None or not self._is_sound(kept) or (self._seen and kept.epoch < self._seen[-1][0]):
                 self._seen.clear()
             elif not self._seen or kept.epoch > self._seen[-1][0]:
                 self._seen.append((kept.epoch, began))
-            return next((began - since for seen, since in self._seen if seen >= epoch), -1.0)
+            return [next((began - since for seen, since in self._seen if seen >= epoch), -1.0) for epoch in epochs]
 
 
 def effect_of(
-    epoch: int, replicas: Sequence[Replica], now: float, silence: float, held: float = float("inf")
+    epoch: int,
+    replicas: Sequence[Replica],
+    now: float,
+    silence: float,
+    held: float = float("inf"),
+    forgotten: Mapping[str, float] | None = None,
 ) -> Effect:
     """`now` by the clock that `Replica.seen` goes by; `silence` in seconds: lease + longest deadline + 1. `held`:
-    seconds that the hot copy has had it, where replicas share one."""
+    seconds that the hot copy has had it, where replicas share one. `forgotten`: ids that were, and for how many seconds
+    the hot copy has said so; such a one that is silent is none of them any more."""
     done, silent, waiting = [], [], []
     for replica in sorted(replicas, key=lambda one: one.name):
+        if now - replica.seen > silence and (forgotten or {}).get(replica.id, -1.0) > silence:
+            continue
         if replica.drained >= epoch:
             done.append(replica.name)
         elif now - replica.seen > silence and held > silence:

@@ -123,7 +123,7 @@ class DrillDesk:
         change = Change(self._now(), asker.who, Action.DRILL_BEGIN.value, service, asker.reason, asker.ticket)
         for _ in range(_TRIES):
             before = self._decided.newest()
-            after = following(before, lifted=before.lifted | {ceiling.id})
+            after = following(before, {ceiling.id})
             what = f"snapshot {after.epoch} says what {before.epoch} said"
             if self._decided.write(after, change, [self._begun(asker, service, what)]):
                 epochs.append(after.epoch)

@@ -200,4 +200,5 @@ def _told(snapshot: Snapshot, subject: str) -> str:
         return told(snapshot.rollouts[subject])[:LONGEST]
     lines = [f"{subject_of(each.scope, each.name)} at most {each.mode.value}" for each in snapshot.ceilings]
     lines += [f"{service}/{version} isolated" for service, version in sorted(snapshot.isolated)]
+    lines += [f"replica {replica} forgotten" for replica in sorted(snapshot.forgotten)]
     return "; ".join(lines)[:LONGEST]

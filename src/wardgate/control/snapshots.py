@@ -20,6 +20,8 @@ from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 LARGEST = 4 * 1024**2
 """Bytes of a document; a larger one is not read."""
 
+_NEWER = ("lifted_before", "forgotten")
+
 T = TypeVar("T")
 
 
@@ -33,9 +35,13 @@ class _SealedCeiling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def document_of(snapshot: Snapshot) -> bytes:
-    """Without `hidden`, which is one replica's. Raises ValueError for what JSON cannot carry."""
+    """Without `hidden`, which is one replica's, and without what is newer than this format and not used: versions
+    before this one go on reading it. Raises ValueError for what JSON cannot carry."""
     said = msgspec.to_builtins(snapshot, order="sorted")
     del said["hidden"]
+    for name in _NEWER:
+        if not said[name]:
+            del said[name]
     return _canonical(said)
 
 

@@ -1,12 +1,13 @@
 """From one snapshot to the next, as plain functions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.decisions import Past
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.ceilings import next_lifted
 from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
 
@@ -23,8 +24,11 @@ def of(snapshot: Snapshot, service: str) -> Rollout:
     return snapshot.rollouts[service]
 
 
-def following(before: Snapshot, **changes: object) -> Snapshot:
-    return msgspec.structs.replace(before, epoch=before.epoch + 1, **changes)
+def following(before: Snapshot, lifts: Iterable[str] = (), **changes: object) -> Snapshot:
+    """`lifts`: ids of ceilings that are over from here on."""
+    lifted, lifted_before = next_lifted(before, lifts)
+    epoch = before.epoch + 1
+    return msgspec.structs.replace(before, epoch=epoch, lifted=lifted, lifted_before=lifted_before, **changes)
 
 
 def with_rollout(before: Snapshot, service: str, rollout: Rollout, insecure_demo: bool) -> Snapshot:

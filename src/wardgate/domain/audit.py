@@ -41,6 +41,7 @@ class Action(StrEnum):
     DRILL_BEGIN = "drill.begin"  # the snapshot that a drill writes; `drill` says what came of it
     DRILL = "drill"
     SNAPSHOT_CONFIRM = "snapshot.confirm"  # a person has looked at a store that is older than it was
+    REPLICA_FORGET = "replica.forget"  # no change waits for it any more
     RELEASE_SUBMIT = "release.submit"
     RELEASE_APPROVE = "release.approve"
     RELEASE_WITHDRAW = "release.withdraw"  # an approval, by whoever gave it

@@ -114,7 +114,9 @@ class Pseudonyms:
 
 def unambiguous(*parts: Part) -> bytes:
     """No two lists of parts have the same bytes: each text is preceded by its length, None is a dash."""
-    text = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
+    text = ""
+    for part in parts:
+        text += "-" if part is None else f"{len(part)}:{part}"
     return text.encode("utf-8", "surrogatepass")
 
 

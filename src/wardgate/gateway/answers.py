@@ -1,4 +1,4 @@
-"""An answer as it is held for a repeat of the same request, and the outcome that it is once more."""
+"""An answer as the EHR gets it, as it is held for a repeat of its request, and the outcome that it is once more."""
 
 import msgspec
 
@@ -33,18 +33,32 @@ _PASSING = frozenset({Reason.HIDDEN_SNAPSHOT, Reason.RECORD_UNAVAILABLE})
 """Withheld by what may be over at the next call."""
 
 
+class _Written(msgspec.Struct, omit_defaults=True, rename="camel"):
+    cards: tuple[Card, ...]
+    system_actions: tuple[Action, ...] = ()
+
+
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
     decision_id: str
     caller: Caller
     assignment: Assignment
     reason: Reason
     step: Step
-    card: Card | None
-    actions: tuple[Action, ...]
+    written: msgspec.Raw
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Answer).decode
+_read = msgspec.json.Decoder(_Written).decode
+
+
+def written(outcome: HookOutcome) -> bytes:
+    """The JSON of what leaves ("CDS Service Response"): once for the EHR and for a repeat. `outcome` is the last that
+    becomes of its call."""
+    memory = outcome.call.memory
+    if not memory.written:
+        memory.written = _encode(_Written(outcome.cards, outcome.system_actions))
+    return memory.written
 
 
 def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
@@ -60,17 +74,8 @@ def answer_of(outcome: HookOutcome, snapshot: Snapshot) -> bytes | None:
         return None
     if assignment.epoch != snapshot.epoch:
         return None
-    card = next(iter(outcome.cards), None)
-    answer = _Answer(
-        outcome.call.decision_id,
-        outcome.caller,
-        assignment,
-        outcome.reason,
-        outcome.step,
-        card,
-        outcome.system_actions,
-    )
-    return _encode(answer)
+    json = msgspec.Raw(written(outcome))
+    return _encode(_Answer(outcome.call.decision_id, outcome.caller, assignment, outcome.reason, outcome.step, json))
 
 
 def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot, names: RecordNames) -> HookOutcome | None:
@@ -79,13 +84,15 @@ def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot, names: RecordNam
     the answer may be another process's."""
     try:
         answer = _decode(held)
+        left = _read(answer.written)
     except msgspec.MsgspecError:
         return None
     assignment = answer.assignment
     release = call.plan.releases.get(assignment.release)
     if release is None or assignment != assigned(snapshot, call, answer.caller, names):
         return None
-    shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and answer.card is not None
+    card = left.cards[0] if left.cards else None
+    shown = OUTCOME_OF[answer.reason] is Outcome.DEFERRED and card is not None
     return HookOutcome(
         call,
         answer.reason,
@@ -94,7 +101,7 @@ def outcome_of(held: bytes, call: HookCall, snapshot: Snapshot, names: RecordNam
         release,
         answer.caller,
         decision=Decision(answer.reason, Show.CARD if shown else Show.NONE),
-        rendered=answer.card,
-        proposed=answer.actions,
+        rendered=card,
+        proposed=left.system_actions,
         repeats=answer.decision_id,
     )

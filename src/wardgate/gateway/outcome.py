@@ -16,6 +16,9 @@ from wardgate.domain.plans import ReleasePlan
 from wardgate.domain.rollout.assignment import Assignment
 from wardgate.gateway.call import HookCall
 
+_SHOWS = frozenset({Outcome.SHOWN, Outcome.UNAVAILABLE})
+"""With a card, where one was rendered."""
+
 
 class HookOutcome(msgspec.Struct, frozen=True):
     """How a call ended and what it ended with. `rendered` is the card as computed; `cards` is what leaves.
@@ -56,14 +59,15 @@ class HookOutcome(msgspec.Struct, frozen=True):
         none, and only where visible."""
         if self.rendered is None or self.assignment is None or self.assignment.withheld is not None:
             return ()
-        if self.outcome is Outcome.SHOWN or self.outcome is Outcome.UNAVAILABLE:
+        outcome = self.outcome
+        if outcome in _SHOWS:
             return (self.rendered,)
-        if self.outcome is Outcome.DEFERRED and self.decision is not None and self.decision.show is Show.CARD:
+        if outcome is Outcome.DEFERRED and self.decision is not None and self.decision.show is Show.CARD:
             return (self.rendered,)
         return ()
 
     @property
     def system_actions(self) -> tuple[Action, ...]:
         """They leave beside a shown score's card, or not at all (law 10)."""
-        acts = self.outcome is Outcome.SHOWN and not self.preview and self.cards
-        return self.proposed if self.proposed and acts else ()
+        acts = self.proposed and self.outcome is Outcome.SHOWN and not self.preview and self.cards
+        return self.proposed if acts else ()

@@ -19,7 +19,7 @@ from wardgate.domain.records import (
     age_step,
 )
 from wardgate.domain.rollout.rollouts import By
-from wardgate.gateway.call import HookCall, Traces
+from wardgate.gateway.call import HookCall, Traces, milliseconds
 from wardgate.gateway.outcome import HookOutcome
 from wardgate.gateway.ports import Clock, Fingerprints
 
@@ -116,7 +116,7 @@ class Recorder:
             resources_print=traces.resources_print,
             reply_print=self._prints.of(reply) if reply else None,
             stages_ms=call.stages_ms(),
-            latency_ms=round((self._clock.monotonic() - call.started) * 1000, 3),
+            latency_ms=milliseconds(self._clock.monotonic() - call.started),
             cache_age_s=_cache_age(outcome),
             repeats=outcome.repeats,
             bucket=assignment.bucket if assignment is not None else None,

@@ -9,6 +9,7 @@ ceiling that it has heard of; or nothing, where it cannot tell what is newest.
     this replica's own file          the beginning, what is left of    –
                                      the lease
     a ceiling, from anywhere         at once, until it is lifted       –
+    a snapshot that forgets it       everything                        it is forgotten (it has registered anew)
 
 Nothing here reads a clock or waits. Times are those of one clock that never jumps, in seconds; a reading counts from
 when it began, since what came after that it may not have seen.
@@ -42,12 +43,15 @@ _NOTHING = Snapshot(0, {}, hidden=True)
 class Visibility:
     """Meets `gateway.ports.Snapshots`. One at a time feeds it; anybody reads it at any time."""
 
-    def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
-        self.lease, self._monotonic = lease, monotonic
+    def __init__(self, lease: float, monotonic: Callable[[], float], replica: str = "") -> None:
+        """`replica`: its id; none, where nobody waits for it."""
+        self.lease, self._monotonic, self._replica = lease, monotonic, replica
         self.newest: Snapshot | None = None
         """As it was decided: without the ceilings beside it."""
         self.highest = self.hot_highest = 0
         """Epochs that this replica has ever seen, at all and in the hot copy."""
+        self.over: frozenset[str] = frozenset()
+        """Ids of ceilings that were lifted so long ago that `newest` does not say so."""
         self._side: dict[str, Ceiling] = {}
         self._fresh = _NEVER
         self._believes = False
@@ -68,6 +72,8 @@ class Visibility:
             return self._durable
         if self.newest is None:
             return Hidden.STARTING
+        if self._replica in self.newest.forgotten:
+            return Hidden.FORGOTTEN
         if self._hot is not None:
             return self._hot
         return Hidden.LEASE if now >= self._fresh + self.lease else None
@@ -136,10 +142,22 @@ class Visibility:
 
     def lower(self, ceilings: Iterable[Ceiling]) -> None:
         """Sound ones, from wherever. They stay until a snapshot has lifted them."""
-        for ceiling in ceilings:
+        for ceiling in [each for each in ceilings if each.id not in self.over]:
             before = self._side.get(ceiling.id)
             self._side[ceiling.id] = ceiling if before is None or is_lower(ceiling.mode, before.mode) else before
         self._settle()
+
+    def lifted(self, ids: Iterable[str]) -> None:
+        """Long ago: somebody has slept since, or a copy from then was put back."""
+        self.over |= frozenset(ids)
+        self._side = {name: ceiling for name, ceiling in self._side.items() if name not in self.over}
+        self._settle()
+
+    def registered(self, replica: str) -> None:
+        """The table of replicas has it, under this id."""
+        if replica != self._replica:
+            self._replica = replica
+            self._settle()
 
     def forged_ceiling(self) -> None:
         """One beside the hot copy is not ours: what was written over may have been a lowering."""
@@ -168,7 +186,8 @@ class Visibility:
             hidden = self._seen[2]
             if self._seen[0] is not hidden:
                 whole = self._seen[0]
-        closed = self._durable is not None or self._hot is not None
+        forgotten = self._replica in self.newest.forgotten
+        closed = self._durable is not None or self._hot is not None or forgotten
         self._seen = (hidden if closed else whole, self._fresh + self.lease, hidden)
 
 

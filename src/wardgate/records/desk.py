@@ -9,6 +9,7 @@ from datetime import UTC
 import msgspec
 
 from wardgate.domain.clients import Client
+from wardgate.domain.feedback import DOUBT
 from wardgate.domain.follow_up import FollowUp
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.records import DecisionRecord
@@ -202,7 +203,7 @@ class RecordsDesk:
 
     def load_outcomes(self, lines: Iterable[bytes], form: Form, ground: Ground, skip_bad: bool = False) -> Loaded:
         """All rows or none; raises BadRows, NoHeader, and whatever `lines` raises."""
-        reader = OutcomeReader(ground, self._names, skip_bad)
+        reader = OutcomeReader(ground, self._names, skip_bad, self.now() + DOUBT)
 
         def batch() -> OutcomeBatch:
             return OutcomeBatch(reader.digest, ground.source, self.now(), reader.earlier_digests)

@@ -7,6 +7,7 @@ declares it, so that no text from outside is ever kept.
 """
 
 import csv
+import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from wardgate.domain.times import parse_full_instant
 from wardgate.records.archive import OutcomeRow
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, "Primitive Types": id
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAMED_ROWS = 100
 _LONGEST_LINE = 16 * 1024
@@ -107,7 +109,10 @@ class _Row(msgspec.Struct):
 
 
 _COLUMNS = _Row.__struct_fields__
-NO_HEAD = "The first line must name the columns: label, value, time, and patient or encounter."
+NO_HEAD = (
+    "The first line must name the columns: label, value, time, and patient or encounter; with commas between them,"
+    " in UTF-8, each row in a line of its own."
+)
 _OPEN = (
     "has a quote that is open beyond its end, and takes in the lines up to {}: close it, and write each row in one line"
     " (it is not left out as a bad row is, since those lines would go with it)"
@@ -131,8 +136,10 @@ class OutcomeReader:
     line, so that all of them are named at once. A quote that is open beyond its line ends the reading in any case.
     """
 
-    def __init__(self, ground: Ground, names: RecordNames, skip_bad: bool = False) -> None:
+    def __init__(self, ground: Ground, names: RecordNames, skip_bad: bool = False, until: float = math.inf) -> None:
+        """`until`: epoch seconds; nobody knows yet what has become of a patient later than that."""
         self._ground = ground
+        self._until = until
         self._names = names
         self._skip_bad = skip_bad
         self._labels = {label: label for label in ground.labels}
@@ -186,13 +193,18 @@ class OutcomeReader:
 
     def _ndjson(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:
         for number, line in enumerate(self._hashed(lines), 1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.strip():
                 continue
             try:
-                yield number, _decode(line)
+                row = _decode(line)
+                twice = _named_twice(line)
+                yield number, row if twice is None else _Bad(twice, "is named more than once")
             except msgspec.ValidationError as error:
-                yield number, _Bad(_column_of(error), "is not of its type")
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                column = _column_of(error)
+                yield number, _Bad(column, "is not of its type" if column else "is no JSON object")
+            except (msgspec.DecodeError, ValueError, RecursionError):
                 yield number, _Bad("", "is no JSON object")
 
     def _csv(self, lines: Iterable[bytes]) -> Iterator[tuple[int, "_Row | _Bad"]]:
@@ -236,6 +248,8 @@ class OutcomeReader:
         client = self._client(row)
         whose = self._whose(row, client)
         value, at = _number(row.value), _time(row.time, client.zone)
+        if at > self._until:  # a slip of the year would count as known for years
+            raise _Bad("time", "is in the future")
         happening = () if not row.event else self._names.all_of(event(self._ground.source, row.event))
         subjects = self._names.all_of(whose)
         return iter(
@@ -315,10 +329,9 @@ def _of_cells(cells: Sequence[str], places: Sequence[tuple[str, int]], width: in
 
 
 def _number(value: str | float | bool) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise _Bad("value", "is no number") from None
+    if isinstance(value, str) and _NUMBER.fullmatch(value) is None:  # Python takes 1_000, and digits of any script
+        raise _Bad("value", "is no number, such as 1 or 0.5")
+    number = float(value)
     if not math.isfinite(number):
         raise _Bad("value", "is no finite number")
     return float(f"{number:.{_SIGNIFICANT}g}")
@@ -329,6 +342,23 @@ def _time(text: str, zone: tzinfo) -> float:
     if at is None:
         raise _Bad("time", "is no date or time such as 2026-03-01 or 2026-03-01T08:00:00Z")
     return float(math.floor(at))
+
+
+_KEYS = [(name, f'"{name}"'.encode()) for name in _COLUMNS]
+
+
+def _named_twice(line: bytes) -> str | None:
+    """The first column that a row of JSON names twice: which of the two is meant, nobody can say. Hardly any line needs
+    the second look."""
+    if b"\\u" not in line and not any([line.count(key) > 1 for _, key in _KEYS]):
+        return None
+    written: list[str] = []
+
+    def noted(pairs: list[tuple[str, object]]) -> None:
+        written[:] = [name for name, _ in pairs]  # the outermost object comes last
+
+    json.loads(line, object_pairs_hook=noted)
+    return next((name for name in _COLUMNS if written.count(name) > 1), None)
 
 
 def _column_of(error: msgspec.ValidationError) -> str:

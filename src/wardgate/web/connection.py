@@ -25,19 +25,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from wardgate.web.asgi import Doorkeeper
 
 _SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def bounded_connection(
-    max_head: int, head_timeout: float, write_timeout: float, doorkeeper: Doorkeeper | None = None
+    max_head: int, head_timeout: float, write_timeout: float, most: int, doorkeeper: Doorkeeper | None = None
 ) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn: `max_head` in bytes, give or take one read of the socket; seconds from a
     connection's begin, or from a later head's first bytes, until the head must be complete; seconds in which a client
-    must take some of what waits for it."""
+    must take some of what waits for it; so many connections at a time."""
     return type(
         "BoundedConnection",
         (_Connection,),
-        {"max_head": max_head, "head_timeout": head_timeout, "write_timeout": write_timeout, "doorkeeper": doorkeeper},
+        {
+            "max_head": max_head,
+            "head_timeout": head_timeout,
+            "write_timeout": write_timeout,
+            "most": most,
+            "doorkeeper": doorkeeper,
+        },
     )
 
 
@@ -76,6 +83,7 @@ class _Connection(HttpToolsProtocol):
     max_head: int
     head_timeout: float
     write_timeout: float
+    most: int
     doorkeeper: Doorkeeper | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -89,10 +97,14 @@ class _Connection(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._body_open = False
         self._body_bytes = self._pieces = self._packing = 0
+        self._turned = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start_timer()
+        if len(self.connections) > self.most:
+            self._refuse(_FULL)
+        else:
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -100,7 +112,7 @@ class _Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        within, before = self._body_open, self._body_bytes
+        within, before, self._turned = self._body_open, self._body_bytes, 0
         super().data_received(data)
         if within and self._body_open:
             self._packing += len(data) - (self._body_bytes - before)
@@ -203,10 +215,13 @@ class _Connection(HttpToolsProtocol):
             return False
         if self.expect_100_continue or self.flow.write_paused or not self.parser.should_keep_alive():
             return False  # where the edge turns it away, it does so with more care
+        if self._turned >= _MOST_AHEAD:  # in one read: the edge takes its time, and what waits behind it is bounded
+            return False
         answer = self.doorkeeper.turn_away(self.parser.get_method(), self.url, self.headers)
         if answer is None:
             return False
         self.transport.write(answer)
+        self._turned += 1
         self._skipping = True
         return True
 

@@ -10,14 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import msgspec
-
-from wardgate.domain.cards.card import Action, Card
 from wardgate.domain.clients import Client
 from wardgate.domain.errors import MethodNotAllowed, NotFound, Refusal
 from wardgate.domain.feedback import NO_REASON, Feedback
 from wardgate.domain.outcomes import OUTCOME_OF, Arm, Mode, Reason, Step
 from wardgate.domain.plans import Catalog, ServicePlan
+from wardgate.gateway.answers import written
 from wardgate.gateway.authentication import Callers
 from wardgate.gateway.budget import Budget
 from wardgate.gateway.call import HookCall
@@ -65,14 +63,6 @@ class EdgeOptions:
     """The path of `public_url`, without a trailing slash: it stands before `/cds-services`."""
     origin: str = ""
     """What stands before that path in `public_url`: with it, the URLs that clients call."""
-
-
-class _Cards(msgspec.Struct, omit_defaults=True, rename="camel"):
-    cards: tuple[Card, ...]
-    system_actions: tuple[Action, ...] = ()
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 class _Exchange:
@@ -154,7 +144,7 @@ class Edge:
         if route is None or not route.claims:
             return None
         authorization = next((value for name, value in headers if name == b"authorization"), None)
-        if self._gate.lets_through(self._claim(route, authorization)):
+        if self._gate.lets_through(self._claim(route, self._callers.group(authorization))):
             return None
         self._count_at(route.place, route.service, Reason.OVERLOADED, 0.0)
         origin = next((value for name, value in headers if name == b"origin"), None)
@@ -193,12 +183,12 @@ class Edge:
 
     async def _admitted(self, exchange: _Exchange, route: Route, service: Service) -> Response:
         """Where no place can be had, that is said before anything is read; a place is taken once all is read."""
-        authorization = exchange.headers.get(b"authorization")
-        if self._gate.turns_away(self._claim(route, authorization)):
+        group = self._callers.group(exchange.headers.get(b"authorization"))
+        if self._gate.turns_away(self._claim(route, group)):
             return self._shed(exchange)
         body = await self._read(exchange)
         read = self._clock.monotonic()  # the deadline runs from the last byte of the request (law 1)
-        if not await self._enter(self._claim(route, authorization), service):
+        if not await self._enter(self._claim(route, group), service):
             return self._shed(exchange)
         try:
             client = await self._caller(exchange, route)
@@ -215,14 +205,14 @@ class Edge:
         finally:
             service.coming -= 1
 
-    def _claim(self, route: Route, authorization: bytes | None) -> Claim:
+    def _claim(self, route: Route, group: str) -> Claim:
         """Of a call that would wait only to be told that its model has no place, nobody asks to wait."""
         claims = route.claims
         if self._gate.crowded and route.service is not None:
             coming = min(route.service.coming, self._gate.places)  # at a time
             if all(self._in_vain(offer.plan, coming) for offer in route.service.offers.values()):
                 claims = route.hurried
-        return claims[self._callers.group(authorization)]
+        return claims[group]
 
     async def _caller(self, exchange: _Exchange, route: Route) -> Client:
         """Its time is the call's own: the deadline runs. Of the header, all that were sent: which of two was meant, a
@@ -346,5 +336,4 @@ def answer_of(outcome: HookOutcome) -> Response:
     """What the EHR gets."""
     if outcome.refusal is not None:
         return refusal_response(outcome.refusal)
-    cards = outcome.cards
-    return Response(200, _encode(_Cards(cards, outcome.system_actions)), (JSON,)) if cards else _NO_CARDS
+    return Response(200, written(outcome), (JSON,)) if outcome.cards else _NO_CARDS

@@ -38,6 +38,9 @@ class ServerOptions:
     """Seconds until they must be complete."""
     write_timeout: float = 30.0
     """Seconds in which a client must take some of the answers that wait for it."""
+    connections: int = 4096
+    """Of all listeners, an equal share for each: whoever opens more on one of them leaves room for the others, and for
+    what the process itself has to open."""
 
 
 def require_fast_loop(needed: Sequence[str] = NEEDED) -> None:
@@ -90,7 +93,8 @@ async def serve_sockets(
     """Like `serve_all`, on sockets from `bind`. Ends at most drain + close seconds after `stop`, and a moment."""
     options = options or ServerOptions()
     contexts = [*tls, *[None] * (len(listeners) - len(tls))]
-    servers = [_Server(app, options, context) for (app, _), context in zip(listeners, contexts, strict=True)]
+    most = options.connections // len(listeners)
+    servers = [_Server(app, options, context, most) for (app, _), context in zip(listeners, contexts, strict=True)]
     async with asyncio.TaskGroup() as group:
         for server, (_, sock) in zip(servers, listeners, strict=True):
             group.create_task(server.serve(sockets=[sock, *(sock.dup() for _ in range(_ACCEPTS - 1))]))
@@ -114,7 +118,7 @@ async def _drain(servers: Sequence["_Server"], seconds: float) -> None:
 class _Server(uvicorn.Server):
     """Leaves signals alone, since several share the loop, and says when it stands."""
 
-    def __init__(self, app: ASGIApp, options: ServerOptions, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, options: ServerOptions, tls: ssl.SSLContext | None, most: int) -> None:
         from wardgate.web.connection import bounded_connection  # needs httptools: not before that is known to be there
 
         super().__init__(
@@ -124,6 +128,7 @@ class _Server(uvicorn.Server):
                     options.max_head,
                     options.head_timeout,
                     options.write_timeout,
+                    most,
                     app if isinstance(app, Doorkeeper) else None,
                 ),
                 ws="none",

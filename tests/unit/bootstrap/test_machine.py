@@ -32,3 +32,15 @@ def test_large_blocks_come_from_the_system_and_go_back() -> None:
     """Regression: holes that they left in the heap were grown over, and memory grew for days."""
     run = subprocess.run([sys.executable, "-c", _LARGE_BLOCKS], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.split() == ["10", "0"]
+
+
+@pytest.mark.parametrize(("soft", "hard", "room", "after"), [(256, 1024, 768, 1024), (200, 200, 100, 200)])
+def test_room_for_connections_is_what_the_system_gives_at_most(soft: int, hard: int, room: int, after: int) -> None:
+    """What the process itself must open has its own share."""
+    code = (
+        "import resource; from wardgate.bootstrap.machine import room_for_connections as room;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "print(room(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.split() == [str(room), str(after)]

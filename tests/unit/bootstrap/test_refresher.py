@@ -92,7 +92,8 @@ class Site:
         return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
 
     def start(self, name: str = "a", told: Told | None = None) -> tuple[Refresher, Visibility, Told]:
-        visibility, told = Visibility(LEASE, self.clock.monotonic), told or Told()
+        ids = [name]
+        visibility, told = Visibility(LEASE, self.clock.monotonic, name), told or Told()
         stores = self._stores()
         refresher = Refresher(
             visibility,
@@ -101,12 +102,13 @@ class Site:
             self.clock,
             self.clock.monotonic,
             self.files,
-            lambda: replica(name),
+            lambda: replica(ids[-1]),
             lambda epoch: min(epoch, self.drained),
             told,
             lambda: None,
             self.entry,
             OPTIONS,
+            lambda: ids.append(f"{name}{len(ids)}"),
         )
         self.hot.news = refresher.look
         refresher.begin()
@@ -227,7 +229,7 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
     until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
     site.append(snapshot(2))
     turn = count()
-    until(lambda: site.hot.get() == site.newest())
+    until(lambda: site.hot.get() == site.newest() and visibility.hot_highest == 2)
     for forged, why in (
         (OTHERS.seal(snapshot(1)), Hidden.HOT_FORGED),
         (None, Hidden.HOT_FLUSHED),
@@ -246,6 +248,7 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
         until(told_of)
         site.clock.advance(1)
         until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+        until(lambda: visibility.hot_highest == 2)  # it was seen, so that the next one is another
 
 
 class SlowTold(Told):
@@ -253,10 +256,11 @@ class SlowTold(Told):
 
     def __init__(self) -> None:
         super().__init__()
-        self.let_through = threading.Event()
+        self.let_through, self.begun_to_hide = threading.Event(), False
 
     def shows(self, epoch: int, why: Hidden | None) -> None:
         if why is Hidden.HOT_REPLAYED:
+            self.begun_to_hide = True
             self.let_through.wait(0.3)
         super().shows(epoch, why)
         if why is None:
@@ -267,12 +271,21 @@ def test_what_was_seen_last_is_told_last(site: Site) -> None:
     """By whichever thread: a replica that showed again was said to hide, in the log and the metric, until something
     else changed."""
     _, visibility, told = site.start(told=SlowTold())
+    until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
     site.append(snapshot(2))
-    until(lambda: site.hot.get() == site.newest() and told.shown[-1] == (2, None))
+    until(lambda: visibility.hot_highest == 2 and told.shown[-1] == (2, None))
     assert isinstance(told, SlowTold)
     told.let_through.clear()
-    site.hot._kept = SEALER.seal(snapshot(1))
-    until(lambda: Hidden.HOT_REPLAYED in [why for _, why in told.shown])
+
+    def told_of() -> bool:
+        """Again and again, since it may be mended before anybody has looked."""
+        if not told.begun_to_hide:
+            site.hot._kept = SEALER.seal(snapshot(1))
+            site.clock.advance(1)
+        return Hidden.HOT_REPLAYED in [why for _, why in told.shown]
+
+    until(told_of)
+    site.clock.advance(1)
     until(lambda: not visibility.current().hidden)
     until(lambda: told.shown[-1] == (2, None))
 
@@ -469,6 +482,28 @@ def test_a_ceiling_holds_without_the_store_and_over_a_restart_and_is_folded_in_l
         ("operator-1", Action.KILL, f"service:{SERVICE}"),
     ]
     until(lambda: list(site.hot.lowered()) == [])
+
+
+def test_one_that_was_forgotten_hides_until_it_has_registered_anew(site: Site) -> None:
+    """With the state that it has read by then; it hears of it from the hot copy alone while the store is away."""
+    site.start("b")
+    _, visibility, told = site.start("a")
+    until(lambda: not visibility.current().hidden and len(site.drained_at()) == 2)
+    forgot = SEALER.seal(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    site.away()
+    site.hot.put(forgot)
+    until(lambda: told.shown[-1] == (2, Hidden.FORGOTTEN))
+    site.clock.advance(1)
+    time.sleep(3 * OPTIONS.poll)
+    assert visibility.current().hidden
+    site.back()
+    site.append(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
+    until(lambda: not visibility.current().hidden)
+    assert [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
+    assert visibility.current().rollouts[SERVICE].mode is Mode.SILENT
+    site.append(snapshot(3, Mode.ACTIVE, forgotten={"a": 2}))
+    until(lambda: site.drained_at() == [3, 3])
+    assert not visibility.current().hidden and [each.id for each in site.stores.replicas.all()] == ["a1", "b"]
 
 
 def test_a_forged_ceiling_hides_until_the_store_was_read(site: Site) -> None:

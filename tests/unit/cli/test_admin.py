@@ -144,8 +144,9 @@ def test_a_service_that_is_not_there_is_told_beside_those_that_are(
 def test_why_a_replica_shows_nothing_is_said_in_a_sentence(
     why: Hidden, listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    one = {"name": "host/a", "epoch": 7, "drained": 7, "began": 1.8e9, "hidden": why.value}
+    monkeypatch.setenv("COLUMNS", "160")
+    one = {"name": "host/a", "epoch": 7, "drained": 7, "began": 1.8e9, "hidden": why.value, "since": 1.0}
+    one |= {"silent": False, "forgotten": False}
     listener.say(200, {"replicas": [one], "same_files": True})
     assert app.run(["replicas", "--admin", listener.url]) == 0
     told = capsys.readouterr().out

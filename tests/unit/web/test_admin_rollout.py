@@ -20,6 +20,7 @@ from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.control.askers import CODES, Asker
 from wardgate.control.confirmation import effect_of
 from wardgate.control.drills import DrillDesk, Drilled, DrillOptions
+from wardgate.control.replicas import ReplicaDesk
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.durable import SqlitePlace
 from wardgate.domain.outcomes import Mode
@@ -65,7 +66,13 @@ class Scene:
             self.house.desk,
             Names(),
             lambda epoch: effect_of(epoch, self.replicas.all(), 0.0, 30.0),
-            self.replicas.all,
+            ReplicaDesk(
+                self.replicas,
+                self.house.desk.settling,
+                self.house.desk.permits,
+                self.house.decided.last_seen,
+                lambda: 30.0,
+            ),
             lambda users: frozenset(f"user:{number}" for number, _ in enumerate(users)),
             self._impact,
             self._drill,
@@ -321,6 +328,21 @@ async def test_a_store_that_was_emptied_or_moved_away_is_told_wherever_somebody_
         assert (told["stored"], told["epoch"], told["beyond"]) == (True, 0, 7), path
     history = await scene.ask("GET", f"/rollout/{SERVICE}/history")
     assert history.status == 503 and "older than what replicas have seen" in said(history)["detail"]
+
+
+async def test_a_replica_that_is_gone_is_forgotten_and_one_that_is_there_is_not(scene: Scene) -> None:
+    scene.replicas.beat(replica("b", 1, seen=scene.replicas.clock - 2.0))
+    done = said(await scene.ask("POST", "/replicas/forget", {"name": "host/a", "reason": "machine_gone"}))
+    assert done["epoch"] == 2
+    told = said(await scene.ask("GET", "/replicas"))["replicas"]
+    assert [(each["name"], each["silent"], each["forgotten"]) for each in told] == [
+        ("host/a", True, True),
+        ("host/b", False, False),
+    ]
+    alive = await scene.ask("POST", "/replicas/forget", {"name": "host/b"})
+    assert alive.status == 409 and alive.json()["code"] == "alive" and "seen 2 s ago" in alive.json()["detail"]
+    assert (await scene.ask("POST", "/replicas/forget", {"name": "host/z"})).status == 404
+    assert (await scene.ask("POST", "/replicas/forget", {"name": "../../etc"})).status == 422
 
 
 async def test_a_token_for_another_service_sees_and_changes_nothing_here(scene: Scene) -> None:

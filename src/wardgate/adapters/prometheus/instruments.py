@@ -1,11 +1,16 @@
 """How an instrument is made here: its labels are names of the one list, and no value gets in that the list does not
 allow. A child is bound once for each set of labels, since `labels()` costs more than `inc()`; so the check is free."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from wardgate.domain.attributes import ATTRIBUTES, OTHER, Sink
 from wardgate.domain.guard import Guard
@@ -15,6 +20,28 @@ RELEASE = ("service_id", "model_name", "model_version")
 
 _MOST = 4096
 """Children of each family that are kept at hand; more are looked up at each use."""
+
+
+class Histogram(prometheus_client.Histogram):
+    """The library's, at a tenth of its price: that takes two locks for each value and tries bucket after bucket, and a
+    call gives eight. Values come from the thread of the event loop alone."""
+
+    def _metric_init(self) -> None:
+        self._counts, self._total = [0] * len(self._upper_bounds), 0.0
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        self._counts[bisect_left(self._upper_bounds, amount)] += 1
+        self._total += amount
+
+    def _child_samples(self) -> Iterable[Sample]:
+        counts = list(accumulate(self._counts))
+        for bound, count in zip(self._upper_bounds, counts, strict=True):
+            le: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
+            yield Sample("_bucket", {"le": le}, count, None, None)
+        yield Sample("_count", {}, counts[-1], None, None)
+        if self._upper_bounds[0] >= 0:  # else the sum may fall, as a counter must not
+            yield Sample("_sum", {}, self._total, None, None)
+
 
 Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
 

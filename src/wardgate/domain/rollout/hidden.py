@@ -12,6 +12,8 @@ class Hidden(StrEnum):
     """The durable store is older than it was: a backup was put back, or it is another one."""
     FORGED = "forged"
     """What stands in the durable store was not written by this deployment, or cannot be read by this version."""
+    FORGOTTEN = "forgotten"
+    """Somebody said that it is gone: no change waits for it. It shows again once it has registered anew."""
     HOT_FORGED = "hot_forged"
     HOT_REPLAYED = "hot_replayed"
     HOT_FLUSHED = "hot_flushed"

@@ -95,8 +95,10 @@ class Ceiling(msgspec.Struct, frozen=True):
 
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything that decides visibility, read once a call and swapped whole. `lifted` are the ids of ceilings that are
-    over, so that a copy of one that turns up late changes nothing. `confirmed` is the epoch at which a person last said
-    that the store, older than what replicas had seen, shall hold: what they saw before it counts no more. `hidden`:
+    over, so that a copy of one that turns up late changes nothing; those of long ago stand in the `lifted` of the
+    snapshot whose epoch is `lifted_before`, and so on from there (0: there are no more). `confirmed` is the epoch at
+    which a person last said that the store, older than what replicas had seen, shall hold: what they saw before it
+    counts no more. `forgotten` are replicas that no change waits for any more, by id, and since which epoch. `hidden`:
     this replica must not show anything, since it cannot tell whether this is the newest."""
 
     epoch: int
@@ -105,6 +107,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     lifted: frozenset[str] = frozenset()
     isolated: frozenset[tuple[str, str]] = frozenset()  # (service id, version): circuits kept out of use by hand
     confirmed: int = 0
+    lifted_before: int = 0
+    forgotten: Mapping[str, int] = {}
     hidden: bool = False
 
     def in_force(self) -> tuple[Ceiling, ...]:

@@ -41,11 +41,12 @@ def raises(before: Snapshot, after: Snapshot) -> tuple[Raise, ...]:
 
 def _of_ceilings(before: Snapshot, after: Snapshot) -> set[Raise]:
     """Each that was in force must be so still, or stand below another one. An id that is lifted without having been
-    there may be that of a ceiling which only some replicas know of."""
+    there may be that of a ceiling which only some replicas know of; and so may one that another history says is."""
     still = after.in_force()
     gone = any(not _covered(ceiling, still) for ceiling in before.in_force())
     unseen = after.lifted - before.lifted - {ceiling.id for ceiling in before.ceilings}
-    return {Raise.CEILING_LIFTED} if gone or unseen else set()
+    elsewhere = after.lifted_before not in (before.lifted_before, before.epoch)
+    return {Raise.CEILING_LIFTED} if gone or unseen or elsewhere else set()
 
 
 def _covered(ceiling: Ceiling, by: tuple[Ceiling, ...]) -> bool:

@@ -21,7 +21,8 @@ from wardgate.control.confirmation import Effect
 from wardgate.control.decided import etag_of
 from wardgate.control.decisions import Past
 from wardgate.control.drills import Drilled
-from wardgate.control.ports import Replica, StoreUnavailable
+from wardgate.control.ports import StoreUnavailable
+from wardgate.control.replicas import ReplicaDesk
 from wardgate.control.settling import Changed, Would
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.outcomes import Mode
@@ -38,6 +39,7 @@ from wardgate.web.admin.rollout_bodies import (
     ConfirmBody,
     DrillView,
     EffectView,
+    ForgetBody,
     HistoryView,
     KillBody,
     KillsView,
@@ -61,6 +63,7 @@ _STATUS = {
     Why.SAME_PERSON: 403,
     Why.TOO_LATE: 409,
     Why.NOTHING: 409,
+    Why.ALIVE: 409,
     Why.UNKNOWN: 404,
     Why.INVALID: 422,
     Why.STORE: 503,
@@ -76,14 +79,14 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, example
 
 @dataclass(frozen=True, slots=True)
 class RolloutPorts:
-    """`effect` and `replicas` block, and raise StoreUnavailable. `users` gives the pseudonyms that a user of any client
+    """`effect` blocks, and raises StoreUnavailable. `users` gives the pseudonyms that a user of any client
     may be kept under. `impact` says what a change would alter of these services on the last day's calls, and who asks;
     it raises ArchiveUnavailable."""
 
     desk: RolloutDesk
     names: ReleaseNames
     effect: Callable[[int], Effect]
-    replicas: Callable[[], Sequence[Replica]]
+    replicas: ReplicaDesk
     users: Callable[[Sequence[str]], frozenset[str]]
     impact: Callable[[Snapshot, Snapshot, Sequence[str], str], Impact]
     drill: Callable[[Asker, str], Drilled]
@@ -258,7 +261,15 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     async def replicas() -> ReplicasView:
         """Each process that answers calls: by which snapshot, which files, and whether it hides."""
         at = opened()
-        return ReplicasView.of(await told(at.replicas))
+        return ReplicasView.of(await told(at.replicas.all))
+
+    @router.post("/replicas/forget", response_model=ChangedView, responses=_DONE)
+    async def forget(body: ForgetBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
+        """No change waits any more for a replica that is gone for good. One that was heard of just now is not
+        forgotten; one that comes back registers anew, and shows nothing before it has read what is decided."""
+        at = opened()
+        asker = asker_of(principal, body)
+        return await _changed(at, await told(lambda: at.replicas.forget(asker, body.name), True), None)
 
     @router.get("/effect/{epoch}", dependencies=[viewer])
     async def effect(epoch: Annotated[int, Path(ge=0, lt=2**53, examples=[7])]) -> EffectView:

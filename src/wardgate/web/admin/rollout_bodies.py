@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.confirmation import Effect
 from wardgate.control.drills import Drilled
-from wardgate.control.ports import Replica
+from wardgate.control.replicas import Heard
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import By, Challenger, Cohort, Expiry, Rollout
 from wardgate.records.watch import Watched
@@ -163,6 +163,14 @@ class ConfirmBody(ReasonBody):
     model_config = example({"reason": "store_restored", "ticket": "OPS-1234"})
 
 
+class ForgetBody(ReasonBody):
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/-]{0,99}$", description="Of the replica, or its id.", examples=["host-3/1"]
+    )
+
+    model_config = example({"name": "host-3/1", "reason": "machine_gone", "ticket": "OPS-1234"})
+
+
 class ReleaseView(BaseModel):
     version: str | None
     digest: str
@@ -262,16 +270,26 @@ class EffectView(BaseModel):
 
 
 class ReplicasView(BaseModel):
+    """`since`: seconds since it was heard of; `silent`: so long that it can show nothing; `forgotten`: no change waits
+    for it."""
+
     replicas: list[dict[str, Any]]
     same_files: bool
     """Whether all have read the same files."""
 
     @classmethod
-    def of(cls, replicas: Sequence[Replica]) -> "ReplicasView":
-        ordered = sorted(replicas, key=lambda one: one.name)
+    def of(cls, heard: Sequence[Heard]) -> "ReplicasView":
         return cls(
-            replicas=[msgspec.to_builtins(one) for one in ordered],
-            same_files=len({one.config for one in ordered}) <= 1,
+            replicas=[
+                {
+                    **msgspec.to_builtins(one.replica),
+                    "since": round(one.since, 1),
+                    "silent": one.silent,
+                    "forgotten": one.forgotten,
+                }
+                for one in heard
+            ],
+            same_files=len({one.replica.config for one in heard if not one.forgotten}) <= 1,
         )
 
 
