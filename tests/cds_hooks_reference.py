@@ -4,6 +4,7 @@ of them they show: `python -m tests.cds_hooks_reference`. A test keeps it curren
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,23 @@ TESTS = Path(__file__).parent
 TARGET = TESTS.parent / "docs" / "cds-hooks.md"
 PAGE = TESTS / "cds_hooks_page.md"
 ROWS = TESTS / "cds_hooks.yaml"
+_MARKER = "pytest.mark.requirement"
 
 
+@cache
 def rows() -> list[dict[str, Any]]:
     """The sections with their rows, as the file has them."""
     sections: list[dict[str, Any]] = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
     return sections
 
 
+@cache
 def shown_by() -> Mapping[str, list[tuple[str, str]]]:
     """By requirement, the tests that carry its marker: file below `tests`, and name."""
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if _MARKER in source else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 for row in _marked(node):
                     found[row].append((path.relative_to(TESTS).as_posix(), node.name))
@@ -36,7 +41,7 @@ def shown_by() -> Mapping[str, list[tuple[str, str]]]:
 
 def _marked(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.requirement":
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == _MARKER:
             yield from (str(ast.literal_eval(argument)) for argument in decorator.args)
 
 

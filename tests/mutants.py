@@ -220,7 +220,9 @@ def _tried(module: str, mutant: Mutant, test: str) -> int:
         exec(compile(mutant.tree, module, "exec"), made.__dict__)
     except Exception:
         return 1  # it does not even start
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # noqa: TID251 - to load them all takes longer than the tests
     arguments = [
+        *("-p", "pytest_asyncio.plugin", "-p", "_hypothesis_pytestplugin"),
         "-x",
         "-q",
         "--assert=plain",
@@ -235,10 +237,8 @@ def _tried(module: str, mutant: Mutant, test: str) -> int:
 
 def run(modules: list[str], every: int) -> int:
     """How many survive that should not."""
-    import hypothesis.strategies
-    import pytest
-
-    assert pytest and hypothesis.strategies  # imported here once, for all the children
+    for name in ("pytest", "pytest_asyncio.plugin", "_hypothesis_pytestplugin", "hypothesis.strategies"):
+        importlib.import_module(name)  # here once, for all the children
     unexpected = 0
     for module in modules:
         source = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event
 
-from tests.contract.conftest import Store
+from tests.contract.conftest import PATIENT_POSTGRES, Store
 from tests.fakes.archive_rows import FOREVER, START, card_key, decision
 from tests.fakes.certificates import self_signed
 from tests.fakes.postgres_server import PostgresServer
@@ -32,6 +32,9 @@ from wardgate.adapters.sql.tables import METADATA, VERSION_TABLE
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
 from wardgate.records.archive import ArchiveUnavailable, Kind, OutcomeBatch, OutcomeRow, Trouble
 
+PATIENT = replace(PATIENT_POSTGRES, again=0.0)
+IMPATIENT = replace(PATIENT, lock=0.3)
+"""Of locks."""
 HASTY = PostgresOptions(connect=2, wait=1.0, lock=0.3, limit=1.0, bulk_limit=1.5, again=0.0)
 DAY = 86400
 
@@ -355,12 +358,20 @@ def place(postgres: PostgresServer) -> PostgresPlace:
 
 
 @contextmanager
-def postgres_archive(place: PostgresPlace, options: PostgresOptions = HASTY) -> Iterator[SqlArchive]:
+def postgres_archive(place: PostgresPlace, options: PostgresOptions = PATIENT) -> Iterator[SqlArchive]:
     archive = SqlArchive(Postgres(place, options), card_key)
     try:
         yield archive
     finally:
         archive.close()
+
+
+def answer(work: Callable[[], Any]) -> Any:
+    """That of a hasty archive, which on a busy machine may be too hasty at first."""
+    for _ in range(20):
+        with suppress(ArchiveUnavailable):
+            return work()
+    return work()
 
 
 def test_a_server_that_died_is_told_at_once_and_found_again(postgres: PostgresServer, place: PostgresPlace) -> None:
@@ -393,8 +404,8 @@ def test_a_server_that_is_down_at_the_start_is_found_later(postgres: PostgresSer
 
 def test_a_server_that_hangs_costs_a_bounded_time(postgres: PostgresServer, place: PostgresPlace) -> None:
     """Over a connection that stood, over a new one, and for many at once."""
-    with postgres_archive(place) as archive, ThreadPoolExecutor(12) as pool:
-        archive.add_decisions([decision(0)])
+    with postgres_archive(place, HASTY) as archive, ThreadPoolExecutor(12) as pool:
+        answer(lambda: archive.add_decisions([decision(0)]))
         postgres.hang()
         try:
             for count in (1, 12):
@@ -404,7 +415,7 @@ def test_a_server_that_hangs_costs_a_bounded_time(postgres: PostgresServer, plac
                 assert time.monotonic() - began < 4 * (HASTY.connect + HASTY.wait)
         finally:
             postgres.wake()
-        assert list(archive.decisions(0, FOREVER)) == [decision(0)]
+        assert answer(lambda: list(archive.decisions(0, FOREVER))) == [decision(0)]
 
 
 def test_a_server_that_hangs_in_the_middle_has_its_connection_cut(
@@ -418,21 +429,21 @@ def test_a_server_that_hangs_in_the_middle_has_its_connection_cut(
                 postgres.hang()
             yield OutcomeRow(f"p{number}", "dialysis", 1.0, 5.0)
 
-    with postgres_archive(place) as archive:
-        archive.ping()
+    with postgres_archive(place, HASTY) as archive:
+        answer(archive.ping)
         try:
             began = time.monotonic()
             assert trouble(lambda: archive.add_outcomes(rows(), lambda: OutcomeBatch("d1", "x", 1.0))) is Trouble.LATE
             assert time.monotonic() - began < 30
         finally:
             postgres.wake()
-        assert archive.outcomes_of(["p1"]) == []
+        assert answer(lambda: archive.outcomes_of(["p1"])) == []
 
 
 def test_a_lock_on_the_tables_is_waited_for_so_long_and_no_longer(
     postgres: PostgresServer, place: PostgresPlace
 ) -> None:
-    with postgres_archive(place) as archive:
+    with postgres_archive(place, IMPATIENT) as archive:
         archive.add_decisions([decision(0)])
         with postgres.session(place.database) as session:
             session.execute("BEGIN; LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE")
@@ -505,7 +516,7 @@ def test_decisions_lie_by_month(postgres: PostgresServer, place: PostgresPlace) 
 
 def test_what_came_before_its_partition_is_moved_into_it(postgres: PostgresServer, place: PostgresPlace) -> None:
     """It came while the tables were locked: it lay in the default partition, and was found there."""
-    with postgres_archive(place) as archive, postgres.session(place.database) as session:
+    with postgres_archive(place, IMPATIENT) as archive, postgres.session(place.database) as session:
         archive.ping()
         session.execute("BEGIN; LOCK TABLE decisions IN SHARE UPDATE EXCLUSIVE MODE")
         assert archive.add_decisions([decision(0)]) == 1
@@ -545,7 +556,7 @@ def test_a_month_that_is_over_is_dropped_whole(postgres: PostgresServer, place: 
 
 def test_a_purge_that_cannot_have_the_table_gives_up_soon(postgres: PostgresServer, place: PostgresPlace) -> None:
     """A long backup reads: the purge comes again later, and holds up no writer until then."""
-    with postgres_archive(place) as archive, postgres.session(place.database) as session:
+    with postgres_archive(place, IMPATIENT) as archive, postgres.session(place.database) as session:
         archive.add_decisions([decision(0), decision(1, at=START + 60 * DAY)])
         session.execute("BEGIN; LOCK TABLE decisions IN ACCESS SHARE MODE")
         began = time.monotonic()

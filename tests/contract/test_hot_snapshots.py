@@ -66,11 +66,11 @@ class Heard:
         self._thread.join(10)
         assert not self._thread.is_alive()
 
-    def soon(self, seconds: float = 15.0) -> bool:
+    def soon(self, seconds: float = 60.0) -> bool:
         return self.news.acquire(timeout=seconds)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until

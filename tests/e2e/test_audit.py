@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.fakes.config_tree import sound_config
-from tests.fakes.processes import ask, free_port, process, wait_until, wardgate
+from tests.fakes.processes import PATIENCE, ask, free_port, process, wait_until, wardgate
 
 
 def _digest(admin: int) -> str:
@@ -30,7 +30,7 @@ def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (config.parent / "anchor.pem").write_bytes(key)
     with process("wardgate", "serve", "--config", str(config)) as gateway:
-        wait_until(lambda: ask(f"http://127.0.0.1:{admin}/health/ready")[0] == 200)
+        wait_until(lambda: ask(f"http://127.0.0.1:{admin}/health/ready")[0] == 200, of=gateway)
         for action in ("isolate", "close"):
             told = ("--reason", "fixed", "--admin", f"http://127.0.0.1:{admin}")
             done = wardgate("circuits", action, "kidney-failure", "1.0.0", *told)
@@ -39,9 +39,9 @@ def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
         card = tmp_path / "cards/kidney-failure.yaml"
         card.write_text(card.read_text().replace("Kidney failure risk in 2 years", "Two-year risk"))
         gateway.send_signal(signal.SIGHUP)
-        wait_until(lambda: _digest(admin) != before)
+        wait_until(lambda: _digest(admin) != before, of=gateway)
         gateway.terminate()
-        gateway.communicate(timeout=15)
+        gateway.communicate(timeout=PATIENCE)
     assert gateway.returncode == 0
     anchored = wardgate("audit", "anchor", "--config", config)
     assert anchored.returncode == 0, anchored.stderr

@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.certificates import Authority
 from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.processes import ask, free_port, process, wait_until
+from tests.fakes.processes import PATIENCE, ask, free_port, process, wait_until
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from tests.fakes.tokens import ISSUER, ec_signer, key_set, rsa_signer, token
 from wardgate.cli import serve
@@ -59,7 +59,7 @@ class Hospital:
         request = urllib.request.Request(url, None if body is None else msgspec.json.encode(body), headers)
         context = ssl.create_default_context(cadata=self.authority.pem.decode())
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as reply:
+            with urllib.request.urlopen(request, timeout=20, context=context) as reply:
                 return reply.status, reply.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -87,24 +87,32 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.requirement("SEC-1", "SEC-2", "SEC-12")
 def test_two_workers_take_a_token_once(tmp_path: Path) -> None:
     """Whichever of them sees it first; nothing of it, nor of who sent it, is in the log."""
+    seen: list[bytes] = []
     with RedisServer() as redis:
         store = f"stores: {{hot: 'redis://{USER}:${{WARDGATE_TEST_REDIS}}@127.0.0.1:{redis.port}'}}\nmodel_hosts:"
-        hospital = Hospital(tmp_path, ("model_hosts:", store))
+        strict = ("    site: hospital_a", "    replay: strict\n    site: hospital_a")
+        hospital = Hospital(tmp_path, ("model_hosts:", store), strict)
         with process("wardgate", "serve", "--workers", "2", "--config", str(hospital.config)) as gateway:
-            wait_until(hospital.is_up)
-            wait_until(lambda: hospital.call(fresh(f"first {os.urandom(8).hex()}")) == 200)
-            once = fresh("once")
-            assert sorted(hospital.call(once) for _ in range(12)) == [200] + [401] * 11
-            several = [fresh(f"each {number}") for number in range(6)]
-            assert [hospital.call(each) for each in several] == [200] * 6
-            assert {hospital.call(each) for each in several} == {401}
+            wait_until(hospital.is_up, of=gateway)
+
+            def takes_one() -> bool:
+                """Not where Redis is late, as on a busy machine: then nobody can tell whether it is the first time."""
+                seen.append(fresh(f"each {len(seen)}"))
+                answers = [hospital.call(seen[-1]) for _ in range(6)]
+                assert answers.count(401) >= 5, answers
+                return 200 in answers
+
+            def discovers() -> bool:
+                seen.append(fresh(f"discovery {len(seen)}", path="/cds-services"))
+                return b"kidney-failure" in hospital.ask("/gateway/cds-services", seen[-1])[1]
+
+            for _ in range(6):
+                wait_until(takes_one, of=gateway)
             assert hospital.call(None) == 401 and hospital.call(fresh("old", exp=1)) == 401
-            discovery = fresh("discovery", path="/cds-services")
-            assert b"kidney-failure" in hospital.ask("/gateway/cds-services", discovery)[1]
+            wait_until(discovers, of=gateway)
             gateway.terminate()
-            out, log = gateway.communicate(timeout=20)
+            out, log = gateway.communicate(timeout=PATIENCE)
         assert gateway.returncode == 0
-        seen = (once, discovery, *several)
         assert not [part for each in seen for part in each.split(b".")[1:] if part.decode() in out + log]
         assert ISSUER not in log and "Practitioner" not in log
 
@@ -115,7 +123,7 @@ def test_a_reload_brings_other_keys_and_certificates(tmp_path: Path) -> None:
     no sense change nothing. The admin listener answers nobody who has no right to ask."""
     hospital = Hospital(tmp_path)
     with process("wardgate", "serve", "--config", str(hospital.config)) as gateway:
-        wait_until(hospital.is_up)
+        wait_until(hospital.is_up, of=gateway)
         assert hospital.call(fresh("1")) == 200 and hospital.call(fresh("2", rsa_signer())) == 401
         hospital.publish(b"{}")
         gateway.send_signal(signal.SIGHUP)
@@ -132,7 +140,7 @@ def test_a_reload_brings_other_keys_and_certificates(tmp_path: Path) -> None:
         assert {ask(f"{admin}{path}")[0] for path in ("/metrics", "/health/services", "/admin/v1/circuits")} == {401}
         assert ask(f"{admin}/admin/v1/reload", {})[0] == 401
         gateway.terminate()
-        _, log = gateway.communicate(timeout=20)
+        _, log = gateway.communicate(timeout=PATIENCE)
     assert '"clients.0.keys.jwks_file"' in log and log.count('"reload_refused"') == 1 and log.count('"reloaded"') == 1
 
 

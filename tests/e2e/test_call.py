@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.processes import PATIENCE
 from wardgate.cli import call
 from wardgate.cli.ehr import resolve
 
@@ -32,7 +33,7 @@ class _Demo:
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """As typed in another terminal: the addresses come from the running demo."""
         command = [*self._environment, sys.executable, "-m", "wardgate", "call", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Demo]:
     running = _Demo(tmp_path_factory.mktemp("scratch"))
     yield running
     running.process.terminate()
-    running.process.communicate(timeout=20)
+    running.process.communicate(timeout=PATIENCE)
 
 
 def test_a_call_shows_the_card(demo: _Demo) -> None:

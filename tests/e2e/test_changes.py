@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.fakes.processes import PATIENCE
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from tests.fakes.served import Running, post, running
 
@@ -38,7 +39,7 @@ def held(folder: Path) -> sqlite3.Connection:
 async def wardgate(here: Running, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "wardgate", *arguments, "--admin", f"http://127.0.0.1:{here.admin}"]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
     )
 
 

@@ -4,7 +4,7 @@ test_chaos.py, which has the machine to itself."""
 import json
 from pathlib import Path
 
-from tests.fakes.processes import wardgate
+from tests.fakes.processes import PATIENCE, wardgate
 
 SCENARIO = Path(__file__).parents[2] / "config" / "demo" / "chaos.yaml"
 
@@ -14,7 +14,7 @@ def test_an_expectation_that_is_not_met_is_exit_1(tmp_path: Path) -> None:
     scenario, figures = tmp_path / "scenario.yaml", tmp_path / "chaos.json"
     faults = "{target: model, fault: status, with: {status: 404}, calls: 5, expect: [threshold_met]}"
     scenario.write_text(f"service: kidney-failure\npatients: [advanced-05]\nfaults: [{faults}]\n")
-    done = wardgate("chaos", str(scenario), "--json", str(figures), seconds=60)
+    done = wardgate("chaos", str(scenario), "--json", str(figures), seconds=2 * PATIENCE)
     assert done.returncode == 1, done.stderr
     assert "status 404 on model: 5 calls ended with model_refused" in done.stdout
     assert "1 not as expected" in done.stdout
@@ -23,10 +23,10 @@ def test_an_expectation_that_is_not_met_is_exit_1(tmp_path: Path) -> None:
 
 def test_a_scenario_that_cannot_be_run_is_a_sentence(tmp_path: Path) -> None:
     """Exit 2, and nothing is started for it."""
-    done = wardgate("chaos", str(tmp_path / "none.yaml"), seconds=20)
+    done = wardgate("chaos", str(tmp_path / "none.yaml"), seconds=PATIENCE)
     assert (done.returncode, done.stdout) == (2, "")
     assert "cannot be read" in done.stderr and "Traceback" not in done.stderr
-    done = wardgate("chaos", str(SCENARIO), "--only", "sneeze", seconds=20)
+    done = wardgate("chaos", str(SCENARIO), "--only", "sneeze", seconds=PATIENCE)
     assert done.returncode == 2 and "there is no fault named sneeze" in done.stderr
 
 
@@ -41,7 +41,7 @@ def test_a_load_of_the_demo(tmp_path: Path) -> None:
         "- {service: kidney-failure, body: recorded.json}\n"
     )
     out = ("--out", str(figures), "--out", str(picture))
-    done = wardgate("load", "--demo", "--rate", "60", "--duration", "1s", "--mix", str(mix), *out, seconds=60)
+    done = wardgate("load", "--demo", "--rate", "60", "--duration", "1s", "--mix", str(mix), *out, seconds=2 * PATIENCE)
     assert done.returncode == 0, done.stderr
     document = json.loads(figures.read_text())
     assert document["calls"] == 60 and document["unanswered"] == 0
@@ -54,5 +54,5 @@ def test_a_load_of_the_demo(tmp_path: Path) -> None:
 
 def test_a_load_on_nobody_is_a_sentence() -> None:
     """Exit 2, and what to do."""
-    done = wardgate("load", "http://127.0.0.1:9", "--patient", "p", "--duration", "1s", seconds=20)
+    done = wardgate("load", "http://127.0.0.1:9", "--patient", "p", "--duration", "1s", seconds=PATIENCE)
     assert done.returncode == 2 and "No gateway answers at http://127.0.0.1:9." in done.stderr

@@ -11,13 +11,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.fakes.processes import free_port
+from tests.fakes.processes import PATIENCE, free_port, wait_until
+from tests.fakes.served import children
 
 
 class Demo:
@@ -42,7 +42,7 @@ class Demo:
 
     def line(self) -> str:
         try:
-            return self._lines.get(timeout=40)
+            return self._lines.get(timeout=2 * PATIENCE)
         except queue.Empty:
             self.process.kill()
             raise AssertionError(f"the demo says nothing more; its log: {self.errors.read_text()[-2000:]}") from None
@@ -55,7 +55,7 @@ class Demo:
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def gone(self) -> bool:
         return not any(_listens(url) for url in self.urls.values())
@@ -132,11 +132,8 @@ def test_a_killed_demo_takes_its_processes_along(start: Any) -> None:
     """kill -9 leaves no time for an orderly end; the children see their leash cut and end by themselves."""
     demo = start(free_port())
     demo.process.kill()
-    demo.process.wait(20)
-    until = monotonic() + 15
-    while not demo.gone():
-        assert monotonic() < until
-        sleep(0.1)
+    demo.process.wait(PATIENCE)
+    wait_until(demo.gone)
 
 
 def test_a_busy_port_is_a_sentence(scratch: Path) -> None:
@@ -147,7 +144,7 @@ def test_a_busy_port_is_a_sentence(scratch: Path) -> None:
             ["env", f"TMPDIR={scratch}", sys.executable, "-m", "wardgate", "demo", "--port", port],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
         )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -165,9 +162,9 @@ def test_an_interrupt_during_the_start_ends_everything(scratch: Path) -> None:
         text=True,
     )
     with process:
-        sleep(1.2)  # in the middle of it: the FHIR server needs two seconds for its patients
+        wait_until(lambda: len(children(process.pid)) >= 2, of=process)  # its FHIR server is about to read the patients
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert list(scratch.iterdir()) == []
 
 
@@ -188,7 +185,7 @@ def test_a_folder_of_one_s_own_patients(start: Any, tmp_path: Path) -> None:
 def test_patients_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
     """The FHIR server's own words, and nothing left running."""
     command = [sys.executable, "-m", "wardgate", "demo", "--port", str(free_port()), "--patients", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=40)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "there is no patient" in done.stderr

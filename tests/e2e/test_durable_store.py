@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.archive_rows import decision
 from tests.fakes.config_tree import sound_config
 from tests.fakes.postgres_server import PASSWORD, USER, PostgresServer
-from tests.fakes.processes import ask, free_port, process, wait_until
+from tests.fakes.processes import PATIENCE, ask, free_port, process, wait_until
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.domain.durable import SqlitePlace
@@ -45,13 +45,13 @@ def test_health_tells_the_truth_about_postgresql(tmp_path: Path, environment: No
 
         postgres.kill()
         with process("wardgate", "serve", "--config", str(config)) as gateway:
-            wait_until(lambda: ask(f"{admin}/health/ready")[0] == 200)
+            wait_until(lambda: ask(f"{admin}/health/ready")[0] == 200, of=gateway)
             assert state() == "down"
             assert "wardgate_durable_store_up 0.0" in ask(f"{admin}/metrics")[1]
             postgres.start()
-            wait_until(lambda: state() == "up")
+            wait_until(lambda: state() == "up", of=gateway)
             gateway.terminate()
-            _, log = gateway.communicate(timeout=15)
+            _, log = gateway.communicate(timeout=PATIENCE)
         assert gateway.returncode == 0
         assert [line for line in log.splitlines() if '"durable_store"' in line] == [
             f'{{"event":"durable_store","kind":"postgresql","state":"{state}"}}' for state in ("down", "up")
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_store_stops_the_start(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"a letter to somebody, and no database" * 40)
     with process("wardgate", "serve", "--config", str(config)) as gateway:
-        _, log = gateway.communicate(timeout=20)
+        _, log = gateway.communicate(timeout=PATIENCE)
     assert gateway.returncode == 1
     assert '"store_refused"' in log and "is no store of wardgate" in log
     assert '"listening"' not in log
@@ -81,7 +81,7 @@ def test_the_command_purges_what_the_retention_says(tmp_path: Path) -> None:
 
     def purge(*options: str) -> list[str]:
         command = [sys.executable, "-m", "wardgate", "purge", "--config", str(config), *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True, cwd=tmp_path)
         return [line.strip() for line in done.stdout.splitlines() if line.startswith("decisions")]
 
     assert purge("--dry-run") == ["decisions           7 would go, kept for 400 days"]
@@ -94,6 +94,6 @@ def test_the_command_purges_what_the_retention_says(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_had_does_not_stop_the_start(tmp_path: Path) -> None:
     """The spool holds what comes meanwhile; health says what is wrong."""
     config, admin = _config(tmp_path, "sqlite:///wardgate.yaml/wardgate.db")
-    with process("wardgate", "serve", "--config", str(config)):
-        wait_until(lambda: ask(f"{admin}/health/ready")[0] == 200)
+    with process("wardgate", "serve", "--config", str(config)) as gateway:
+        wait_until(lambda: ask(f"{admin}/health/ready")[0] == 200, of=gateway)
         assert ask(f"{admin}/health/stores")[1]["durable"] == {"kind": "sqlite", "state": "denied"}

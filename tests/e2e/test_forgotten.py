@@ -43,7 +43,7 @@ async def asked(replica: Replica, method: str, path: str, body: object = None) -
     head = f"{method} /admin/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", replica.admin)
     writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-    reply = await asyncio.wait_for(reader.read(), 30)
+    reply = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     first, _, said = reply.partition(b"\r\n\r\n")
     return int(first.split()[1]), msgspec.json.decode(said)

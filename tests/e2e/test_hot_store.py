@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.config_tree import sound_config
-from tests.fakes.processes import ask, free_port, process, wait_until
+from tests.fakes.processes import PATIENCE, ask, free_port, process, wait_until
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 
 _SECRET = "a secret of the test, thirty-two bytes or more"
@@ -43,19 +43,19 @@ def test_health_tells_the_truth_about_redis(tmp_path: Path, environment: None) -
             return str(ask(f"{admin}/health/stores")[1]["hot"]["state"])
 
         with process("wardgate", "serve", "--config", str(config)) as gateway:
-            wait_until(lambda: state() == "up")
+            wait_until(lambda: state() == "up", of=gateway)
             redis.hang()
             wait_until(lambda: "wardgate_hot_store_up 0.0" in ask(f"{admin}/metrics")[1])
             assert state() == "down"
             assert ask(f"{admin}/health/ready")[0] == 200
             redis.wake()
-            wait_until(lambda: state() == "up")
+            wait_until(lambda: state() == "up", of=gateway)
             redis.kill()
             wait_until(lambda: state() == "down")
             redis.start()
-            wait_until(lambda: state() == "up")
+            wait_until(lambda: state() == "up", of=gateway)
             gateway.terminate()
-            _, log = gateway.communicate(timeout=15)
+            _, log = gateway.communicate(timeout=PATIENCE)
         assert gateway.returncode == 0
         assert [line for line in log.splitlines() if '"hot_store"' in line] == [
             f'{{"event":"hot_store","state":"{state}"}}' for state in ("up", "down", "up", "down", "up")
@@ -67,6 +67,6 @@ def test_a_missing_key_stops_the_start(tmp_path: Path) -> None:
     """With file, line and remedy, before anything listens."""
     config, _ = _config(tmp_path, None, key="WARDGATE_TEST_NO_KEY")
     with process("wardgate", "serve", "--config", str(config)) as gateway:
-        _, error = gateway.communicate(timeout=20)
+        _, error = gateway.communicate(timeout=PATIENCE)
     assert gateway.returncode == 2
     assert "pseudonym_key.env" in error and "set WARDGATE_TEST_NO_KEY to 32 random bytes" in error

@@ -116,9 +116,10 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with process("wardgate.lab.model_server", "--port", "0") as model:
         model_url = line_from(model, r"model (http://\S+)")
         config = write_config(tmp_path_factory.mktemp("config"), model_url, listen, admin, request.param)
-        with process("wardgate", "serve", "--config", str(config)):
+        with process("wardgate", "serve", "--config", str(config)) as serving:
             wait_until(
-                lambda: ask(f"http://127.0.0.1:{admin}/health/services")[1]["kidney-failure"]["proof"] == "passed"
+                lambda: ask(f"http://127.0.0.1:{admin}/health/services")[1]["kidney-failure"]["proof"] == "passed",
+                of=serving,
             )
             yield f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{admin}"
 

@@ -17,10 +17,12 @@ from tests.fakes.postgres_server import USER as DB_USER
 from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from tests.fakes.served import Running, children, running
+from tests.fakes.waiting import becomes
 
 SERVICE = "kidney-failure"
 AT_MOST = 1.5
-"""Seconds; it takes some ten milliseconds, or six hundred where both stores hang, on a machine that has time."""
+"""Seconds; it takes some ten milliseconds, or six hundred where both stores hang, on a machine that has time. One that
+has none may take longer: as much as for five times as many calls."""
 
 
 @pytest.fixture
@@ -49,26 +51,27 @@ async def shown(here: Running) -> set[bool]:
 
 
 async def killed(here: Running) -> dict[str, Any]:
+    before = time.monotonic()
     assert await shown(here) == {True}
     began = time.monotonic()
     status, said = await ask(here, "POST", "/admin/v1/kills", {"scope": "service", "name": SERVICE})
     assert status in (200, 202), said
     assert await shown(here) == {False}
-    assert time.monotonic() - began < AT_MOST
+    assert time.monotonic() - began < AT_MOST + 5 * (began - before)
     return dict(said)
 
 
 async def lifted(here: Running, kill: dict[str, Any]) -> None:
     """Once the store is back, and the ceiling in it."""
-    for _ in range(300):
-        if (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {"reason": "fixed"}))[0] == 200:
-            break
-        await asyncio.sleep(0.1)
-    for _ in range(300):
-        if await shown(here) == {True}:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("a lifted kill switch is in force")
+
+    async def lifts() -> bool:
+        return (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {"reason": "fixed"}))[0] == 200
+
+    async def shows() -> bool:
+        return await shown(here) == {True}
+
+    await becomes(lifts)
+    await becomes(shows)
 
 
 async def test_a_kill_is_heard_at_once(tmp_path: Path, redis: RedisServer, postgres: PostgresServer) -> None:

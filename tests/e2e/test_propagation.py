@@ -2,6 +2,7 @@
 of them at once, is acknowledged only where it holds, and hides where nobody can tell any more what is decided."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -25,9 +26,10 @@ from tests.fakes.oip_server import OipServer, oip_server
 from tests.fakes.postgres_server import PASSWORD as DB_PASSWORD
 from tests.fakes.postgres_server import USER as DB_USER
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.processes import free_port
+from tests.fakes.processes import PATIENCE, free_port
 from tests.fakes.redis_server import PASSWORD, USER, RedisServer
 from tests.fakes.served import PATH, post
+from tests.fakes.waiting import becomes
 from wardgate.bootstrap.control import ControlStores, control_stores
 from wardgate.control.ports import Change
 from wardgate.domain.durable import DurablePlace, SqlitePlace
@@ -42,6 +44,10 @@ RATE = 200 if PROOF else 60
 """Calls a second."""
 
 
+class Refused(Exception):
+    """Another status than 200."""
+
+
 @dataclass
 class Replica:
     port: int
@@ -52,11 +58,12 @@ class Replica:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(request)
-            reply = await asyncio.wait_for(reader.read(), 20)
+            reply = await asyncio.wait_for(reader.read(), PATIENCE)
         finally:
             writer.close()
         head, _, body = reply.partition(b"\r\n\r\n")
-        assert b" 200 " in head.splitlines()[0], head
+        if b" 200 " not in head.partition(b"\r\n")[0]:
+            raise Refused(head)
         return body
 
     async def shows(self, number: int) -> bool:
@@ -93,7 +100,7 @@ class Ward:
         self.calls += 1
         return self.calls
 
-    async def all_show(self, shown: bool, seconds: float = 20.0) -> float:
+    async def all_show(self, shown: bool, seconds: float = PATIENCE) -> float:
         """Seconds until every replica answers so."""
         began = time.monotonic()
 
@@ -104,7 +111,7 @@ class Ward:
         await asyncio.gather(*[one(replica) for replica in self.replicas])
         return time.monotonic() - began
 
-    async def unconfirmed(self, epoch: int, seconds: float = 20.0) -> set[str]:
+    async def unconfirmed(self, epoch: int, seconds: float = PATIENCE) -> set[str]:
         """The replicas that have not acknowledged it; waits until there is none, or the time is over."""
         until = time.monotonic() + seconds
         while True:
@@ -115,7 +122,7 @@ class Ward:
                 return waiting
             await asyncio.sleep(0.02)
 
-    async def all_say(self, state: str, seconds: float = 20.0) -> float:
+    async def all_say(self, state: str, seconds: float = PATIENCE) -> float:
         began = time.monotonic()
         while {await replica.state() for replica in self.replicas} != {state}:
             assert time.monotonic() - began < seconds, [await replica.state() for replica in self.replicas]
@@ -182,14 +189,13 @@ def started(folder: Path, server: OipServer, redis: int, durable: str) -> Replic
 
 
 async def up(replica: Replica) -> None:
-    for _ in range(1200):
-        try:
-            if await replica.shows(0):
-                return
-        except (OSError, AssertionError):
-            pass
-        await asyncio.sleep(0.05)
-    raise AssertionError("a replica never showed a card")
+    async def shows() -> bool:
+        assert replica.process.is_alive(), "a replica has ended"
+        with contextlib.suppress(OSError, Refused):
+            return await replica.shows(0)
+        return False
+
+    await becomes(shows)
 
 
 async def test_what_is_decided_reaches_every_replica(
@@ -281,7 +287,7 @@ async def _one_is_stopped(here: Ward) -> None:
     stopped = here.replicas[0]
     assert stopped.process.pid is not None
     names = {each.id for each in here.stores.replicas.all()}
-    os.kill(stopped.process.pid, signal.SIGSTOP)
+    await _stand_still(here, stopped.process.pid)
     try:
         epoch = await asyncio.to_thread(here.decide, Mode.SILENT)
         waiting = await here.unconfirmed(epoch, 1.0)
@@ -297,6 +303,22 @@ async def _one_is_stopped(here: Ward) -> None:
     assert await here.unconfirmed(epoch) == set()
     await asyncio.to_thread(here.decide, Mode.ACTIVE)
     await here.all_show(True)
+
+
+async def _stand_still(here: Ward, pid: int) -> None:
+    """At a moment at which it does not write to the store: one SQLite file would let nobody else write either."""
+    with contextlib.closing(sqlite3.connect(here.folder / "decided.db", timeout=0.1, isolation_level=None)) as store:
+
+        async def stands_still() -> bool:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                store.executescript("BEGIN IMMEDIATE; ROLLBACK")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                return False
+            return True
+
+        await becomes(stands_still)
 
 
 async def _without_redis(here: Ward) -> None:
@@ -363,11 +385,7 @@ def _newest(here: Ward) -> Snapshot:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if await asyncio.to_thread(condition):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the condition did not come true in time")
+    await becomes(lambda: asyncio.to_thread(condition))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tests.fakes.config_tree import FILES
 from tests.fakes.deciding import decide
 from tests.fakes.editions import rename_release
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.processes import ask, line_from, process, wait_until
+from tests.fakes.processes import PATIENCE, ask, line_from, process, wait_until
 from wardgate.bootstrap.control import control_stores
 from wardgate.cli import app
 from wardgate.cli.configured import read
@@ -86,7 +86,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARDGATE_TEST_KEY", "a secret of the test, thirty-two bytes or more")
 
 
-def heard(gateway: "subprocess.Popen[str]", word: str, seconds: float = 20.0) -> str:
+def heard(gateway: "subprocess.Popen[str]", word: str, seconds: float = PATIENCE) -> str:
     """What it writes until the word comes."""
     assert gateway.stderr is not None
     said, until = "", time.monotonic() + seconds
@@ -111,7 +111,7 @@ def test_what_was_approved_goes_on_through_edits_and_comes_back_without_its_file
         ward.edit("release", ("127.0.0.1:8082", host), ("timeout: 200ms", "timeout: 2s"))
         ward.edit("service", ("deadline: 500ms", "deadline: 5s"))
         with process("wardgate", "serve", "--config", str(ward.config)) as gateway:
-            wait_until(ward.is_up)
+            wait_until(ward.is_up, of=gateway)
             first = _digest(ward.run("release", "new", _ID, "--reason", "first_release"))
             ward.decide(first)
             wait_until(lambda: ward.summary().startswith("Kidney failure risk in 2 years"))
@@ -144,7 +144,7 @@ def test_what_was_approved_goes_on_through_edits_and_comes_back_without_its_file
             assert not (tmp_path / FILES["release"][0]).exists()
             assert "1 of 1 agree" in ward.run("release", "verify", _ID, "1.0.0")
             gateway.terminate()
-            _, log = gateway.communicate(timeout=20)
+            _, log = gateway.communicate(timeout=PATIENCE)
         assert gateway.returncode == 0 and '"fault"' not in log
     assert "sound" in ward.run("audit", "verify")
 
@@ -159,17 +159,17 @@ def test_what_a_demo_showed_is_shown_to_nobody_once_approvals_are_asked_for(tmp_
         ward.edit("release", ("127.0.0.1:8082", host), ("timeout: 200ms", "timeout: 2s"))
         ward.edit("service", ("deadline: 500ms", "deadline: 5s"), ("mode: silent", "mode: active"))
         with process("wardgate", "serve", "--config", str(ward.config)) as gateway:
-            wait_until(ward.is_up)
+            wait_until(ward.is_up, of=gateway)
             wait_until(lambda: ward.summary().startswith("Kidney failure risk in 2 years"))
             gateway.terminate()
-            gateway.communicate(timeout=20)
+            gateway.communicate(timeout=PATIENCE)
         ward.edit("wardgate", ("insecure_demo: true\n", ""))
         ward.edit("service", ("mode: active", "mode: silent"))
         with process("wardgate", "serve", "--config", str(ward.config)) as gateway:
-            wait_until(ward.is_up)
+            wait_until(ward.is_up, of=gateway)
             until = time.monotonic() + 2.0
             while time.monotonic() < until:
                 assert ward.summary() == ""
             gateway.terminate()
-            gateway.communicate(timeout=20)
+            gateway.communicate(timeout=PATIENCE)
     assert "insecure_demo_ended" in ward.run("audit", "search", "--subject", _ID)

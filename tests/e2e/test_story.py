@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from tests.fakes.processes import ask, free_port
+from tests.fakes.processes import PATIENCE, ask, free_port
 from wardgate.cli.app import run
 from wardgate.gateway.replay import Capture
 from wardgate.records.story import Stories, Story
@@ -66,7 +66,7 @@ class Site:
 
     def story(self, name: str, enough: Callable[[Story], bool] = lambda story: True) -> Story:
         """Over the admin API, once the spool has handed it on."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             done = self.run("trace", name, "--json")
             if done.returncode == 0:
@@ -116,7 +116,7 @@ def _running(scratch: Path, config: Path) -> Iterator[Site]:
     assert lines[5] == ["ready"]
     yield Site(scratch, {name: url for name, url in lines[:5]})
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

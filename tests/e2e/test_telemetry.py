@@ -20,8 +20,9 @@ from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import oip_server
 from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.fakes.processes import PATIENCE as START
 from tests.fakes.processes import free_port
-from tests.fakes.waiting import until
+from tests.fakes.waiting import becomes, until
 from wardgate.lab.canary import Marks, search
 
 TOKEN = "a-token-of-the-collector"
@@ -47,7 +48,7 @@ class Served:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
         try:
-            return await asyncio.wait_for(reader.read(), 20)
+            return await asyncio.wait_for(reader.read(), START)
         finally:
             writer.close()
 
@@ -65,11 +66,14 @@ class Served:
         request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         return (await self.send(request.encode(), self.admin)).decode()
 
+    async def is_proven(self) -> bool:
+        return '"proof":"passed"' in await self.get("/health/services")
+
     async def stop(self) -> float:
         """Seconds until it has ended."""
         before = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(self.process.wait(), 20) == 0
+        assert await asyncio.wait_for(self.process.wait(), START) == 0
         return time.monotonic() - before
 
 
@@ -101,11 +105,9 @@ async def served(folder: Path, *arguments: str, telemetry: str = "") -> AsyncIte
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(_read(process, here.said))
             try:
-                await until(lambda: bool(here.events("listening")) or process.returncode is not None, 60)
+                await until(lambda: bool(here.events("listening")) or process.returncode is not None)
                 assert process.returncode is None, here.said.decode()
-                async with asyncio.timeout(20):
-                    while '"proof":"passed"' not in await here.get("/health/services"):  # noqa: ASYNC110
-                        await asyncio.sleep(0.05)
+                await becomes(here.is_proven)
                 yield here
             finally:
                 if process.returncode is None:

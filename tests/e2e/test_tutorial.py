@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.environments import python_of
-from tests.fakes.processes import ask, free_port, wait_until
+from tests.fakes.processes import PATIENCE, ask, free_port, wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 _PORTS = ("8080", "8081", "8082", "8083", "8084", "8092", "8093")
@@ -97,7 +97,12 @@ class Newcomer:
 
     def _said(self, command: str) -> str:
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
         )
         return done.stdout + done.stderr
 
@@ -132,10 +137,10 @@ class Newcomer:
                 start_new_session=True,
             )
         if terminal == "fourth":
-            wait_until(self._proven, 60)
+            wait_until(self._proven, of=self.terminals[terminal])
         else:
             port = self.ports[_LISTENS[terminal]]
-            wait_until(lambda: _listens(port), 60)
+            wait_until(lambda: _listens(port), of=self.terminals[terminal])
 
     def _proven(self) -> bool:
         status, services = ask(f"http://127.0.0.1:{self.ports['8081']}/health/services")
@@ -151,7 +156,7 @@ def _end(running: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGTERM)
     try:
-        running.wait(10)
+        running.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()

@@ -7,8 +7,10 @@ and at the time that each took, from when it was due.
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -16,9 +18,10 @@ import pytest
 
 from tests.fakes.config_tree import Edit
 from tests.fakes.kidney_calls import kidney_call
+from tests.fakes.processes import PATIENCE
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.served import PATH, Running, children, post, running, unrecorded
-from tests.fakes.waiting import until
+from tests.fakes.waiting import becomes, until
 from wardgate.lab.load.engine import Address, Call, Generator
 
 LATEST = 0.55
@@ -44,8 +47,10 @@ def pieces(number: int) -> Sequence[bytes]:
 
 
 @asynccontextmanager
-async def load(here: Running, rate: float) -> AsyncIterator[list[Call]]:
-    """Calls at this rate for as long as the block lasts; all of them have ended when it is left."""
+async def load(here: Running, proof: bool) -> AsyncIterator[list[Call]]:
+    """Calls for as long as the block lasts; all of them have ended when it is left. In check no more at a time than a
+    busy machine takes as well: one that gets more than it can do says 503, as it should."""
+    rate, at_a_time = (200, 256) if proof else (60, 16)
     calls: list[Call] = []
     over = asyncio.Event()
 
@@ -55,7 +60,7 @@ async def load(here: Running, rate: float) -> AsyncIterator[list[Call]]:
             yield number / rate
             number += 1
 
-    generator = Generator(Address("127.0.0.1", here.listen, False), pieces, calls.append, patience=20)
+    generator = Generator(Address("127.0.0.1", here.listen, False), pieces, calls.append, at_a_time, PATIENCE)
     sending = asyncio.get_running_loop().create_task(generator.run_at(due()))
     try:
         yield calls
@@ -73,6 +78,7 @@ def shown(calls: Sequence[Call], unrecorded: int) -> bool:
     """Whether each has its card, but for those whose record the disk did not take in time; few, or something is wrong
     with the disk."""
     cards = [len(msgspec.json.decode(call.body)["cards"]) for call in calls if call.status == 200]
+    print(len(calls), "calls:", Counter(call.status for call in calls), Counter(cards), unrecorded, "unrecorded")
     return len(cards) == len(calls) and set(cards) <= {0, 1} and cards.count(0) <= unrecorded <= 0.1 * len(calls)
 
 
@@ -91,7 +97,7 @@ async def test_whatever_becomes_of_redis_no_call_fails(tmp_path: Path, proof: bo
                 lambda: asyncio.to_thread(redis.kill),
                 lambda: asyncio.to_thread(redis.start),
             ]
-            async with load(here, 200 if proof else 60) as calls:
+            async with load(here, proof) as calls:
                 await until(lambda: "up" in states(here))
                 for _ in range(15 if proof else 1):
                     for step in steps:
@@ -118,7 +124,7 @@ async def test_a_killed_worker_takes_only_its_own_calls_along(
         hot = f"redis://default:admin-word@127.0.0.1:{redis.port}"
         async with running(tmp_path, "--workers", "2", hot=hot, service=deadline) as here:
             kills = 10 if proof else 1
-            async with load(here, 200 if proof else 60) as calls:
+            async with load(here, proof) as calls:
                 for number in range(1, kills + 1):
                     await asyncio.sleep(0.5)
                     os.kill(children(here.process.pid)[0], signal.SIGKILL)
@@ -141,25 +147,34 @@ async def test_workers_without_a_key_share_the_one_that_their_parent_drew(tmp_pa
     with RedisServer() as redis:
         hot = f"redis://default:admin-word@127.0.0.1:{redis.port}"
         async with running(tmp_path, "--workers", "2", hot=hot, wardgate=no_key) as here:
-            request = post(PATH, msgspec.json.encode(kidney_call()))
-            answers = [await here.send(request)]
-            for _ in range(40):
-                await asyncio.sleep(0.05)
-                answers.append(await here.send(request))
-                text = await here.metrics()
-                if all(f'wardgate_calls_total{{worker="{number}"' in text for number in (1, 2)):
-                    break
-            else:
-                raise AssertionError("one worker answered all")
+            numbers = count()
+
+            async def share() -> bool:
+                """Not where Redis is late, as on a busy machine: then each answers for itself."""
+                request, before = post(PATH, msgspec.json.encode(kidney_call(next(numbers)))), await answered(here)
+                first = await here.send(request)
+                answers = {first, *await asyncio.gather(*[here.send(request) for _ in range(12)])}
+                shared = len(answers) == 1 and b"Kidney failure risk" in first[1]
+                return shared and len(await answered(here) - before) == 2
+
+            await becomes(share)
             warnings = [event for event in here.named("warning") if event["key"] == "pseudonym_key"]
-    assert len({body for _, body in answers}) == 1 and answers[0][0] == 200
     assert len(warnings) == 1 and "worker" not in warnings[0]
+
+
+async def answered(here: Running) -> Counter[str]:
+    """Calls by the number of the worker."""
+    found: Counter[str] = Counter()
+    for line in (await here.metrics()).splitlines():
+        if line.startswith("wardgate_calls_total{worker="):
+            found[line.split('"')[1]] += int(float(line.rpartition(" ")[2]))
+    return found
 
 
 async def test_a_reload_makes_nobody_wait(tmp_path: Path, proof: bool, deadline: list[Edit]) -> None:
     """Every call has its card, that of before or that of after."""
     async with running(tmp_path, service=deadline) as here:
-        async with load(here, 200 if proof else 60) as calls:
+        async with load(here, proof) as calls:
             for number in range(30 if proof else 3):
                 title = f"Risk, edition {number}"
                 here.edit(card=("Kidney failure risk in 2 years", title), service=deadline)

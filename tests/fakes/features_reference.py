@@ -8,6 +8,7 @@ import base64
 import datetime as dt
 import math
 import re
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -841,6 +842,7 @@ def number_text(number: float) -> str:
 # Times
 
 
+@lru_cache(100_000)  # the only haste here: a chart's few times are read for each feature
 def instant(text: str | None, zone: ZoneInfo) -> float | None:
     if not text:
         return None

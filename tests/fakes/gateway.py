@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from wardgate.adapters.files.catalog import load
 from wardgate.domain.clients import Client
 from wardgate.domain.hooks import FhirAccess
 from wardgate.domain.outcomes import Mode
+from wardgate.domain.plans import Catalog
 from wardgate.domain.record_names import RecordNames
 from wardgate.domain.rollout.previews import with_previews
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
@@ -72,6 +74,12 @@ class Snapshots:
         return self.snapshot
 
 
+@cache
+def demo() -> Catalog:
+    """What the demo's files say, which no test changes."""
+    return load(DEMO).catalog
+
+
 class FakeGateway:
     """`proven` False leaves the model's gate closed, as before its probes have passed. `hot` None: the store is down.
     Shadow work waits until a test runs `shadow.run()`. `records` stands in for the list of `sink`."""
@@ -89,7 +97,7 @@ class FakeGateway:
         shadow: ShadowOptions | None = None,
         records: RecordSink | None = None,
     ) -> None:
-        self.catalog = load(config).catalog
+        self.catalog = demo() if config == DEMO else load(config).catalog
         self.clock, self.meter, self.sink, self.fhir = FakeClock(now), FakeMeter(), FakeRecordSink(), FakeFhir()
         self.feedback = FakeFeedbackSink()
         self.model = model or FakeModel(contributions=(0.2, 0.1, 1.5, 0.4))

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from tests.environments import LOCKS, python_of
@@ -38,8 +38,10 @@ SECOND = Logistic(-2.0, (0.02, 0.3, -0.04, 0.001))
 
 
 @contextmanager
-def background(command: Sequence[str | Path], log: Path, path: Path | None = None) -> Iterator[Callable[[], None]]:
-    """A process and its children, whose output goes to a file. Yields what stops them; at the end they are gone."""
+def background(
+    command: Sequence[str | Path], log: Path, path: Path | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process and its children, whose output goes to a file; at the end they are gone."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # noqa: TID251
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment.get('PATH', '')}"
@@ -47,22 +49,30 @@ def background(command: Sequence[str | Path], log: Path, path: Path | None = Non
         running = subprocess.Popen(
             [str(part) for part in command], stdout=output, stderr=output, env=environment, start_new_session=True
         )
-
-    def stop() -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(running.pid, number)
-                running.wait(timeout=10)
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        running.wait(timeout=10)
-
     try:
-        yield stop
+        yield running
     finally:
-        stop()
+        _stop(running)
+
+
+def _stop(running: "subprocess.Popen[bytes]") -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(running.pid, number)
+            running.wait(timeout=10)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    running.wait(timeout=10)
+
+
+def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Until it answers 200 there; AssertionError with the end of its log otherwise, at once where it has ended."""
+    try:
+        wait_until(lambda: ask(url)[0] == 200, _START, of=server)
+    except AssertionError as error:
+        raise AssertionError(f"{url}: {error}; its log: {log.read_text()[-2000:]}") from None
 
 
 def make_model(server: str, target: Path, model: Logistic) -> None:
@@ -108,27 +118,25 @@ def mlserver(repository: Path, port: int) -> Iterator[str]:
     }
     (repository / "settings.json").write_text(json.dumps(settings))
     start = "from mlserver.cli import main; main()"
-    with background([python_of("mlserver"), "-c", start, "start", repository], repository / "mlserver.log"):
-        _wait(f"http://127.0.0.1:{port}/v2/health/ready", repository / "mlserver.log")
+    log = repository / "mlserver.log"
+    with background([python_of("mlserver"), "-c", start, "start", repository], log) as server:
+        wait_for(f"http://127.0.0.1:{port}/v2/health/ready", server, log)
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
 def mlflow(folder: Path, models: Mapping[int, Path]) -> Iterator[Mapping[int, Callable[[], None]]]:
     """`mlflow models serve` of each saved model on its port, started side by side. Yields what stops each."""
-    python, stops = python_of("mlflow"), {}
+    python, started = python_of("mlflow"), {}
     with ExitStack() as servers:
         for port, model in models.items():
             serve = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
-            log = folder / f"mlflow-{port}.log"
-            stops[port] = servers.enter_context(background([python, "-m", "mlflow", *serve], log, path=python.parent))
-        for port in models:
-            _wait(f"http://127.0.0.1:{port}/ping", folder / f"mlflow-{port}.log")
-        yield stops
+            command: list[str | Path] = [python, "-m", "mlflow", *serve]
+            started[port] = servers.enter_context(background(command, _log(folder, port), path=python.parent))
+        for port, server in started.items():
+            wait_for(f"http://127.0.0.1:{port}/ping", server, _log(folder, port))
+        yield {port: partial(_stop, server) for port, server in started.items()}
 
 
-def _wait(url: str, log: Path) -> None:
-    try:
-        wait_until(lambda: ask(url)[0] == 200, _START)
-    except AssertionError:
-        raise AssertionError(f"the server did not become ready: {log.read_text()[-2000:]}") from None
+def _log(folder: Path, port: int) -> Path:
+    return folder / f"mlflow-{port}.log"

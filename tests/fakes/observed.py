@@ -95,6 +95,6 @@ async def observed(folder: Path, keep: float = 1.0, **edits: Edit | Sequence[Edi
 
 
 async def _proven(gateway: Gateway) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while any(state["proof"] != "passed" for state in gateway.health().values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from tests.fakes.certificates import self_signed
-from tests.fakes.processes import free_port
+from tests.fakes.processes import PATIENCE, free_port
 from wardgate.domain.durable import PostgresPlace
 
 USER, PASSWORD = "gateway", "gateway-word"
@@ -108,7 +108,7 @@ class PostgresServer:
             **_unprivileged(),
         )
         self._process = process
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while True:
             try:
                 with self.session():
@@ -130,9 +130,9 @@ class PostgresServer:
         children = self._children()
         for pid in (self._process.pid, *children):
             _signal(pid, signal.SIGKILL)
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
         self._process = None
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while any(map(_lives, children)):  # they have files and the port
             assert time.monotonic() < until
             time.sleep(0.005)

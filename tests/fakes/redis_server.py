@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.fakes.processes import free_port
+from tests.fakes.processes import PATIENCE, free_port
 from wardgate.domain.hot import StorePlace
 
 USER, PASSWORD, ADMIN = "gateway", "gateway-word", "admin-word"
@@ -55,8 +55,8 @@ class RedisServer:
             stderr=subprocess.DEVNULL,
             cwd=self._folder.name,
         )
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and self._process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                     return
@@ -68,7 +68,7 @@ class RedisServer:
         assert self._process is not None
         self.wake()
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
         self._process = None
 
     def hang(self) -> None:
@@ -82,7 +82,7 @@ class RedisServer:
 
     def command(self, *words: str | bytes) -> bytes:
         """One command as the administrator, over a connection of its own; the first line of the reply."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as sock:
             assert not self.tls
             sock.sendall(_packed("AUTH", ADMIN) + _packed(*words))
             with sock.makefile("rb") as reply:
@@ -90,7 +90,7 @@ class RedisServer:
                 return reply.readline().rstrip()
 
     def keys(self) -> list[bytes]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as sock:
             sock.sendall(_packed("AUTH", ADMIN) + _packed("KEYS", "*"))
             with sock.makefile("rb") as reply:
                 reply.readline()

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from tests.fakes.model_servers import Logistic, background
+from tests.fakes.model_servers import Logistic, background, wait_for
 from tests.fakes.processes import ask, free_port, wait_until
 
 _FEATURES = """
@@ -125,8 +125,8 @@ def gateway(folder: Path, releases: Mapping[str, Release]) -> Iterator[RunningGa
         (folder / path).write_text(text)
     running = RunningGateway(f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{admin}", folder / "gateway.log")
     command = [sys.executable, "-m", "wardgate", "serve", "--config", str(folder / "wardgate.yaml")]
-    with background(command, running.log):
-        wait_until(lambda: ask(f"{running.admin}/health/services")[0] == 200, 30)
+    with background(command, running.log) as server:
+        wait_for(f"{running.admin}/health/services", server, running.log)
         yield running
 
 

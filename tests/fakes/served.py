@@ -15,8 +15,8 @@ import msgspec
 from tests.fakes.config_tree import Edit, sound_config
 from tests.fakes.kidney_calls import kidney_call
 from tests.fakes.oip_server import OipServer, oip_server
-from tests.fakes.processes import free_port
-from tests.fakes.waiting import until
+from tests.fakes.processes import PATIENCE, free_port
+from tests.fakes.waiting import becomes, until
 
 PATH = "/cds-services/kidney-failure"
 READY = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -46,7 +46,7 @@ class Running:
         reader, writer = await asyncio.open_connection("127.0.0.1", port or self.listen)
         try:
             writer.write(request)
-            reply = await asyncio.wait_for(reader.read(), 20)
+            reply = await asyncio.wait_for(reader.read(), PATIENCE)
         except ConnectionError:
             return 0, b""
         finally:
@@ -67,6 +67,13 @@ class Running:
         request = b"GET /health/services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         services: dict[str, Any] = msgspec.json.decode((await self.send(request, self.admin))[1])
         return services
+
+    async def is_proven(self) -> bool:
+        return all(state["proof"] == "passed" for state in (await self.services()).values())
+
+    async def has_workers(self, number: int) -> bool:
+        """As its metrics say, who ask each."""
+        return f"wardgate_workers_up {number}.0" in await self.metrics()
 
 
 def post(path: str, body: bytes) -> bytes:
@@ -111,21 +118,20 @@ async def running(
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(_read(process, here.events))
             try:
-                await until(lambda: bool(here.named("listening")))
-                for _ in range(200):
-                    if all(state["proof"] == "passed" for state in (await here.services()).values()):
-                        break
-                    await asyncio.sleep(0.05)
+                await until(lambda: bool(here.named("listening")) or process.returncode is not None)
+                assert process.returncode is None, here.events
+                await becomes(here.is_proven)
                 yield here
             finally:
                 server.hold.set()
                 if process.returncode is None:
                     process.send_signal(signal.SIGTERM)
                 try:
-                    await asyncio.wait_for(process.wait(), 20)
+                    await asyncio.wait_for(process.wait(), PATIENCE)
                 except TimeoutError:
                     process.kill()
-                    raise
+                    await process.wait()
+                    raise AssertionError(f"it does not end: {here.events[-5:]}") from None
                 await reading
 
 

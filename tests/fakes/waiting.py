@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 _PAUSE = 0.005
 _NOT_YET = "the condition did not come true in time"
 
@@ -15,6 +15,14 @@ async def until(condition: Callable[[], object], seconds: float = _SECONDS) -> N
     while not condition():
         assert time.monotonic() < end, _NOT_YET
         await asyncio.sleep(_PAUSE)
+
+
+async def becomes(asked: Callable[[], Awaitable[object]], seconds: float = _SECONDS) -> None:
+    """As `until`, of what is asked for."""
+    end = time.monotonic() + seconds
+    while not await asked():
+        assert time.monotonic() < end, _NOT_YET
+        await asyncio.sleep(10 * _PAUSE)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = _SECONDS) -> None:

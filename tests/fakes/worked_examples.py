@@ -59,8 +59,8 @@ def worked_examples(folder: Path) -> Iterator[str]:
     with process("wardgate.lab.model_server", "--port", "0") as server:
         url = line_from(server, r"model (http://\S+)")
         config = _write(folder, url, listen, admin)
-        with process("wardgate", "serve", "--config", str(config)):
-            wait_until(lambda: _proven(ask(f"http://127.0.0.1:{admin}/health/services")[1]))
+        with process("wardgate", "serve", "--config", str(config)) as gateway:
+            wait_until(lambda: _proven(ask(f"http://127.0.0.1:{admin}/health/services")[1]), of=gateway)
             yield f"http://127.0.0.1:{listen}"
 
 

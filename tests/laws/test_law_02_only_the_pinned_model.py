@@ -98,7 +98,7 @@ class House:
         return list(await asyncio.gather(*(self.ask() for _ in range(_CALLS))))
 
     async def until(self, proof: Proof) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.model.proof is not proof:  # noqa: ASYNC110 - by a real server
                 await asyncio.sleep(0.002)
 

@@ -204,7 +204,7 @@ async def _drive(here: Observed, marks: Marks, rounds: int) -> list[Leak]:
 
 async def _recovered(here: Observed) -> None:
     """The next round begins with a proven model."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while here.gateway.health()["kidney-failure"]["proof"] != "passed":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -349,9 +349,11 @@ async def test_the_search_sees_a_leak_in_logs_and_the_guard_stops_it(
         assert {event["event"] for event in here.events()} >= {"proof", "library"}
 
 
-def test_the_search_sees_a_mark_however_it_is_written() -> None:
-    """Escaped, encoded, cut off, rounded, deflated."""
-    marks = Marks()
+@pytest.mark.parametrize("seed", range(20))
+def test_the_search_sees_a_mark_however_it_is_written(seed: int) -> None:
+    """Escaped, encoded, cut off, rounded, deflated. Regression: of one run in five a number that ended in a zero, or a
+    time that was rounded up, was not seen."""
+    marks = Marks(seed)
     text, number, uuid = marks.text("name"), marks.number(12.0, "value"), marks.uuid("hookInstance")
     date, time = marks.date("1956-03-01"), marks.time("2026-11-21T09:00:00")
     year, month, day = date.split("-")

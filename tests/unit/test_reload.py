@@ -107,6 +107,17 @@ async def test_an_edit_is_served_and_an_unchanged_model_keeps_its_proof(tmp_path
         assert here.events()[-1] == {"event": "reloaded", "services": 1}
 
 
+async def test_a_reload_that_is_under_way_at_a_stop_begins_nothing_that_goes_on(tmp_path: Path) -> None:
+    """Regression: its tasks came when those of before had been told to end; the process waited for them for ever, with
+    its ports closed. (SIGHUP, and SIGTERM a moment later on a busy machine.)"""
+    async with site(tmp_path) as here:
+        here.edit(card=("Kidney failure risk in 2 years", "Two-year risk"))
+        before = asyncio.all_tasks()
+        here.gateway.rest()
+        assert await here.gateway.reload() == ()
+        assert asyncio.all_tasks() - before == set()
+
+
 async def test_an_unsound_configuration_changes_nothing_and_says_why(tmp_path: Path) -> None:
     """Not even what is sound in it: the limits of the same file tree stay, too."""
     async with site(tmp_path) as here:

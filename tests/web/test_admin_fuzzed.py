@@ -3,7 +3,6 @@ an error of its own, and each is what the document says."""
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.fakes.config_tree import sound_config
 from tests.fakes.gateway_process import ended, start_gateway
-from tests.fakes.processes import free_port
+from tests.fakes.processes import free_port, wait_until
 from tests.openapi_reference import document
 
 PROOF = settings.default is settings.get_profile("proof")
@@ -75,14 +74,12 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     gateway = start_gateway(config)
     url = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 30
-    while True:
-        try:
-            if requests.get(f"{url}/health/ready", timeout=1).ok:
-                break
-        except requests.RequestException:
-            assert time.monotonic() < until, "it never came up"
-            time.sleep(0.1)
+
+    def is_up() -> bool:
+        assert gateway.is_alive()
+        return requests.get(f"{url}/health/ready", timeout=5).ok
+
+    wait_until(is_up)
     yield url
     gateway.kill()
     asyncio.run(ended(gateway))

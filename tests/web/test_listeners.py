@@ -39,7 +39,7 @@ class Site:
             await writer.drain()
             writer.write(then)
         try:
-            return await asyncio.wait_for(reader.read(), 5)
+            return await asyncio.wait_for(reader.read(), 60)
         finally:
             writer.close()
 
@@ -51,7 +51,7 @@ def run(app: ASGIApp, story: Callable[[Site], Awaitable[None]], options: ServerO
         sock = bind("127.0.0.1", 0)
         site = Site(sock.getsockname()[1])
         started = asyncio.Event()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(serve_sockets([(app, sock)], started.set, site.stop, options))
             await started.wait()
             try:
@@ -328,7 +328,7 @@ def test_a_head_that_never_stops_growing_is_refused() -> None:
         for _ in range(5):
             await asyncio.sleep(0.01)  # so that each piece is a read of its own
             writer.write(b"x" * 1000)
-        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
+        assert (await asyncio.wait_for(reader.read(), 60)).startswith(b"HTTP/1.1 431")
         writer.close()
 
     run(edge(), story, ServerOptions(drain=1, close=1, max_head=4096, head_timeout=5))
@@ -374,7 +374,7 @@ def test_an_idle_connection_outlives_the_head_timeout() -> None:
         await reader.readuntil(b"}]}")
         await asyncio.sleep(QUICK.head_timeout * 2)
         writer.write(post(body()))
-        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 5)).startswith(b"HTTP/1.1 200")
+        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 60)).startswith(b"HTTP/1.1 200")
         writer.close()
 
     run(edge(), story)
@@ -389,7 +389,7 @@ def test_connections_are_bounded_and_one_listener_leaves_room_for_the_other() ->
         socks = [bind("127.0.0.1", 0) for _ in range(2)]
         sites = [Site(sock.getsockname()[1]) for sock in socks]
         options = ServerOptions(drain=1, close=1, connections=20)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(serve_sockets([(edge(), sock) for sock in socks], started.set, stop, options))
             await started.wait()
             held = [await asyncio.open_connection("127.0.0.1", sites[0].port) for _ in range(10)]
@@ -455,7 +455,7 @@ def test_stopping_is_bounded_whatever_hangs() -> None:
         writer.write(post(body()))
         await entered.wait()
         site.stop.set()
-        await asyncio.wait_for(reader.read(), 5)  # the connection is closed on us
+        await asyncio.wait_for(reader.read(), 60)  # the connection is closed on us
         writer.close()
 
     began = time.monotonic()
@@ -487,7 +487,7 @@ def test_two_listeners_in_one_loop() -> None:
             with bind("127.0.0.1", 0) as free:
                 ports.append(free.getsockname()[1])
         stop, started = asyncio.Event(), asyncio.Event()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(serve_all([(edge(), "127.0.0.1", port) for port in ports], started.set, stop, QUICK))
             await started.wait()
             for port in ports:
@@ -539,7 +539,7 @@ def test_under_load_a_request_is_turned_away_on_a_connection_that_stays() -> Non
         whole = post(body(), None, "Origin: https://ehr.example")
         writer.write(whole + whole)
         for _ in range(2):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
             assert head.startswith(SHED) and b"retry-after: 1\r\n" in head
             assert b"access-control-allow-origin: https://ehr.example\r\n" in head and b"connection" not in head
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
@@ -547,11 +547,11 @@ def test_under_load_a_request_is_turned_away_on_a_connection_that_stays() -> Non
         for piece in (whole[:200], whole[200:400], whole[400:]):
             writer.write(piece)
             await asyncio.sleep(0.02)
-        await asyncio.wait_for(reader.readuntil(b"}]}"), 5)
+        await asyncio.wait_for(reader.readuntil(b"}]}"), 60)
         house.gate.leave()
         await asyncio.sleep(QUICK.head_timeout * 2)  # no timer of a request that was skipped is left
         writer.write(whole)
-        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 5)).startswith(b"HTTP/1.1 200")
+        assert (await asyncio.wait_for(reader.readuntil(b"}]}"), 60)).startswith(b"HTTP/1.1 200")
         writer.close()
 
     run(house.edge(), story)
@@ -586,7 +586,7 @@ def test_what_is_skipped_is_bounded_in_size() -> None:
     async def story(site: Site) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(post(b"", 10**9))
-        await asyncio.wait_for(reader.readuntil(b"}]}"), 5)
+        await asyncio.wait_for(reader.readuntil(b"}]}"), 60)
         with pytest.raises(ConnectionError):
             for _ in range(10_000):
                 writer.write(b"x" * 100_000)
@@ -667,7 +667,7 @@ def test_a_call_knows_whether_its_client_still_waits() -> None:
         waits.set()
         writer.write(post(body()) + post(body()))
         for _ in range(2):
-            assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"]}"), 5)
+            assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"]}"), 60)
         assert told == [False] * 4
         waits.clear()
         writer.write(post(body()))

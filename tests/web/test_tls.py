@@ -33,11 +33,11 @@ def served(certificates: Certificates, story: Callable[[Ask, int], Awaitable[Non
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
             try:
                 writer.write(sent)
-                return await asyncio.wait_for(reader.read(), 5)
+                return await asyncio.wait_for(reader.read(), 60)
             finally:
                 writer.transport.abort()
 
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             listeners = [(edge, secure), (edge, plain)]
             group.create_task(serve_sockets(listeners, started.set, stop, QUICK, [certificates.context]))
             await started.wait()

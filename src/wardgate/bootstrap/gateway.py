@@ -194,6 +194,7 @@ class Gateway:
         self._run_beside(self._now)
 
     def rest(self) -> None:
+        self._group = None  # a reload that is under way begins nothing any more
         shadowing = [] if self._shadowing is None else [self._shadowing]
         for task in (*self._beside, *shadowing):
             task.cancel()

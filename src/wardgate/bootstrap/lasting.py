@@ -96,7 +96,7 @@ class Lasting:
         """What runs beside the calls."""
         self.tasks.lend(tasks)
         self.spool.begin()
-        runs = [self.gate.keep_time, self.hot.run, None if self.sender is None else self.sender.run]
+        runs = [self.gate.keep_time, self.spool.run, self.hot.run, None if self.sender is None else self.sender.run]
         return [tasks.create_task(run()) for run in runs if run is not None]
 
     def rest(self) -> None:

@@ -1,9 +1,12 @@
 """What keeps a replica's visibility fresh, in threads beside the loop, since every store may hang.
 
-    hot       at each word on the channel, and every `poll`: the hot copy and the ceilings in it; and it is healed by
-              what the durable store said last, in this thread, so that a hot copy that hangs keeps nobody from that
+    hot       at each word on the channel, and every `poll`: the hot copy and the ceilings in it
     durable   after each news of the hot copy, and every `poll`: the newest snapshot; and what follows from it, in
               this order: the files' part, ceilings folded, the local file, the beat
+    copy      after each reading of the durable store: the hot copy healed. Apart, since one that hangs must not make
+              this replica late for what the durable store says
+    local     at each ceiling that is heard of: the local file, before anybody reads a store that may hang; a replica
+              that dies meanwhile goes by it after its restart
     channel   waits for words (Redis alone)
 
 A change is obeyed before it is written down here, and told of (the beat) only after that: what this replica has
@@ -97,13 +100,15 @@ class Refresher:
         self._clock, self._monotonic, self._files, self._stands = clock, monotonic, files, stands
         self._drained, self._told, self._changed = drained, told, changed
         self._options = options or RefreshOptions()
-        self._lock, self._telling, self._stop = threading.Lock(), threading.Lock(), threading.Event()
-        self._hot_news, self._durable_news, self._looked = threading.Event(), threading.Event(), threading.Event()
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._hot_news, self._durable_news, self._copy_news = threading.Event(), threading.Event(), threading.Event()
+        self._looked, self._local_news = threading.Event(), threading.Event()
+        self._saving, self._telling = threading.Lock(), threading.Lock()
+        self._standing: tuple[KeptSnapshot, Snapshot] | None = None
+        """What the durable store says, until the hot copy was held against it."""
         self._files_due, self._anew = files is not None, True
         self._opened: tuple[KeptSnapshot | None, Snapshot | Forged | None] = (None, None)
         self._known_forged: frozenset[bytes] = frozenset()
-        self._to_heal: tuple[KeptSnapshot, Snapshot] | None = None
-        """What the durable store said, for the hot copy."""
         self._published: tuple[Snapshot, Hidden | None] | None = None
         self._saved: tuple[Snapshot, tuple[Ceiling, ...], float] | None = None
         self._side_since: dict[str, float] = {}
@@ -113,12 +118,15 @@ class Refresher:
         """Of ceilings beside the snapshots: those that no snapshot from this epoch back says are lifted."""
         self._beaten: tuple[Replica, float] | None = None
         self._up = self._local_up = True
+        work: tuple[tuple[str, Callable[[], None], threading.Event, Callable[[], float | None]], ...] = (
+            ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
+            ("durable", self._look_at_durable, self._durable_news, self._pause),
+            ("copy", self._heal, self._copy_news, lambda: None),
+            ("local", self._save, self._local_news, lambda: None),
+        )
         self._threads = [
-            threading.Thread(target=self._run, args=(work, news, pause), name=f"rollout-{name}", daemon=True)
-            for name, work, news, pause in (
-                ("hot", self._look_at_hot, self._hot_news, lambda: self._options.poll),
-                ("durable", self._look_at_durable, self._durable_news, self._pause),
-            )
+            threading.Thread(target=self._run, args=(do, news, pause), name=f"rollout-{name}", daemon=True)
+            for name, do, news, pause in work
         ]
         if stores.listen is not None:
             self._threads.append(threading.Thread(target=self._listen, name="rollout-channel", daemon=True))
@@ -158,7 +166,9 @@ class Refresher:
         """In order: nobody has to wait for this replica any longer."""
         self._stop.set()
         self.look()
-        for thread in self._threads[:2]:  # the one that listens waits for a word, and ends with the process
+        self._copy_news.set()
+        self._local_news.set()
+        for thread in self._threads[:4]:  # the one that listens waits for a word, and ends with the process
             if thread.ident is not None:
                 thread.join(self._options.end)
         self._stores.close()
@@ -213,7 +223,7 @@ class Refresher:
 
     # --- the threads
 
-    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float]) -> None:
+    def _run(self, work: Callable[[], None], news: threading.Event, pause: Callable[[], float | None]) -> None:
         while not self._stop.is_set():
             news.clear()
             try:
@@ -248,9 +258,7 @@ class Refresher:
     # --- the hot copy
 
     def _look_at_hot(self) -> None:
-        with self._lock:
-            began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
-            heal, self._to_heal = self._to_heal, None
+        began, highest, before = self._monotonic(), self._visibility.hot_highest, self._visibility.highest
         try:
             kept, sealed = self._stores.hot.get(), self._stores.hot.lowered()
             self._lower(sealed)
@@ -273,8 +281,6 @@ class Refresher:
             Hidden.HOT_REPLAYED,
         ):
             self._durable_news.set()
-        if heal is not None:
-            self._heal(*heal, kept, sealed)
 
     def _lower(self, sealed: Sequence[bytes]) -> None:
         opened = [(each, self._open_ceiling(each)) for each in sealed]
@@ -283,7 +289,10 @@ class Refresher:
                 self._visibility.forged_ceiling()
             self._visibility.lower([ceiling for _, ceiling in opened if ceiling is not None])
             now = self._monotonic()
+            known = self._side_since.keys()
             self._side_since = {c.id: self._side_since.get(c.id, now) for c in self._visibility.side}
+            if self._side_since.keys() - known:
+                self._local_news.set()
 
     def _lower_again(self, sealed: Sequence[bytes]) -> None:
         """A ceiling that was set while the hot copy was away: with that back, and the durable store not, others would
@@ -332,9 +341,8 @@ class Refresher:
         self._publish()
         if kept is not None and isinstance(read, Snapshot) and self._visibility.newest == read:
             known = self._drop_lifted(read)
-            with self._lock:
-                self._to_heal = kept, read
-            self._hot_news.set()
+            self._standing = kept, read
+            self._copy_news.set()
             if known:
                 self._fold(read)
         self._save()
@@ -422,13 +430,17 @@ class Refresher:
         read = None if kept is None else self._open(kept)
         return read if isinstance(read, Snapshot) else None
 
-    def _heal(self, kept: KeptSnapshot, read: Snapshot, standing: KeptSnapshot | None, sealed: Sequence[bytes]) -> None:
-        """The hot copy is a copy: where it is gone, older or not ours, it is made again. `standing` and `sealed` are
-        what it has, `kept` what the durable store had before that."""
+    def _heal(self) -> None:
+        """The hot copy is a copy: where it is gone, older or not ours, it is made again."""
+        due, self._standing = self._standing, None
+        if due is None:
+            return
+        kept, read = due
         try:
+            standing = self._stores.hot.get()
             if standing is None or standing.epoch < kept.epoch or isinstance(self._open(standing), Forged):
                 self._stores.hot.put(kept)
-            opened = [self._open_ceiling(each) for each in sealed]
+            opened = [self._open_ceiling(each) for each in self._stores.hot.lowered()]
             held = {ceiling.id for ceiling in opened if ceiling is not None}
             known = read.lifted | self._visibility.over | {ceiling.id for ceiling in read.ceilings}
             self._stores.hot.forget(sorted(held & known))
@@ -498,6 +510,10 @@ class Refresher:
             self._publish()
 
     def _save(self) -> None:
+        with self._saving:
+            self._save_alone()
+
+    def _save_alone(self) -> None:
         with self._lock:
             newest, side, fresh = self._visibility.newest, self._visibility.side, self._visibility.fresh
         if newest is None or self._local is None:

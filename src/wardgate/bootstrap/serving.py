@@ -153,4 +153,5 @@ def share_the_interpreter() -> None:
 
 
 def url_of(listen: Listen) -> str:
-    return f"{'http' if listen.tls is None else 'https'}://{listen.host}:{listen.port}"
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{'http' if listen.tls is None else 'https'}://{host}:{listen.port}"

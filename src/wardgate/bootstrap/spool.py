@@ -16,6 +16,11 @@ from wardgate.domain.attributes import class_of
 from wardgate.domain.spool import SpoolState
 from wardgate.records.archive import Archive
 
+_LOOK = 1.0
+"""Seconds between two looks at the state: it changes with time as well."""
+_CALM = 10
+"""Looks in a row after which it is well again: at the edge a small record fits and the next one does not."""
+
 
 class Spool:
     """`sink` takes records from the first moment on. For the loop in which it was made."""
@@ -32,6 +37,7 @@ class Spool:
         log: EventLog,
     ) -> None:
         """Raises SpoolUnusable. Without an archive, records stay on the spool."""
+        self._log, self._told = log, SpoolState.UP
         self._folder = SpoolFolder(root, worker)
         self._folder.adopt()
         tell = teller(asyncio.get_running_loop(), meter.waited, monotonic)
@@ -71,6 +77,17 @@ class Spool:
         """Calls may come now."""
         if self._drainer is not None:
             self._drainer.start()
+
+    async def run(self, pause: float = _LOOK) -> None:
+        """Until cancelled: tells whenever the disk takes records no more, since no card is shown then, or again."""
+        calm = 0
+        while True:
+            state = self._writer.state
+            calm = calm + 1 if state is SpoolState.UP else 0
+            if state is not self._told and (state is not SpoolState.UP or calm >= _CALM):
+                self._told = state
+                self._log.event("spool", state=state)
+            await asyncio.sleep(pause)
 
     def health(self) -> Mapping[str, str]:
         state = self._writer.state

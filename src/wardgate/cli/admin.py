@@ -1,5 +1,6 @@
-"""Asking the admin listener of a gateway, from a terminal."""
+"""The admin listener of a gateway, from a terminal."""
 
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -8,20 +9,29 @@ import httpx2
 import msgspec
 
 from wardgate.cli import running
-from wardgate.settings import admin_token
+from wardgate.settings import admin_certificates, admin_token
 
 _DEFAULT = "http://127.0.0.1:8081"
-_PATIENCE = httpx2.Timeout(10.0, read=300.0)
+_CONNECT = 10.0
+_LONG = 300.0
+"""Seconds without a byte of a stream, which may take long to begin."""
+_SOON = 20.0
+"""Seconds for an answer that a person waits for; a gateway that is well takes one or two."""
+_WHO_KNOWS = (500, 502, 504)
+"""After which a change may have been done: a fault, or a proxy that lost the answer."""
+_PERHAPS = "It MAY HAVE BEEN DONE: `wardgate rollout show` says. Any other gateway takes it as well."
 Params = Mapping[str, str | None]
 
 
 class CannotAsk(Exception):
-    """Why there is no answer, and what to do about it."""
+    """Why there is no answer, and what to do about it. `perhaps_done`: a change was asked for, and whether it was done
+    is not known."""
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, perhaps_done: bool = False) -> None:
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+        self.perhaps_done = perhaps_done
 
 
 def url_of(given: str | None) -> str:
@@ -36,6 +46,22 @@ def token_header() -> dict[str, str]:
     """Empty without WARDGATE_TOKEN: a demo's gateway asks for none."""
     token = admin_token()
     return {} if token is None or not token.isascii() else {"Authorization": f"Bearer {token.strip()}"}
+
+
+def client_for(url: str, timeout: httpx2.Timeout) -> httpx2.Client:
+    """No proxy of the environment stands between. With TLS, those are trusted whom this machine trusts, or the one that
+    is named. Raises CannotAsk."""
+    if not url.startswith("https://"):
+        return httpx2.Client(timeout=timeout, trust_env=False)
+    authority, own = admin_certificates()
+    try:
+        trusting = ssl.create_default_context(cafile=authority)
+        if own is not None:
+            trusting.load_cert_chain(own)
+    except (OSError, ValueError):
+        what = "WARDGATE_ADMIN_CA or WARDGATE_ADMIN_CERT names no PEM file that can be used."
+        raise CannotAsk(what, "The first has an authority's certificate, the second one's own, and its key.") from None
+    return httpx2.Client(timeout=timeout, trust_env=False, verify=trusting)
 
 
 class Admin:
@@ -61,16 +87,22 @@ class Admin:
         self,
         method: str,
         path: str,
+        has: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         dry_run: bool = False,
+        wait: float | None = None,
     ) -> Any:
-        """The document of an answer; raises CannotAsk."""
+        """The document of an answer; raises CannotAsk, also where it has no field `has`: then somebody else gave it.
+        `wait`: seconds until it is there."""
         sent = None if body is None else [msgspec.json.encode(body)]
         kind = {} if body is None else {"Content-Type": "application/json"}
         params = {"dry_run": "true"} if dry_run else None
-        with self._ask(method, path, params, sent, {**kind, **(headers or {})}) as reply:
-            return msgspec.json.decode(reply.read())
+        with self._ask(method, path, params, sent, {**kind, **(headers or {})}, wait or _SOON) as reply:
+            told = _document(reply.read())
+            if has not in told:
+                raise stranger(reply)
+            return told
 
     @contextmanager
     def _ask(
@@ -80,25 +112,22 @@ class Admin:
         params: Params | None,
         body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
+        wait: float = _LONG,
     ) -> Iterator[httpx2.Response]:
-        answered = False
         asked = {name: value for name, value in (params or {}).items() if value is not None}
         headers = {**(headers or {}), **token_header()}
+        changes = method != "GET" and "dry_run" not in asked
         try:
             with (
-                httpx2.Client(timeout=_PATIENCE, trust_env=False) as http,
+                client_for(self.url, httpx2.Timeout(_CONNECT, read=wait)) as http,
                 http.stream(method, f"{self.url}{path}", params=asked or None, content=body, headers=headers) as reply,
             ):
-                answered = True
                 if reply.status_code not in (200, 202):
                     reply.read()
-                    raise refused_by(reply)
+                    raise refused_by(reply, changes)
                 yield reply
-        except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-            if answered:
-                raise CannotAsk(f"The answer of {self.url} broke off.", "Ask again; its log may say why.") from None
-            remedy = f"{_where(self.url)} {self._besides}".strip()
-            raise CannotAsk(f"No admin listener answers at {self.url}.", remedy) from None
+        except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise unanswered(self.url, error, self._besides, changes) from None
 
 
 class Refused(CannotAsk):
@@ -110,24 +139,80 @@ class Refused(CannotAsk):
         self.more = more
 
 
-def _where(url: str) -> str:
+def unanswered(url: str, error: Exception, besides: str, changes: bool) -> CannotAsk:
+    """`changes`: what was asked for changes something."""
     if not url.startswith(("http://", "https://")):
-        return f"Write the whole URL: --admin http://{url}"
-    return "Is the gateway up? Name its admin listener (`admin.listen` in wardgate.yaml) with --admin URL."
+        return CannotAsk(f"No admin listener answers at {url}.", _scheme(url))
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL, httpx2.PoolTimeout)):
+        trouble = _of_tls(error)
+        if trouble is not None:
+            return CannotAsk(f"No TLS with {url}: {trouble[0]}.", trouble[1])
+        remedy = "Is the gateway up? Name its admin listener (`admin.listen` in wardgate.yaml) with --admin URL."
+        return CannotAsk(f"No admin listener answers at {url}.", f"{remedy} {besides}".strip())
+    late = isinstance(error, httpx2.TimeoutException)
+    what = f"{url} took the question, and does not answer." if late else f"The answer of {url} broke off."
+    remedies = []
+    if changes:
+        remedies.append(_PERHAPS)
+    if _ssl_error(error) is not None:
+        remedies.append("Where it asks for a certificate of yours, WARDGATE_ADMIN_CERT names it, with its key.")
+    elif not late and url.startswith("http://"):
+        remedies.append("Where the listener has a certificate, write https://.")
+    return CannotAsk(what, "\n".join(remedies) or "Ask again; its log may say why.", changes)
 
 
-def refused_by(reply: httpx2.Response) -> Refused:
+def _scheme(url: str) -> str:
+    return "Write http:// or https://." if "://" in url else f"Write the whole URL: --admin http://{url}"
+
+
+def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _of_tls(error: Exception) -> tuple[str, str] | None:
+    found = _ssl_error(error)
+    if found is None:
+        return None
+    if isinstance(found, ssl.SSLCertVerificationError):
+        what = "its certificate is of another name, too old, or of an authority that this machine does not know"
+        return what, "WARDGATE_ADMIN_CA names the PEM file of the authority that signed it."
+    return (
+        "it speaks another protocol, or wants a certificate",
+        "Without a certificate (`admin.listen.tls`), write http://.",
+    )
+
+
+def _document(raw: bytes) -> Mapping[str, Any]:
+    """Empty for what is no JSON object."""
     try:
-        body = msgspec.json.decode(reply.content)
-    except msgspec.DecodeError:
-        body = None
-    told = body if isinstance(body, dict) else {}
-    status, what = reply.status_code, told.get("detail") or told.get("title")
+        told = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def stranger(reply: httpx2.Response) -> Refused:
+    url = f"{reply.url.scheme}://{reply.url.netloc.decode()}"
+    what = f"What answers at {url} is no admin listener of wardgate's, or of another version ({reply.status_code})."
+    remedy = "The EHR's port is another one, and a proxy may stand between: see `admin.listen` in wardgate.yaml."
+    return Refused(reply.status_code, what, {}, remedy)
+
+
+def refused_by(reply: httpx2.Response, changes: bool) -> Refused:
+    """`changes`: what was asked for changes something."""
+    told, status = _document(reply.content), reply.status_code
+    what = told.get("detail") or told.get("title")
     if not told.get("detail") and status in (404, 405) or not isinstance(what, str):
-        url = f"{reply.url.scheme}://{reply.url.netloc.decode()}"
-        what = f"What answers at {url} is no admin listener of wardgate's, or of another version ({status})."
-        return Refused(status, what, told, "The EHR's port is another one: see `admin.listen` in wardgate.yaml.")
-    return Refused(status, what, told, _token_remedy(status))
+        refused = stranger(reply)
+    else:
+        refused = Refused(status, what, told, _token_remedy(status))
+    if changes and status in _WHO_KNOWS:
+        refused.perhaps_done = True
+        if "code" not in told:  # else it says so itself
+            refused.remedy = f"{_PERHAPS}\n{refused.remedy}".strip()
+    return refused
 
 
 def _token_remedy(status: int) -> str:

@@ -319,7 +319,7 @@ def _circuits(commands: _Commands) -> None:
         help="list the circuits to the models, or take a model out of use",
         description="List the circuits to the models' endpoints; `isolate` keeps all calls away from one, in all "
         "workers and across reloads, until `close`. See docs/policies/circuit-breaker.md.",
-        epilog="Exit: 0 done, 1 not.",
+        epilog="Exit: 0 done, 1 not, 3 done, or perhaps, and not confirmed by all.",
     )
     circuits.set_defaults(service=None, release=None)
     actions: _Commands = circuits.add_subparsers(dest="action", metavar="ACTION")

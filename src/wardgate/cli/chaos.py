@@ -29,7 +29,7 @@ from wardgate.lab.load.engine import Generator, Pieces, address_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PATIENCE = 30.0  # seconds for each of the demo's processes to come up
+_PATIENCE = 60.0  # seconds for each of the demo's processes to come up
 _USER = "Practitioner/chaos"
 _PARTS = ("fhir", "model")
 

@@ -31,8 +31,8 @@ from wardgate.gateway.proof import Proof
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PATIENCE = 20.0  # seconds for each process to come up
-_PROOF = 10.0  # seconds for the gateway to prove the model
+_PATIENCE = 60.0  # seconds for each process to come up; one that has ended is told at once
+_PROOF = 30.0  # seconds for the gateway to ask the model
 _SERVICE, _USER = "kidney-failure", "Practitioner/demo"
 _SHOWN = ("advanced-05", "no-uacr", "on-dialysis", "ckd-03")
 _FIRST = 4  # patients of a folder of one's own
@@ -159,7 +159,7 @@ def wait_until_ready(gateway: Child, url: str) -> None:
 
 
 def wait_for_proof(where: Running, gateway: Child) -> None:
-    """Until the gateway knows that each endpoint runs its pinned model: before that, no score is shown.
+    """Until the gateway knows whether each endpoint runs its pinned model: before that, no score is shown.
 
     The demo goes on without it after a while, since a gateway that shows no score is worth a look too.
     """
@@ -168,7 +168,7 @@ def wait_for_proof(where: Running, gateway: Child) -> None:
         while monotonic() < until:
             with contextlib.suppress(httpx2.TransportError):
                 services = http.get(f"{where.admin}/health/services").json()
-                if all(service["proof"] == Proof.PASSED for service in services.values()):
+                if all(service["proof"] != Proof.PENDING for service in services.values()):
                     return
             gateway.pause(0.05, until + 1)
 

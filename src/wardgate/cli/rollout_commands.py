@@ -10,7 +10,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 NAMES = ("rollout", "kill", "rollback", "drill", "replicas")
 _MODES = ("off", "shadow", "silent", "canary", "active")
-_EXIT = "Exit: 0 in force on all replicas, 1 nothing was changed, 3 done, and some replica has not confirmed it."
+_EXIT = "Exit: 0 in force on all replicas, 1 nothing was changed, 3 done, or perhaps, and not confirmed by all."
 
 
 def add_to(commands: Commands) -> None:
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         case "drill", _:
             return rollout.drill(asked, options.service)
         case "rollout", "confirm":
-            return rollout.confirm(asked, options.above)
+            return rollout.confirm(asked, options.above, options.more)
         case "rollout", _:
             return rollout.show(asked, options.service)
         case "kill", "list":
@@ -137,6 +137,7 @@ def _rollout(commands: Commands) -> None:
         epilog=_EXIT,
     )
     confirm.add_argument("--above", type=int, default=0, metavar="EPOCH", help="that a replica says it has seen")
+    confirm.add_argument("--more", action="store_true", help="also where users see more than before it was put back")
     _reasons(confirm, "store_restored", needed=True)
     watch = actions.add_parser(
         "watch",

@@ -1,5 +1,6 @@
 """Rollouts, kill switches and replicas on a terminal."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,8 @@ def rollouts(told: Any, console: Console) -> None:
             mode = Text.assemble(mode, " → ", (left, "bold red"))
         table.add_row(each["service"], mode, _release(each["champion"]), _who(each), _besides(each))
     console.print(table)
+    for each in services:
+        _unknown_sites(each, console)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
     _standing(told, console)
@@ -54,6 +57,13 @@ _HIDDEN = {
 """Why a replica shows nothing, and what to do; docs/operations.md says more."""
 
 
+def _unknown_sites(rollout: Any, console: Console) -> None:
+    sites = rollout.get("unknown_sites")
+    if sites:
+        what = f"No call of {rollout['service']} comes from {', '.join(sites)}: no client or attribute names that site."
+        console.print(Text(what, style="yellow"), soft_wrap=True)
+
+
 def kills(told: Any, console: Console, quiet: bool = False) -> None:
     if not told["kills"] and not quiet:
         console.print("No kill switch is set.")
@@ -79,7 +89,7 @@ def replicas(told: Any, console: Console) -> None:
     if not told["replicas"]:
         console.print("No replica has said that it is there.")
         return
-    table = _table("replica", "snapshot", "older calls ended up to", "since", "heard of", "shows")
+    table = _table("replica", "snapshot", "older ended", "since", "heard of", "shows")
     for each in told["replicas"]:
         epochs = str(each["epoch"]), str(each["drained"])
         table.add_row(each["name"], *epochs, _when(each["began"]), _ago(each["since"]), _shows(each))
@@ -99,7 +109,7 @@ def _shows(replica: Any) -> Text:
     if replica["forgotten"]:
         return Text("forgotten", style="dim")
     if replica["silent"]:
-        return Text("nobody knows: it is silent", style="red")
+        return Text("silent", style="red")
     return Text(f"nothing: {replica['hidden']}", style="red") if replica["hidden"] else Text("yes", style="green")
 
 
@@ -126,21 +136,27 @@ def changed(told: Any, console: Console) -> None:
                 _who(rollout),
             )
         )
+        _unknown_sites(rollout, console)
     elif kill is not None:
         name = f"{kill['scope']} {kill['name']}".strip()
-        console.print(mark + Text.assemble("killed ", (name, "bold"), f"   at most {kill['mode']}   {kill['id']}"))
+        done = "killed " if kill["mode"] == "off" else "lowered "
+        console.print(mark + Text.assemble(done, (name, "bold"), f"   at most {kill['mode']}"))
+        console.print(Text(f"  wardgate kill lift {kill['id']} --reason CODE", style="dim"), soft_wrap=True)
     elif not told["dry_run"]:
         console.print(mark + Text("done"))
     if told["dry_run"]:
         _impact(told, console)
     elif not told["stored"]:
         console.print(Text("The durable store is away: a kill switch stands for it until somebody lifts it.", "yellow"))
+        if told.get("trouble"):
+            console.print(Text(f"  It says: {told['trouble']}"), soft_wrap=True)
         if "shared" in told["heard"]:
             console.print("  The shared cache has it, so every replica that hears that obeys.")
         else:
-            what = "  The shared cache is away too: ONLY the replicas of this gateway process have heard of it."
-            console.print(Text(what, style="bold red"))
-            console.print("  The others hide once their lease is over; ask their own admin listeners to be sure.")
+            what = "  The shared cache is away too: ONLY the replicas of this gateway have heard of it."
+            console.print(Text(what, style="bold red"), soft_wrap=True)
+            console.print("  Ask the admin listener of EVERY OTHER gateway as well. Who can read no store hides once")
+            console.print("  its lease is over; who can still read the durable store, which takes no change, goes on.")
 
 
 def _impact(told: Any, console: Console) -> None:
@@ -199,8 +215,8 @@ class Waiting:
             self._live.update(_states(effect, seconds))
 
 
-def effect(told: Any, seconds: float, console: Console) -> None:
-    """The last word."""
+def effect(told: Any, seconds: float, console: Console, replicas: Sequence[Any] = ()) -> None:
+    """The last word. `replicas`: what those say of themselves that have not confirmed it, where that is known."""
     every = len(told["done"]) + len(told["silent"]) + len(told["waiting"])
     if told["verified"]:
         line = f"✔ in force on all {every} replicas after {seconds:.2f} s"
@@ -213,7 +229,22 @@ def effect(told: Any, seconds: float, console: Console) -> None:
         console.print(Text(f"✗ unconfirmed after {seconds:.0f} s by {', '.join(told['waiting'])}", style="bold red"))
         if told["done"]:
             console.print(f"  in force on {', '.join(told['done'])}")
-        console.print("  One that does not answer shows nothing once its lease is over. `wardgate replicas` shows all.")
+        for each in replicas:
+            console.print(f"  {each['name']} {_standing_of(each, told['epoch'])}", soft_wrap=True)
+        if not replicas:
+            console.print("  One that does not answer shows nothing once its lease is over: `wardgate replicas`.")
+
+
+def _standing_of(replica: Any, epoch: int) -> str:
+    if replica["epoch"] < epoch:
+        said = f"said last that it goes by snapshot {replica['epoch']}, not {epoch}."
+        return f"{said} Cut off or dead, it shows nothing once its lease is over; if it answers calls, end its process."
+    if replica["hidden"]:
+        return f"shows nothing ({replica['hidden']})."
+    return (
+        "obeys, and cannot confirm it: calls from before go on there, or its disk does not take its own copy (the log "
+        "says local_copy unwritten), so that a restart would forget it."
+    )
 
 
 def _states(effect: Any, seconds: float) -> RenderableType:

@@ -17,12 +17,16 @@ from wardgate.domain.audit import START, Action, Link, SealedEntry
 
 
 class ChainBroken(Exception):
-    """The chain is not what was written, at the latest at entry `number`."""
+    """The chain is not what was written, at the latest at entry `number`. `seen`: by itself it may be sound, and it is
+    not what this process or an anchor has seen; as after a backup was put back."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, seen: bool = False) -> None:
         super().__init__("the audit chain is not what was written")
         self.number = number
-        self.meaning = f"the audit chain is not sound at entry {number}: no approval counts (wardgate audit verify)"
+        told = f"is not sound at entry {number}", "wardgate audit verify"
+        if seen:
+            told = f"has not the entry {number} any more that was seen before", "docs/audit.md, After a restore"
+        self.meaning = f"the audit chain {told[0]}: no approval counts ({told[1]})"
 
 
 class _Head(msgspec.Struct):
@@ -67,12 +71,12 @@ class ChainReader:
         if last.number:  # the entry that was the last one is still there, and the same
             again = next(entries, None)
             if again is None or again.seal != last.seal:
-                raise ChainBroken(last.number)
+                raise ChainBroken(last.number, seen=True)
             _prove(again, last.number, None)
         for entry in entries:
             head = _prove(entry, last.number + 1, last)
             if anchored.get(entry.number, entry.seal) != entry.seal:
-                raise ChainBroken(entry.number)
+                raise ChainBroken(entry.number, seen=True)
             if head.what in READ:
                 said = _whole(entry)
                 if self._counts(said, entry, ids):
@@ -82,7 +86,7 @@ class ChainReader:
                     void.add(said.number)
             last = entry.link
         if last.number < max(anchored, default=0):
-            raise ChainBroken(last.number + 1)
+            raise ChainBroken(last.number + 1, seen=True)
         self._ledger, self._counted = self._ledger.after(told, void), self._counted | ids
         self._last, self._held = last, {last.number: last.seal} if last.number else {}
         return self._ledger

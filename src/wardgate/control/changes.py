@@ -21,11 +21,13 @@ from wardgate.control.ports import OLDER, StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
     following,
+    held_down,
     of,
     only,
     own,
     rolled_back,
     services_under,
+    shown_more,
     subject_of,
     with_rollout,
 )
@@ -287,17 +289,33 @@ class RolloutDesk:
         raised = () if away else ("isolated",)
         return self._settling.settle(Asked(asker, what, subject, make, permit, raised=raised))
 
-    def confirm(self, asker: Asker, above: int) -> Changed:
+    def confirm(self, asker: Asker, above: int, more: bool = False) -> Changed:
         """A person has looked at a store that is older than what replicas have seen, and it shall hold: its newest
-        snapshot once more, as one beyond all that they have seen (`above`)."""
+        snapshot once more, as one beyond all that they have seen (`above`). Kill switches and isolated circuits that it
+        has lost stay; whatever else shows more than this process showed last needs `more`."""
         self._permits.may(asker, Role.ADMIN, what=Action.SNAPSHOT_CONFIRM, subject="snapshot")
 
         def make(before: Snapshot) -> Snapshot:
             epoch = max(above, before.epoch, self._decided.seen()) + 1
-            return msgspec.structs.replace(before, epoch=epoch, confirmed=epoch)
+            return msgspec.structs.replace(held_down(before, self._lost(before)), epoch=epoch, confirmed=epoch)
 
-        asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, _its_role, raised=("confirmed",))
+        def permit(before: Snapshot, after: Snapshot) -> None:
+            lost = self._lost(before)
+            shown = () if more or lost is None else shown_more(lost, after)
+            if shown:
+                what = "Nothing was changed: this store says that users see more than they saw before it was put back."
+                remedy = "Put the right store back; or confirm it with --more, and lower what should be lower."
+                raise ChangeRefused(Why.MORE, what, remedy, shown)
+
+        asked = Asked(asker, Action.SNAPSHOT_CONFIRM, "snapshot", make, permit, raised=("confirmed",))
         return self._settling.settle(asked)
+
+    def _lost(self, before: Snapshot) -> Snapshot | None:
+        """By what this process went last, where the store's history does not have it."""
+        seen = self._decided.last_seen()
+        if seen is None or (seen.epoch <= before.epoch and self._decided.at(seen.epoch) == seen):
+            return None
+        return seen
 
     def _taken(self, circuit: str) -> tuple[str, float]:
         """Who has taken it out of use, and when; nobody, long ago, where that is not known any more."""
@@ -335,7 +353,3 @@ class RolloutDesk:
 
 def _never(before: Snapshot, after: Snapshot) -> None:
     raise ChangeRefused(Why.INVALID, "A kill switch never shows more.")
-
-
-def _its_role(before: Snapshot, after: Snapshot) -> None:
-    """Is all that it takes."""

@@ -12,7 +12,15 @@ import rfc8785
 from wardgate.control.audit import Happened
 from wardgate.control.decisions import Decisions
 from wardgate.control.patience import Patience
-from wardgate.control.ports import OLDER, Change, HotCopy, KeptSnapshot, SnapshotStore, StoreUnavailable
+from wardgate.control.ports import (
+    OLDER,
+    Change,
+    HotCopy,
+    KeptSnapshot,
+    SnapshotStore,
+    StoreUnavailable,
+    WriteUnsure,
+)
 from wardgate.control.snapshots import Sealer, Unsound
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Snapshot
 
@@ -109,13 +117,29 @@ class Decided(Decisions):
 
     def write(self, after: Snapshot, change: Change, told: Sequence[Happened], hurry: bool = False) -> bool:
         """Whether it is the newest one now, and `told` on the chain; False: somebody else was first. Raises
-        StoreUnavailable."""
+        StoreUnavailable, and WriteUnsure where it may have been written all the same."""
         kept = self._seals.seal(after)
-        if not self._asked(lambda: self._store.append(kept, change, told), hurry):
+        try:
+            written = self._asked(lambda: self._store.append(kept, change, told), hurry)
+        except StoreUnavailable as error:
+            written = self._was_written(kept, error, hurry)
+        if not written:
             return False
         if self._here is not None:
             self._here.hear(kept)
         self._at_once("put", lambda hot: hot.put(kept))
+        return True
+
+    def _was_written(self, kept: KeptSnapshot, error: StoreUnavailable, hurry: bool) -> bool:
+        """A store that answers no more may have written what it was told before that, or will once it goes on."""
+        if hurry:
+            raise WriteUnsure(error.meaning) from None
+        try:
+            found = self._store.at(kept.epoch)
+        except StoreUnavailable:
+            raise WriteUnsure(error.meaning) from None
+        if found != kept:
+            raise error
         return True
 
     def lower(self, ceiling: Ceiling) -> tuple[str, ...]:

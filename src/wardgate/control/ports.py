@@ -22,6 +22,10 @@ class StoreUnavailable(Exception):
         self.meaning = meaning
 
 
+class WriteUnsure(StoreUnavailable):
+    """It may have been written all the same, or will be once the store goes on."""
+
+
 OLDER = "it is older than what replicas have seen, and a person has to confirm what it says"
 """Of a durable store that was put back from a backup."""
 

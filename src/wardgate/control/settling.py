@@ -8,7 +8,7 @@ from wardgate.control.askers import CODES, NO_REASON, Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Permits
-from wardgate.control.ports import Change, StoreUnavailable
+from wardgate.control.ports import Change, StoreUnavailable, WriteUnsure
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import LONGEST, Action, Deed
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
@@ -28,6 +28,8 @@ class Changed(msgspec.Struct, frozen=True):
     raised: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     """Where no epoch has it: who has heard of the ceiling, `here` or `shared`."""
+    trouble: str = ""
+    """And why the durable store does not have it: a sentence."""
 
 
 def _none(before: Snapshot | None) -> Ceiling | None:
@@ -150,7 +152,7 @@ class Settling:
         if not told:
             raise away(error)
         self._trail.keep(_deed(asked, None, None, ceiling), asked.asker.remark)
-        return Changed(None, None, None, ceiling, told=told)
+        return Changed(None, None, None, ceiling, told=told, trouble=error.meaning)
 
     def _takes(self, asked: Asked) -> None:
         try:
@@ -176,6 +178,12 @@ def _why(asked: Asked, before: Snapshot, after: Snapshot) -> tuple[str, ...]:
 
 
 def away(error: StoreUnavailable, so: str = "Nothing was changed") -> ChangeRefused:
+    if isinstance(error, WriteUnsure):
+        what = f"The durable store was told, and has not answered: {error.meaning}."
+        remedy = (
+            "Look at `wardgate rollout show` once it is there: what was asked for may be in force then. A kill works."
+        )
+        return ChangeRefused(Why.UNSURE, what, remedy)
     what = f"{so}: {error.meaning}."
     return ChangeRefused(Why.STORE, what, "Lower a mode, or kill: that works without the durable store.")
 

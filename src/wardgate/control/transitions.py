@@ -7,9 +7,10 @@ import msgspec
 from wardgate.control.askers import ChangeRefused, Why
 from wardgate.control.decisions import Past
 from wardgate.domain.outcomes import Mode
-from wardgate.domain.rollout.ceilings import next_lifted
+from wardgate.domain.rollout.ceilings import next_lifted, with_ceilings
 from wardgate.domain.rollout.modes import is_lower
 from wardgate.domain.rollout.rollouts import Ceiling, Rollout, Scope, Snapshot
+from wardgate.domain.rollout.visibility import raises
 
 
 def subject_of(scope: Scope, name: str) -> str:
@@ -86,3 +87,23 @@ def rolled_back(rollout: Rollout, past: Sequence[Past], to: str | None) -> Rollo
         challenger=None,
         shadows=tuple(each for each in rollout.shadows if each != then.champion),
     )
+
+
+def held_down(before: Snapshot, lost: Snapshot | None) -> Snapshot:
+    """Of a store that was put back: what took something out of sight, and is lost with it, stays until it is lifted."""
+    if lost is None:
+        return before
+    isolated = before.isolated | lost.isolated
+    return msgspec.structs.replace(with_ceilings(before, lost.in_force()), isolated=isolated)
+
+
+def shown_more(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """A line for each service of which users may see more than before."""
+    lines = []
+    for service, rollout in sorted(after.rollouts.items()):
+        was = before.rollouts.get(service)
+        why = raises(Snapshot(1, {} if was is None else {service: was}), only(service, rollout))
+        if why:
+            mode = "nothing" if was is None else was.mode.value
+            lines.append(f"{service}: {mode} → {rollout.mode.value} ({', '.join(why)})")
+    return tuple(lines)

@@ -4,6 +4,7 @@ from wardgate.settings.addresses import is_loopback
 from wardgate.settings.durable import seen_unsafe
 from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
+    admin_certificates,
     admin_token,
     read_key_sets,
     read_secrets,
@@ -22,6 +23,7 @@ __all__ = [
     "Registered",
     "Secrets",
     "Settings",
+    "admin_certificates",
     "admin_token",
     "Tls",
     "is_loopback",

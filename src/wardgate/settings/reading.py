@@ -193,8 +193,16 @@ def _tls(
 
 def admin_token(environment: Mapping[str, str] | None = None) -> str | None:
     """What a command shows the admin listener: `WARDGATE_TOKEN`. A command line is no place for it, others see that."""
-    held = os.environ if environment is None else environment  # noqa: TID251 - the commands' one variable, read here
+    held = os.environ if environment is None else environment  # noqa: TID251 - the commands' variables, read here
     return held.get("WARDGATE_TOKEN") or None
+
+
+def admin_certificates(environment: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
+    """Files by which a command and an admin listener with TLS know each other: `WARDGATE_ADMIN_CA`, the authority of
+    the listener's certificate where this machine does not know it, and `WARDGATE_ADMIN_CERT`, the command's own
+    certificate and key, where the listener asks for one."""
+    held = os.environ if environment is None else environment  # noqa: TID251 - the commands' variables, read here
+    return held.get("WARDGATE_ADMIN_CA") or None, held.get("WARDGATE_ADMIN_CERT") or None
 
 
 def _custodian(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> bytes | None:

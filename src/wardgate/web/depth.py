@@ -26,17 +26,37 @@ def deeper_than(limit: int, text: bytes) -> bool:
         piece = brackets[start : start + size]
         opened = piece.count(b"[")
         if depth + opened > limit or depth < 0:  # below 0: some of those that closed stand in strings
-            return exact_depth(text) > limit
+            return _exactly_deeper(limit, _outside_strings(text))
+        depth += 2 * opened - len(piece)
+    return False
+
+
+def _exactly_deeper(limit: int, brackets: bytes) -> bool:
+    """In the same pieces; of one that might be too deep each bracket is looked at, up to the first that is."""
+    size, depth = limit + 1, 0
+    for start in range(0, len(brackets), size):
+        piece = brackets[start : start + size]
+        opened = piece.count(b"[")
+        if depth + opened > limit and depth + _deepest(piece) > limit:
+            return True
         depth += 2 * opened - len(piece)
     return False
 
 
 def exact_depth(text: bytes) -> int:
     """The deepest nesting, brackets in strings not counted."""
+    return _deepest(_outside_strings(text))
+
+
+def _deepest(brackets: bytes) -> int:
+    return max(accumulate(array("b", brackets.translate(_STEPS))), default=0)
+
+
+def _outside_strings(text: bytes) -> bytes:
+    """The brackets, all of them square."""
     if b"\\" in text:
         # Pairs of backslashes first, so that what is left before a quote does escape it (RFC 8259 §7).
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     marks = text.translate(_SQUARE, _NO_MARK)
     # Two quotes side by side change nothing about which of the others open and which close.
-    brackets = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
-    return max(accumulate(array("b", brackets.translate(_STEPS))), default=0)
+    return b"".join(marks.replace(b'""', b"").split(b'"')[::2])

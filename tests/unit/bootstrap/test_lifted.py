@@ -170,6 +170,7 @@ class House(RuleBasedStateMachine):
         refresher._look_at_hot()
         if durable:
             refresher._look_at_durable()
+            refresher._heal()
         self.old_copies.append(dict(self.hot.ceilings))
         self.heard[number] |= {each.id for each in (*visibility.current().ceilings, *visibility.side)}
 

@@ -3,18 +3,21 @@
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from tests.fakes.certificates import Authority
 from tests.fakes.processes import free_port
-from wardgate.cli import app
+from wardgate.cli import admin, app
 from wardgate.domain.rollout.hidden import Hidden
 
 PROBLEM = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "No good token came along."}
@@ -50,7 +53,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_PATCH = do_GET
 
     def log_message(self, format: str, *args: Any) -> None: ...
 
@@ -73,7 +76,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WARDGATE_TOKEN", raising=False)
+    for name in ("WARDGATE_TOKEN", "WARDGATE_ADMIN_CA", "WARDGATE_ADMIN_CERT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_without_a_token_one_is_asked_for(
@@ -130,6 +134,17 @@ def test_the_name_of_what_is_killed_may_stand_anywhere(listener: Listener, capsy
     assert "required: NAME" in capsys.readouterr().err
 
 
+def test_a_site_that_nobody_calls_from_is_told(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error in a cohort, which narrows it to nobody."""
+    cohort = {"sites": ["hosptial_b"], "units": [], "roles": [], "hooks": [], "percent": None, "by": "patient"}
+    rollout = {"service": "sepsis", "mode": "canary", "champion": {"version": "1.0.0", "digest": "sha256:0"}}
+    rollout |= {"cohort": cohort, "unknown_sites": ["hosptial_b"], "etag": "0"}
+    effect = {"epoch": 7, "verified": True, "done": ["a"], "silent": [], "waiting": []}
+    listener.say(200, {**rollout, "dry_run": False, "epoch": 7, "stored": True, "rollout": rollout, "effect": effect})
+    assert app.run(["rollout", "set", "sepsis", "--site", "hosptial_b", "--admin", listener.url]) == 0
+    assert "No call of sepsis comes from hosptial_b" in capsys.readouterr().out
+
+
 def test_a_service_that_is_not_there_is_told_beside_those_that_are(
     listener: Listener, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,3 +187,148 @@ def test_a_circuit_that_is_not_given_back_says_why(listener: Listener, capsys: p
     with pytest.raises(SystemExit, match="2"):
         app.run(["circuits", "close", "sepsis", "1.0.0", "--admin", listener.url])
     assert "required: --reason" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in to the proxy</html>", b'{"ok": true}', b"[]", b"\xff"])
+def test_whoever_else_answers_with_200_is_no_admin_listener(
+    listener: Listener, capsys: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    """A captive portal, another program: once forty lines of Python."""
+    listener.answer = 200, body
+    for command in (
+        ["rollout", "show"],
+        ["replicas"],
+        ["rollout", "set", "sepsis", "--mode", "off"],
+        ["kill", "service", "sepsis"],
+        ["drill", "sepsis"],
+        ["rollout", "watch", "sepsis"],
+        ["circuits"],
+        ["circuits", "isolate", "sepsis", "1.0.0"],
+    ):
+        assert "is no admin listener" in said(capsys, *command, "--admin", listener.url), command
+
+
+KILL, ISOLATE = ("kill", "service", "sepsis"), ("circuits", "isolate", "sepsis", "1.0.0")
+
+
+@pytest.mark.parametrize("command", [KILL, ISOLATE])
+def test_an_answer_that_is_lost_is_not_taken_for_a_no(
+    listener: Listener, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    """A proxy that gave up, or a fault, after the gateway may have done it."""
+    for status in (500, 502, 504):
+        listener.answer = status, b"<html>Bad gateway</html>"
+        assert app.run([*command, "--admin", listener.url]) == 3
+        assert "MAY HAVE BEEN DONE" in capsys.readouterr().err
+    assert app.run(["rollout", "show", "--admin", listener.url]) == 1
+    assert "MAY HAVE BEEN DONE" not in capsys.readouterr().err
+
+
+def test_a_gateway_that_took_the_question_and_hangs_may_have_done_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was once waited for five minutes, and then told that nobody answers."""
+    monkeypatch.setattr(admin, "_SOON", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert app.run([*KILL, "--admin", url]) == 3
+    told = capsys.readouterr().err
+    assert "took the question, and does not answer" in told and "MAY HAVE BEEN DONE" in told
+
+
+def test_tls_that_fails_says_what_helps(
+    listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An authority of the house, a certificate of one's own, and a listener that has none."""
+    authority = Authority()
+    certificate, key = authority.issue(tmp_path, "gateway")
+    own = tmp_path / "own.pem"
+    own.write_bytes(b"".join(file.read_bytes() for file in authority.issue(tmp_path, "olga")))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(cadata=authority.pem.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    assert "write http://" in said(capsys, *KILL, "--admin", listener.url.replace("http:", "https:"))
+    listener.say(422, WRONG)
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    url = listener.url.replace("http://127.0.0.1", "https://localhost")
+    assert "WARDGATE_ADMIN_CA names" in said(capsys, *KILL, "--admin", url)
+    monkeypatch.setenv("WARDGATE_ADMIN_CA", str(tmp_path / "none.pem"))
+    assert "names no PEM file" in said(capsys, *ISOLATE, "--admin", url)
+    monkeypatch.setenv("WARDGATE_ADMIN_CA", str(authority.file(tmp_path)))
+    assert app.run([*KILL, "--admin", url]) == 3
+    assert "WARDGATE_ADMIN_CERT names it" in capsys.readouterr().err
+    monkeypatch.setenv("WARDGATE_ADMIN_CERT", str(own))
+    for command in (KILL, ISOLATE):
+        assert "not what the route takes" in said(capsys, *command, "--admin", url)
+
+
+def test_a_model_that_one_gateway_alone_keeps_out_of_use(
+    listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener.say(200, {"done": True, "stored": False, "epoch": None, "state": "isolated"})
+    assert app.run([*ISOLATE, "--admin", listener.url]) == 3
+    told = capsys.readouterr()
+    assert told.out == "sepsis 1.0.0  isolated\n"
+    assert "ONLY this gateway" in told.err and "wardgate kill release 1.0.0" in told.err
+
+
+@pytest.mark.parametrize("heard", [["here"], ["here", "shared"]])
+def test_a_kill_switch_that_no_store_has_says_why_and_who_obeys(
+    listener: Listener, capsys: pytest.CaptureFixture[str], heard: list[str]
+) -> None:
+    """A store that can be read and takes no change keeps the lease of others alive: they go on to show."""
+    kill = {"id": "608de2b7", "scope": "service", "name": "sepsis", "mode": "silent"}
+    done = {"dry_run": False, "epoch": None, "stored": False, "rollout": None, "kill": kill, "heard": heard}
+    listener.say(202, {**done, "trouble": "the durable store's disk is full: make room"})
+    assert app.run([*KILL, "--admin", listener.url]) == 3
+    told = capsys.readouterr().out
+    assert "lowered service sepsis" in told and "disk is full: make room" in told
+    assert ("ONLY the replicas of this gateway" in told) is ("EVERY OTHER gateway" in told) is (heard == ["here"])
+
+
+def test_all_is_confirmed_by_typing_it(
+    listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends the question has changed nothing."""
+    listener.say(503, {"detail": "The store is away."})
+
+    def ends(error: type[BaseException]) -> Callable[[str], str]:
+        def typed(prompt: str) -> str:
+            raise error
+
+        return typed
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for error in (EOFError, KeyboardInterrupt):
+        monkeypatch.setattr("builtins.input", ends(error))
+        told = said(capsys, "kill", "all", "--admin", listener.url)
+        assert "Whom it meets is not known" in told and "Nothing was changed." in told
+
+
+def test_who_has_not_confirmed_is_told_with_what_to_do(
+    listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, a replica that died, one that hides; and who does not want to wait any longer sees that as well."""
+    kill = {"id": "608de2b7", "scope": "service", "name": "sepsis", "mode": "off"}
+    effect = {"epoch": 7, "verified": False, "done": ["d"], "silent": [], "waiting": ["a", "b", "c"]}
+    rows = [
+        {"name": name, "epoch": epoch, "hidden": hidden}
+        for name, epoch, hidden in (("a", 7, ""), ("b", 6, ""), ("c", 7, "lease"), ("d", 7, ""))
+    ]
+    done = {"dry_run": False, "epoch": 7, "stored": True, "rollout": None, "kill": kill, "effect": effect}
+    listener.say(200, {**done, **effect, "replicas": rows})
+    assert app.run([*KILL, "--admin", listener.url, "--wait", "1ms"]) == 3
+    told = capsys.readouterr().out
+    assert "unconfirmed" in told and "a, b, c" in told and "in force on d" in told
+    assert "  a obeys, and cannot confirm it" in told and "local_copy" in told
+    assert "  b said last that it goes by snapshot 6, not 7." in told and "end its process" in told
+    assert "  c shows nothing (lease)." in told and "  d " not in told
+    assert "wardgate kill lift 608de2b7 --reason CODE" in told
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    assert app.run([*KILL, "--admin", listener.url]) == 3
+    assert "unconfirmed" in capsys.readouterr().out

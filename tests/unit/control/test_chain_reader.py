@@ -57,6 +57,19 @@ def test_an_empty_chain_says_nothing() -> None:
     assert people(ChainReader(MemoryChain())) == []
 
 
+def test_a_chain_that_was_put_back_is_told_to_be_another_than_was_seen() -> None:
+    """It is sound by itself, so `audit verify` says nothing: whoever was sent there had no next step."""
+    chain = MemoryChain(*chain_of(5))
+    reader = ChainReader(chain)
+    reader.read()
+    del chain.list[3:]
+    for _ in range(2):
+        with pytest.raises(ChainBroken) as broken:
+            reader.read()
+        assert "any more that was seen before" in broken.value.meaning and "After a restore" in broken.value.meaning
+    ChainReader(chain).read()
+
+
 @pytest.mark.parametrize("number", [1, 20, 41])
 def test_a_flipped_letter_is_seen(number: int) -> None:
     chain = MemoryChain(*chain_of(40))

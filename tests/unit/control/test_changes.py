@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
 from tests.fakes.snapshots import SEALER
 from wardgate.control.askers import CODES, Asker, ChangeRefused, Why
+from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Challenger, Cohort, Expiry, Rollout, Scope, Snapshot
 
@@ -330,6 +332,73 @@ def test_on_a_store_that_was_put_back_nothing_is_decided_until_a_person_confirms
     confirmed = house.desk.confirm(ADMIN, 0)
     assert confirmed.epoch == house.epoch == house.snapshot.confirmed == 10
     assert house.desk.kill(OPERATOR, Scope.SERVICE, SERVICE).epoch == 11 and house.snapshot.confirmed == 10
+
+
+def test_an_answer_of_the_store_that_is_lost_is_not_taken_for_a_no(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that dies, or stands still, between the commit and its answer: a lift was once told as `Nothing was
+    changed`, and the cards came back."""
+    append = house.store.append
+
+    def lost(*given: Any) -> bool:
+        append(*given)
+        raise StoreUnavailable("it did not answer in time")
+
+    def lost_and_away(*given: Any) -> bool:
+        house.store.down = True
+        raise StoreUnavailable("it did not answer in time")
+
+    def full(*given: Any) -> bool:
+        raise StoreUnavailable("it is full")
+
+    kill = house.desk.kill(OPERATOR, Scope.ALL).ceiling
+    assert kill is not None
+    for broken, why, told in (
+        (full, Why.STORE, "Nothing was changed: it is full"),
+        (lost_and_away, Why.UNSURE, "has not answered"),
+    ):
+        monkeypatch.setattr(house.store, "append", broken)
+        assert told in refused(why, house.desk.lift, OTHER, kill.id).what
+        house.store.down = False
+        assert house.snapshot.in_force() == (kill,)
+    monkeypatch.setattr(house.store, "append", lost)
+    assert house.desk.lift(OTHER, kill.id).epoch == house.epoch and not house.snapshot.ceilings
+    assert house.here.seen == house.snapshot, "and those who hear of changes have heard of it"
+
+
+def test_what_was_taken_out_of_sight_since_the_backup_stays_so(house: House) -> None:
+    """A kill switch, an isolated circuit and a lower mode that the store has lost were once shown by `confirm`, without
+    a word."""
+    house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    backup = list(house.store.kept)
+    over, stays = (house.desk.kill(OPERATOR, Scope.SITE, "hospital_a").ceiling for _ in range(2))
+    assert over is not None and stays is not None
+    house.desk.lift(OTHER, over.id)
+    house.desk.isolate(OPERATOR, SERVICE, "1.0.0", away=True)
+    house.desk.change(OPERATOR, SERVICE, {"mode": Mode.SILENT})
+    last, house.store.kept[:] = house.snapshot, backup
+    told = refused(Why.MORE, house.desk.confirm, ADMIN, 0)
+    assert told.gates == (f"{SERVICE}: silent → active (mode)",) and "--more" in told.remedy
+    assert house.epoch == 2
+    done = house.desk.confirm(ADMIN, 0, more=True)
+    assert done.epoch == house.epoch == last.epoch + 1 and house.rollout.mode is Mode.ACTIVE
+    assert house.snapshot.ceilings == (stays,) and house.snapshot.isolated == {(SERVICE, "1.0.0")}
+    house.desk.lift(OTHER, stays.id)
+    house.desk.confirm(ADMIN, 0)
+    assert not house.snapshot.ceilings, "on a store that has all of it nothing comes back"
+
+
+def test_a_store_that_has_come_past_what_it_lost_is_held_against_it_too(house: House) -> None:
+    house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    backup = list(house.store.kept)
+    kill = house.desk.kill(OPERATOR, Scope.ALL).ceiling
+    house.store.kept[:] = backup
+    for number in range(5):  # by somebody who never saw what was lost
+        kept = SEALER.seal(Snapshot(house.epoch + 1, {SERVICE: Rollout(ONE, Mode.ACTIVE, salt=f"s{number}")}))
+        assert house.store.append(kept, Change(house.now, "other", "rollout.change", SERVICE))
+    house.desk.confirm(ADMIN, 0, more=True)
+    assert house.snapshot.ceilings == (kill,)
 
 
 def test_a_circuit_is_kept_away_by_hand_for_all_replicas(house: House) -> None:

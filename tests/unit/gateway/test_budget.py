@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wardgate.gateway.budget import Budget, BudgetOptions
+from wardgate.gateway.call import milliseconds
 
 
 @given(started=st.floats(0, 1e7), deadline=st.floats(0.001, 30.0))
@@ -32,3 +33,10 @@ def test_the_ladder_and_the_answer_have_time_of_their_own() -> None:
     """Regression: with no more than the answer's reserve between them, a slow model always ended the call."""
     options = BudgetOptions()
     assert options.ladder >= 0.01 and options.answer >= 0.01
+
+
+@given(micros=st.integers(0, 10**9))
+def test_milliseconds_are_those_of_rounding(micros: int) -> None:
+    """To the microsecond, as the shortest number that says so."""
+    assert milliseconds(micros / 1e6) == micros / 1000
+    assert milliseconds(micros / 1e6 + 3e-7) == micros / 1000

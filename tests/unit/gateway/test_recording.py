@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -236,4 +235,6 @@ def test_the_schema_is_current() -> None:
 
 def _fits(record: DecisionRecord) -> None:
     """By the published schema, as JSON."""
+    import jsonschema  # takes a second, in each process that collects the tests
+
     jsonschema.validate(json.loads(msgspec.json.encode(record)), schema())

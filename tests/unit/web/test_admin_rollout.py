@@ -28,7 +28,7 @@ from wardgate.domain.rollout.rollouts import Cohort, Rollout, Snapshot
 from wardgate.records.archive import ArchiveUnavailable, Trouble
 from wardgate.records.impact import Impact, ServiceImpact
 from wardgate.records.watch import WatchDesk, Watched
-from wardgate.web.admin import AdminPorts, Principal, RolloutPorts, admin_app
+from wardgate.web.admin import AdminPorts, Circuit, Principal, RolloutPorts, admin_app
 from wardgate.web.asgi import ASGIApp
 
 VERSIONS = {ONE: "1.0.0", TWO: "1.1.0"}
@@ -272,6 +272,7 @@ async def test_a_kill_while_the_store_is_away_is_accepted(scene: Scene) -> None:
     scene.house.store.down = True
     reply = await scene.ask("POST", "/kills", {"scope": "all", "confirm": "all"})
     assert reply.status == 202 and said(reply)["stored"] is False and len(scene.house.hot.ceilings) == 1
+    assert said(reply)["trouble"] == "it is away"
     assert (await scene.ask("GET", "/kills")).status == 200
     for name in ("1.0.0", "sha256:" + "e" * 64):
         killed = await scene.ask("POST", "/kills", {"scope": "release", "name": name})
@@ -310,6 +311,7 @@ async def test_rollback_and_put_back(scene: Scene) -> None:
 
 
 async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -> None:
+    scene.replicas.clock = 0.0  # they were heard of just now
     scene.replicas.beat(replica("b", 41, config="sha256:other"))
     told = said(await scene.ask("GET", "/replicas"))
     assert [each["name"] for each in told["replicas"]] == ["host/a", "host/b"] and told["same_files"] is False
@@ -437,3 +439,38 @@ async def test_what_is_held_down_is_told_beside_what_was_decided(scene: Scene) -
     told = said(await scene.ask("GET", "/rollout"))
     assert told["services"][0]["mode"] == "active" and told["in_force"] == {SERVICE: "silent"}
     assert told["stored"] is False and len(told["kills"]) == 1
+
+
+async def test_a_site_that_nobody_calls_from_is_told(scene: Scene) -> None:
+    """Of a cohort, with a typing error: it is lower, and so it is done, and shows nobody anything."""
+    scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    narrower = {"mode": "canary", "cohort": {"sites": ["hospital_a", "hosptial_b"]}, "reason": "alert_rate"}
+    done = await scene.ask("PATCH", f"/rollout/{SERVICE}", narrower, scene.house.etag)
+    assert done.status == 200 and done.json()["rollout"]["unknown_sites"] == ["hosptial_b"]
+    assert (await scene.ask("GET", "/rollout")).json()["services"][0]["unknown_sites"] == ["hosptial_b"]
+
+
+async def test_whoever_takes_a_model_out_of_use_hears_whether_others_have_it(scene: Scene) -> None:
+    """While the store is away it is this process alone, at once, and the answer says so: it once looked the same."""
+    done: list[tuple[bool, int]] = []
+
+    async def circuits() -> dict[tuple[str, str], Circuit]:
+        return {(SERVICE, "1.0.0"): Circuit("isolated" if done else "closed")}
+
+    async def isolate(service: str, release: str, away: bool) -> Circuit:
+        done.append((away, scene.house.epoch))
+        return Circuit("isolated")
+
+    scene._ports = replace(scene._ports, circuits=circuits, isolate=isolate)
+    path = f"/circuits/{SERVICE}/1.0.0/isolate"
+    stored = (await scene.ask("POST", path)).json()
+    assert stored["stored"] is True and stored["epoch"] == scene.house.epoch == 2
+    assert done[0] == (True, 1), "here first: the store may hang"
+    scene.house.store.down = True
+    alone = await scene.ask("POST", path)
+    assert alone.status == 200 and alone.json() == {
+        "done": True,
+        "stored": False,
+        "epoch": None,
+        "state": "isolated",
+    }

@@ -39,6 +39,7 @@ Event = Literal[
     "snapshot_channel",
     "snapshot_copy",
     "snapshot_store",
+    "spool",
     "spool_segment",
     "stopped",
     "store_refused",

@@ -11,6 +11,8 @@ from typing import Any
 
 _LETTERS = "ghjkmnpqrtvwxz"
 """None of hexadecimal, none that spells a word."""
+_DIGITS = "12345678"
+"""Neither cut nor rounded do they end in a zero, which would be left out: as many stand there as were meant."""
 _WORDS = frozenset(
     "resourceType system code unit comparator status intent gender type mode method use profile hook url relation "
     "version versionId language".split()
@@ -35,7 +37,7 @@ class Marks:
         draw = Random(seed)
         self.tag = "".join(draw.choice(_LETTERS) for _ in range(8))
         """Begins every planted text and id; a number follows, then a v. Cut off after it, a text is still found."""
-        self.digits = "".join([draw.choice("123456789"), *draw.choices("0123456789", k=10), draw.choice("123456789")])
+        self.digits = "".join(draw.choices(_DIGITS, k=12))
         """Ten of these stand in every planted number, all twelve in every UUID, eight in the fraction of every time."""
         self._day = f"{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"
         self._places: list[str] = []

@@ -114,10 +114,11 @@ def _rounded(data: bytes, marks: Marks) -> Iterator[int]:
                 if before is not None and before[0] in wholes and not _digit(data, point + len(fraction)):
                     yield before.start()
     times = [datetime.fromtimestamp(second, UTC).strftime("%H:%M:%S") for second in marks.seconds]
-    micro = marks.digits[:6]
+    micros = {marks.digits[:6], f"{float('0.' + marks.digits[:8]):.6f}"[2:]}
     for written in {*times, *map(str, marks.seconds)}:
         for mark in (".", ",", ""):
-            yield from _all(data, f"{written}{mark}{micro}".encode())
+            for micro in micros:
+                yield from _all(data, f"{written}{mark}{micro}".encode())
 
 
 _WHOLE = re.compile(rb"(?<![0-9.])-?[0-9]+\Z")

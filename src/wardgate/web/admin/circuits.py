@@ -64,8 +64,13 @@ def circuits_routes(
         """Away: done, then told. Back is a raise: on the audit chain, or not done."""
         await access.within(principal, service)
         who, subject, circuit = principal.name, f"{service}/{release}", None
+        stands: dict[str, Any] = {}
         if rollouts is not None and (service, release) in await of_all():
-            if await _decided(rollouts, asker_of(principal, said), service, release, away):
+            if away:  # here at once: the store may hang
+                await set_one(service, release, away)
+            epoch = await _decided(rollouts, asker_of(principal, said), service, release, away)
+            stands = {"stored": epoch is not None, "epoch": epoch}
+            if epoch is not None:
                 circuit = await set_one(service, release, away)
         if circuit is not None:
             pass
@@ -86,7 +91,7 @@ def circuits_routes(
             what = "no service has such a release; GET /admin/v1/circuits lists them"
             return JSONResponse({"done": False, "error": what}, 404)
         done = circuit.is_done(away)
-        return JSONResponse({"done": done, **circuit.as_json()}, 200 if done else 503)
+        return JSONResponse({"done": done, **stands, **circuit.as_json()}, 200 if done else 503)
 
     @router.post("/{service}/{release}/isolate", responses=_ANSWERS)
     async def isolate(
@@ -105,12 +110,13 @@ def circuits_routes(
     return router
 
 
-async def _decided(at: RolloutPorts, asker: Asker, service: str, release: str, away: bool) -> bool:
-    """Whether it is on the audit chain and in the store. False: the store is away, and it is taken out of use here."""
+async def _decided(at: RolloutPorts, asker: Asker, service: str, release: str, away: bool) -> int | None:
+    """The epoch of the snapshot that has it, on the audit chain and in the store. None: the store is away, and it is
+    taken out of use here alone."""
     try:
-        await told(lambda: at.desk.isolate(asker, service, release, away), True)
+        done = await told(lambda: at.desk.isolate(asker, service, release, away), True)
     except Problem as problem:
-        if away and problem.status == 503:
-            return False
+        if away and problem.status in (503, 504):
+            return None
         raise
-    return True
+    return done.epoch

@@ -63,10 +63,12 @@ _STATUS = {
     Why.SAME_PERSON: 403,
     Why.TOO_LATE: 409,
     Why.NOTHING: 409,
+    Why.MORE: 409,
     Why.ALIVE: 409,
     Why.UNKNOWN: 404,
     Why.INVALID: 422,
     Why.STORE: 503,
+    Why.UNSURE: 504,
     Why.PROOF: 409,
     Why.REASON: 422,
 }
@@ -279,11 +281,13 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
 
     @router.post("/confirm", response_model=ChangedView, responses=_DONE)
     async def confirm(body: ConfirmBody, principal: Annotated[Principal, anybody]) -> JSONResponse:
-        """A person has looked at a store that is older than what replicas have seen: what it says shall hold."""
+        """A person has looked at a store that is older than what replicas have seen: what it says shall hold. Kill
+        switches and isolated circuits that it has lost stay; for the rest that shows more, 409 names it, and `more`
+        confirms it."""
         at = opened()
 
         def ask() -> Changed:
-            return at.desk.confirm(asker_of(principal, body), body.above)
+            return at.desk.confirm(asker_of(principal, body), body.above, body.more)
 
         return await _changed(at, await told(ask), None)
 
@@ -294,7 +298,8 @@ _DONE: dict[int | str, dict[str, Any]] = {
     202: {
         "model": ChangedView,
         "description": "In force, and in no store yet: a kill switch stands for it. `heard` says who obeys.",
-    }
+    },
+    504: {**PROBLEMS[503], "description": "The store was told, and gave no answer: it may be done."},
 }
 _CONDITIONS: dict[int | str, dict[str, Any]] = {
     412: {**PROBLEMS[409], "description": "The rollout was changed meanwhile: look at it, and ask again."},
@@ -395,6 +400,7 @@ async def _changed(at: RolloutPorts, done: Changed, service: str | None) -> JSON
         dry_run=False,
         raised=list(done.raised),
         heard=list(done.told),
+        trouble=done.trouble,
         kill=None if done.ceiling is None else _ceiling(done.ceiling),
     )
     epoch = done.epoch
@@ -442,7 +448,8 @@ def _answered(
 
 
 def _view(at: RolloutPorts, service: str, rollout: Rollout) -> RolloutView:
-    return RolloutView.of(service, rollout, etag_of(rollout), lambda digest: at.names.version(service, digest))
+    sites = at.names.sites()
+    return RolloutView.of(service, rollout, etag_of(rollout), lambda digest: at.names.version(service, digest), sites)
 
 
 def _ceiling(ceiling: Ceiling) -> CeilingView:

@@ -1,6 +1,6 @@
 """What the routes of rollouts take and give, as the OpenAPI document has it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -159,6 +159,7 @@ class LiftBody(ReasonBody):
 
 class ConfirmBody(ReasonBody):
     above: int = Field(0, ge=0, lt=2**53, description="An epoch that some replica has seen, besides those that say so.")
+    more: bool = Field(False, description="Also where users see more than they saw before the store was put back.")
 
     model_config = example({"reason": "store_restored", "ticket": "OPS-1234"})
 
@@ -191,9 +192,14 @@ class RolloutView(BaseModel):
     preview_users: int
     expires: ExpiryBody | None
     etag: str
+    unknown_sites: list[str] = Field(
+        [], description="That a cohort names, and no call comes from by the configuration."
+    )
 
     @classmethod
-    def of(cls, service: str, rollout: Rollout, etag: str, version: Callable[[str], str | None]) -> "RolloutView":
+    def of(
+        cls, service: str, rollout: Rollout, etag: str, version: Callable[[str], str | None], sites: Collection[str]
+    ) -> "RolloutView":
         def release(digest: str) -> ReleaseView:
             return ReleaseView(version=version(digest), digest=digest)
 
@@ -210,7 +216,14 @@ class RolloutView(BaseModel):
             preview_users=len(rollout.preview),
             expires=None if expiry is None else ExpiryBody.of(expiry),
             etag=etag,
+            unknown_sites=sorted(_named(rollout).difference(sites)),
         )
+
+
+def _named(rollout: Rollout) -> frozenset[str]:
+    """Sites, by its cohorts."""
+    cohorts = [rollout.cohort, None if rollout.challenger is None else rollout.challenger.cohort]
+    return frozenset[str]().union(*(cohort.sites for cohort in cohorts if cohort is not None))
 
 
 class CeilingView(BaseModel):
@@ -289,7 +302,7 @@ class ReplicasView(BaseModel):
                 }
                 for one in heard
             ],
-            same_files=len({one.replica.config for one in heard if not one.forgotten}) <= 1,
+            same_files=len({one.replica.config for one in heard if not one.forgotten and not one.silent}) <= 1,
         )
 
 
@@ -307,6 +320,7 @@ class ChangedView(BaseModel):
     heard: list[Literal["here", "shared"]] = Field(
         [], description="While the store is away: who has heard of it, this process or all that hear the shared cache."
     )
+    trouble: str = Field("", description="And why the store does not have it.")
     rollout: RolloutView | None = None
 
 

@@ -1,5 +1,10 @@
 """The metrics page: names, labels, and what counts where."""
 
+import prometheus_client
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from wardgate.adapters.prometheus.instruments import Histogram
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.domain.guard import Guard
 from wardgate.domain.hot import HotEvent
@@ -82,3 +87,19 @@ def test_the_hot_store_has_its_own() -> None:
     meter.hot_event(HotEvent.MISS, 3)
     meter.hot_up(True)
     assert 'wardgate_hot_store_total{event="miss"} 3.0' in _page(meter) and "wardgate_hot_store_up 1.0" in _page(meter)
+
+
+@pytest.mark.parametrize("buckets", [(0.001, 0.5, 2.5), (-1.0, 0.0, 1.0)])
+def test_a_histogram_says_what_the_librarys_says(buckets: tuple[float, ...]) -> None:
+    """Bucket by bucket, at their bounds, and beyond them; it only finds the bucket sooner."""
+
+    def page(kind: type[prometheus_client.Histogram]) -> str:
+        registry = CollectorRegistry()
+        family = kind("seconds", "What it says.", ("stage",), registry=registry, buckets=buckets)
+        for stage in ("gather", "extract"):
+            for value in (-3.0, -1.0, 0.0, 0.0005, 0.001, 0.0011, 0.5, 1.0, 2.5, 7.25):
+                family.labels(stage).observe(value)
+        family.labels("render")
+        return generate_latest(registry).decode()
+
+    assert page(Histogram) == page(prometheus_client.Histogram)
