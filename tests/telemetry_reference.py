@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from wardgate.adapters.logs.events import Event
 from wardgate.adapters.prometheus.audit import AuditMeter
 from wardgate.adapters.prometheus.durable import DurableMeter
+from wardgate.adapters.prometheus.governance import GovernanceMeter
 from wardgate.adapters.prometheus.meter import PrometheusMeter
 from wardgate.adapters.prometheus.rollout import SnapshotMeter
 from wardgate.adapters.prometheus.spool import SpoolMeter
@@ -86,6 +87,7 @@ def _metrics() -> Iterator[str]:
     meter = PrometheusMeter()
     meter.collector_up(True)
     DurableMeter(meter)
+    GovernanceMeter(meter)
     SpoolMeter(meter)
     SnapshotMeter(meter)
     AuditMeter(meter)

@@ -144,7 +144,9 @@ def test_the_digests_of_a_release_are_known(archive: SqlArchive) -> None:
     archive.purge(Kind.DECISIONS, FOREVER)
     assert archive.digests_of("kidney-failure", "1.0.0") == [decision().release_digest, "sha256:2", "sha256:3"]
     assert archive.digests_of("kidney-failure", "3.0.0") == []
-    assert archive.ever_decided("sha256:2") and not archive.ever_decided("sha256:9")
+    assert archive.digests_like("sha256:2") == ["sha256:2"] and archive.digests_like("sha256:9") == []
+    assert archive.digests_like("sha256:")[1:] == ["sha256:2", "sha256:3", "sha256:4"]
+    assert archive.digests_like("%") == []
 
 
 @pytest.mark.parametrize(

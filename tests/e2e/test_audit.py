@@ -32,7 +32,8 @@ def test_what_was_done_stands_on_the_chain_and_verifies(tmp_path: Path) -> None:
     with process("wardgate", "serve", "--config", str(config)) as gateway:
         wait_until(lambda: ask(f"http://127.0.0.1:{admin}/health/ready")[0] == 200, of=gateway)
         for action in ("isolate", "close"):
-            done = wardgate("circuits", action, "kidney-failure", "1.0.0", "--admin", f"http://127.0.0.1:{admin}")
+            told = ("--reason", "fixed", "--admin", f"http://127.0.0.1:{admin}")
+            done = wardgate("circuits", action, "kidney-failure", "1.0.0", *told)
             assert done.returncode == 0, done.stderr
         before = _digest(admin)
         card = tmp_path / "cards/kidney-failure.yaml"

@@ -82,7 +82,7 @@ async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -
         assert "in force on all" in await done(here, "kill", "service", SERVICE, "--reason", "alert_rate")
         assert await all_show(here, False)
         listed = await done(here, "kill", "list")
-        kill_id = listed.rpartition("kill lift ")[2].strip()
+        kill_id = listed.rpartition("kill lift ")[2].split()[0]
         assert "active → off" in await done(here, "rollout", "show")
         tried = await done(here, "rollout", "set", SERVICE, "--mode", "silent", "--dry-run")
         assert "would be" in tried and "hospital_a" in tried
@@ -107,7 +107,7 @@ async def test_down_and_back(tmp_path: Path, redis: RedisServer, workers: int) -
 
         await done(here, "rollout", "set", SERVICE, "--mode", "silent")
         assert await all_show(here, False)
-        await done(here, "rollout", "put-back", SERVICE)
+        await done(here, "rollout", "put-back", SERVICE, "--reason", "mistake")
         assert await all_show(here, True)
         history = await done(here, "rollout", "history", SERVICE)
         assert "rollback" in history and "put_back" in history

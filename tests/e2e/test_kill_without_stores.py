@@ -65,7 +65,7 @@ async def lifted(here: Running, kill: dict[str, Any]) -> None:
     """Once the store is back, and the ceiling in it."""
 
     async def lifts() -> bool:
-        return (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {}))[0] == 200
+        return (await ask(here, "POST", f"/admin/v1/kills/{kill['kill']['id']}/lift", {"reason": "fixed"}))[0] == 200
 
     async def shows() -> bool:
         return await shown(here) == {True}

@@ -163,7 +163,7 @@ async def test_a_model_out_of_use_is_so_in_every_worker_and_in_those_that_replac
         assert await circuits("list") == (0, isolated)
         assert {body async for body in _bodies(here, 20)} == {b'{"cards":[]}'}
         assert not [head for head, _ in here.server.raw.requests[asked:] if b"X-Request-Timeout-Ms: 8" in head]
-        done = await circuits("close", *one)
+        done = await circuits("close", *one, "--reason", "fixed")
         assert done[0] == 0 and done[1].startswith(isolated.replace("isolated", "closed"))
         assert all([b"Kidney failure risk" in body async for body in _bodies(here, 10)])
 
@@ -174,7 +174,8 @@ async def _bodies(here: Running, count: int) -> AsyncIterator[bytes]:
 
 
 async def test_several_workers_reload_together_and_drain_together(tmp_path: Path) -> None:
-    """All or none; a stop of the parent loses no call of any worker."""
+    """All or none, and one entry of the audit chain for each reload; a stop of the parent loses no call of any
+    worker."""
     async with running(tmp_path, "--workers", "2") as here, asyncio.TaskGroup() as group:
         assert await _outcomes_load(here) == 422
         declared = ("deadline: 10s", "deadline: 10s\noutcome: {label: kidney_failure, within: 730d}")
@@ -191,6 +192,10 @@ async def test_several_workers_reload_together_and_drain_together(tmp_path: Path
         here.edit(card=("bands:", "bends:"))
         here.process.send_signal(signal.SIGHUP)
         await until(lambda: any("worker" not in event for event in here.named("reload_refused")))
+        here.edit(card=("Kidney failure risk in 2 years", "Risk of kidney failure"))
+        here.process.send_signal(signal.SIGHUP)
+        await until(lambda: [event.get("worker") for event in here.named("reloaded")].count(None) == 2)
+        assert await _reloads(here) == [("local", "done"), ("signal:SIGHUP", "refused"), ("signal:SIGHUP", "done")]
         here.server.hold.clear()
         calls = [group.create_task(here.call()) for _ in range(16)]
         await until(lambda: here.server.waiting == 16)
@@ -199,6 +204,17 @@ async def test_several_workers_reload_together_and_drain_together(tmp_path: Path
         here.server.hold.set()
         assert [status for status, _ in await asyncio.gather(*calls)] == [200] * 16
         assert await asyncio.wait_for(here.process.wait(), PATIENCE) == 0
+
+
+async def _reloads(here: Running) -> list[tuple[str, str]]:
+    """Who, and what became of it, as the chain has them; once it has the last one, which nothing waits for."""
+    request = b"GET /admin/v1/audit?what=reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    for _ in range(200):
+        entries = msgspec.json.decode((await here.send(request, here.admin))[1])["entries"]
+        if len(entries) >= 3:
+            break
+        await asyncio.sleep(0.05)
+    return [(each["who"], "refused" if "refused" in each["after"] else "done") for each in entries]
 
 
 async def _outcomes_load(here: Running) -> int:

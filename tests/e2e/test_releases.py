@@ -7,7 +7,9 @@ import select
 import signal
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +19,7 @@ from tests.fakes.config_tree import FILES
 from tests.fakes.deciding import decide
 from tests.fakes.editions import rename_release
 from tests.fakes.kidney_calls import kidney_call
-from tests.fakes.processes import PATIENCE, line_from, process, wait_until
+from tests.fakes.processes import PATIENCE, ask, line_from, process, wait_until
 from wardgate.bootstrap.control import control_stores
 from wardgate.cli import app
 from wardgate.cli.configured import read
@@ -45,6 +47,17 @@ class Ward(Hospital):
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             app.run([*arguments, "--config", str(self.config)])
         return said.getvalue()
+
+    @cached_property
+    def viewer(self) -> dict[str, str]:
+        secret = self.run("token", "new", "vera", "--role", "viewer").splitlines()[-1]
+        return {"Authorization": f"Bearer {secret}"}
+
+    def told(self, path: str) -> Any:
+        """By the admin listener, to a viewer."""
+        status, said = ask(f"http://127.0.0.1:{self.admin}{path}", headers=self.viewer)
+        assert status == 200, said
+        return said
 
     def decide(self, champion: str) -> None:
         """In mode active, as the control plane does once the gates have passed."""
@@ -112,6 +125,11 @@ def test_what_was_approved_goes_on_through_edits_and_comes_back_without_its_file
 
             rename_release(tmp_path, "2.0.0")
             second = _digest(ward.run("release", "new", _ID))
+            differs = ward.told(f"/admin/v1/releases/{_ID}/2.0.0/diff")
+            assert (differs["before"]["digest"], differs["after"]["digest"]) == (first, second)
+            found = {each["place"]: each["after"] for each in differs["differences"]}
+            assert found["card kidney-failure: summary"].startswith("Two-year risk") and found["release: version"]
+            assert ward.told("/health/governance")["state"] == "holds"
             gateway.send_signal(signal.SIGHUP)
             ward.decide(second)
             wait_until(lambda: ward.summary().startswith("Two-year risk"))

@@ -34,6 +34,7 @@ from wardgate.bootstrap.refresher import Refresher, RefreshOptions
 from wardgate.control.askers import Asker
 from wardgate.control.audit import AuditTrail
 from wardgate.control.beginning import Beginning, Files
+from wardgate.control.chain_reader import ChainReader
 from wardgate.control.changes import RolloutDesk
 from wardgate.control.decided import Decided
 from wardgate.control.ports import Change, Content
@@ -131,7 +132,12 @@ class Life:
             lambda: 86400.0,
         )
         self.releases = ReleaseDesk(
-            SqlReleaseStore(database), self.trail, self.decided, lambda content: None, lambda: BEGINNING
+            SqlReleaseStore(database),
+            self.trail,
+            self.decided,
+            lambda content: None,
+            lambda: BEGINNING,
+            lambda subject: bool(ChainReader(self.audit).read().authors(subject)),
         )
         self.tokens = TokenDesk(
             SqlTokenStore(database), self.trail, CLOCK.now, lambda: f"{number:012x}", lambda: f"{number:043}"

@@ -16,10 +16,10 @@ from wardgate.control.approvals import ApprovalRefused, Cause
 from wardgate.control.audit import AuditUnavailable, DeedSeal, Happened
 from wardgate.control.chain_reader import ChainReader
 from wardgate.domain.admin_tokens import Role
-from wardgate.domain.approvals import subject_of
+from wardgate.domain.approvals import Void, policy_subject, subject_of
 from wardgate.domain.audit import START, Action, AuditEvent, seal
 from wardgate.domain.gates import Verdict
-from wardgate.domain.governance import BUILT_IN, Demand, Policy, digest_of
+from wardgate.domain.governance import BUILT_IN, Demand, Policy, digest_of, text_of
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.pseudonyms import PurposeKey
 
@@ -211,6 +211,7 @@ def test_a_policy_on_the_chain_is_that_of_its_digest(ground: Approving) -> None:
 # --- whoever may write to the database --------------------------------------------------------------------------------
 
 OURS, OTHERS = (DeedSeal([PurposeKey("ours", letter * 32)]) for letter in (b"o", b"x"))
+GONE = DeedSeal([PurposeKey("gone", b"g" * 32)])
 
 
 def sealed_chain() -> tuple[MemoryChain, ChainReader]:
@@ -276,6 +277,27 @@ def test_what_bars_a_release_counts_whoever_wrote_it() -> None:
     say(chain, OURS, 1, **APPROVED, who="jon/0b")
     say(chain, None, 2, what=Action.RELEASE_RETIRE, who="eve/0c", after="retired")
     assert reader.read().retired(subject_of(SERVICE, DIGEST))
+
+
+def test_what_lies_under_a_key_that_is_gone_approves_nothing_is_told_and_bars() -> None:
+    """Until the key is back among the previous ones, or somebody says it again; who brought the release in stays who
+    did, and its risk tier counts."""
+    chain, subject = MemoryChain(), subject_of(SERVICE, DIGEST)
+    say(chain, GONE, 1, what=Action.RELEASE_SUBMIT, who="sam/0a", after=None)
+    say(chain, GONE, 2, **APPROVED, who="jon/0b")
+    for number, who in enumerate(("ada/0d", "eve/0e"), start=3):
+        governed = {"what": Action.GOVERNANCE_APPROVE, "subject": policy_subject(digest_of(POLICY))}
+        say(chain, GONE, number, **governed, who=who, after=text_of(POLICY))
+    reader = ChainReader(chain, seal=OURS)
+    ledger = reader.read()
+    assert not ledger.approvals(subject) and not ledger.authors(subject) and ledger.charter.policy == BUILT_IN
+    assert ledger.void() == {Void.SUBMITTED: 1, Void.APPROVED: 1, Void.POLICY: 2}
+    assert ledger.barred(subject) == ("sam",) and ledger.standing(SERVICE) == (DIGEST,)
+    say(chain, OURS, 5, what=Action.RELEASE_SUBMIT, who="ida/0f", after=None)
+    say(chain, OURS, 6, **APPROVED, who="jon/0b")
+    again = reader.read()
+    assert again.void(subject) == {} and again.barred(subject) == ("ida", "sam")
+    assert [each.person for each in again.approvals(subject)] == ["jon"] and ledger.approvals(subject) == ()
 
 
 def test_a_store_that_fails_half_way_takes_no_approval_away() -> None:

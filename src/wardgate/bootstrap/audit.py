@@ -140,6 +140,8 @@ class AuditKeeper:
         self._clock, self._log, self._options = clock, log, options or KeeperOptions()
         self._stop, self._state, self._due, self._anchored = threading.Event(), "up", 0.0, 0
         self._held = START
+        self.beside: Callable[[], None] | None = None
+        """Done after each look at the spool."""
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
     def begin(self) -> None:
@@ -170,9 +172,17 @@ class AuditKeeper:
             except Exception as error:  # it goes on, whatever a disk or a driver does
                 self._log.fault("audit", error)
             if not last:
+                self._look_beside()
                 self.trail.spooled.wait(self._options.look)
         self.trail.store.close()
         self.tokens.close()
+
+    def _look_beside(self) -> None:
+        try:
+            if self.beside is not None:
+                self.beside()
+        except Exception as error:
+            self._log.fault("audit", error)
 
     def _anchor(self, signer: AnchorSigner) -> None:
         self._due = self._clock.monotonic() + self._every

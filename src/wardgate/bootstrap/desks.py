@@ -5,17 +5,20 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from wardgate.adapters.files.comparison import differing
 from wardgate.adapters.logs.events import EventLog
+from wardgate.adapters.prometheus.instruments import Instruments
 from wardgate.bootstrap.approving import governed
 from wardgate.bootstrap.audit import AuditKeeper, anchored_by, release_store_of, token_desk
 from wardgate.bootstrap.configured import Configured
 from wardgate.bootstrap.control import ControlStores
 from wardgate.bootstrap.durable import archive_of
+from wardgate.bootstrap.governance import GovernanceWatch
 from wardgate.bootstrap.machine import DecisionIds, SystemClock
 from wardgate.bootstrap.obeyed import Obeyed
 from wardgate.bootstrap.proving import UNKNOWN
 from wardgate.bootstrap.release_names import ReleaseNames
-from wardgate.bootstrap.releases import must_be_whole
+from wardgate.bootstrap.releases import must_be_whole, submitted_in
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.changes import RolloutDesk
@@ -75,6 +78,7 @@ def desks_of(
     names: RecordNames,
     prove: Prove,
     log: EventLog,
+    meter: Instruments,
     place: DurablePlace,
 ) -> Desks:
     """`configured` gives what is in force now; `shared`: whether the hot copy reaches others than this process. Made in
@@ -169,8 +173,19 @@ def desks_of(
         decided,
         lambda content: _must_be_whole(configured(), content),
         SystemClock.now,
+        submitted_in(whole.reader),
     )
-    governing = GoverningPorts(whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy)
+    watch = GovernanceWatch(
+        whole.desk,
+        lambda: configured().catalog.policy,
+        lambda: configured().settings.insecure_demo,
+        meter,
+        log,
+    )
+    audit.beside = watch.look
+    governing = GoverningPorts(
+        whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy, watch.health, differing
+    )
     chain = AuditPorts(trail, lambda: _spooled(trail), anchored, SystemClock.now)
     tokens = token_desk(audit.tokens, trail)
     return Desks(ports, governing, chain, tokens, (releases.close, archive.close))

@@ -84,6 +84,7 @@ class Gateway:
             lasting.names,
             self.prove,
             self._log,
+            lasting.meter,
             place,
         )
 

@@ -103,7 +103,7 @@ class Refresher:
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._hot_news, self._durable_news, self._copy_news = threading.Event(), threading.Event(), threading.Event()
         self._looked, self._local_news = threading.Event(), threading.Event()
-        self._saving = threading.Lock()
+        self._saving, self._telling = threading.Lock(), threading.Lock()
         self._standing: tuple[KeptSnapshot, Snapshot] | None = None
         """What the durable store says, until the hot copy was held against it."""
         self._files_due, self._anew, self._edits = files is not None, True, 0
@@ -590,10 +590,11 @@ class Refresher:
             self._told.store(up)
 
     def _publish(self) -> None:
-        with self._lock:
-            now = (self._visibility.current(), self._visibility.why(self._monotonic()))
-            before, self._published = self._published, now
-        if before is None or before[0] is not now[0]:
-            self._changed()
-        if before is None or before[1] is not now[1] or before[0].epoch != now[0].epoch:
-            self._told.shows(now[0].epoch, now[1])
+        with self._telling:  # else what one thread saw first might be told last, and stand
+            with self._lock:
+                now = (self._visibility.current(), self._visibility.why(self._monotonic()))
+                before, self._published = self._published, now
+            if before is None or before[0] is not now[0]:
+                self._changed()
+            if before is None or before[1] is not now[1] or before[0].epoch != now[0].epoch:
+                self._told.shows(now[0].epoch, now[1])

@@ -1,6 +1,6 @@
 """The desk of releases on the stores that the configuration names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -39,17 +39,23 @@ def releases(secrets: Secrets, document: Document, catalog: Catalog) -> Iterator
     sealer = Sealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
     decisions = Decisions(snapshots, sealer, catalog.rollouts)
 
+    reader = ChainReader(chain, seal=deed_seal(secrets))
+    desk = ReleaseDesk(
+        store, trail, decisions, lambda content: must_be_whole(document, content), SystemClock.now, submitted_in(reader)
+    )
+
     try:
-        yield Releases(
-            ReleaseDesk(store, trail, decisions, lambda content: must_be_whole(document, content), SystemClock.now),
-            decisions,
-            ChainReader(chain, seal=deed_seal(secrets)),
-        )
+        yield Releases(desk, decisions, reader)
         with suppress(AuditUnavailable, OSError):  # what was kept is chained by the gateway
             trail.chain_spooled()
     finally:
         for each in (store, chain, snapshots):
             each.close()
+
+
+def submitted_in(reader: ChainReader) -> Callable[[str], bool]:
+    """Whether a submission of this subject counts. Raises AuditUnavailable and ChainBroken."""
+    return lambda subject: bool(reader.read().authors(subject))
 
 
 def must_be_whole(document: Document, content: Content) -> None:

@@ -19,7 +19,10 @@ _MOST_WORKERS = 64
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 not done, 2 wrong usage or (`serve`) an unsound configuration."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(_unrecognized(options, unknown))
     match options.command:
         case "serve":
             from wardgate.cli import serve
@@ -66,7 +69,13 @@ def run(arguments: Sequence[str]) -> int:
         case "circuits":
             from wardgate.cli import circuits
 
-            return circuits.run(options.action or "list", options.service, options.release, options.admin)
+            return circuits.run(
+                options.action or "list",
+                options.service,
+                options.release,
+                options.admin,
+                rollout_commands.why_of(options),
+            )
         case "load":
             from wardgate.cli import load
 
@@ -116,6 +125,14 @@ def run(arguments: Sequence[str]) -> int:
                 public=options.public_url,
                 token_file=options.token_file,
             )
+
+
+def _unrecognized(options: argparse.Namespace, unknown: Sequence[str]) -> str:
+    """Most often the configuration, by its name alone."""
+    told = f"unrecognized arguments: {' '.join(unknown)}"
+    if not hasattr(options, "config") or len(unknown) > 1 or unknown[0].startswith("-"):
+        return told
+    return f"{told}\nA configuration is named with --config: wardgate {options.command} --config {unknown[0]}"
 
 
 def _count(text: str) -> int:
@@ -311,6 +328,8 @@ def _circuits(commands: _Commands) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("service", metavar="SERVICE", help="the id of a service")
         action.add_argument("release", metavar="RELEASE", help="the version of a release of its rollout")
+        such, needed = ("fixed", True) if name == "close" else ("wrong_scores", False)
+        rollout_commands.add_why(action, such, needed)
         _admin(action, default=argparse.SUPPRESS)
     _admin(listing, default=argparse.SUPPRESS)
     _admin(circuits, default=None)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from wardgate.adapters.aead.anchors import AnchorKey, NoAnchor, NoAnchorKey, unproven_anchor
 from wardgate.adapters.files.anchors import anchors_in, write_anchor
 from wardgate.adapters.files.whole import whole_file
-from wardgate.cli.audit_view import entry_line, show, show_beside
+from wardgate.cli.audit_view import EMPTY, entry_line, show, show_beside
 from wardgate.cli.check import examine, show_findings
 from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.control.audit import AuditUnavailable, Wanted
+from wardgate.control.chain_reader import ChainBroken
 from wardgate.domain.audit import (
     Action,
     Anchor,
@@ -80,8 +81,12 @@ def search(config: Path, named: Mapping[str, str], since: str | None, until: str
         span = span_of(since, until, now(), ALWAYS)
         times = {"since": moment(span.since) if since else "", "until": moment(span.until) if until else ""}
         with _store(secrets_of(config)) as store:
+            found = False
             for entry in store.search(Wanted(**named, **times)):
+                found = True
                 print(entry_line(entry, store, as_json))
+            if not found:
+                print(EMPTY if store.last().number == 0 else "No entry is like that.", file=sys.stderr)
         result.code = 0
     return result.code
 
@@ -155,7 +160,7 @@ def told() -> Iterator[Result]:
         yield result
     except ConfigurationError as error:
         show_findings(error.findings, sys.stderr)
-    except AuditUnavailable as error:
+    except (AuditUnavailable, ChainBroken) as error:
         print(error.meaning, file=sys.stderr)
     except StoreRefused as error:
         print(error, file=sys.stderr)

@@ -18,6 +18,11 @@ _LONGEST = 500
 """Letters of what is no entry."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
+EMPTY = (
+    "NOTHING TO PROVE: the chain is empty. The store is new, or was emptied, moved away or taken for another. An "
+    "anchor that is kept elsewhere would tell."
+)
+
 _MEANINGS = {
     Fault.UNREADABLE: "is no entry as an export has it",
     Fault.ALTERED: "was altered: its seal is another's",
@@ -50,7 +55,7 @@ def show(verdict: Verdict, anchored: bool, signed: bool) -> None:
         print("NOT SOUND: the chain is not what was written")
         return
     if not verdict.entries:
-        print("NOTHING TO PROVE: the chain has no entry. Is this the store of the gateway, or was all of it cut off?")
+        print(EMPTY)
         return
     print("sound: every entry is as it was sealed, none is missing, added or out of order")
     if verdict.back:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +20,7 @@ from wardgate.domain.errors import ConfigurationError
 from wardgate.domain.findings import Finding
 from wardgate.domain.plans import Catalog
 from wardgate.records.archive import Kind
-from wardgate.settings import Settings, read_settings, seen_unsafe
+from wardgate.settings import Settings, read_key_sets, read_settings, seen_unsafe
 
 _DAY = 86400.0
 _WIDEST_KEY = 34
@@ -56,6 +56,35 @@ def examine(config: Path) -> Examination:
     return Examination(settings, found.catalog, (*found.findings, *seen, *gone), found.document)
 
 
+def _with_key_sets(examination: Examination, folder: Path) -> Examination:
+    """The files of keys that a start reads, too; other commands do without them."""
+    settings, document = examination.settings, examination.document
+    if settings is None or document is None:
+        return examination
+    held, unread = read_key_sets(settings, document, folder)
+    amiss = (*unread, *unusable_key_sets(settings, held, document))
+    return msgspec.structs.replace(examination, findings=(*examination.findings, *amiss))
+
+
+def unusable_key_sets(settings: Settings, held: Mapping[str, bytes], document: Document) -> list[Finding]:
+    """Errors: the files that hold no key of their client's algorithms. `held`: what stands in them, by client."""
+    if not held:
+        return []
+    from wardgate.adapters.jwt.keys import UnusableKeySet, read_key_set  # takes long to import
+
+    findings = []
+    for number, registered in enumerate(settings.registered):
+        registration = registered.registration
+        try:
+            if registration.client.name in held:
+                read_key_set(held[registration.client.name], registration.algorithms)
+        except UnusableKeySet:
+            what = "no key in this file can verify the client's tokens"
+            remedy = "write a JSON Web Key Set with `kid`, and keys of `algorithms` (RSA of 2048 bits or more)"
+            findings.append(document.finding(("clients", number, "keys", "jwks_file"), what, remedy))
+    return findings
+
+
 def _gone_before(settings: Settings, catalog: Catalog, document: Document) -> list[Finding]:
     """Warnings: services whose decisions are purged before their outcome can be known."""
     kept = settings.retention[Kind.DECISIONS]
@@ -75,7 +104,7 @@ def _gone_before(settings: Settings, catalog: Catalog, document: Document) -> li
 def run(config: Path, out: TextIO | None = None) -> int:
     """0: sound; 1: not."""
     out = sys.stdout if out is None else out
-    examination = examine(config)
+    examination = _with_key_sets(examine(config), config.parent)
     show_findings(examination.findings, out)
     if examination.findings:
         out.write("\n")

@@ -82,8 +82,8 @@ def _trace(commands: Commands) -> None:
 
 
 def _release(text: str) -> str:
-    if re.fullmatch(r"sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100}", text) is None:
-        raise argparse.ArgumentTypeError("write sha256:… with its 64 digits, or MODEL@VERSION")
+    if re.fullmatch(r"(sha256:)?[0-9a-f]{6,64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100}", text) is None:
+        raise argparse.ArgumentTypeError("write a digest (its first 6 digits or more will do), or MODEL@VERSION")
     return text
 
 
@@ -96,7 +96,7 @@ def _affected(commands: Commands) -> None:
         epilog="Exit: 0 told, also where there is nobody; 1 not. Every look is on the access log.",
     )
     affected.add_argument(
-        "--release", required=True, type=_release, metavar="RELEASE", help="a digest, or MODEL@VERSION"
+        "--release", required=True, type=_release, metavar="RELEASE", help="a digest, its beginning, or MODEL@VERSION"
     )
     span_to(affected, "the beginning", "now")
     affected.add_argument("--csv", type=Path, metavar="FILE", help="write all of them there")

@@ -20,6 +20,7 @@ from wardgate.records.desk import (
     ALWAYS,
     MONTH,
     AffectedSummary,
+    Ambiguous,
     Loaded,
     NoTime,
     RecordsDesk,
@@ -163,7 +164,7 @@ def _told() -> Iterator[None]:
         raise CannotAsk(error.trouble.sentence, "") from None
     except RecordRefused:
         raise CannotAsk("The store of records does not take these rows.", "") from None
-    except NoTime as error:
+    except (NoTime, Ambiguous) as error:
         raise CannotAsk(error.what, "") from None
     except (NoHeader, Unnamed) as error:
         raise CannotAsk(error.what, "") from None

@@ -55,6 +55,9 @@ def show(asked: Asked, service: str | None) -> int:
     except CannotAsk as error:
         return failed(error)
     ids = [each["service"] for each in told["services"]]
+    if service not in ids and told.get("beyond"):
+        rollout_view.rollouts(told, _console())
+        return 1
     if service not in ids:
         print(f"There is no service {service}. There is: {', '.join(ids) or 'none'}.", file=sys.stderr)
         return 1

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     asked = rollout.Asked(
         options.admin,
-        _why(options),
+        why_of(options),
         getattr(options, "wait", 0.0),
         getattr(options, "dry_run", False),
         _watching(options),
@@ -114,7 +114,7 @@ def _rollout(commands: Commands) -> None:
     change.add_argument(
         "--dry-run", action="store_true", help="change nothing: say what it would alter on the last day"
     )
-    _reasons(change)
+    _reasons(change, "alert_rate; a raise takes one")
 
     history = actions.add_parser("history", help="what was decided", description="What was decided, the newest first.")
     history.add_argument("service", metavar="SERVICE")
@@ -127,7 +127,7 @@ def _rollout(commands: Commands) -> None:
         epilog=_EXIT,
     )
     back.add_argument("service", metavar="SERVICE")
-    _reasons(back)
+    _reasons(back, "mistake", needed=True)
 
     confirm = actions.add_parser(
         "confirm",
@@ -138,7 +138,7 @@ def _rollout(commands: Commands) -> None:
     )
     confirm.add_argument("--above", type=int, default=0, metavar="EPOCH", help="that a replica says it has seen")
     confirm.add_argument("--more", action="store_true", help="also where users see more than before it was put back")
-    _reasons(confirm)
+    _reasons(confirm, "store_restored", needed=True)
     watch = actions.add_parser(
         "watch",
         help="what has become of a change",
@@ -188,7 +188,7 @@ def _kill(commands: Commands) -> None:
         epilog=_EXIT,
     )
     lift.add_argument("name", metavar="ID", help="as `wardgate kill list` shows it")
-    _reasons(lift)
+    _reasons(lift, "fixed", needed=True)
     _admin(lift)
 
 
@@ -208,7 +208,7 @@ def _rollback(commands: Commands) -> None:
         metavar="D",
         help="for so long, show what has become of it; 0 for not (default: 15m on a terminal)",
     )
-    _reasons(back)
+    _reasons(back, needed=True)
     _admin(back)
 
 
@@ -230,12 +230,16 @@ def _watching(options: argparse.Namespace) -> float:
     return given if given is not None else 900.0 if sys.stdout.isatty() else 0.0
 
 
-def _reasons(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--reason", default="", metavar="CODE", help="such as alert_rate; it stands on the audit chain"
-    )
+def add_why(command: argparse.ArgumentParser, such: str = "alert_rate", needed: bool = False) -> None:
+    """`needed`: of what always shows more."""
+    told = f"such as {such}; it stands on the audit chain"
+    command.add_argument("--reason", default="", required=needed, metavar="CODE", help=told)
     command.add_argument("--ticket", default="", metavar="TICKET")
     command.add_argument("--remark", default="", metavar="TEXT", help="in your words; kept where it can be erased")
+
+
+def _reasons(command: argparse.ArgumentParser, such: str = "alert_rate", needed: bool = False) -> None:
+    add_why(command, such, needed)
     command.add_argument(
         "--wait", type=parse_duration, default=45.0, metavar="D", help="for the replicas to confirm it (default: 45s)"
     )
@@ -247,7 +251,7 @@ def _admin(command: argparse.ArgumentParser, default: str | None = None) -> None
     )
 
 
-def _why(options: argparse.Namespace) -> dict[str, str]:
+def why_of(options: argparse.Namespace) -> dict[str, str]:
     return {name: value for name in ("reason", "ticket", "remark") if (value := getattr(options, name, ""))}
 
 

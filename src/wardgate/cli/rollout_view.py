@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from wardgate.domain.rollout.hidden import Hidden
+
 _COLOURS = {"off": "dim", "shadow": "blue", "silent": "cyan", "canary": "yellow", "active": "green"}
 
 
@@ -30,8 +32,33 @@ def rollouts(told: Any, console: Console) -> None:
             console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), said), soft_wrap=True)
     kills({"kills": told["kills"]}, console, quiet=True)
     console.print(Text(f"snapshot {told['epoch']}", style="dim"))
+    _standing(told, console)
+
+
+def _standing(told: Any, console: Console) -> None:
+    """Where what is shown is not what the durable store says, or that is not what it was."""
     if not told["stored"]:
         console.print(Text("The durable store is away: this is what the gateway goes by.", style="yellow"))
+    if told.get("beyond"):
+        console.print(Text(_REWOUND.format(seen=f" (snapshot {told['beyond']})"), style="bold red"), soft_wrap=True)
+
+
+_REWOUND = (
+    "The durable store is older than what replicas have seen{seen}: it was emptied, moved away or put back. They show "
+    "nothing until the right one is there, or an admin confirms this one: "
+    "wardgate rollout confirm --reason store_restored"
+)
+_HIDDEN = {
+    Hidden.STARTING: "It has not read yet what is decided: see to the durable store, if that lasts.",
+    Hidden.LEASE: "It could read neither the durable store nor a sound copy for longer than snapshot.lease.",
+    Hidden.REWOUND: _REWOUND.format(seen=""),
+    Hidden.FORGED: "What stands in the durable store was not written under this pseudonym_key, or by a later version.",
+    Hidden.FORGOTTEN: "Somebody said that it is gone. It shows again once it has registered anew, within moments.",
+    Hidden.HOT_FORGED: "Somebody writes to Redis who should not. It lasts until the durable store was read.",
+    Hidden.HOT_REPLAYED: "An older state was put back in Redis. It lasts until the durable store was read.",
+    Hidden.HOT_FLUSHED: "Redis has lost its values. It lasts until the durable store was read.",
+}
+"""Why a replica shows nothing, and what to do; docs/operations.md says more."""
 
 
 def _unknown_sites(rollout: Any, console: Console) -> None:
@@ -42,15 +69,15 @@ def _unknown_sites(rollout: Any, console: Console) -> None:
 
 
 def kills(told: Any, console: Console, quiet: bool = False) -> None:
-    if not told["kills"]:
-        if not quiet:
-            console.print("No kill switch is set.")
-        return
+    if not told["kills"] and not quiet:
+        console.print("No kill switch is set.")
     for each in told["kills"]:
         name, why = f"{each['scope']} {each['name']}".strip(), f" ({each['reason']})" if each["reason"] else ""
         by = f"at most {each['mode']}, since {_when(each['set_at'])} by {each['set_by']}{why}"
         console.print(Text.assemble(("✗ ", "red"), (name, "bold red"), f"  {by}"), soft_wrap=True)
-        console.print(Text(f"  wardgate kill lift {each['id']}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  wardgate kill lift {each['id']} --reason CODE", style="dim"), soft_wrap=True)
+    if not quiet:
+        _standing(told, console)
 
 
 def history(told: Any, console: Console) -> None:
@@ -71,6 +98,8 @@ def replicas(told: Any, console: Console) -> None:
         epochs = str(each["epoch"]), str(each["drained"])
         table.add_row(each["name"], *epochs, _when(each["began"]), _ago(each["since"]), _shows(each))
     console.print(table)
+    for why in sorted({each["hidden"] for each in told["replicas"] if each["hidden"] and not each["silent"]}):
+        console.print(Text(f"{why}: {_HIDDEN.get(why, 'see docs/operations.md')}", style="red"), soft_wrap=True)
     silent = [each["name"] for each in told["replicas"] if each["silent"] and not each["forgotten"]]
     if silent:
         console.print(

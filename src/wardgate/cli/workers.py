@@ -111,6 +111,7 @@ class Parent:
             names,
             self.prove,
             self._log,
+            self._meter,
             configured.secrets.durable,
         )
         return obeyed, desks

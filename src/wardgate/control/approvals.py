@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from wardgate.control.askers import Asker
+from wardgate.control.askers import CODES, Asker
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken, ChainReader
 from wardgate.domain.admin_tokens import Role
@@ -45,14 +45,16 @@ class Cause(StrEnum):
     TIME = "time"
     REMARK = "remark"
     INVALID = "invalid"
+    REASON = "reason"
 
 
 class ApprovalRefused(Exception):
-    """`what` and `remedy` are sentences for a person, without anything that was sent."""
+    """`what` and `remedy` are sentences for a person, without anything that was sent; `codes` those that could have
+    been."""
 
-    def __init__(self, cause: Cause, what: str, remedy: str = "") -> None:
+    def __init__(self, cause: Cause, what: str, remedy: str = "", codes: tuple[str, ...] = ()) -> None:
         super().__init__(cause.value)
-        self.cause, self.what, self.remedy = cause, what, remedy
+        self.cause, self.what, self.remedy, self.codes = cause, what, remedy, codes
 
 
 _AUDITED = frozenset({Cause.ROLE, Cause.SERVICE, Cause.AUTHOR, Cause.TWICE, Cause.NOT_ALLOWED})
@@ -77,6 +79,8 @@ class Proposed(msgspec.Struct, frozen=True):
     """Digest of what the files say."""
     people: tuple[str, ...]
     """Who has approved that."""
+    void: int = 0
+    """How much was said of releases and policies under a key that is gone."""
 
     @property
     def waits(self) -> bool:
@@ -110,7 +114,7 @@ class ApprovalDesk:
             self._open(ledger, service, digest, mode)
             person = asker.person
             asked = asked_for(ledger.charter.policy, self._tier(service, digest), mode)
-            if asked.four_eyes and person in ledger.authors(subject):
+            if asked.four_eyes and person in ledger.barred(subject):
                 raise ApprovalRefused(Cause.AUTHOR, "Nobody approves a release that she submitted herself.")
             for held in ledger.approvals(subject):
                 if held.person == person and held.role != role:
@@ -151,7 +155,7 @@ class ApprovalDesk:
                 raise ApprovalRefused(Cause.NOTHING, f"{figure} is not demanded for {mode}.")
             if not bound.exception:
                 raise ApprovalRefused(Cause.NOT_ALLOWED, f"The policy allows no exception from {figure} for {mode}.")
-            if person in ledger.authors(subject):
+            if person in ledger.barred(subject):
                 raise ApprovalRefused(Cause.AUTHOR, "Nobody excepts a release that she submitted herself.")
             waiver = self._waiver(ledger, asker, subject, Waiver(mode, figure, "", (person,)), until)
             self._say(asker, Action.GATE_EXCEPTION, subject, after=waiver.state)
@@ -162,18 +166,21 @@ class ApprovalDesk:
     def proposed(self, policy: Policy) -> Proposed:
         """What the files say beside what holds."""
         ledger, digest = self._reader.read(), digest_of(policy)
-        return Proposed(ledger.charter, digest, ledger.waiting(digest))
+        return Proposed(ledger.charter, digest, ledger.waiting(digest), sum(ledger.void().values()))
 
     def health(self, policy: Policy) -> Mapping[str, str]:
-        """Which policy holds, and whether the one of the files waits, and for what; never raises."""
+        """Which policy holds, whether the one of the files waits, and for what; what lies under a key that is gone.
+        Never raises."""
         try:
             said = self.proposed(policy)
         except (AuditUnavailable, ChainBroken) as error:
             return {"state": "unknown", "why": error.meaning}
         held = {"policy": said.charter.digest, "approved_by": ", ".join(said.charter.approved) or "built in"}
+        if said.void:
+            held |= {"void": str(said.void), "void_why": _void(said.void)}
         if not said.waits:
             return {"state": "holds", **held}
-        waiting = f"governance.yaml waits: {len(said.people)} of {EYES} people have approved it"
+        waiting = f"governance.yaml waits: {len(said.people)} of {EYES} people have approved it ({_APPROVE})"
         return {"state": "waits", **held, "proposed": said.proposed, "why": waiting}
 
     def approve_policy(self, asker: Asker, policy: Policy) -> Proposed:
@@ -213,6 +220,8 @@ class ApprovalDesk:
         self._tier(service, digest)
         if not ledger.authors(subject_of(service, digest)):
             what = "This release was not submitted for approval."
+            if ledger.void(subject_of(service, digest)):
+                what = "This release was submitted under a pseudonym key that is gone: that counts no longer."
             raise ApprovalRefused(Cause.UNKNOWN, what, f"`wardgate release new {service}` submits it.")
         if ledger.retired(subject_of(service, digest)):
             raise ApprovalRefused(Cause.RETIRED, "This release is retired.", "Submit another one.")
@@ -236,7 +245,10 @@ class ApprovalDesk:
         return msgspec.structs.replace(wanted, until=moment(until))
 
     def _say(self, asker: Asker, what: Action, subject: str, *, before: str | None = None, after: str) -> int:
-        """The number of its entry."""
+        """The number of its entry. Without a reason code, approvals alone are taken back."""
+        if not asker.reason and what is not Action.RELEASE_WITHDRAW:
+            remedy = f"Send `reason` (--reason): a code such as {', '.join(CODES[1:3])}."
+            raise ApprovalRefused(Cause.REASON, "No reason code says why.", remedy, CODES)
         try:
             deed = Deed(
                 who=asker.who,
@@ -269,6 +281,14 @@ class ApprovalDesk:
             self._trail.deny(msgspec.structs.replace(deed, ticket=asker.ticket))
         except ValueError:  # a subject or a ticket that no chain takes: there is no such release
             self._trail.deny(Deed(who=asker.who, what=deed.what, subject="unknown"))
+
+
+_APPROVE = "wardgate approve governance"
+
+
+def _void(number: int) -> str:
+    things = "1 submission or approval is" if number == 1 else f"{number} submissions and approvals are"
+    return f"{things} sealed under a key that is gone, and count for nothing: put it back, or submit and approve again"
 
 
 _WHICH = f"The roles are {', '.join(APPROVERS)}; `wardgate token new` gives them."

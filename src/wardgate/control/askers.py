@@ -51,12 +51,26 @@ class Why(StrEnum):
     """A store that was put back shows more than replicas did before."""
     PROOF = "proof"
     """The endpoint does not prove that it runs the model of the release."""
+    REASON = "reason"
+    """A raise says why."""
+
+
+CODES = ("promotion", "validated", "fixed", "mistake", "incident_over", "store_restored", "yearly_review")
+"""Usual reasons to show more. A house may have codes of its own: any of this form is taken."""
+
+NO_REASON = (
+    "Somebody would see more, and no reason code says why.",
+    f"Send `reason` (--reason): a code of small letters, digits and _, such as {', '.join(CODES[:3])}.",
+)
+"""What and remedy."""
 
 
 class ChangeRefused(Exception):
     """Nothing was changed. `what` and `remedy` are sentences for a person, without anything that was sent; `gates` are
-    the lines that did not pass."""
+    the lines that did not pass, `codes` those that could have been sent."""
 
-    def __init__(self, why: Why, what: str, remedy: str = "", gates: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, why: Why, what: str, remedy: str = "", gates: tuple[str, ...] = (), codes: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(why.value)
-        self.why, self.what, self.remedy, self.gates = why, what, remedy, gates
+        self.why, self.what, self.remedy, self.gates, self.codes = why, what, remedy, gates, codes

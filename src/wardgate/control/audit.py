@@ -80,6 +80,10 @@ class DeedSeal:
     def sealed(self, event: AuditEvent) -> AuditEvent:
         return msgspec.structs.replace(event, mac=self._mac(self._id, msgspec.to_builtins(event)))
 
+    def has_key_of(self, entry: Mapping[str, Any]) -> bool:
+        """Whether the key that it says it was sealed under is here. False too where it has no seal."""
+        return str(entry.get("mac")).partition(":")[0] in self._macs
+
     def is_of(self, entry: Mapping[str, Any]) -> bool:
         """`entry` as the chain has it."""
         mac = str(entry.get("mac"))

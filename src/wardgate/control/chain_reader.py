@@ -41,7 +41,8 @@ _entry = msgspec.json.Decoder(Entry)
 
 class ChainReader:
     """Thread-safe, blocking. `anchored`: seals that an anchor has seen, by number of the entry. With `seal`, what opens
-    something counts only where this deployment wrote it, and once; what closes something counts whoever wrote it."""
+    something counts only where this deployment wrote it, and once; what closes something counts whoever wrote it. What
+    was sealed under a key that is gone is told (`Ledger.void`)."""
 
     def __init__(
         self, store: AuditStore, anchored: Callable[[], Mapping[int, str]] = dict, seal: DeedSeal | None = None
@@ -65,7 +66,7 @@ class ChainReader:
                 raise
 
     def _catch_up(self, anchored: Mapping[int, str]) -> Ledger:
-        last, told, ids = self._last, list[Entry](), set[str]()
+        last, told, ids, void = self._last, list[Entry](), set[str](), set[int]()
         entries = self._store.entries(max(last.number - 1, 0))
         if last.number:  # the entry that was the last one is still there, and the same
             again = next(entries, None)
@@ -80,10 +81,13 @@ class ChainReader:
                 said = _whole(entry)
                 if self._counts(said, entry, ids):
                     told.append(said)
+                elif self._has_lost_its_key(entry):
+                    told.append(said)
+                    void.add(said.number)
             last = entry.link
         if last.number < max(anchored, default=0):
             raise ChainBroken(last.number + 1, seen=True)
-        self._ledger, self._counted = self._ledger.after(told), self._counted | ids
+        self._ledger, self._counted = self._ledger.after(told, void), self._counted | ids
         self._last, self._held = last, {last.number: last.seal} if last.number else {}
         return self._ledger
 
@@ -98,6 +102,10 @@ class ChainReader:
             return False
         ids.add(whole["id"])
         return True
+
+    def _has_lost_its_key(self, entry: SealedEntry) -> bool:
+        whole = msgspec.json.decode(entry.text)
+        return self._seal is not None and "mac" in whole and not self._seal.has_key_of(whole)
 
 
 def _prove(entry: SealedEntry, number: int, previous: Link | None) -> _Head:

@@ -18,7 +18,7 @@ from wardgate.control.decided import Decided, etag_of
 from wardgate.control.decisions import Past
 from wardgate.control.patience import Patience
 from wardgate.control.permits import Gates, Grounds, Permits
-from wardgate.control.ports import StoreUnavailable
+from wardgate.control.ports import OLDER, StoreUnavailable
 from wardgate.control.settling import Asked, Changed, Settling, Would, away
 from wardgate.control.transitions import (
     following,
@@ -96,6 +96,15 @@ class RolloutDesk:
                 raise away(error) from None
             return with_ceilings(last, self._decided.side()), False
 
+    def beyond(self, epoch: int) -> int:
+        """The epoch that replicas have seen, where the durable store, which has this one, is older: it was emptied,
+        moved away or put back. 0: it is not, or nobody can tell."""
+        try:
+            seen = self._decided.seen(hurry=True)
+            return seen if seen > epoch and self._decided.newest(hurry=True).epoch < seen else 0
+        except StoreUnavailable:
+            return 0
+
     def in_force(self, snapshot: Snapshot) -> dict[str, Mode]:
         """By service, what expiry and kill switches leave of its mode now."""
         return {name: mode_in_force(snapshot, name, self._now()) for name in snapshot.rollouts}
@@ -116,7 +125,15 @@ class RolloutDesk:
 
     def rollout(self, service: str) -> tuple[Rollout, str]:
         """With its ETag."""
-        rollout = of(self.newest(), service)
+        try:
+            newest = self._decided.newest()
+        except StoreUnavailable as error:
+            raise away(error, "What was decided cannot be read") from None
+        if service not in newest.rollouts and self.beyond(newest.epoch):
+            raise ChangeRefused(
+                Why.STORE, f"The durable store does not have it: {OLDER}.", "`wardgate rollout show` tells more."
+            )
+        rollout = of(newest, service)
         return rollout, etag_of(rollout)
 
     def past(self, service: str, most: int = 50) -> list[Past]:
@@ -124,7 +141,7 @@ class RolloutDesk:
         try:
             return own(list(self._decided.past(service, self._options.past)))[:most]
         except StoreUnavailable as error:
-            raise away(error) from None
+            raise away(error, "What was decided cannot be read") from None
 
     def changed_at(self, epoch: int) -> float:
         """When the snapshot of this epoch was made; epoch seconds."""

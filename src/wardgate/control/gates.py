@@ -132,7 +132,9 @@ class Gates:
     def _said(self, ledger: Ledger, service: str, digest: str) -> Said:
         subject = subject_of(service, digest)
         waivers = ledger.waivers(subject, self._now())
-        return Said(ledger.authors(subject), ledger.approvals(subject), waivers, ledger.retired(subject))
+        return Said(
+            ledger.barred(subject), ledger.approvals(subject), waivers, ledger.retired(subject), ledger.void(subject)
+        )
 
     def _readings(
         self, facts: ReleaseFacts, wanted: Collection[Figure], ledger: Ledger, who: str

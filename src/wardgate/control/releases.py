@@ -49,7 +49,8 @@ class ReleaseOptions:
 
 class ReleaseDesk:
     """Blocking, thread-safe. Everything raises StoreUnavailable, AuditUnavailable and ReleaseRefused. `whole`: raises
-    ReleaseRefused where what was kept does not compile to the digest that it is kept under."""
+    ReleaseRefused where what was kept does not compile to the digest that it is kept under. `stands`: whether the chain
+    has a submission of this subject that counts; raises AuditUnavailable and ChainBroken."""
 
     def __init__(
         self,
@@ -58,10 +59,12 @@ class ReleaseDesk:
         decisions: Decisions,
         whole: Callable[[Content], object],
         now: Callable[[], float],
+        stands: Callable[[str], bool],
         options: ReleaseOptions | None = None,
     ) -> None:
         self.store, self._trail, self._decisions = store, trail, decisions
         self._whole, self._now, self._options = whole, now, options or ReleaseOptions()
+        self._stands = stands
 
     def find(self, service: str, name: str) -> ReleaseEntry:
         """By version, digest, or the beginning of a digest (six hex digits at least)."""
@@ -77,6 +80,19 @@ class ReleaseDesk:
         remedy = f"There is {there}." if there else "`wardgate release new SERVICE` submits one."
         raise ReleaseRefused("No such release of this service was submitted.", remedy)
 
+    def champion(self, service: str) -> ReleaseEntry:
+        """The release that is decided on."""
+        rollout = self._decisions.rollouts().get(service)
+        if rollout is None:
+            raise ReleaseRefused("Nothing is decided of such a service.", "`wardgate rollout show` lists them.")
+        return self.find(service, rollout.champion)
+
+    def content(self, entry: ReleaseEntry) -> Content:
+        content = self.store.content(entry.digest)
+        if content is None:
+            raise ReleaseRefused("Its content is not in the store any more.", "Restore the store from a backup.")
+        return content
+
     def submit(self, by: By, content: Content, file: str) -> ReleaseEntry:
         """`file`: digest of the release file alone."""
         entry = ReleaseEntry(content.digest, content.service, content.model, content.version, file, self._now(), by.who)
@@ -84,6 +100,9 @@ class ReleaseDesk:
         known = self.store.put(content, entry, told)
         if known is None:
             return entry
+        if known.digest == content.digest and not self._stands(subject_of(known.service, known.digest)):
+            self._trail.store.append([told], self._now())  # it lay under a key that is gone: its content is there
+            return known
         edited = changed(content.model, content.version, file, [known])
         if edited is not None and known.digest != content.digest:
             raise ReleaseRefused(*edited)
@@ -128,10 +147,7 @@ class ReleaseDesk:
         if told:
             remedy = "Change the rollout first, or announce it with --at for a later day."
             raise ReleaseRefused(" ".join(["Something depends on it.", *told]), remedy)
-        content = self.store.content(entry.digest)
-        if content is None:
-            raise ReleaseRefused("Its content is not in the store any more.", "Restore the store from a backup.")
-        self._whole(content)
+        self._whole(self.content(entry))
         said = self._told(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
         if not self.store.retire(entry.digest, now, said):
             raise ReleaseRefused("It was retired meanwhile.")

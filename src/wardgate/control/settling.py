@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from wardgate.control.askers import Asker, ChangeRefused, Why
+from wardgate.control.askers import CODES, NO_REASON, Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Grounds, Permits
@@ -133,6 +133,8 @@ class Settling:
         except ChangeRefused as refused:
             self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
             raise
+        if not asked.asker.reason:
+            raise ChangeRefused(Why.REASON, *NO_REASON, codes=CODES)
         deed = msgspec.structs.replace(_deed(asked, before, after), grounds=grounds.said or None)
         try:
             told = self._trail.entry(deed, asked.asker.remark)
@@ -181,14 +183,14 @@ def _why(asked: Asked, before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     return (*raises(before, after), *(("shadow",) if more else ()))
 
 
-def away(error: StoreUnavailable) -> ChangeRefused:
+def away(error: StoreUnavailable, so: str = "Nothing was changed") -> ChangeRefused:
     if isinstance(error, WriteUnsure):
         what = f"The durable store was told, and has not answered: {error.meaning}."
         remedy = (
             "Look at `wardgate rollout show` once it is there: what was asked for may be in force then. A kill works."
         )
         return ChangeRefused(Why.UNSURE, what, remedy)
-    what = f"Nothing was changed: {error.meaning}."
+    what = f"{so}: {error.meaning}."
     return ChangeRefused(Why.STORE, what, "Lower a mode, or kill: that works without the durable store.")
 
 

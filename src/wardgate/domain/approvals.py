@@ -13,8 +13,9 @@
 
 import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 
 import msgspec
@@ -118,6 +119,14 @@ class Charter(msgspec.Struct, frozen=True):
     approved: tuple[str, ...] = ()
 
 
+class Void(StrEnum):
+    """What lies under a key that is not there any more, and nobody has said again since."""
+
+    SUBMITTED = Action.RELEASE_SUBMIT
+    APPROVED = Action.RELEASE_APPROVE
+    POLICY = Action.GOVERNANCE_APPROVE
+
+
 class Ledger:
     """Grows with the releases, not with the chain. Never changed once somebody has it: `after` gives another."""
 
@@ -129,12 +138,19 @@ class Ledger:
         self._retired: set[str] = set()
         self._drilled: dict[str, str] = {}
         self._policies: dict[str, tuple[str, ...]] = {}
+        self._void: dict[tuple[Void, str, str], int] = {}
+        """By what, subject and person: the number of its entry."""
+        self._void_authors: dict[str, list[str]] = {}
 
-    def after(self, entries: Sequence[Entry]) -> "Ledger":
-        """With what these say besides, in their order."""
+    def after(self, entries: Sequence[Entry], void: Collection[int] = ()) -> "Ledger":
+        """With what these say besides, in their order. `void`: numbers of those whose seal nobody here can prove, since
+        its key is gone: they open nothing, and are told of."""
         ledger = self._copy() if entries else self
         for entry in entries:
-            ledger._take(entry)
+            if entry.number in void:
+                ledger._take_void(entry)
+            else:
+                ledger._take(entry)
         return ledger
 
     def _copy(self) -> "Ledger":
@@ -145,12 +161,24 @@ class Ledger:
         other._excepted = {subject: dict(held) for subject, held in self._excepted.items()}
         other._retired, other._drilled = set(self._retired), dict(self._drilled)
         other._policies = dict(self._policies)
+        other._void = dict(self._void)
+        other._void_authors = {subject: list(people) for subject, people in self._void_authors.items()}
         return other
+
+    def _take_void(self, entry: Entry) -> None:
+        if entry.result != Result.DONE or entry.what not in [*Void]:
+            return
+        person = person_of(entry.who)
+        self._void[Void(entry.what), entry.subject, person] = entry.number
+        if entry.what == Void.SUBMITTED:
+            self._void_authors.setdefault(entry.subject, []).append(person)
 
     def _take(self, entry: Entry) -> None:
         """What was denied, or does not say what such an entry says, changes nothing."""
         if entry.result != Result.DONE:
             return
+        if entry.what in [*Void]:
+            self._void.pop((Void(entry.what), entry.subject, person_of(entry.who)), None)
         match entry.what:
             case Action.RELEASE_SUBMIT:
                 self._submitted.setdefault(entry.subject, []).append(person_of(entry.who))
@@ -173,9 +201,25 @@ class Ledger:
         """People who submitted it; nobody: it was never."""
         return tuple(dict.fromkeys(self._submitted.get(subject, ())))
 
+    def barred(self, subject: str) -> tuple[str, ...]:
+        """Its authors, also those whose submission lies under a key that is gone: what bars somebody counts."""
+        return tuple(dict.fromkeys((*self._submitted.get(subject, ()), *self._void_authors.get(subject, ()))))
+
+    def void(self, subject: str = "") -> dict[Void, int]:
+        """How many of each kind nobody has said again, of a release that is not retired, or of a policy where none was
+        approved since; of all subjects, if none is named."""
+        found: dict[Void, int] = {}
+        for kind, of, _ in self._void:
+            over = self.charter.approved if kind is Void.POLICY else of in self._retired
+            over = over or (kind is Void.SUBMITTED and of in self._submitted)
+            if not over and subject in ("", of):
+                found[kind] = found.get(kind, 0) + 1
+        return found
+
     def standing(self, service: str) -> tuple[str, ...]:
-        """Digests of all releases of the service that were submitted and are not retired."""
-        mine = (subject.removeprefix(f"{service}@") for subject in self._submitted if subject not in self._retired)
+        """Digests of all releases of the service that were submitted and are not retired, under whatever key."""
+        known = dict.fromkeys((*self._submitted, *self._void_authors))
+        mine = (subject.removeprefix(f"{service}@") for subject in known if subject not in self._retired)
         return tuple(digest for digest in mine if "@" not in digest)
 
     def retired(self, subject: str) -> bool:

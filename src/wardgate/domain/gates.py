@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from wardgate.domain.approvals import Approval, Waiver
+from wardgate.domain.approvals import Approval, Void, Waiver
 from wardgate.domain.governance import EYES, MEASURES, Asked, Bound, Figure, Seat, above
 from wardgate.domain.outcomes import Mode
 
@@ -49,12 +49,17 @@ class GateLine(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What people have said of a digest; `waivers` that have not run out."""
+    """What people have said of a digest; `waivers` that have not run out; `void`: how much of it lies under a key that
+    is gone, and counts for nothing but who brought it in."""
 
     authors: tuple[str, ...] = ()
     approvals: tuple[Approval, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     retired: bool = False
+    void: Mapping[Void, int] = {}
+
+
+GONE = "a key that is gone: put it back among pseudonym_key.previous"
 
 
 def gate(asked: Asked, mode: Mode, said: Said, figures: Mapping[Figure, Reading]) -> tuple[GateLine, ...]:
@@ -73,7 +78,9 @@ def approval_lines(asked: Asked, mode: Mode, said: Said) -> list[GateLine]:
         lines.append(GateLine("retired", "no", "yes, or announced", Verdict.FAIL, "take another release"))
     if not asked.seats:
         return lines
-    if not said.authors:
+    if Void.SUBMITTED in said.void:
+        lines.append(GateLine("submitted", "yes", "no", Verdict.FAIL, f"it was, under {GONE}, or submit it again"))
+    elif not said.authors:
         lines.append(GateLine("submitted", "yes", "no", Verdict.FAIL, "nobody has submitted it for approval"))
     barred = set(said.authors) if asked.four_eyes else set()
     free = [approval for approval in said.approvals if approval.person not in barred]
@@ -85,6 +92,9 @@ def approval_lines(asked: Asked, mode: Mode, said: Said) -> list[GateLine]:
         name = seat.role if seat.mode == mode else f"{seat.role} ({seat.mode})"
         own = [each.person for each in said.approvals if each.person in barred and _fits(seat, each)]
         why = "" if enough or not own else f"{', '.join(own)} brought it in"
+        if not enough and not why and (void := said.void.get(Void.APPROVED)):
+            lies = "1 approval lies" if void == 1 else f"{void} approvals lie"
+            why = f"{lies} under {GONE}, or approve again"
         found = f"{len(by)}: {', '.join(by)}" if by else "0"
         verdict = Verdict.PASS if enough else Verdict.FAIL
         lines.append(GateLine(name, f"at least {len(places)}", found, verdict, why))

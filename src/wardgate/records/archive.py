@@ -190,8 +190,9 @@ class Archive(Protocol):
         """The release digests under which this release ever decided: one for each service, and each edit."""
         ...
 
-    def ever_decided(self, release_digest: str) -> bool:
-        """Whether there ever was a decision under this digest; also after it was purged."""
+    def digests_like(self, beginning: str) -> list[str]:
+        """Those that begin so under which there ever was a decision, also after it was purged; a few of them at
+        most."""
         ...
 
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:

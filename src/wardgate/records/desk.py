@@ -101,6 +101,14 @@ class Loaded(msgspec.Struct, frozen=True):
     result: BatchResult
 
 
+class Ambiguous(Exception):
+    """Several releases are called so. `what` is a sentence for a person."""
+
+    def __init__(self, digests: Sequence[str]) -> None:
+        super().__init__("several releases are called so")
+        self.what = f"More than one release is called so: {', '.join(digests)}. Name one by more of its digits."
+
+
 class RecordsDesk:
     """Blocking; not for the loop that answers calls. `facts` are asked anew each time: a reload may change them."""
 
@@ -125,12 +133,16 @@ class RecordsDesk:
         return found
 
     def digests(self, release: str) -> tuple[str, ...]:
-        """Of a digest itself, or of `model@version`; none of what never decided: anything may be asked for, also the
-        hash of a patient's name, and the access log has only digests of wardgate's own (law 4)."""
+        """Of a digest or its beginning, or of `model@version`; none of what never decided: anything may be asked for,
+        also the hash of a patient's name, and the access log has only digests of wardgate's own (law 4). Raises
+        Ambiguous."""
         model, at, version = release.rpartition("@")
         if at:
             return tuple(self._archive.digests_of(model, version))
-        return (release,) if self._archive.ever_decided(release) else ()
+        found = tuple(self._archive.digests_like(f"sha256:{release.removeprefix('sha256:')}"))
+        if len(found) > 1:
+            raise Ambiguous(found)
+        return found
 
     def affected(
         self, digests: Sequence[str], span: Span, principal: str

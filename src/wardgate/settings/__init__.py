@@ -6,6 +6,7 @@ from wardgate.settings.file import ClientFile, File
 from wardgate.settings.reading import (
     admin_certificates,
     admin_token,
+    read_key_sets,
     read_secrets,
     read_settings,
     refuse_fixed,
@@ -26,6 +27,7 @@ __all__ = [
     "admin_token",
     "Tls",
     "is_loopback",
+    "read_key_sets",
     "read_secrets",
     "read_settings",
     "refuse_fixed",

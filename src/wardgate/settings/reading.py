@@ -147,7 +147,8 @@ def read_secrets(
             what, remedy = "the environment holds no text for this header", "set the variable that it names"
             findings.append(document.finding(("telemetry", "otlp_headers", name), what, remedy))
     custodian = _custodian(settings, document, folder, findings)
-    key_sets = _key_sets(settings, document, folder, findings)
+    key_sets, unread = read_key_sets(settings, document, folder)
+    findings += unread
     tls = _tls(settings, document, folder, findings)
     anchoring = settings.anchoring
     anchor_key = None if anchoring is None else _anchor_key(anchoring, document, folder, findings)
@@ -158,8 +159,10 @@ def read_secrets(
     return Secrets(spool, tuple(secrets), hot, kept, custodian, headers, key_sets, tls, anchor_key, anchors)
 
 
-def _key_sets(settings: Settings, document: Document, folder: Path, findings: list[Finding]) -> dict[str, bytes]:
+def read_key_sets(settings: Settings, document: Document, folder: Path) -> tuple[dict[str, bytes], list[Finding]]:
+    """What stands in the clients' `jwks_file`, by the name of the client; and those that cannot be read."""
     found: dict[str, bytes] = {}
+    findings: list[Finding] = []
     for number, registered in enumerate(settings.registered):
         if registered.jwks_file is None:
             continue
@@ -169,7 +172,7 @@ def _key_sets(settings: Settings, document: Document, folder: Path, findings: li
             place: Place = ("clients", number, "keys", "jwks_file")
             what, remedy = "the client's key set cannot be read", "name a JSON Web Key Set, from this file's folder"
             findings.append(document.finding(place, what, remedy))
-    return found
+    return found, findings
 
 
 def _tls(

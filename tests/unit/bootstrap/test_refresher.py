@@ -91,9 +91,9 @@ class Site:
         rollout = Rollout(snapshot(1).rollouts[SERVICE].champion, self.mode)
         return Files({SERVICE: rollout}, {SERVICE: frozenset(rollout.releases)}, self.demo)
 
-    def start(self, name: str = "a") -> tuple[Refresher, Visibility, Told]:
+    def start(self, name: str = "a", told: Told | None = None) -> tuple[Refresher, Visibility, Told]:
         ids = [name]
-        visibility, told = Visibility(LEASE, self.clock.monotonic, name), Told()
+        visibility, told = Visibility(LEASE, self.clock.monotonic, name), told or Told()
         stores = self._stores()
         refresher = Refresher(
             visibility,
@@ -229,7 +229,7 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
     until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
     site.append(snapshot(2))
     turn = count()
-    until(lambda: site.hot.get() == site.newest())
+    until(lambda: site.hot.get() == site.newest() and visibility.hot_highest == 2)
     for forged, why in (
         (OTHERS.seal(snapshot(1)), Hidden.HOT_FORGED),
         (None, Hidden.HOT_FLUSHED),
@@ -248,6 +248,46 @@ def test_the_copy_is_healed_and_what_hides_meanwhile_is_told(site: Site) -> None
         until(told_of)
         site.clock.advance(1)
         until(lambda: site.hot.get() == site.newest() and not visibility.current().hidden)
+        until(lambda: visibility.hot_highest == 2)  # it was seen, so that the next one is another
+
+
+class SlowTold(Told):
+    """Says that it hides only after it has said that it shows, if that is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_through, self.begun_to_hide = threading.Event(), False
+
+    def shows(self, epoch: int, why: Hidden | None) -> None:
+        if why is Hidden.HOT_REPLAYED:
+            self.begun_to_hide = True
+            self.let_through.wait(0.3)
+        super().shows(epoch, why)
+        if why is None:
+            self.let_through.set()
+
+
+def test_what_was_seen_last_is_told_last(site: Site) -> None:
+    """By whichever thread: a replica that showed again was said to hide, in the log and the metric, until something
+    else changed."""
+    _, visibility, told = site.start(told=SlowTold())
+    until(lambda: not visibility.current().hidden and site.hot.get() == site.newest())
+    site.append(snapshot(2))
+    until(lambda: visibility.hot_highest == 2 and told.shown[-1] == (2, None))
+    assert isinstance(told, SlowTold)
+    told.let_through.clear()
+
+    def told_of() -> bool:
+        """Again and again, since it may be mended before anybody has looked."""
+        if not told.begun_to_hide:
+            site.hot._kept = SEALER.seal(snapshot(1))
+            site.clock.advance(1)
+        return Hidden.HOT_REPLAYED in [why for _, why in told.shown]
+
+    until(told_of)
+    site.clock.advance(1)
+    until(lambda: not visibility.current().hidden)
+    until(lambda: told.shown[-1] == (2, None))
 
 
 class HangingCopy(MemorySnapshots):

@@ -1,5 +1,6 @@
 """What a person at a terminal is told by the commands that ask an admin listener: what, where, how to mend it."""
 
+import re
 import signal
 import socket
 import ssl
@@ -17,6 +18,7 @@ import pytest
 from tests.fakes.certificates import Authority
 from tests.fakes.processes import free_port
 from wardgate.cli import admin, app
+from wardgate.domain.rollout.hidden import Hidden
 
 PROBLEM = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "No good token came along."}
 WRONG = {
@@ -151,6 +153,40 @@ def test_a_service_that_is_not_there_is_told_beside_those_that_are(
     assert "There is no service spesis. There is: sepsis." in said(
         capsys, "rollout", "show", "spesis", "--admin", listener.url
     )
+
+
+@pytest.mark.parametrize("why", [*Hidden])
+def test_why_a_replica_shows_nothing_is_said_in_a_sentence(
+    why: Hidden, listener: Listener, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    one = {"name": "host/a", "epoch": 7, "drained": 7, "began": 1.8e9, "hidden": why.value, "since": 1.0}
+    one |= {"silent": False, "forgotten": False}
+    listener.say(200, {"replicas": [one], "same_files": True})
+    assert app.run(["replicas", "--admin", listener.url]) == 0
+    told = capsys.readouterr().out
+    assert f"nothing: {why}" in told and re.search(rf"{why}: [A-Z].*[a-z].*\w", told) and "see docs" not in told
+
+
+def test_a_store_that_was_moved_away_is_said_wherever_somebody_looks(
+    listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It looks as if nothing had ever been decided."""
+    listener.say(200, {"epoch": 0, "stored": True, "beyond": 7, "services": [], "in_force": {}, "kills": []})
+    for command, code in ((["rollout", "show"], 0), (["rollout", "show", "sepsis"], 1), (["kill", "list"], 0)):
+        assert app.run([*command, "--admin", listener.url]) == code
+        told = capsys.readouterr().out
+        assert "older than what replicas have seen (snapshot 7)" in told and "wardgate rollout confirm" in told
+
+
+def test_a_circuit_that_is_not_given_back_says_why(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the gates say, and not that nobody would be there."""
+    listener.say(409, {"detail": "Not all gates pass.", "code": "gates", "gates": ["nights: needs 10, found 3"]})
+    told = said(capsys, "circuits", "close", "sepsis", "1.0.0", "--reason", "fixed", "--admin", listener.url)
+    assert "Not all gates pass." in told and "✗ nights: needs 10, found 3" in told
+    with pytest.raises(SystemExit, match="2"):
+        app.run(["circuits", "close", "sepsis", "1.0.0", "--admin", listener.url])
+    assert "required: --reason" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("body", [b"<html>Log in to the proxy</html>", b'{"ok": true}', b"[]", b"\xff"])

@@ -79,6 +79,27 @@ def test_from_nothing_to_ready(house: GovernedHouse, run: Run) -> None:
     assert run("audit", "verify")[0] == 0
 
 
+def test_a_key_that_is_gone_takes_its_approvals_along_and_how_to_mend_it_is_told(
+    house: GovernedHouse, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is put back among the previous ones; or people submit and approve again, whoever submitted it first is
+    still its author."""
+    house.act_as("mira", TECHNICAL)
+    assert run("approve", SERVICE, "1.0.0", "--mode", "silent", *GOOD)[0] == 0
+    monkeypatch.setenv("WARDGATE_TEST_KEY", "n" * 32)
+    gates = table(run("gate", SERVICE, "1.0.0", "silent")[1])
+    assert gates["submitted"][4].endswith("put it back among pseudonym_key.previous, or submit it again")
+    assert gates["approver-technical"][3] == "0" and "1 approval lies under a key that is gone" in str(gates)
+    monkeypatch.setenv("WARDGATE_OLD_KEY", "k" * 32)
+    text = house.config.read_text("utf-8")
+    house.config.write_text(text.replace("WARDGATE_TEST_KEY}", "WARDGATE_TEST_KEY, previous: [WARDGATE_OLD_KEY]}"))
+    assert table(run("gate", SERVICE, "1.0.0", "silent")[1])["approver-technical"][3] == "1: mira"
+    house.config.write_text(text)
+    code, out, err = run("release", "new", SERVICE, "--reason", "key_rotated")
+    assert code == 0 and house.digest in out, err
+    assert "submitted" not in table(run("gate", SERVICE, "1.0.0", "silent")[1])
+
+
 def test_for_a_program(house: GovernedHouse, run: Run) -> None:
     code, out, _ = run("gate", SERVICE, "1.0.0", "silent", "--json")
     said = json.loads(out)

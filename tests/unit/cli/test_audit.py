@@ -192,6 +192,22 @@ def test_a_search_shows_entries_and_remarks(tmp_path: Path, capsys: pytest.Captu
     assert site.run("verify") == 0
 
 
+def test_an_empty_chain_says_that_nothing_proves_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that was moved away is a new one, which once was told to be sound."""
+    site = Site(tmp_path)
+    for suffix in ("", "-wal", "-shm"):
+        (site.config.parent / f"var/wardgate.db{suffix}").unlink(missing_ok=True)
+    capsys.readouterr()
+    assert site.run("search") == 0
+    assert "the chain is empty" in capsys.readouterr().err
+    assert site.run("verify") == 1 and "entries 1 to 8: " in capsys.readouterr().out
+    for anchor in site.anchors.iterdir():
+        anchor.unlink()
+    assert site.run("verify") == 0
+    told = capsys.readouterr().out
+    assert "the chain is empty" in told and "sound:" not in told
+
+
 def test_what_cannot_be_done_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = Site(tmp_path)
     site.config.with_name("anchor.pem").write_bytes(b"no key")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.config_tree import FILES, sound_config
 from tests.fakes.governed import GovernedHouse
+from tests.fakes.tokens import ISSUER, ec_signer, key_set
 from wardgate.cli import app
 from wardgate.cli.check import examine, run, show_findings
 
@@ -200,6 +201,39 @@ def test_a_folder_stands_for_the_file_in_it(here: Path, capsys: pytest.CaptureFi
 
     assert app.run(["check", "--config", "config"]) == 0
     assert capsys.readouterr().out.startswith("config/wardgate.yaml: sound")
+
+
+def test_who_names_the_file_alone_is_told_what_to_type(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app.run(["check", "config/wardgate.yaml"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("--config: wardgate check --config config/wardgate.yaml\n")
+    with pytest.raises(SystemExit):
+        app.run(["check", "--strict"])
+    assert capsys.readouterr().err.endswith("unrecognized arguments: --strict\n")
+
+
+@pytest.mark.parametrize(
+    ("held", "what"),
+    [
+        (None, "the client's key set cannot be read"),
+        (b"", "no key in this file can verify the client's tokens"),
+        (b'{"keys": []}', "no key in this file can verify the client's tokens"),
+        (key_set(ec_signer()), ""),
+    ],
+    ids=["absent", "empty", "no keys", "good"],
+)
+def test_the_key_set_of_each_client_is_looked_at(here: Path, held: bytes | None, what: str) -> None:
+    """What would stop the start is an error here."""
+    client = f"    issuer: {ISSUER}\n    keys: {{jwks_file: keys.json}}\n    site: hospital_a"
+    edits = [("insecure_demo: true\n", "pseudonym_key: {env: NOBODYS_KEY}\n"), ("    site: hospital_a", client)]
+    sound_config(here, wardgate=edits, service=("mode: active", "mode: silent"))
+    if held is not None:
+        _CONFIG.with_name("keys.json").write_bytes(held)
+    out = io.StringIO()
+    assert run(_CONFIG, out) == (1 if what else 0)
+    assert (f": clients.0.keys.jwks_file: {what} -> " in out.getvalue()) is bool(what)
+    assert not examine(_CONFIG).errors, "commands that answer nobody need no keys"
 
 
 def test_a_service_that_does_not_start_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from tests.fakes.approving import (
 )
 from tests.fakes.audit import MemoryChain
 from wardgate.control.approvals import LONGEST, ApprovalRefused, Cause
+from wardgate.control.askers import CODES
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import highest, person_of, subject_of
 from wardgate.domain.audit import Action
@@ -105,6 +106,19 @@ def test_a_reason_that_the_chain_does_not_take_is_refused_without_it(ground: App
     error = refused(ground, Cause.INVALID, lambda: ground.approve(careless))
     assert "Miller" not in error.what + error.remedy
     assert ground.denied() == []
+
+
+def test_nobody_approves_without_a_reason(ground: Approving) -> None:
+    """Neither a release, nor an exception, nor the policy; an approval is taken back without one."""
+    mira = msgspec.structs.replace(MIRA, reason="", remark="Few patients at night.")
+    for ask in (
+        partial(ground.desk.approve, mira, SERVICE, DIGEST, Mode.CANARY, CLINICAL),
+        partial(allow, ground, mira),
+        partial(ground.desk.approve_policy, mira, BUILT_IN),
+    ):
+        assert refused(ground, Cause.REASON, ask).codes == CODES
+    ground.desk.approve(MIRA, SERVICE, DIGEST, Mode.CANARY, CLINICAL)
+    assert ground.desk.withdraw(mira, SERVICE, DIGEST)
 
 
 def test_an_administrator_withdraws_what_somebody_approved(ground: Approving) -> None:
@@ -225,7 +239,7 @@ def test_health_says_which_policy_holds_and_what_the_files_wait_for(ground: Appr
     ground.desk.approve_policy(MIRA, BUILT_IN)
     told = ground.desk.health(BUILT_IN)
     assert (told["state"], told["policy"], told["proposed"]) == ("waits", digest_of(POLICY), digest_of(BUILT_IN))
-    assert told["why"] == "governance.yaml waits: 1 of 2 people have approved it"
+    assert told["why"] == "governance.yaml waits: 1 of 2 people have approved it (wardgate approve governance)"
     chain = ground.ground.store
     assert isinstance(chain, MemoryChain)
     chain.list.pop()

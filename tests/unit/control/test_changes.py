@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.fakes.rollout_house import ADMIN, DAY, HOUR, ONE, OPERATOR, OTHER, SERVICE, THREE, TWO, VIEWER, House
 from tests.fakes.snapshots import SEALER
-from wardgate.control.askers import Asker, ChangeRefused, Why
+from wardgate.control.askers import CODES, Asker, ChangeRefused, Why
 from wardgate.control.permits import _cut
 from wardgate.control.ports import Change, StoreUnavailable
 from wardgate.domain.gates import GateLine, Verdict
@@ -332,6 +333,26 @@ def test_a_second_person_puts_back_what_was_taken_down(house: House) -> None:
         ("put_back", "done"),
     }
     refused(Why.NOTHING, house.desk.put_back, OTHER, SERVICE)
+
+
+def test_nobody_shows_more_without_a_reason_and_everybody_may_show_less_without(house: House) -> None:
+    """The codes that are usual are told."""
+    admin, operator, other = [msgspec.structs.replace(each, reason="") for each in (ADMIN, OPERATOR, OTHER)]
+    house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
+    house.decide(Rollout(TWO, Mode.ACTIVE, salt="s"))
+    desk, circuit = house.desk, (SERVICE, "1.1.0")
+    epoch, unsaid = house.epoch, refused(Why.REASON, desk.rollback, operator, SERVICE)
+    assert unsaid.codes == CODES and "promotion" in unsaid.remedy and house.epoch == epoch
+    desk.change(operator, SERVICE, {"mode": Mode.SILENT})
+    refused(Why.REASON, desk.put_back, other, SERVICE)
+    refused(Why.REASON, desk.change, admin, SERVICE, {"mode": Mode.ACTIVE}, house.etag)
+    desk.isolate(operator, *circuit, True)
+    refused(Why.REASON, desk.isolate, other, *circuit, False)
+    killed = desk.kill(operator, Scope.SERVICE, SERVICE).ceiling
+    assert killed is not None and circuit in house.snapshot.isolated
+    refused(Why.REASON, desk.lift, other, killed.id)
+    refused(Why.REASON, desk.confirm, admin, 0)
+    assert house.rollout.mode is Mode.SILENT and house.snapshot.ceilings
 
 
 def test_what_was_taken_down_long_ago_is_not_put_back(house: House) -> None:

@@ -13,6 +13,7 @@ from tests.fakes.audit import AuditGround
 from wardgate.adapters.sql.releases import SqlReleaseStore
 from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite
+from wardgate.control.chain_reader import ChainReader
 from wardgate.control.decisions import Decisions
 from wardgate.control.ports import Change, Content, StoreUnavailable
 from wardgate.control.releases import By, ReleaseDesk, ReleaseRefused, changed
@@ -42,9 +43,12 @@ class Scene:
         self.sealer = Sealer(KeyRing([b"k" * 32]).keys(Purpose.STORE))
         self.decisions = Decisions(self.snapshots, self.sealer, {})
         self.wholes: list[str] = []
-        self.broken = False
-        self.desk = ReleaseDesk(self.store, self.audit.trail, self.decisions, self.whole, lambda: self.now)
+        self.broken, self.void = False, set[str]()
+        self.desk = ReleaseDesk(self.store, self.audit.trail, self.decisions, self.whole, lambda: self.now, self.stands)
         self.epoch = 0
+
+    def stands(self, subject: str) -> bool:
+        return subject not in self.void and bool(ChainReader(self.audit.store).read().authors(subject))
 
     def whole(self, content: Content) -> None:
         self.wholes.append(content.digest)
@@ -146,6 +150,16 @@ def test_what_was_not_put_on_the_chain_is_not_done(scene: Scene) -> None:
         console.execute("DROP TRIGGER shut")
     console.close()
     scene.desk.submit(ADA, content(4), "sha256:f")
+
+
+def test_a_release_whose_submission_lies_under_a_key_that_is_gone_is_submitted_again(scene: Scene) -> None:
+    """By whoever does it: its content stays as it is."""
+    scene.desk.submit(ADA, content(6), "sha256:f")
+    with pytest.raises(ReleaseRefused):
+        scene.desk.submit(By("os:eve"), content(6), "sha256:f")
+    scene.void.add(f"sepsis@{content(6).digest}")
+    assert scene.desk.submit(By("os:eve"), content(6), "sha256:f").submitted_by == "os:ada"
+    assert [each["who"] for each in scene.audit.said()][-2:] == ["os:ada", "os:eve"]
 
 
 def test_what_was_not_done_is_not_on_the_chain(scene: Scene) -> None:

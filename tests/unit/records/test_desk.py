@@ -12,7 +12,7 @@ from tests.fakes.stories import DAY, DIGEST, NEWER, NOW, below, decision, desk_o
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.records import tables
 from wardgate.records.archive import AccessEntry, Archive, ArchiveUnavailable, Trouble
-from wardgate.records.desk import Span
+from wardgate.records.desk import Ambiguous, Span
 
 ALL = Span(0, NOW + 10_000 * DAY)
 RECORDS = [
@@ -76,6 +76,19 @@ def test_looks_are_logged_with_their_rows(archive: SqlArchive) -> None:
         ("os:mining", "export", "kidney-failure", 0),
         ("os:mining", "export", "kidney-failure", len(exported)),
     ]
+
+
+def test_a_release_is_named_by_the_beginning_of_its_digest(archive: SqlArchive) -> None:
+    """Where that is one release's alone; with or without its prefix."""
+    desk = desk_of(archive)
+    for name in (DIGEST, DIGEST[:13], DIGEST.removeprefix("sha256:")[:6]):
+        assert desk.digests(name) == (DIGEST,)
+    other = f"{DIGEST[:-1]}{'0' if DIGEST[-1] != '0' else '1'}"
+    archive.add_decisions([decision(77, release_digest=other)])
+    assert desk.digests(other) == (other,)
+    with pytest.raises(Ambiguous) as caught:
+        desk.digests(DIGEST[:13])
+    assert DIGEST in caught.value.what and other in caught.value.what
 
 
 def test_the_access_log_repeats_no_name_that_was_asked_for(archive: SqlArchive) -> None:

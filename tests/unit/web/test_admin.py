@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.asgi import ask
 from tests.fakes.audit import AuditGround
 from tests.fakes.principals import calls
+from wardgate.control.askers import CODES
 from wardgate.control.audit import AuditTrail
 from wardgate.domain.findings import Finding
 from wardgate.web.admin import LOCAL, AdminPorts, Circuit, Principal, Role, admin_app
@@ -18,6 +19,8 @@ from wardgate.web.asgi import ASGIApp
 SERVICES = {"kidney-failure": {"mode": "silent", "champion": "1.0.0", "digest": "sha256:00", "probes": "passed"}}
 
 MIXED = Circuit("mixed", {"1": "closed", "2": "no_answer"})
+
+FIXED, JSON = b'{"reason": "fixed"}', {"content-type": "application/json"}
 
 STORES = {"hot": {"kind": "redis", "state": "up"}}
 
@@ -140,7 +143,7 @@ async def test_a_model_is_taken_out_of_use_and_put_back(
 ) -> None:
     """Done is what all workers have done; for operators only; another release than there is is a 404, unechoed."""
     path = f"/admin/v1/circuits/kidney-failure/1.0.0/{action}"
-    reply = await ask(app(isolated=became, audit=ground.trail), "POST", path)
+    reply = await ask(app(isolated=became, audit=ground.trail), "POST", path, FIXED, JSON)
     assert (reply.status, reply.json()) == (status, {"done": status == 200, **became.as_json()})
     viewer = Principal("v", frozenset({Role.VIEWER}))
     assert (await ask(app(viewer), "POST", path)).status == 403
@@ -159,7 +162,8 @@ async def test_what_people_do_stands_on_the_audit_chain(ground: AuditGround) -> 
         (None, "reload"),
         (LOCAL, "reload"),
     ):
-        await ask(app(principal, isolated=Circuit("isolated"), audit=ground.trail), "POST", f"/admin/v1/{path}")
+        admin = app(principal, isolated=Circuit("isolated"), audit=ground.trail)
+        await ask(admin, "POST", f"/admin/v1/{path}", FIXED, JSON)
     ground.trail.chain_spooled()
     said = [tuple(each[key] for key in ("who", "what", "subject", "result", "to")) for each in ground.said()]
     assert sorted(said, key=str) == [
@@ -170,12 +174,22 @@ async def test_what_people_do_stands_on_the_audit_chain(ground: AuditGround) -> 
     ]
 
 
+async def test_a_model_is_put_back_with_a_reason_and_taken_away_without(ground: AuditGround) -> None:
+    """Who is not told why learns which codes there are."""
+    path, admin = "/admin/v1/circuits/kidney-failure/1.0.0", app(isolated=Circuit("isolated"), audit=ground.trail)
+    assert (await ask(admin, "POST", f"{path}/isolate")).status == 200
+    refused = await ask(app(isolated=Circuit("closed"), audit=ground.trail), "POST", f"{path}/close")
+    assert (refused.status, refused.json()["code"], refused.json()["codes"]) == (422, "reason", list(CODES))
+    ground.trail.chain_spooled()
+    assert [each["what"] for each in ground.said()] == ["circuit.isolate"]
+
+
 async def test_without_the_store_a_model_is_taken_away_and_not_put_back(ground: AuditGround) -> None:
     """Putting it back is answered with 503 and why; taking it away is chained once the store is there."""
     ground.cut()
     path = "/admin/v1/circuits/kidney-failure/1.0.0"
     assert (await ask(app(isolated=Circuit("isolated"), audit=ground.trail), "POST", f"{path}/isolate")).status == 200
-    refused = await ask(app(isolated=Circuit("closed"), audit=ground.trail), "POST", f"{path}/close")
+    refused = await ask(app(isolated=Circuit("closed"), audit=ground.trail), "POST", f"{path}/close", FIXED, JSON)
     assert refused.status == 503 and "cannot be audited" in refused.json()["detail"]
     ground.mend()
     assert ground.trail.chain_spooled() == 1

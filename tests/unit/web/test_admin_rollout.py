@@ -17,7 +17,7 @@ from tests.fakes.rollout_stores import FakeReplicas
 from tests.fakes.snapshots import replica
 from wardgate.adapters.sql.archive import SqlArchive
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.control.askers import Asker
+from wardgate.control.askers import CODES, Asker
 from wardgate.control.confirmation import effect_of
 from wardgate.control.drills import DrillDesk, Drilled, DrillOptions
 from wardgate.control.replicas import ReplicaDesk
@@ -182,9 +182,12 @@ async def test_fields_are_taken_away_with_null_and_kept_where_they_are_not_sent(
     )
 
 
+PREVIEW = {"preview": ["Practitioner/123"], "reason": "training"}
+
+
 async def test_preview_users_are_kept_as_pseudonyms_alone(scene: Scene) -> None:
     scene.who = ADMIN
-    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"preview": ["Practitioner/123"]}, scene.house.etag)
+    reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", PREVIEW, scene.house.etag)
     assert reply.status == 200 and said(reply)["rollout"]["preview_users"] == 1
     assert scene.house.rollout.preview == {"user:0"} and "123" not in reply.body.decode()
 
@@ -217,7 +220,8 @@ async def test_what_cannot_be_meant_is_refused_without_an_echo(scene: Scene, bod
 async def test_a_release_is_named_by_version_or_the_beginning_of_its_digest(scene: Scene) -> None:
     scene.who = ADMIN
     for name in ("1.1.0", TWO, TWO[:71]):
-        reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)
+        body = {"champion": name, "reason": "promotion"}
+        reply = await scene.ask("PATCH", f"/rollout/{SERVICE}", body, scene.house.etag)
         assert (reply.status, scene.house.rollout.champion) == (200, TWO)
     for name in ("9.9.9", "sha256:0"):
         assert (await scene.ask("PATCH", f"/rollout/{SERVICE}", {"champion": name}, scene.house.etag)).status == 404
@@ -301,7 +305,9 @@ async def test_rollback_and_put_back(scene: Scene) -> None:
     await scene.ask("PATCH", f"/rollout/{SERVICE}", {"mode": "off"})
     assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 403
     scene.who = OTHER
-    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})).status == 200
+    unsaid = await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {})
+    assert (unsaid.status, said(unsaid)["code"], said(unsaid)["codes"]) == (422, "reason", list(CODES))
+    assert (await scene.ask("POST", f"/rollout/{SERVICE}/put-back", {"reason": "mistake"})).status == 200
     changes = said(await scene.ask("GET", f"/rollout/{SERVICE}/history"))["changes"]
     assert [each["what"] for each in changes[:3]] == ["put_back", "rollout.change", "rollback"]
 
@@ -314,6 +320,18 @@ async def test_replicas_are_listed_and_a_rewound_store_confirmed(scene: Scene) -
     assert (await scene.ask("POST", "/confirm", {})).status == 403
     scene.who, scene.house.highest = ADMIN, 41
     assert said(await scene.ask("POST", "/confirm", {"reason": "restored"}))["epoch"] == 42
+
+
+async def test_a_store_that_was_emptied_or_moved_away_is_told_wherever_somebody_looks(scene: Scene) -> None:
+    """Replicas have seen more than it has: nothing there is what was decided."""
+    assert said(await scene.ask("GET", "/rollout"))["beyond"] == 0
+    scene.house.store.kept.clear()
+    scene.house.highest = 7
+    for path in ("/rollout", "/kills"):
+        told = said(await scene.ask("GET", path))
+        assert (told["stored"], told["epoch"], told["beyond"]) == (True, 0, 7), path
+    history = await scene.ask("GET", f"/rollout/{SERVICE}/history")
+    assert history.status == 503 and "older than what replicas have seen" in said(history)["detail"]
 
 
 async def test_a_replica_that_is_gone_is_forgotten_and_one_that_is_there_is_not(scene: Scene) -> None:

@@ -32,18 +32,26 @@ class _Part(msgspec.Struct, frozen=True):
     data: Any
 
 
+def differing(before: Content, after: Content) -> tuple[Difference, ...]:
+    """By meaning, of what the digest covers."""
+    return _differing(_parts(before), _parts(after))
+
+
+def _differing(one: Mapping[str, _Part], other: Mapping[str, _Part]) -> tuple[Difference, ...]:
+    roles = dict.fromkeys((*one, *other))
+    return tuple(each for role in roles for each in _differences(role, one.get(role), other.get(role)))
+
+
 def compared(before: Content, after: Content) -> Comparison:
     one, other = _parts(before), _parts(after)
-    found: list[Difference] = []
     diff: list[str] = []
     for role in dict.fromkeys((*one, *other)):
         old, new = one.get(role), other.get(role)
-        found += _differences(role, old, new)
         there = new or old
         assert there is not None
         name = _shown(there.place)
         diff += lines(None if old is None else old.content, None if new is None else new.content, name)
-    return Comparison(tuple(found), tuple(diff))
+    return Comparison(_differing(one, other), tuple(diff))
 
 
 def _differences(role: str, old: _Part | None, new: _Part | None) -> list[Difference]:

@@ -50,6 +50,8 @@ from wardgate.records.archive import (
 )
 
 _PAGE = 2000
+_FEW = 10
+"""Of what several names could be."""
 """Rows of one transaction of a stream."""
 _NAMES = 500
 """Names in one question."""
@@ -152,10 +154,10 @@ class SqlArchive:
         with self._reading() as connection:
             return list(connection.execute(asked.order_by(RELEASES.c.digest)).scalars())
 
-    def ever_decided(self, release_digest: str) -> bool:
-        asked = select(RELEASES.c.digest).where(RELEASES.c.digest == release_digest)
+    def digests_like(self, beginning: str) -> list[str]:
+        asked = select(RELEASES.c.digest).distinct().where(RELEASES.c.digest.startswith(beginning, autoescape=True))
         with self._reading() as connection:
-            return connection.execute(asked).first() is not None
+            return list(connection.execute(asked.order_by(RELEASES.c.digest).limit(_FEW)).scalars())
 
     def affected(self, release_digest: str, since: float, until: float) -> Iterator[AffectedRow]:
         shown = (DECISIONS.c.visible, DECISIONS.c.release_digest == release_digest)

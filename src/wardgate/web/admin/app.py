@@ -102,6 +102,13 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
         """Whether each store is there."""
         return JSONResponse(dict(await ports.stores()))
 
+    @app.get("/health/governance", dependencies=role(Role.VIEWER), tags=["health"])
+    async def governance() -> JSONResponse:
+        """Which policy holds; whether an edited one waits, and for what; what was approved under a key that is gone."""
+        if ports.governing is None:
+            return JSONResponse({"state": "unknown", "why": "this process has no durable store"})
+        return JSONResponse(dict(ports.governing.health()))
+
     @app.get(metrics_path, dependencies=role(Role.VIEWER), tags=["health"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus's exposition."""

@@ -1,13 +1,13 @@
 """Releases over the admin API: what was submitted, who has approved what, which gates stand before a mode; approving,
 withdrawing, excepting, retiring; and the policy itself.
 
-Submitting is a terminal's (`wardgate release new`), which has the files. The desks are blocking, so everything here
-runs in a thread.
+Submitting is a terminal's (`wardgate release new`), which has the files: docs/releases.md says why. The desks are
+blocking, so everything here runs in a thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -16,9 +16,10 @@ from wardgate.control.approvals import ApprovalDesk, ApprovalRefused, Cause
 from wardgate.control.audit import AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.gates import Gates
-from wardgate.control.ports import ReleaseEntry, StoreUnavailable
+from wardgate.control.ports import Content, ReleaseEntry, StoreUnavailable
 from wardgate.control.releases import By, ReleaseDesk, ReleaseRefused
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.differences import Difference
 from wardgate.domain.governance import Figure, Policy
 from wardgate.domain.outcomes import Mode
 from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
@@ -26,6 +27,7 @@ from wardgate.web.admin.bodies import ReasonBody, ReleaseNames, seconds_of
 from wardgate.web.admin.governing_bodies import (
     ApprovalsView,
     ApproveBody,
+    DifferencesView,
     ExceptionBody,
     GatesView,
     GovernanceView,
@@ -50,6 +52,7 @@ _STATUS = {
     Cause.TIME: 422,
     Cause.REMARK: 422,
     Cause.INVALID: 422,
+    Cause.REASON: 422,
     Cause.UNKNOWN: 404,
 }
 
@@ -61,13 +64,16 @@ Step = Annotated[str, Path(pattern=r"^(shadow|silent|canary|active)$", examples=
 
 @dataclass(frozen=True, slots=True)
 class GoverningPorts:
-    """`policy` gives what the files say."""
+    """`policy` gives what the files say; `health` how it stands, as of some seconds ago, without waiting;
+    `differing` what differs between two contents."""
 
     approvals: ApprovalDesk
     gates: Gates
     releases: ReleaseDesk
     names: ReleaseNames
     policy: Callable[[], Policy]
+    health: Callable[[], Mapping[str, str]]
+    differing: Callable[[Content, Content], Sequence[Difference]]
 
 
 def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
@@ -101,6 +107,27 @@ def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
         def ask() -> ApprovalsView:
             digest = _digest(at, service, release)
             return _standing(at, service, digest)
+
+        return await _told(ask)
+
+    @router.get("/releases/{service}/{release}/diff")
+    async def diff(
+        service: Service,
+        release: Release,
+        principal: Annotated[Principal, viewer],
+        against: Annotated[
+            str, Query(pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._:+-]{0,99})$", description="Default: what is decided on.")
+        ] = "",
+    ) -> DifferencesView:
+        """What differs, by meaning, between a release that was submitted and another one: for whoever approves it."""
+        await access.within(principal, service)
+        at = opened()
+
+        def ask() -> DifferencesView:
+            after = at.releases.find(service, release)
+            before = at.releases.find(service, against) if against else at.releases.champion(service)
+            found = at.differing(at.releases.content(before), at.releases.content(after))
+            return DifferencesView.of(before, after, found)
 
         return await _told(ask)
 
@@ -226,7 +253,9 @@ async def _told(ask: Callable[[], T]) -> T:
     try:
         return await run_in_threadpool(ask)
     except ApprovalRefused as refused:
-        more = {"code": refused.cause.value}
+        more: dict[str, Any] = {"code": refused.cause.value}
+        if refused.codes:
+            more["codes"] = list(refused.codes)
         raise Problem(_STATUS[refused.cause], f"{refused.what} {refused.remedy}".strip(), more) from None
     except ReleaseRefused as refused:
         raise Problem(409, f"{refused.what} {refused.remedy}".strip()) from None

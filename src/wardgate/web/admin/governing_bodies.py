@@ -1,13 +1,15 @@
 """What the routes of releases take and give, as the OpenAPI document has it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import BaseModel, Field, model_validator
 
 from wardgate.control.approvals import Proposed, Standing
 from wardgate.control.ports import ReleaseEntry
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.differences import Difference
 from wardgate.domain.gates import GateLine
 from wardgate.domain.governance import EYES, Figure
 from wardgate.web.admin.bodies import Moment, ReasonBody, example, moment_of
@@ -92,6 +94,37 @@ class ReleasesView(BaseModel):
                 )
                 for entry in entries
             ]
+        )
+
+
+class NamedView(BaseModel):
+    version: str
+    digest: str
+
+
+class DifferenceView(BaseModel):
+    """`place`: the file by what it is to the release, and the key in it. Values as the file has them."""
+
+    place: str
+    before: Any
+    after: Any
+    added: bool
+    removed: bool
+
+
+class DifferencesView(BaseModel):
+    service: str
+    before: NamedView
+    after: NamedView
+    differences: list[DifferenceView]
+
+    @classmethod
+    def of(cls, before: ReleaseEntry, after: ReleaseEntry, found: Sequence[Difference]) -> "DifferencesView":
+        return cls(
+            service=after.service,
+            before=NamedView(version=before.version, digest=before.digest),
+            after=NamedView(version=after.version, digest=after.digest),
+            differences=[DifferenceView(**msgspec.structs.asdict(each)) for each in found],
         )
 
 

@@ -22,6 +22,9 @@ class ProblemView(BaseModel):
     detail: str = ""
     code: str = Field("", description="Why, in one word, where there are several reasons.")
     gates: list[str] = Field([], description="Those that do not hold.")
+    codes: list[str] = Field(
+        [], description="Usual codes for `reason`, where one lacks. Others of this form are taken."
+    )
 
     model_config = ConfigDict(
         extra="allow",

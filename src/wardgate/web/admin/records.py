@@ -20,7 +20,7 @@ from wardgate.domain.admin_tokens import Role
 from wardgate.domain.feedback import issued_id
 from wardgate.records import tables
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
-from wardgate.records.desk import ALWAYS, MONTH, Loaded, NoTime, RecordsDesk, Span, span_of
+from wardgate.records.desk import ALWAYS, MONTH, Ambiguous, Loaded, NoTime, RecordsDesk, Span, span_of
 from wardgate.records.outcomes import BadRows, Form, NoHeader, Unnamed, lines_of
 from wardgate.records.story import Stories
 from wardgate.web.admin.access import Access, Principal
@@ -38,7 +38,7 @@ PATIENCE = 30.0
 _ROWS_A_TURN = 100
 _Uuid = Annotated[str, Path(max_length=200, examples=["0c3a7e1e-6f0e-4d0b-9b3e-0d1f7a4a5b6c"])]
 _Service = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-_Release = Annotated[str, Query(pattern=r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
+_Release = Annotated[str, Query(pattern=r"^((sha256:)?[0-9a-f]{6,64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.+_-]{1,100})$")]
 _Time = Annotated[str | None, Query(max_length=40)]
 _Name = Annotated[str | None, Query(max_length=200)]
 
@@ -114,7 +114,8 @@ def records_routes(access: Access, desk: RecordsDesk | None) -> APIRouter:
         until: _Time = None,
         format: Literal["ndjson", "csv", "summary"] = "ndjson",
     ) -> Response:
-        """Everybody who was shown a card of a release: its digest, or model@version. NDJSON begins with the summary."""
+        """Everybody who was shown a card of a release: its digest or the beginning of it, or model@version.
+        NDJSON begins with the summary."""
         when = span(since, until, ALWAYS)
 
         def ask() -> Any:
@@ -249,7 +250,7 @@ def _troubles() -> Iterator[None]:
     except BadRows as error:
         more = {"bad": error.count, "rows": [{"line": r.line, "column": r.column, "what": r.what} for r in error.rows]}
         raise Problem(422, "Nothing was loaded: some rows cannot be read.", more) from None
-    except (NoHeader, Unnamed) as error:
+    except (NoHeader, Unnamed, Ambiguous) as error:
         raise Problem(422, error.what) from None
 
 

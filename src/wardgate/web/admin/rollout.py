@@ -70,6 +70,7 @@ _STATUS = {
     Why.STORE: 503,
     Why.UNSURE: 504,
     Why.PROOF: 409,
+    Why.REASON: 422,
 }
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -109,7 +110,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     async def rollouts(principal: Annotated[Principal, viewer]) -> RolloutsView:
         """What is decided about each service."""
         at = opened()
-        snapshot, stored = await told(at.desk.seen)
+        snapshot, stored, beyond = await told(partial(_seen, at))
         named = {name: rollout for name, rollout in snapshot.rollouts.items() if principal.covers(name)}
         views = [_view(at, name, rollout) for name, rollout in named.items()]
         modes = {name: mode.value for name, mode in at.desk.in_force(snapshot).items() if name in named}
@@ -123,6 +124,7 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
             {
                 "epoch": snapshot.epoch,
                 "stored": stored,
+                "beyond": beyond,
                 "services": views,
                 "in_force": modes,
                 "kills": kills,
@@ -227,8 +229,9 @@ def rollout_routes(access: Access, ports: RolloutPorts | None) -> APIRouter:
     async def kills() -> KillsView:
         """The kill switches that are set."""
         at = opened()
-        snapshot, stored = await told(at.desk.seen)
-        return KillsView(epoch=snapshot.epoch, stored=stored, kills=[_ceiling(each) for each in snapshot.in_force()])
+        snapshot, stored, beyond = await told(partial(_seen, at))
+        kills = [_ceiling(each) for each in snapshot.in_force()]
+        return KillsView(epoch=snapshot.epoch, stored=stored, beyond=beyond, kills=kills)
 
     @router.post("/kills", response_model=ChangedView, responses=_DONE)
     async def kill(
@@ -319,6 +322,8 @@ async def told(ask: Callable[[], T], changes: bool = False) -> T:
         more: dict[str, Any] = {"code": refused.why.value}
         if refused.gates:
             more["gates"] = list(refused.gates)
+        if refused.codes:
+            more["codes"] = list(refused.codes)
         raise Problem(_STATUS[refused.why], detail, more) from None
     except ArchiveUnavailable as error:
         raise Problem(503, error.trouble.sentence) from None
@@ -336,6 +341,12 @@ def asker_of(principal: Principal, body: ReasonBody | None = None) -> Asker:
         ticket=body.ticket,
         remark=body.remark,
     )
+
+
+def _seen(at: RolloutPorts) -> tuple[Snapshot, bool, int]:
+    """What is decided, whether the durable store says so, and what replicas have seen beyond it."""
+    snapshot, stored = at.desk.seen()
+    return snapshot, stored, at.desk.beyond(snapshot.epoch) if stored else 0
 
 
 def _etag(given: str) -> str:

@@ -236,6 +236,13 @@ class CeilingView(BaseModel):
     reason: str
 
 
+_BEYOND = Field(
+    0,
+    description="The epoch that replicas have seen, where the durable store is older: it was emptied, moved away or "
+    "put back, and they show nothing.",
+)
+
+
 class RolloutsView(BaseModel):
     """`in_force`: what is left of each mode under its expiry and the kill switches. `stored` false: the durable store
     is away, and this is what the process that answers goes by. `unapproved`: by service, the approvals that what is
@@ -244,6 +251,7 @@ class RolloutsView(BaseModel):
 
     epoch: int
     stored: bool
+    beyond: int = _BEYOND
     services: list[RolloutView]
     in_force: dict[str, ModeName]
     kills: list[CeilingView]
@@ -253,6 +261,7 @@ class RolloutsView(BaseModel):
 class KillsView(BaseModel):
     epoch: int
     stored: bool
+    beyond: int = _BEYOND
     kills: list[CeilingView]
 
 

@@ -15,11 +15,20 @@ class Witness:
     def __init__(self, trail: AuditTrail | None) -> None:
         self._trail = trail
 
-    async def before(self, who: str, what: Action, subject: str, before: str | None, after: str | None) -> None:
+    async def before(
+        self,
+        who: str,
+        what: Action,
+        subject: str,
+        before: str | None,
+        after: str | None,
+        reason: str = "",
+        ticket: str = "",
+    ) -> None:
         """It stands on the chain when this returns. Raises Problem: then it must not be done."""
         if self._trail is None:
             raise Problem(503, "Nothing was changed: this process has no audit chain.")
-        deed = Deed(who=who, what=what, subject=subject, before=before, after=after)
+        deed = Deed(who=who, what=what, subject=subject, before=before, after=after, reason=reason, ticket=ticket)
         try:
             await run_in_threadpool(self._trail.require, deed)
         except AuditUnavailable as error:
@@ -27,9 +36,20 @@ class Witness:
         except ValueError:
             raise Problem(422, "Nothing was changed: the audit chain does not take such a name.") from None
 
-    async def after(self, who: str, what: Action, subject: str, before: str | None, after: str | None) -> None:
+    async def after(
+        self,
+        who: str,
+        what: Action,
+        subject: str,
+        before: str | None,
+        after: str | None,
+        reason: str = "",
+        ticket: str = "",
+    ) -> None:
         """It was done, and is not undone whatever becomes of this."""
-        await self._keep(Deed(who=who, what=what, subject=subject, before=before, after=after))
+        await self._keep(
+            Deed(who=who, what=what, subject=subject, before=before, after=after, reason=reason, ticket=ticket)
+        )
 
     async def denied(self, who: str, what: Action, subject: str) -> None:
         await self._keep(Deed(who=who, what=what, subject=subject, result=Result.DENIED))
