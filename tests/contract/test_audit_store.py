@@ -20,7 +20,8 @@ from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.control.audit import AuditUnavailable, Happened, Remark, Wanted
-from wardgate.domain.audit import START, Link, SealedEntry, Verdict, Verifier, body_of, moment, remark_hash
+from wardgate.domain.audit import START, Link, SealedEntry, body_of, moment, remark_hash
+from wardgate.domain.audit_verification import Verdict, Verifier
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
 
 

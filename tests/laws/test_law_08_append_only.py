@@ -8,7 +8,8 @@ auditor has it: whatever is done to an export, one byte at a time, is seen and l
 import random
 
 from tests.fakes.audit import chain_of
-from wardgate.domain.audit import Anchor, Verifier, moment
+from wardgate.domain.audit import Anchor, moment
+from wardgate.domain.audit_verification import Verifier
 
 CHAIN = chain_of(40)
 

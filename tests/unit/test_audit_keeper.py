@@ -18,7 +18,8 @@ from wardgate.adapters.aead.anchors import AnchorSigner
 from wardgate.adapters.files.anchors import write_anchor
 from wardgate.adapters.logs.events import EventLog
 from wardgate.bootstrap.audit import AuditKeeper, KeeperOptions
-from wardgate.domain.audit import Action, Deed, Link, Verifier
+from wardgate.domain.audit import Action, Deed, Link
+from wardgate.domain.audit_verification import Verifier
 
 DEED = Deed(who="operator-1", what=Action.CIRCUIT_ISOLATE, subject="kidney-failure/1.0.0")
 KEY = Ed25519PrivateKey.generate()

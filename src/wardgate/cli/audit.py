@@ -18,15 +18,9 @@ from wardgate.cli.clock import now as now
 from wardgate.cli.configs import CONFIG
 from wardgate.control.audit import AuditUnavailable, Wanted
 from wardgate.control.chain_reader import ChainBroken
-from wardgate.domain.audit import (
-    Action,
-    Anchor,
-    Deed,
-    SealedEntry,
-    Verifier,
-    moment,
-)
+from wardgate.domain.audit import Action, Anchor, Deed, SealedEntry, moment
 from wardgate.domain.audit_beside import Judge
+from wardgate.domain.audit_verification import Verifier
 from wardgate.domain.errors import ConfigurationError
 from wardgate.records.desk import ALWAYS, NoTime, span_of
 from wardgate.settings import Secrets, read_secrets

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wardgate.control.audit import Remark
-from wardgate.domain.audit import Fault, Found, SealedEntry, Verdict, as_sealed, body_of, moment, remark_hash
+from wardgate.domain.audit import SealedEntry, body_of, moment, remark_hash
 from wardgate.domain.audit_beside import Beside, Judge
+from wardgate.domain.audit_verification import Fault, Found, Verdict, as_sealed
 
 if TYPE_CHECKING:
     from wardgate.adapters.sql.chain import SqlAuditStore

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.audit import chain_of, event, reseal
-from wardgate.domain.audit import Anchor, Fault, Found, SealedEntry, Verdict, Verifier, checked, moment, remark_hash
+from wardgate.domain.audit import Anchor, SealedEntry, checked, moment, remark_hash
+from wardgate.domain.audit_verification import Fault, Found, Verdict, Verifier
 
 CHAIN = chain_of(30)
 LINES = [entry.line for entry in CHAIN]

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from wardgate.control.audit import AuditTrail, AuditUnavailable, Wanted
 from wardgate.domain.admin_tokens import Role
-from wardgate.domain.audit import SealedEntry, as_sealed, body_of, moment
+from wardgate.domain.audit import SealedEntry, body_of, moment
+from wardgate.domain.audit_verification import as_sealed
 from wardgate.records.desk import ALWAYS, NoTime, span_of
 from wardgate.web.admin.access import Access
 from wardgate.web.admin.problems import PROBLEMS, Problem
