@@ -40,7 +40,7 @@ from wardgate.records.watch import WatchDesk
 from wardgate.web.admin import AdminPorts
 from wardgate.web.admin.audit import AuditPorts
 from wardgate.web.admin.governing import GoverningPorts
-from wardgate.web.admin.rollout import RolloutPorts
+from wardgate.web.admin.rollout_ports import RolloutPorts
 
 Prove = Callable[[str, str], Awaitable[str | None]]
 """Of a service and a digest: why its endpoint does not prove now that it runs it; None: it does. In the loop."""

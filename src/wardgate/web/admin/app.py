@@ -21,10 +21,13 @@ from wardgate.web.admin.audit import AuditPorts, audit_routes
 from wardgate.web.admin.bounded import Bounded
 from wardgate.web.admin.circuits import Circuits, Isolate, circuits_routes
 from wardgate.web.admin.governing import GoverningPorts, governing_routes
+from wardgate.web.admin.kills import kills_routes
 from wardgate.web.admin.openapi import document_of
 from wardgate.web.admin.problems import PROBLEMS, answer_problems, or_json
 from wardgate.web.admin.records import STREAMED, records_routes
-from wardgate.web.admin.rollout import RolloutPorts, rollout_routes
+from wardgate.web.admin.replicas import replicas_routes
+from wardgate.web.admin.rollout import rollout_routes
+from wardgate.web.admin.rollout_ports import RolloutPorts
 from wardgate.web.admin.tokens import tokens_routes
 from wardgate.web.admin.witness import Witness
 
@@ -128,6 +131,8 @@ def admin_app(ports: AdminPorts, metrics_path: str = "/metrics") -> FastAPI:
     app.include_router(circuits_routes(access, ports.circuits, ports.isolate, ports.rollouts))
     app.include_router(records_routes(access, ports.desk))
     app.include_router(rollout_routes(access, ports.rollouts))
+    app.include_router(kills_routes(access, ports.rollouts))
+    app.include_router(replicas_routes(access, ports.rollouts))
     app.include_router(governing_routes(access, ports.governing))
     app.include_router(audit_routes(access, ports.chain))
     app.include_router(tokens_routes(access, ports.tokens, ports.now))

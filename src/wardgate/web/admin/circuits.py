@@ -13,7 +13,7 @@ from wardgate.domain.audit import Action
 from wardgate.web.admin.access import WHO_DECIDES, Access, Principal
 from wardgate.web.admin.bodies import ReasonBody
 from wardgate.web.admin.problems import Problem, or_json
-from wardgate.web.admin.rollout import RolloutPorts, asker_of, told
+from wardgate.web.admin.rollout_ports import RolloutPorts, asker_of, told
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from wardgate.web.admin.governing_bodies import (
     WithdrawBody,
 )
 from wardgate.web.admin.problems import PROBLEMS, Problem
-from wardgate.web.admin.rollout import Service, asker_of
+from wardgate.web.admin.rollout_ports import Service, asker_of
 
 T = TypeVar("T")
 
