@@ -512,7 +512,7 @@ def test_one_that_was_forgotten_hides_until_it_has_registered_anew(site: Site) -
     """With the state that it has read by then; it hears of it from the hot copy alone while the store is away."""
     site.start("b")
     _, visibility, told = site.start("a")
-    until(lambda: not visibility.current().hidden and len(site.drained_at()) == 2)
+    until(lambda: not visibility.current().hidden and site.drained_at() == [1, 1])  # both have taken up their files
     forgot = SEALER.seal(snapshot(2, Mode.SILENT, forgotten={"a": 2}))
     site.away()
     site.hot.put(forgot)
