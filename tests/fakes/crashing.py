@@ -233,7 +233,7 @@ def _fold(life: Life) -> Callable[[], object]:
     life.visibility.begin(read, [], None)
     site = Ceiling(str(uuid4()), Scope.SITE, f"folded-{life.number}", set_by=SECOND)
     life.refresher.lower([SEALER.seal_ceiling(site)])
-    return lambda: life.refresher._fold(read)
+    return lambda: life.refresher._side.fold(read)
 
 
 def _submit(life: Life) -> Callable[[], object]:

@@ -108,7 +108,7 @@ class House(RuleBasedStateMachine):
             lambda deed: told(),
             RefreshOptions(fold=0.0),
         )
-        refresher._read_local()
+        refresher._own.read_local()
         return refresher, visibility
 
     def _newest(self) -> Snapshot:
@@ -141,7 +141,7 @@ class House(RuleBasedStateMachine):
     def kill_that_one_replica_alone_hears_of(self, number: int) -> None:
         made = self._ceiling()
         self.replicas[number][0].lower([SEALER.seal_ceiling(made)])
-        self.replicas[number][0]._save()
+        self.replicas[number][0]._own.save()
         self.standing[made.id] = made
         self.heard[number].add(made.id)
 
@@ -167,10 +167,10 @@ class House(RuleBasedStateMachine):
     def look(self, number: int, durable: bool) -> None:
         refresher, visibility = self.replicas[number]
         self.clock.advance(1.0)
-        refresher._look_at_hot()
+        refresher._hot.look()
         if durable:
             refresher._look_at_durable()
-            refresher._heal()
+            refresher._hot.heal()
         self.old_copies.append(dict(self.hot.ceilings))
         self.heard[number] |= {each.id for each in (*visibility.current().ceilings, *visibility.side)}
 
