@@ -208,7 +208,7 @@ async def test_several_workers_reload_together_and_drain_together(tmp_path: Path
 
 async def _reloads(here: Running) -> list[tuple[str, str]]:
     """Who, and what became of it, as the chain has them; once it has the last one, which nothing waits for."""
-    request = b"GET /admin/v1/audit?what=reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"GET /admin/v1/audit?what=reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     for _ in range(200):
         entries = msgspec.json.decode((await here.send(request, here.admin))[1])["entries"]
         if len(entries) >= 3:

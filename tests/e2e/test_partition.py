@@ -30,7 +30,7 @@ class Ward:
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Of the near one's admin listener."""
         sent = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} /admin/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        head = f"{method} /admin/v1{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
         return json.loads(await self.near.ask(head.encode() + sent, self.near.admin))
 
@@ -61,7 +61,7 @@ class Ward:
 
     async def metrics(self) -> str:
         """Of the far one."""
-        request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         return (await self.far.ask(request, self.far.admin)).decode().replace('"', "'")
 
     async def says(self, state: str) -> None:

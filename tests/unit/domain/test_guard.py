@@ -162,7 +162,7 @@ def test_every_stage_that_a_fault_is_noted_under_is_listed() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("state", {*State, *Trouble, *SpoolState, *HotState, "unreadable", "set_aside"}),
+        ("state", {*State, *Trouble, *SpoolState, *HotState, "unreadable", "set_aside", "rewritten"}),
         ("proof", {*Proof}),
         ("kind", {*Kind, Sqlite.kind, Postgres.kind}),
         ("result", {*Taken, *Reason, *TokenFault, *Fetched, "passed", "accepted"}),
