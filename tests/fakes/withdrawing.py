@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.fakes.approving import DIGEST, JON, MIRA, OTHER, Approving, person
 from tests.fakes.rollout_house import SERVICE, House
+from wardgate.control.gates import ReleaseFacts
 from wardgate.control.withdrawals import Withdrawals
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.rollout.rollouts import Rollout
@@ -13,6 +14,8 @@ LEA = person("lea/0f0f0f0f0f0f")
 
 class Withdrawing:
     def __init__(self, folder: Path) -> None:
+        self.tiers: dict[str, str] = {}
+        """Of digests, where that is not `high`, or which are known besides."""
         self.house = House(folder)
         self.approving = Approving(folder, ground=self.house.audit)
         for digest in (DIGEST, OTHER):
@@ -30,11 +33,16 @@ class Withdrawing:
         self.desk = Withdrawals(
             ground.desk,
             ground.reader,
-            ground._facts,
+            self._facts,
             house.decided.newest,
             house.desk.settling,
             lambda: house.insecure_demo,
         )
+
+    def _facts(self, service: str, digest: str) -> ReleaseFacts | None:
+        if digest in self.tiers:
+            return ReleaseFacts(service, digest, SERVICE, "1.0.0", self.tiers[digest])
+        return self.approving._facts(service, digest)
 
     def decide(self, rollout: Rollout) -> None:
         self.house.decide(rollout)

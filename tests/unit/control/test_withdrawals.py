@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.approving import POLICY, TECHNICAL, person
+from tests.fakes.approving import CLINICAL, POLICY, TECHNICAL, person
 from tests.fakes.audit import MemoryChain, event
 from tests.fakes.withdrawing import DIGEST, JON, LEA, MIRA, OTHER, SERVICE, Withdrawing
 from wardgate.control.approvals import ApprovalRefused
@@ -121,7 +121,7 @@ def test_a_store_that_fails_in_between_leaves_it_to_the_watch(ground: Withdrawin
 
 
 def test_what_became_stricter_since_takes_nothing_out_of_sight(ground: Withdrawing) -> None:
-    """MIRA's was replaced before; now the policy demands more, or the risk tier is higher."""
+    """MIRA's was replaced before; now the policy demands more."""
     ground.approving.approve(LEA)
     ground.desk.withdraw(MIRA, SERVICE, DIGEST)
     for who in (MIRA, JON):
@@ -129,6 +129,22 @@ def test_what_became_stricter_since_takes_nothing_out_of_sight(ground: Withdrawi
     assert not ground.approving.gates.approved(SERVICE, DIGEST, Mode.CANARY)
     ground.begin_again()
     assert ground.desk.look() == () and ground.rollout.mode is Mode.CANARY
+
+
+def test_a_higher_risk_tier_of_a_release_that_came_since_takes_nothing_out_of_sight(ground: Withdrawing) -> None:
+    """Whoever submits a release hides nothing; who withdraws after that is asked for what the tier demands now."""
+    high, third = {**POLICY.tiers["high"], Mode.CANARY: Demand((Need(CLINICAL, 2),))}, "sha256:" + "3" * 64
+    for who in (MIRA, JON):
+        ground.approving.desk.approve_policy(who, Policy({"moderate": POLICY.tiers["high"], "high": high}))
+    ground.tiers |= {DIGEST: "moderate", OTHER: "moderate"}
+    ground.approving.approve(LEA)
+    ground.desk.withdraw(MIRA, SERVICE, DIGEST)
+    ground.approving.submit(third)
+    ground.tiers[third] = "high"
+    ground.begin_again()
+    assert ground.desk.look() == () and ground.rollout.mode.value == "canary"
+    ground.desk.withdraw(JON, SERVICE, DIGEST)
+    assert ground.rollout.mode is Mode.SILENT
 
 
 def test_a_stricter_policy_without_a_withdrawal_hides_nothing(ground: Withdrawing) -> None:
