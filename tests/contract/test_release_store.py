@@ -1,6 +1,7 @@
 """One suite for every store of release content: SQLite, and a real PostgreSQL."""
 
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,17 @@ import pytest
 
 from tests.contract.conftest import Store
 from tests.contract.test_audit_store import database_of
-from tests.fakes.audit import told
+from tests.fakes.audit import event, told
+from tests.fakes.snapshots import CHANGE
+from tests.fakes.snapshots import kept as sealed
+from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.releases import SqlReleaseStore
+from wardgate.adapters.sql.snapshots import SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite
 from wardgate.adapters.sql.tables import RELEASE_CONTENTS
-from wardgate.control.ports import MAX_CONTENT, Content, ReleaseEntry, ReleaseState, StoreUnavailable
+from wardgate.control.audit import Happened
+from wardgate.control.ports import MAX_CONTENT, Content, Overtaken, ReleaseEntry, ReleaseState, StoreUnavailable
+from wardgate.domain.audit import Action
 from wardgate.domain.durable import SqlitePlace
 
 NOW = 1_790_000_000.25
@@ -81,11 +88,58 @@ def test_a_release_is_announced_taken_back_and_retired_once(releases: SqlRelease
     assert releases.announce(kept.digest, NOW + 60, told(1)) and state() is ReleaseState.RETIRING
     assert releases.announce(kept.digest, None, told(2)) and state() is ReleaseState.SUBMITTED
     assert releases.announce(kept.digest, NOW + 60, told(1))
-    assert releases.retire(kept.digest, NOW + 61, told(3)) and state() is ReleaseState.RETIRED
-    assert not releases.retire(kept.digest, NOW + 62, told(3)) and not releases.announce(kept.digest, None, told(2))
+    assert releases.retire(kept.digest, NOW + 61, told(3), 0) and state() is ReleaseState.RETIRED
+    assert not releases.retire(kept.digest, NOW + 62, told(3), 0) and not releases.announce(kept.digest, None, told(2))
     assert releases.entries()[0] == msgspec.structs.replace(entry(kept), retires_at=NOW + 60, retired_at=NOW + 61)
     assert releases.content(kept.digest) == kept
-    assert not releases.retire("sha256:none", NOW, told()) and not releases.announce("sha256:none", NOW, told())
+    assert not releases.retire("sha256:none", NOW, told(), 0) and not releases.announce("sha256:none", NOW, told())
+
+
+def test_what_was_decided_since_somebody_looked_keeps_a_retirement_back(
+    releases: SqlReleaseStore, store: Store
+) -> None:
+    database = database_of(store)
+    snapshots, audit, kept = SqlSnapshotStore(database), SqlAuditStore(database), content(1)
+    releases.put(kept, entry(kept), told(1))
+    for epoch in (1, 2):
+        assert snapshots.append(sealed(epoch), CHANGE)
+    for looked in (0, 1, 3):
+        with pytest.raises(Overtaken):
+            releases.retire(kept.digest, NOW, told(2), looked)
+    assert releases.entries() == [entry(kept)] and audit.last().number == 1
+    assert releases.retire(kept.digest, NOW, told(2), 2) and audit.last().number == 2
+    database.close()
+
+
+def test_of_a_raise_and_a_retirement_that_cross_one_is_first(store: Store) -> None:
+    """Both were judged by the same state of the store, and each would undo what the other was judged by."""
+    databases = [database_of(store) for _ in range(2)]
+    releases, snapshots = SqlReleaseStore(databases[0]), SqlSnapshotStore(databases[1])
+    chain, together, raised = SqlAuditStore(databases[1]), threading.Barrier(2), 0
+
+    def both(number: int, digest: str, judged: int) -> list[str]:
+        def retire() -> str:
+            together.wait(20)
+            gone = Happened(event(3 * number + 1, what=Action.RELEASE_RETIRE))
+            return "retired" if releases.retire(digest, NOW, gone, raised) else "neither"
+
+        def promote() -> str:
+            together.wait(20)
+            written = snapshots.append(sealed(raised + 1), CHANGE, [told(3 * number + 2)], judged)
+            return "raised" if written else "neither"
+
+        with ThreadPoolExecutor(2) as threads:
+            ends = [threads.submit(retire), threads.submit(promote)]
+            return [type(end.exception()).__name__ if end.exception() else end.result() for end in ends]
+
+    for number in range(12):
+        kept = content(number)
+        releases.put(kept, entry(kept), told(3 * number))
+        ends = both(number, kept.digest, chain.last().number)
+        assert ends in (["retired", "Overtaken"], ["Overtaken", "raised"])
+        raised += ends[1] == "raised"
+    for database in databases:
+        database.close()
 
 
 def test_as_much_as_a_store_keeps_and_not_a_byte_more(releases: SqlReleaseStore) -> None:
@@ -131,7 +185,7 @@ def test_a_store_that_is_not_there_says_so() -> None:
         lambda: releases.put(kept, entry(kept), told()),
         lambda: releases.content(kept.digest),
         lambda: releases.entries(),
-        lambda: releases.retire(kept.digest, NOW, told(3)),
+        lambda: releases.retire(kept.digest, NOW, told(3), 0),
         lambda: releases.announce(kept.digest, NOW, told()),
     ):
         with pytest.raises(StoreUnavailable) as unavailable:

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -15,13 +17,22 @@ import pytest
 from hypothesis import settings
 
 from tests.contract.conftest import PATIENT_POSTGRES, PATIENT_SQLITE, Store
+from tests.fakes.approving import MIRA, SERVICE
+from tests.fakes.audit import NOW, event, told
+from tests.fakes.raised import ADA, Stage
 from tests.fakes.snapshots import CHANGE, SEALER, everything, kept, replica, snapshot
+from wardgate.adapters.sql.chain import SqlAuditStore
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.postgres import Postgres
 from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
 from wardgate.adapters.sql.sqlite import Sqlite
-from wardgate.control.ports import StoreUnavailable
+from wardgate.control.askers import ChangeRefused
+from wardgate.control.audit import Happened
+from wardgate.control.ports import Overtaken, StoreUnavailable
+from wardgate.domain.audit import Action, Result, body_of
 from wardgate.domain.durable import PostgresPlace, SqlitePlace
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.rollout.rollouts import Cohort
 
 
 def database_of(store: Store) -> Database:
@@ -99,6 +110,55 @@ def test_of_eight_writers_one_is_first_at_each_epoch(store: Store) -> None:
     assert by == {epoch: f"operator-{number}" for number, epochs in enumerate(won) for epoch in epochs}
     for one in stores:
         one.close()
+
+
+def test_nothing_is_written_on_what_was_judged_before_it_was_withdrawn(
+    store: Store, snapshots: SqlSnapshotStore
+) -> None:
+    database = database_of(store)
+    audit = SqlAuditStore(database)
+    audit.append([Happened(event(1, what=Action.RELEASE_APPROVE))], NOW)
+    judged = audit.last().number
+    audit.append([Happened(event(2)), Happened(event(3, what=Action.RELEASE_WITHDRAW))], NOW)
+    with pytest.raises(Overtaken):
+        snapshots.append(kept(1), CHANGE, [told(4)], judged)
+    assert snapshots.newest() is None and audit.last().number == 3
+    audit.append([Happened(event(5)), Happened(event(6, what=Action.RELEASE_WITHDRAW, result=Result.DENIED))], NOW)
+    assert snapshots.append(kept(1), CHANGE, [told(4)], 3)
+    assert snapshots.newest() == kept(1) and audit.last().number == 6
+    database.close()
+
+
+def test_a_raise_and_a_withdrawal_at_once_stand_in_an_order_that_holds(store: Store, tmp_path: Path) -> None:
+    """The whole desk: what is withdrawn before the raise on the chain has kept it back."""
+    audit = SqlAuditStore(database_of(store))
+    stage = Stage(tmp_path, lambda path: database_of(store), audit)
+    stage.snapshots.hooks = [stage.withdraw]
+    with pytest.raises(ChangeRefused):
+        stage.promote()
+    together = threading.Barrier(2)
+
+    def promote() -> None:
+        together.wait(20)
+        with suppress(ChangeRefused):
+            stage.promote()
+
+    def withdraw() -> None:
+        together.wait(20)
+        stage.withdraw()
+
+    for _ in range(8):
+        stage.desk.change(ADA, SERVICE, {"mode": Mode.SILENT, "cohort": Cohort()})
+        stage.approving.rollout = stage.rollout
+        stage.approving.approve(MIRA)
+        begun = audit.last().number
+        with ThreadPoolExecutor(2) as threads:
+            for end in [threads.submit(promote), threads.submit(withdraw)]:
+                end.result()
+        said = [each["what"] for each in map(body_of, audit.entries(begun)) if each["result"] == "done"]
+        assert said in (["rollout.change", "release.withdraw"], ["release.withdraw"])
+        assert (stage.rollout.mode is Mode.CANARY) is ("rollout.change" in said)
+    stage.close()
 
 
 @pytest.mark.parametrize("statement", ["UPDATE snapshots SET by = 'nobody'", "DELETE FROM snapshots"])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from tests.fakes.snapshots import SEALER
 from wardgate.control.audit import AuditStore, AuditUnavailable, Happened
-from wardgate.control.ports import Change, KeptSnapshot, Replica, StoreUnavailable
+from wardgate.control.ports import Change, KeptSnapshot, Overtaken, Replica, StoreUnavailable
+from wardgate.domain.approvals import bears
 from wardgate.domain.rollout.ceilings import unfolded
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
 
@@ -45,7 +46,9 @@ class FakeSnapshots:
         self._up()
         return next((kept for kept, _ in self.kept if kept.epoch == epoch), None)
 
-    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
+    def append(
+        self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = (), judged: int | None = None
+    ) -> bool:
         self._up()
         while self.first:
             self.kept.append((SEALER.seal(self.first.pop(0)), Change(0.0, "somebody", "rollout.change", "x")))
@@ -53,6 +56,8 @@ class FakeSnapshots:
             return False
         if self._chain is not None:
             try:
+                if judged is not None and any(bears(entry.text) for entry in self._chain.entries(judged)):
+                    raise Overtaken
                 self._chain.append(told, change.at)
             except AuditUnavailable as error:
                 raise StoreUnavailable(error.meaning) from None

@@ -115,12 +115,19 @@ class Decided(Decisions):
         """Ceilings that were set without the durable store, as far as this process knows."""
         return () if self._here is None else self._here.side()
 
-    def write(self, after: Snapshot, change: Change, told: Sequence[Happened], hurry: bool = False) -> bool:
+    def write(
+        self,
+        after: Snapshot,
+        change: Change,
+        told: Sequence[Happened],
+        hurry: bool = False,
+        judged: int | None = None,
+    ) -> bool:
         """Whether it is the newest one now, and `told` on the chain; False: somebody else was first. Raises
-        StoreUnavailable, and WriteUnsure where it may have been written all the same."""
+        StoreUnavailable, WriteUnsure where it may have been written all the same, and Overtaken (`SnapshotStore`)."""
         kept = self._seals.seal(after)
         try:
-            written = self._asked(lambda: self._store.append(kept, change, told), hurry)
+            written = self._asked(lambda: self._store.append(kept, change, told, judged), hurry)
         except StoreUnavailable as error:
             written = self._was_written(kept, error, hurry)
         if not written:

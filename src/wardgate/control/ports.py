@@ -26,6 +26,10 @@ class WriteUnsure(StoreUnavailable):
     """It may have been written all the same, or will be once the store goes on."""
 
 
+class Overtaken(Exception):
+    """Nothing was written: what it was judged by is not the newest any more. To be judged anew."""
+
+
 OLDER = "it is older than what replicas have seen, and a person has to confirm what it says"
 """Of a durable store that was put back from a backup."""
 
@@ -56,10 +60,13 @@ class SnapshotStore(Protocol):
 
     def at(self, epoch: int) -> KeptSnapshot | None: ...
 
-    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
+    def append(
+        self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = (), judged: int | None = None
+    ) -> bool:
         """Whether it is there now, through a power cut, and what is told of it on the audit chain: both or neither.
         False: there is one of this epoch, or a later one, already; then somebody else was first, and nothing was
-        written."""
+        written. `judged`: the entry of the chain up to which approvals, policy and retirements were looked at; raises
+        Overtaken where one that bears on these (`domain.approvals.bears`) stands after it."""
         ...
 
     def history(self, subject: str | None = None, limit: int = 100) -> Sequence[tuple[int, Change]]:
@@ -198,6 +205,7 @@ class ReleaseStore(Protocol):
         """None takes it back. False: there is no such release, or it is retired."""
         ...
 
-    def retire(self, digest: str, now: float, told: Happened) -> bool:
-        """For good. False: there is no such release, or it is retired already."""
+    def retire(self, digest: str, now: float, told: Happened, decided: int) -> bool:
+        """For good. False: there is no such release, or it is retired already. `decided`: epoch of the snapshot that
+        was looked at for what depends on it (0: there was none); raises Overtaken where that is not the newest one."""
         ...

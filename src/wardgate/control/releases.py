@@ -2,7 +2,7 @@
 
     submit ─► store       (approvals belong to the digest, and are `control.approvals`')
     announce ─► store     the first half of a retirement: from when on it may be
-    retire ─► does anything depend on it? is what was kept still whole? ─► store
+    retire ─► does anything depend on it? is what was kept still whole? ─► store, if nothing was decided meanwhile
 
 Each with its entry on the audit chain, in one transaction.
 
@@ -10,6 +10,7 @@ Nothing of this changes what anybody sees: that a rollout names a release is dec
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
@@ -17,12 +18,14 @@ import msgspec
 
 from wardgate.control.audit import AuditTrail, Happened
 from wardgate.control.decisions import Decisions
-from wardgate.control.ports import Content, ReleaseEntry, ReleaseState, ReleaseStore
+from wardgate.control.ports import Content, Overtaken, ReleaseEntry, ReleaseState, ReleaseStore
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed, moment
 from wardgate.domain.plans import Catalog
 from wardgate.domain.releases import meant, short
 from wardgate.domain.rollout.rollouts import Rollout
+
+_TRIES = 8
 
 
 class ReleaseRefused(Exception):
@@ -143,13 +146,21 @@ class ReleaseDesk:
         if entry.retires_at is not None and entry.retires_at > now:
             what = f"It was announced to stay until {moment(entry.retires_at)[:16]}Z."
             raise ReleaseRefused(what, "Wait, or take that back first (--cancel).")
+        for _ in range(_TRIES):
+            with suppress(Overtaken):
+                return self._retired(by, entry, now)
+        raise ReleaseRefused("Others change the rollouts all the time.", "Ask again.")
+
+    def _retired(self, by: By, entry: ReleaseEntry, now: float) -> ReleaseEntry:
+        """Raises Overtaken where something was decided since it was looked at what depends on it."""
+        decided = self._decisions.newest().epoch
         told = self.dependents(entry)
         if told:
             remedy = "Change the rollout first, or announce it with --at for a later day."
             raise ReleaseRefused(" ".join(["Something depends on it.", *told]), remedy)
         self._whole(self.content(entry))
         said = self._told(by, Action.RELEASE_RETIRE, entry, before=entry.state.value, after=ReleaseState.RETIRED.value)
-        if not self.store.retire(entry.digest, now, said):
+        if not self.store.retire(entry.digest, now, said, decided):
             raise ReleaseRefused("It was retired meanwhile.")
         return msgspec.structs.replace(entry, retired_at=now)
 

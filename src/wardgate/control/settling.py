@@ -1,6 +1,7 @@
 """How a change comes to stand: in which order it is written where, and what is told."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -8,7 +9,7 @@ from wardgate.control.askers import CODES, NO_REASON, Asker, ChangeRefused, Why
 from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.decided import Decided, told
 from wardgate.control.permits import Grounds, Permits
-from wardgate.control.ports import Change, StoreUnavailable, WriteUnsure
+from wardgate.control.ports import Change, Overtaken, StoreUnavailable, WriteUnsure
 from wardgate.control.transitions import subject_of
 from wardgate.domain.audit import LONGEST, Action, Deed
 from wardgate.domain.rollout.rollouts import Ceiling, Snapshot
@@ -128,6 +129,17 @@ class Settling:
         return Changed(after.epoch, before, after, ceiling if stands else None)
 
     def _raise(self, asked: Asked, before: Snapshot, after: Snapshot, why: tuple[str, ...]) -> Changed:
+        """Judged anew where something was chained meanwhile by which it might be judged otherwise."""
+        for _ in range(_TRIES):
+            with suppress(Overtaken):
+                return self._raised(asked, before, after, why)
+        self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)
+        what = "Each time it was about to be done, something new was said of approvals, policies or releases."
+        raise ChangeRefused(Why.STALE, what, "Look at `wardgate gate`, and ask again.")
+
+    def _raised(self, asked: Asked, before: Snapshot, after: Snapshot, why: tuple[str, ...]) -> Changed:
+        """Raises Overtaken."""
+        judged = self._chained()  # first: what comes from now on may be seen or not, and the store does not let it pass
         try:
             grounds = asked.permit(before, after)
         except ChangeRefused as refused:
@@ -141,15 +153,21 @@ class Settling:
         except AuditUnavailable as error:
             what = f"Nothing was changed, since it cannot be audited: {error.meaning}."
             raise ChangeRefused(Why.STORE, what, "Ask again when the store is there.") from None
-        try:  # once more: somebody may have withdrawn hers while the gates were looked at
-            self._permits.still_approved(after, grounds.services)
-        except ChangeRefused as refused:
-            self._permits.keep_denial(asked.asker, asked.what, asked.subject, refused.why)
-            raise
-        if self._decided.write(after, self._change(asked), [told]):
+        if not grounds.services:
+            judged = None  # it stands on nobody's approval
+        elif judged is None:
+            raise away(StoreUnavailable("the audit chain did not answer"))
+        if self._decided.write(after, self._change(asked), [told], judged=judged):
             return Changed(after.epoch, before, after, raised=why)
         self._permits.keep_denial(asked.asker, asked.what, asked.subject, Why.STALE)
         raise ChangeRefused(Why.STALE, "Somebody else was first.", "Look at the rollout, and ask again.")
+
+    def _chained(self) -> int | None:
+        """The number of the chain's last entry; None: it is away."""
+        try:
+            return self._trail.store.last().number
+        except AuditUnavailable:
+            return None
 
     def _without_store(
         self, asked: Asked, ceiling: Ceiling | None, heard: dict[str, tuple[str, ...]], error: StoreUnavailable

@@ -39,6 +39,24 @@ READ = frozenset(
 )
 """Of all entries, these are kept."""
 
+
+class _Head(msgspec.Struct):
+    what: str
+    result: str = Result.DONE
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def bears(text: str) -> bool:
+    """Whether an entry of the chain can change what a Ledger says. One that cannot be read can."""
+    try:
+        head = _head.decode(text.encode())
+    except (msgspec.MsgspecError, UnicodeError):
+        return True
+    return head.what in READ and head.result == Result.DONE
+
+
 _STEPS, _ROLES = "|".join(STEPS), "|".join(APPROVERS)
 _APPROVED = re.compile(rf"({_STEPS}) as ({_ROLES})")
 _WITHDRAWN = re.compile(rf"({_STEPS}) as ({_ROLES}) by (\S+)")

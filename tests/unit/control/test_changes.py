@@ -173,20 +173,13 @@ def test_an_admin_raises_what_passes_the_gates(house: House) -> None:
 
 
 class Passing(House):
-    """With gates that pass, each with its figure; `withdrawn`: an approval that is taken back once they were looked
-    at."""
-
-    withdrawn: tuple[str, str] | None = None
+    """With gates that pass, each with its figure."""
 
     def gates_of(self, service: str, digest: str, step: Mode, who: str) -> list[GateLine]:
         return [
             GateLine("approver-clinical", "at least 1", "1: mira", Verdict.PASS),
             GateLine("nights", "at least 10 nights", "–", Verdict.EXCEPTED, "excepted by mira, jon, until 2026-10-01Z"),
         ]
-
-    def policy(self) -> str:
-        self.approvals.discard(self.withdrawn or ("", ""))
-        return super().policy()
 
 
 @pytest.fixture
@@ -210,14 +203,6 @@ def test_the_chain_says_on_what_a_raise_stood(passing: Passing) -> None:
     )
     assert back["grounds"] == f"{policy}; {SERVICE} 000000000000 to canary; approvals: needs 1, found 1"
     assert "grounds" not in lowered
-
-
-def test_an_approval_that_is_withdrawn_while_the_gates_are_looked_at_raises_nothing(passing: Passing) -> None:
-    """Else it would stand on the chain before the raise that it was to keep back."""
-    passing.withdrawn = (SERVICE, ONE)
-    refused(Why.GATES, passing.desk.change, ADMIN, SERVICE, {"mode": Mode.ACTIVE}, passing.etag)
-    assert passing.rollout.mode is Mode.SILENT and passing.epoch == 1
-    assert passing.said() == [("rollout.change", "denied", "gates")]
 
 
 def test_what_does_not_fit_onto_the_chain_is_counted() -> None:

@@ -43,6 +43,8 @@ class Scene:
         self.sealer = Sealer(KeyRing([b"k" * 32]).keys(Purpose.STORE))
         self.decisions = Decisions(self.snapshots, self.sealer, {})
         self.wholes: list[str] = []
+        self.meanwhile: list[Callable[[], object]] = []
+        """One after each look at what depends on a release."""
         self.broken, self.void = False, set[str]()
         self.desk = ReleaseDesk(self.store, self.audit.trail, self.decisions, self.whole, lambda: self.now, self.stands)
         self.epoch = 0
@@ -52,6 +54,8 @@ class Scene:
 
     def whole(self, content: Content) -> None:
         self.wholes.append(content.digest)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         if self.broken:
             raise ReleaseRefused("What was kept of it is not whole.")
 
@@ -114,6 +118,30 @@ def test_what_is_no_longer_whole_is_not_retired(scene: Scene) -> None:
     scene.broken = False
     assert scene.desk.retire(ADA, entry).retired_at == NOW
     assert scene.wholes == [entry.digest] * 2
+
+
+def test_what_is_raised_to_while_it_is_looked_at_is_not_retired(scene: Scene) -> None:
+    """The rollouts are read before anything is written, and somebody raises to it just then."""
+    scene.decide(400, 2)
+    entry = scene.desk.find("sepsis", "1.0.0")
+    scene.meanwhile = [lambda: scene.decide(0, 2, challenger=Challenger(entry.digest, Cohort(percent=5)))]
+    with pytest.raises(ReleaseRefused) as refused:
+        scene.desk.retire(ADA, entry)
+    assert "names it as challenger" in refused.value.what
+    assert scene.desk.find("sepsis", "1.0.0").retired_at is None
+    assert "release.retire" not in [each["what"] for each in scene.audit.said()]
+
+
+def test_what_is_decided_of_others_meanwhile_keeps_no_retirement_back(scene: Scene) -> None:
+    scene.decide(400, 2)
+    entry = scene.desk.find("sepsis", "1.0.0")
+    scene.meanwhile = [lambda: scene.decide(0, 2)] * 7
+    assert scene.desk.retire(ADA, entry).retired_at == NOW
+    other = scene.desk.find("sepsis", "3.0.0")
+    scene.meanwhile = [lambda: scene.decide(0, 2)] * 8
+    with pytest.raises(ReleaseRefused, match="refused") as refused:
+        scene.desk.retire(ADA, other)
+    assert "all the time" in refused.value.what and not scene.meanwhile
 
 
 def test_an_announcement_holds_until_its_time(scene: Scene) -> None:

@@ -11,6 +11,8 @@ from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import AUDIT_CHAIN, AUDIT_REMARKS
 from wardgate.control.audit import AuditUnavailable, Happened, Remark, Wanted
+from wardgate.control.ports import Overtaken
+from wardgate.domain.approvals import bears
 from wardgate.domain.audit import START, Link, SealedEntry, body_of, seal
 from wardgate.domain.audit_beside import Row
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused
@@ -109,6 +111,13 @@ def chain(connection: Connection, happened: Sequence[Happened], now: float | Non
             connection.execute(AUDIT_REMARKS.insert(), remark)
         last = known[each.event.id] = entry.link
     return [known[each.event.id] for each in happened]
+
+
+def nothing_since(connection: Connection, judged: int) -> None:
+    """As part of such a transaction. Raises Overtaken where something bears on releases after the entry `judged`."""
+    c = AUDIT_CHAIN.c
+    if any(bears(text) for text in connection.execute(select(c.entry).where(c.number > judged)).scalars()):
+        raise Overtaken
 
 
 def _last(connection: Connection) -> Link:

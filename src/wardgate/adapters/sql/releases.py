@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from wardgate.adapters.sql.chain import chain
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.inserts import insert_new
 from wardgate.adapters.sql.opened import Opened
-from wardgate.adapters.sql.tables import RELEASE_CONTENTS
+from wardgate.adapters.sql.tables import RELEASE_CONTENTS, SNAPSHOTS
 from wardgate.control.audit import Happened
-from wardgate.control.ports import MAX_CONTENT, Content, ReleaseEntry, StoreUnavailable
+from wardgate.control.ports import MAX_CONTENT, Content, Overtaken, ReleaseEntry, StoreUnavailable
 from wardgate.records.archive import ArchiveUnavailable, RecordRefused, Trouble
 
 _C = RELEASE_CONTENTS.c
@@ -65,11 +65,20 @@ class SqlReleaseStore:
     def announce(self, digest: str, retires_at: float | None, told: Happened) -> bool:
         return self._change([_C.digest == digest, _C.retired_at.is_(None)], {"retires_at": retires_at}, told)
 
-    def retire(self, digest: str, now: float, told: Happened) -> bool:
-        return self._change([_C.digest == digest, _C.retired_at.is_(None)], {"retired_at": now}, told)
+    def retire(self, digest: str, now: float, told: Happened, decided: int) -> bool:
+        return self._change([_C.digest == digest, _C.retired_at.is_(None)], {"retired_at": now}, told, decided)
 
-    def _change(self, where: Sequence[ColumnElement[bool]], values: Mapping[str, Any], told: Happened) -> bool:
+    def _change(
+        self,
+        where: Sequence[ColumnElement[bool]],
+        values: Mapping[str, Any],
+        told: Happened,
+        decided: int | None = None,
+    ) -> bool:
         with _told(), self._database.chaining() as connection:
+            newest = select(func.max(SNAPSHOTS.c.epoch))
+            if decided is not None and (connection.execute(newest).scalar_one() or 0) != decided:
+                raise Overtaken
             changed = connection.execute(RELEASE_CONTENTS.update().where(*where).values(values)).rowcount > 0
             if changed:
                 chain(connection, [told])

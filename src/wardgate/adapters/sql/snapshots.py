@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from wardgate.adapters.sql.chain import chain
+from wardgate.adapters.sql.chain import chain, nothing_since
 from wardgate.adapters.sql.database import Database
 from wardgate.adapters.sql.opened import Opened
 from wardgate.adapters.sql.tables import REPLICAS, SNAPSHOTS
@@ -32,12 +32,16 @@ class SqlSnapshotStore:
     def at(self, epoch: int) -> KeptSnapshot | None:
         return self._one(SNAPSHOTS.c.epoch == epoch)
 
-    def append(self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = ()) -> bool:
+    def append(
+        self, kept: KeptSnapshot, change: Change, told: Sequence[Happened] = (), judged: int | None = None
+    ) -> bool:
         row = {**msgspec.structs.asdict(kept), **msgspec.structs.asdict(change)}
         with _told(), self._database.chaining() as connection:
             newest = connection.execute(select(func.max(SNAPSHOTS.c.epoch))).scalar_one()
             if newest is not None and newest >= kept.epoch:
                 return False
+            if judged is not None:
+                nothing_since(connection, judged)
             connection.execute(SNAPSHOTS.insert(), row)
             chain(connection, told)
         return True
