@@ -44,8 +44,14 @@ MIRA, JON = person("mira/0a0a0a0a0a0a", CLINICAL), person("jon/0b0b0b0b0b0b", TE
 class Approving:
     """Submitted by `os:sam`, with all figures as they should be; under `policy`, which two people have approved."""
 
-    def __init__(self, folder: Path, policy: Policy | None = POLICY, store: AuditStore | None = None) -> None:
-        self.ground = AuditGround(folder, store)
+    def __init__(
+        self,
+        folder: Path,
+        policy: Policy | None = POLICY,
+        store: AuditStore | None = None,
+        ground: AuditGround | None = None,
+    ) -> None:
+        self.ground = ground or AuditGround(folder, store)
         self.now = 1_790_000_000.5
         self.tier, self.figures = "high", {Figure.SHADOW_DAYS: 20.0, Figure.ERRORS: 0.0}
         self.rollout: Rollout | None = None

@@ -8,17 +8,28 @@ import pytest
 from tests.fakes.archive_rows import decision
 from tests.fakes.config_tree import sound_config
 from wardgate.adapters.files.content import content_of
-from wardgate.bootstrap.audit import audit_store_of, audit_trail, release_store_of, token_desk, token_store_of
+from wardgate.adapters.sql.snapshots import SqlSnapshotStore
+from wardgate.bootstrap.audit import (
+    audit_store_of,
+    audit_trail,
+    database_of,
+    release_store_of,
+    token_desk,
+    token_store_of,
+)
 from wardgate.bootstrap.durable import archive_of
 from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
-from wardgate.control.ports import ReleaseEntry
+from wardgate.control.ports import Change, ReleaseEntry
+from wardgate.control.snapshots import Sealer
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.approvals import subject_of
 from wardgate.domain.audit import Action, Deed
-from wardgate.domain.pseudonyms import KeyRing
+from wardgate.domain.outcomes import Mode
+from wardgate.domain.pseudonyms import KeyRing, Purpose
 from wardgate.domain.record_names import RecordNames, card
 from wardgate.domain.records import DecisionRecord, EventType
+from wardgate.domain.rollout.rollouts import Rollout, Snapshot
 
 DAY = 86400.0
 SERVICE = "kidney-failure"
@@ -57,6 +68,8 @@ class GovernedHouse:
         names = RecordNames(KeyRing(configured.secrets.pseudonym))
         self.archive = archive_of(self._place, lambda uuid: names.of(card(uuid)))
         self._chain, self._tokens = audit_store_of(self._place), token_store_of(configured.secrets, self._place)
+        self._snapshots = SqlSnapshotStore(database_of(self._place))
+        self._sealer = Sealer(KeyRing(configured.secrets.pseudonym).keys(Purpose.STORE))
         self.trail = audit_trail(configured.secrets, self._chain)
         self.digest = self.submit("os:sam")
 
@@ -81,8 +94,20 @@ class GovernedHouse:
     def decide(self, records: Sequence[DecisionRecord]) -> None:
         self.archive.add_decisions(records)
 
+    def show(self, mode: Mode) -> None:
+        """As the first thing that was decided: the release is champion in this mode."""
+        kept = self._sealer.seal(Snapshot(1, {SERVICE: Rollout(self.digest, mode, salt="s")}))
+        assert self._snapshots.append(kept, Change(1.0, "ada/0a", Action.ROLLOUT_CHANGE.value, SERVICE))
+
+    @property
+    def mode(self) -> Mode:
+        """In which it is now, as the store has it."""
+        kept = self._snapshots.newest()
+        assert kept is not None
+        return self._sealer.open(kept).rollouts[SERVICE].mode
+
     def close(self) -> None:
-        for store in (self.archive, self._chain, self._tokens):
+        for store in (self.archive, self._chain, self._tokens, self._snapshots):
             store.close()
 
 

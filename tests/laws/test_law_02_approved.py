@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.approving import CLINICAL, DIGEST, JON, MIRA, OTHER, POLICY, SERVICE, TECHNICAL, Approving, person
 from tests.fakes.audit import MemoryChain, event
+from tests.fakes.withdrawing import LEA, Withdrawing
 from wardgate.control.approvals import ApprovalRefused, Cause
 from wardgate.control.audit import AuditUnavailable, DeedSeal, Happened
 from wardgate.control.chain_reader import ChainReader
@@ -100,6 +101,21 @@ def test_what_was_withdrawn_counts_no_longer(ground: Approving) -> None:
     assert ground.missing() == {"approver-clinical"}
     ground.approve(MIRA)
     assert ground.missing() == set()
+
+
+def test_what_is_shown_comes_down_with_the_approval_that_it_stands_on(tmp_path: Path) -> None:
+    """By whoever watches next, where the process that took it back died half way; what the others carry stays."""
+    scene = Withdrawing(tmp_path)
+    scene.approving.approve(LEA)
+    scene.approving.desk.withdraw(MIRA, SERVICE, DIGEST)
+    scene.begin_again()
+    assert scene.desk.look() == () and scene.rollout.mode.value == "canary"
+    scene.approving.desk.withdraw(LEA, SERVICE, DIGEST)
+    scene.begin_again()
+    scene.desk.look()
+    assert scene.rollout.mode is Mode.SILENT and scene.approving.gates.approved(SERVICE, DIGEST, Mode.SILENT)
+    assert scene.said() == [(LEA.who, "done", "approval_withdrawn")]
+    scene.close()
 
 
 # --- the chain --------------------------------------------------------------------------------------------------------

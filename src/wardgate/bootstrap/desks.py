@@ -29,6 +29,7 @@ from wardgate.control.ports import Content, StoreUnavailable
 from wardgate.control.releases import ReleaseDesk, ReleaseRefused
 from wardgate.control.replicas import ReplicaDesk
 from wardgate.control.tokens import TokenDesk
+from wardgate.control.withdrawals import Withdrawals
 from wardgate.domain.context.caller import sites_of
 from wardgate.domain.durable import DurablePlace
 from wardgate.domain.plans import Catalog
@@ -182,9 +183,30 @@ def desks_of(
         meter,
         log,
     )
-    audit.beside = watch.look
+    withdrawals = Withdrawals(
+        whole.desk,
+        whole.reader,
+        whole.book.facts,
+        decided.newest,
+        desk.settling,
+        lambda: configured().settings.insecure_demo,
+    )
+
+    def beside() -> None:
+        watch.look()
+        for fall in withdrawals.look():
+            log.event("approval_withdrawn", service_id=fall.service, mode=fall.after.mode)
+
+    audit.beside = beside
     governing = GoverningPorts(
-        whole.desk, whole.gates, shelf, ports.names, lambda: configured().catalog.policy, watch.health, differing
+        whole.desk,
+        withdrawals,
+        whole.gates,
+        shelf,
+        ports.names,
+        lambda: configured().catalog.policy,
+        watch.health,
+        differing,
     )
     chain = AuditPorts(trail, lambda: _spooled(trail), anchored, SystemClock.now)
     tokens = token_desk(audit.tokens, trail)

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.release is None:
         return approve.policy(config, *said)
     if options.withdraw:
-        return approve.withdraw(config, options.service, options.release, options.of, *said)
+        return approve.withdraw(config, options.service, options.release, options.of, options.dry_run, *said)
     return approve.release(config, options.service, options.release, options.mode, options.role, *said)
 
 
@@ -65,7 +65,7 @@ def _approve(commands: Commands) -> None:
         description="Approve a release, by its digest, for a mode and what is beneath; or, as `approve governance`, "
         "the policy of governance.yaml, which holds once two people have. On the audit chain, by whoever has the token "
         "in WARDGATE_TOKEN. See docs/governance.md.",
-        epilog="Exit: 0 it is on the chain, 1 not.",
+        epilog="Exit: 0 it is on the chain, 1 not, 3 it is, and what is shown without it could not be lowered yet.",
     )
     approve.add_argument("service", metavar="SERVICE", help=f"the id of a service; or {_POLICY}")
     approve.add_argument("release", nargs="?", metavar="RELEASE", help=_RELEASE)
@@ -75,6 +75,11 @@ def _approve(commands: Commands) -> None:
         "--as", dest="role", type=_role, metavar="ROLE", help=f"{roles}; default: the one that the token has"
     )
     approve.add_argument("--withdraw", action="store_true", help="take your approval of this release back")
+    approve.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="with --withdraw: say what it would take out of sight, and change nothing",
+    )
     approve.add_argument("--of", default="", metavar="NAME", help="with --withdraw, as an administrator: whose")
     _said(approve)
     approve.set_defaults(usage_error=approve.error)
@@ -115,6 +120,8 @@ def _said(parser: argparse.ArgumentParser) -> None:
 
 def _lack(options: argparse.Namespace) -> str:
     """What the arguments lack together; empty: nothing."""
+    if options.dry_run and not options.withdraw:
+        return "--dry-run goes with --withdraw"
     if options.release is None:
         return "" if options.service == _POLICY else f"name a release; only `{_POLICY}` has none"
     given = options.withdraw or options.mode is not None

@@ -6,10 +6,13 @@ from wardgate.cli.approving import Open, opened
 from wardgate.cli.audit import CannotTell, now, told
 from wardgate.control.approvals import Proposed
 from wardgate.control.askers import Asker
+from wardgate.control.withdrawals import Withdrawn
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.governance import APPROVERS, EYES, Figure
 from wardgate.domain.outcomes import Mode
 from wardgate.domain.releases import short
+
+UNCONFIRMED = 3
 
 
 def release(
@@ -26,15 +29,39 @@ def release(
     return result.code
 
 
-def withdraw(config: Path, service: str, named: str, person: str, reason: str, ticket: str, remark: str) -> int:
+def withdraw(
+    config: Path, service: str, named: str, person: str, dry_run: bool, reason: str, ticket: str, remark: str
+) -> int:
+    """0: it is withdrawn, and what that takes out of sight is in the store; 1: not withdrawn; 3: that is still shown,
+    and a gateway lowers it when it can."""
     with told() as result, opened(config) as here:
         known = here.release(service, named)
-        taken = here.governed.desk.withdraw(here.holder(reason, ticket, remark), service, known.digest, person)
-        for each in taken:
-            print(f"{service} {known.version} ({short(known.digest)}): withdrawn: {each.holder}")
-        print("What is shown is as it was: `wardgate kill` or `wardgate rollback` takes it out of sight.")
-        result.code = 0
+        asked = here.holder(reason, ticket, remark), service, known.digest, person
+        if here.withdrawals is None:
+            desk = here.governed.desk
+            done = Withdrawn(desk.withdrawable(*asked) if dry_run else desk.withdraw(*asked))
+        else:
+            done = here.withdrawals.would(*asked) if dry_run else here.withdrawals.withdraw(*asked)
+        for each in done.taken:
+            verb = "would be withdrawn" if dry_run else "withdrawn"
+            print(f"{service} {known.version} ({short(known.digest)}): {verb}: {each.holder}")
+        _out_of_sight(done, dry_run)
+        result.code = UNCONFIRMED if done.trouble else 0
     return result.code
+
+
+def _out_of_sight(done: Withdrawn, dry_run: bool) -> None:
+    if done.trouble:
+        print(f"Not lowered yet: {done.trouble}")
+        print("A gateway looks every few seconds, and lowers it; `wardgate kill` takes it out of sight at once.")
+    elif done.fall is None:
+        print("What is shown stays: nobody sees it, or the other approvals carry it.")
+    else:
+        print("It would take out of sight:" if dry_run else "The other approvals do not carry what was shown:")
+        for line in done.fall.lines:
+            print(f"  {line}")
+    if done.changed is not None:
+        print(f"Decided as epoch {done.changed.epoch}: `wardgate replicas` shows who answers by it.")
 
 
 def policy(config: Path, reason: str, ticket: str, remark: str) -> int:

@@ -17,10 +17,10 @@ from wardgate.cli.check import examine
 from wardgate.cli.configured import configured_of
 from wardgate.control.approvals import ApprovalRefused
 from wardgate.control.askers import Asker
-from wardgate.control.audit import AuditUnavailable
+from wardgate.control.audit import AuditTrail, AuditUnavailable
 from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.decisions import Decisions
-from wardgate.control.ports import StoreUnavailable
+from wardgate.control.ports import SnapshotStore, StoreUnavailable
 from wardgate.control.snapshots import Sealer as SnapshotSealer
 from wardgate.control.tokens import TokenStore, TokensUnavailable
 from wardgate.domain import record_names
@@ -31,8 +31,10 @@ from wardgate.domain.releases import meant, short
 from wardgate.settings import admin_token
 
 if TYPE_CHECKING:
+    from wardgate.adapters.sql.snapshots import SqlReplicas
     from wardgate.bootstrap.approving import Governed, Known
     from wardgate.bootstrap.configured import Configured
+    from wardgate.control.withdrawals import Withdrawals
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -40,6 +42,8 @@ class Open(msgspec.Struct, frozen=True):
 
     configured: "Configured"
     governed: "Governed"
+    withdrawals: "Withdrawals | None"
+    """None: without `pseudonym_key`, under `insecure_demo`, a snapshot is sealed by a key of the gateway's start."""
     tokens: TokenStore
 
     def release(self, service: str, named: str) -> "Known":
@@ -81,7 +85,7 @@ def _line(known: "Known") -> str:
 @contextmanager
 def opened(config: Path) -> Iterator[Open]:
     """Raises ConfigurationError, StoreRefused, CannotTell."""
-    from wardgate.adapters.sql.snapshots import SqlSnapshotStore
+    from wardgate.adapters.sql.snapshots import SqlReplicas, SqlSnapshotStore
     from wardgate.bootstrap.approving import governed
     from wardgate.bootstrap.audit import audit_store_of, audit_trail, database_of, release_store_of, token_store_of
     from wardgate.bootstrap.durable import archive_of
@@ -95,7 +99,7 @@ def opened(config: Path) -> Iterator[Open]:
     names = RecordNames(KeyRing(secrets.pseudonym or (os.urandom(SECRET_BYTES),)))  # a demo without a key asks nothing
     chain, tokens, releases = audit_store_of(place), token_store_of(secrets, place), release_store_of(place)
     archive = archive_of(place, lambda uuid: names.of(record_names.card(uuid)))
-    snapshots = SqlSnapshotStore(database_of(place))
+    snapshots, replicas = SqlSnapshotStore(database_of(place)), SqlReplicas(database_of(place))
     sealer = SnapshotSealer(KeyRing(secrets.pseudonym).keys(Purpose.STORE)) if secrets.pseudonym else None
     decisions = Decisions(snapshots, sealer, configured.catalog.rollouts)
 
@@ -114,7 +118,8 @@ def opened(config: Path) -> Iterator[Open]:
         lambda service: decisions.rollouts().get(service),
     )
     try:
-        yield Open(configured, here, tokens)
+        lower = None if sealer is None else _withdrawals(configured, here, trail, snapshots, replicas, sealer)
+        yield Open(configured, here, lower, tokens)
     except ApprovalRefused as error:
         raise CannotTell(f"{error.what} {error.remedy}".strip()) from None
     except (ChainBroken, StoreUnavailable, TokensUnavailable) as error:
@@ -122,8 +127,34 @@ def opened(config: Path) -> Iterator[Open]:
     finally:
         with suppress(AuditUnavailable, OSError):  # what was denied is chained by the gateway
             trail.chain_spooled()
-        for store in (chain, tokens, releases, archive, snapshots):
+        for store in (chain, tokens, releases, archive, snapshots, replicas):
             store.close()
+
+
+def _withdrawals(
+    configured: "Configured",
+    here: "Governed",
+    trail: AuditTrail,
+    snapshots: SnapshotStore,
+    replicas: "SqlReplicas",
+    sealer: SnapshotSealer,
+) -> "Withdrawals":
+    """Through the durable store alone: replicas read it twice a second, whatever they hear besides."""
+    from wardgate.control.decided import Decided
+    from wardgate.control.permits import Permits
+    from wardgate.control.settling import Settling
+    from wardgate.control.withdrawals import Withdrawals
+
+    def demo() -> bool:
+        return configured.settings.insecure_demo
+
+    def highest() -> int:
+        return max((each.highest for each in replicas.all()), default=0)
+
+    decided = Decided(snapshots, None, sealer, lambda what: None, highest=highest)
+    permits = Permits(here.gates, trail, now, demo, here.gates.put_back_within, lambda service: True)
+    settling = Settling(decided, trail, permits, now)
+    return Withdrawals(here.desk, here.reader, here.book.facts, decided.newest, settling, demo)
 
 
 def _proves(configured: "Configured", here: "Governed", service: str, digest: str) -> bool | None:

@@ -129,17 +129,24 @@ class ApprovalDesk:
 
     def withdraw(self, asker: Asker, service: str, digest: str, person: str = "") -> tuple[Approval, ...]:
         """Her own approvals of it; an administrator, those of `person`. Raises ApprovalRefused."""
+        subject = subject_of(service, digest)
+        held = self.withdrawable(asker, service, digest, person)
+        with self._refusing(asker, Action.RELEASE_WITHDRAW, subject):
+            for each in held:
+                self._say(asker, Action.RELEASE_WITHDRAW, subject, before=each.holder, after="withdrawn")
+        return held
+
+    def withdrawable(self, asker: Asker, service: str, digest: str, person: str = "") -> tuple[Approval, ...]:
+        """What `withdraw` would take back. Raises ApprovalRefused."""
         subject, whose = subject_of(service, digest), person_of(person or asker.who)
         with self._refusing(asker, Action.RELEASE_WITHDRAW, subject):
             own = whose == asker.person
             if not asker.covers(service) or not (own or Role.ADMIN in asker.roles):
                 raise ApprovalRefused(Cause.ROLE, "Only an administrator withdraws what somebody else approved.")
-            held = [each for each in self._reader.read().approvals(subject) if each.person == whose]
+            held = tuple(each for each in self._reader.read().approvals(subject) if each.person == whose)
             if not held:
                 raise ApprovalRefused(Cause.NOTHING, "There is no such approval to withdraw.")
-            for each in held:
-                self._say(asker, Action.RELEASE_WITHDRAW, subject, before=each.holder, after="withdrawn")
-        return tuple(held)
+        return held
 
     def allow(self, asker: Asker, service: str, digest: str, mode: Mode, figure: Figure, until: float) -> Waiver:
         """An exception from a figure: the first asks for it, with a rationale in `remark`; it holds once a second

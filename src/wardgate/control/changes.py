@@ -110,8 +110,9 @@ class RolloutDesk:
         return {name: mode_in_force(snapshot, name, self._now()) for name in snapshot.rollouts}
 
     def unapproved(self, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
-        """By service: approvals that what is shown takes, and has not, or not any more. Whoever withdraws one takes
-        nothing out of sight, and neither does a stricter policy. Nothing where that cannot be read at once."""
+        """By service: approvals that what is shown takes, and has not, or not any more. A stricter policy and
+        a key that is gone take nothing out of sight; a withdrawal does (`control.withdrawals`). Nothing where that
+        cannot be read at once."""
         modes = self.in_force(snapshot)
 
         def look() -> dict[str, tuple[str, ...]]:

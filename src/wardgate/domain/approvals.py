@@ -137,6 +137,18 @@ class Charter(msgspec.Struct, frozen=True):
     approved: tuple[str, ...] = ()
 
 
+class Withdrawal(msgspec.Struct, frozen=True):
+    """The last one of an approval of a release, with what was demanded then: the policy, the releases of the service
+    whose risk tiers count, and who was barred. `whole`: nothing that was said lay under a key that is gone."""
+
+    subject: str
+    who: str
+    policy: Policy
+    standing: tuple[str, ...]
+    barred: tuple[str, ...]
+    whole: bool
+
+
 class Void(StrEnum):
     """What lies under a key that is not there any more, and nobody has said again since."""
 
@@ -152,6 +164,8 @@ class Ledger:
         self.charter = Charter(BUILT_IN, digest_of(BUILT_IN))
         self._submitted: dict[str, list[str]] = {}
         self._approved: dict[str, dict[tuple[str, Role], Approval]] = {}
+        self.withdrawn: dict[str, Withdrawal] = {}
+        """By subject."""
         self._excepted: dict[str, dict[str, Waiver]] = {}
         self._retired: set[str] = set()
         self._drilled: dict[str, str] = {}
@@ -176,6 +190,7 @@ class Ledger:
         other = copy.copy(self)
         other._submitted = {subject: list(people) for subject, people in self._submitted.items()}
         other._approved = {subject: dict(held) for subject, held in self._approved.items()}
+        other.withdrawn = dict(self.withdrawn)
         other._excepted = {subject: dict(held) for subject, held in self._excepted.items()}
         other._retired, other._drilled = set(self._retired), dict(self._drilled)
         other._policies = dict(self._policies)
@@ -270,8 +285,13 @@ class Ledger:
 
     def _withdraw(self, entry: Entry) -> None:
         said = _WITHDRAWN.fullmatch(entry.before or "")
-        if said is not None:
-            self._approved.get(entry.subject, {}).pop((said[3], Role(said[2])), None)
+        held = None if said is None else self._approved.get(entry.subject, {}).pop((said[3], Role(said[2])), None)
+        if held is not None:
+            service, void = entry.subject.partition("@")[0], self.void(entry.subject)
+            whole = not void and Void.POLICY not in self.void()
+            standing, barred = self.standing(service), self.barred(entry.subject)
+            policy = self.charter.policy
+            self.withdrawn[entry.subject] = Withdrawal(entry.subject, entry.who, policy, standing, barred, whole)
 
     def _except(self, entry: Entry) -> None:
         said = _EXCEPTED.fullmatch(entry.after or "")

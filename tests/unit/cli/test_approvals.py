@@ -12,6 +12,7 @@ from tests.fakes.processes import line_from, process
 from wardgate.bootstrap.machine import SystemClock
 from wardgate.cli import app
 from wardgate.domain.admin_tokens import Role
+from wardgate.domain.outcomes import Mode
 from wardgate.domain.records import InputFact
 from wardgate.domain.releases import short
 
@@ -77,6 +78,22 @@ def test_from_nothing_to_ready(house: GovernedHouse, run: Run) -> None:
     code, out, _ = run("approve", SERVICE, "1.0.0", "--withdraw", "--reason", "doubt")
     assert code == 0 and "withdrawn: canary as approver-technical by jon" in out
     assert run("audit", "verify")[0] == 0
+
+
+def test_a_withdrawal_takes_out_of_sight_what_nobody_else_carries(house: GovernedHouse, run: Run) -> None:
+    """The dry run says so before; then it is done in the same step, and on the chain."""
+    for name, role in (("mira", CLINICAL), ("jon", TECHNICAL)):
+        house.act_as(name, role)
+        assert run("approve", SERVICE, "1.0.0", "--mode", "canary", *GOOD)[0] == 0
+    house.show(Mode.CANARY)
+    withdraw = ("approve", SERVICE, "1.0.0", "--withdraw", "--reason", "doubt")
+    code, out, err = run(*withdraw, "--dry-run")
+    assert code == 0 and "would be withdrawn: canary as approver-technical by jon" in out, err
+    assert f"It would take out of sight:\n  {SERVICE}: canary → silent" in out and house.mode.value == "canary"
+    code, out, err = run(*withdraw)
+    assert code == 0 and f"{SERVICE}: canary → silent\nDecided as epoch 2" in out, err
+    assert house.mode is Mode.SILENT and "approval_withdrawn" in run("audit", "search", "--what", "rollout.change")[1]
+    assert run("audit", "verify")[0] == 0 and run(*withdraw)[0] == 1
 
 
 def test_a_key_that_is_gone_takes_its_approvals_along_and_how_to_mend_it_is_told(

@@ -434,7 +434,7 @@ async def test_a_watch_says_whether_the_alerts_came_down_and_all_is_as_decided(s
 
 
 async def test_what_is_shown_without_its_approvals_is_told(scene: Scene) -> None:
-    """An approver who withdraws hers takes nothing out of sight: whoever looks must see it."""
+    """A stricter policy takes nothing out of sight: whoever looks must see it."""
     scene.house.decide(Rollout(ONE, Mode.ACTIVE, salt="s"))
     assert said(await scene.ask("GET", "/rollout"))["unapproved"] == {}
     scene.house.approvals.clear()

@@ -12,6 +12,7 @@ from wardgate.domain.findings import Finding
 from wardgate.domain.guard import Guard
 
 Event = Literal[
+    "approval_withdrawn",
     "audit_anchor",
     "audit_chain",
     "audit_lost",

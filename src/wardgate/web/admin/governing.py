@@ -18,6 +18,7 @@ from wardgate.control.chain_reader import ChainBroken
 from wardgate.control.gates import Gates
 from wardgate.control.ports import Content, ReleaseEntry, StoreUnavailable
 from wardgate.control.releases import By, ReleaseDesk, ReleaseRefused
+from wardgate.control.withdrawals import Withdrawals
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.differences import Difference
 from wardgate.domain.governance import Figure, Policy
@@ -34,6 +35,7 @@ from wardgate.web.admin.governing_bodies import (
     ReleasesView,
     RetireBody,
     WithdrawBody,
+    WithdrawnView,
 )
 from wardgate.web.admin.problems import PROBLEMS, Problem
 from wardgate.web.admin.rollout_ports import Service, asker_of
@@ -68,6 +70,7 @@ class GoverningPorts:
     `differing` what differs between two contents."""
 
     approvals: ApprovalDesk
+    withdrawals: Withdrawals
     gates: Gates
     releases: ReleaseDesk
     names: ReleaseNames
@@ -148,16 +151,21 @@ def governing_routes(access: Access, ports: GoverningPorts | None) -> APIRouter:
 
     @router.post("/releases/{service}/{release}/withdraw")
     async def withdraw(
-        service: Service, release: Release, body: WithdrawBody, principal: Annotated[Principal, anybody]
-    ) -> ApprovalsView:
-        """Withdraw your own approvals; an administrator, those of `person`. What is shown stays as it is: kill it, or
-        roll it back."""
+        service: Service,
+        release: Release,
+        body: WithdrawBody,
+        principal: Annotated[Principal, anybody],
+        dry_run: Annotated[bool, Query(description="Withdraw nothing: say what it would take out of sight.")] = False,
+    ) -> WithdrawnView:
+        """Withdraw your own approvals; an administrator, those of `person`. What is shown beyond what the other
+        approvals carry comes down in the same step."""
         at = opened()
 
-        def ask() -> ApprovalsView:
-            digest = _digest(at, service, release)
-            at.approvals.withdraw(asker_of(principal, body), service, digest, body.person)
-            return _standing(at, service, digest)
+        def ask() -> WithdrawnView:
+            digest, asker = _digest(at, service, release), asker_of(principal, body)
+            act = at.withdrawals.would if dry_run else at.withdrawals.withdraw
+            done = act(asker, service, digest, body.person)
+            return WithdrawnView.of_withdrawn(_standing(at, service, digest), done, dry_run)
 
         return await _told(ask)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from wardgate.control.approvals import Proposed, Standing
 from wardgate.control.ports import ReleaseEntry
+from wardgate.control.withdrawals import Withdrawn
 from wardgate.domain.admin_tokens import Role
 from wardgate.domain.differences import Difference
 from wardgate.domain.gates import GateLine
@@ -177,6 +178,29 @@ class ApprovalsView(BaseModel):
                 for each in standing.waivers
             ],
             retired=standing.retired,
+        )
+
+
+class WithdrawnView(ApprovalsView):
+    """What stands now, and what the withdrawal has taken out of sight (with `dry_run`: would take). `epoch`: of the
+    snapshot that has it; null: nothing came down. `trouble`: why it has not come down yet; a gateway looks again every
+    few seconds, and lowers it."""
+
+    dry_run: bool
+    withdrawn: list[str]
+    lowered: list[str]
+    epoch: int | None
+    trouble: str
+
+    @classmethod
+    def of_withdrawn(cls, standing: ApprovalsView, done: Withdrawn, dry_run: bool) -> "WithdrawnView":
+        return cls(
+            **dict(standing),
+            dry_run=dry_run,
+            withdrawn=[each.holder for each in done.taken],
+            lowered=[] if done.fall is None else list(done.fall.lines),
+            epoch=None if done.changed is None else done.changed.epoch,
+            trouble=done.trouble,
         )
 
 
