@@ -11,12 +11,15 @@ STORES.SPOOL/             0700
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
 LOCK, POSITION = "lock", "position"
 _SEGMENT = ".segment"
+_PATIENCE, _MOMENT = 1.0, 0.01
+"""Seconds: another process that begins looks into this folder, and holds its lock for a moment."""
 
 
 class SpoolUnusable(Exception):
@@ -31,7 +34,7 @@ class SpoolFolder:
         try:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path.mkdir(exist_ok=True, mode=0o700)
-            lock = _locked(self.path)
+            lock = _locked(self.path, _PATIENCE)
             known = [number for number, _ in _segments(self.path)]
             self.position = _credible(_position(self.path), known, self.segment)
         except OSError as error:
@@ -122,15 +125,25 @@ def _segments(folder: Path) -> Iterator[tuple[int, Path]]:
             yield int(path.name.removesuffix(_SEGMENT)), path
 
 
-def _locked(folder: Path) -> int | None:
-    """A descriptor that holds the lock; None: somebody else has it. The kernel lets it go with its holder."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _locked(folder: Path, patience: float = 0.0) -> int | None:
+    """A descriptor that holds the lock; None: somebody else has it, for so many seconds. The kernel lets it go with its
+    holder."""
+    descriptor, end = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), time.monotonic() + patience
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
+        while not _taken(descriptor):
+            if time.monotonic() >= end:
+                os.close(descriptor)
+                return None
+            time.sleep(_MOMENT)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import shutil
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from tests.fakes.spool import ROOMY, HungDisk, Spooled, kept, record, segments, size, spooled
 from tests.fakes.waiting import until
-from wardgate.adapters.spool.folder import SpoolFolder, SpoolUnusable
+from wardgate.adapters.spool.folder import LOCK, SpoolFolder, SpoolUnusable
 from wardgate.adapters.spool.frames import LARGEST, framed
 from wardgate.adapters.spool.writer import SpoolOptions, create
 from wardgate.domain.errors import RecordUnavailable
@@ -336,6 +337,18 @@ async def test_a_second_process_is_refused(tmp_path: Path) -> None:
         async with spooled(tmp_path / "spool", worker=1):
             pass
     SpoolFolder(tmp_path / "spool").close()
+
+
+def test_one_that_only_looks_into_the_folder_costs_no_start(tmp_path: Path) -> None:
+    """A worker that begins holds the lock of each other's folder for a moment, to see whether somebody left something
+    there: one that began at the same time once ended on it, and the gateway with it."""
+    (tmp_path / "worker-2").mkdir(parents=True)
+    looking = os.open(tmp_path / "worker-2" / LOCK, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_EX)
+    timer = threading.Timer(0.1, os.close, [looking])
+    timer.start()
+    SpoolFolder(tmp_path, 2).close()
+    timer.join()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
