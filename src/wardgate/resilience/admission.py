@@ -18,6 +18,9 @@ from math import ceil
 _USEFUL, _USEFUL_LATELY = 0.5, 0.35
 """Share of its patience in which a call that is let into the queue can expect its place: what is expected is a mean.
 The less where calls are turned away anyway: there a longer queue serves nobody more, and a dip makes all of it late."""
+_HIGHEST = 1.4
+"""Times that, for the highest rank: nobody comes before it, so it gets what it expects. With less, 64 callers who ask
+again as soon as they are answered had half of their calls turned away, though each would have waited 40 ms."""
 _ALL = 0.9
 """For the highest rank, while it is not what there is too much of: it catches up after a halt."""
 _BELOW = 0.5
@@ -182,8 +185,8 @@ class Admission:
         useful = options.useful if useful is None else useful
         if not claim.patience:
             return 0
-        if options.shared and not claim.above:
-            useful = _ALL
+        if not claim.above:
+            useful = _ALL if options.shared else useful * _HIGHEST
         if not options.each:
             return options.queue
         first = max(0, self.busy - self._places(claim))  # they have to leave before anybody is let in

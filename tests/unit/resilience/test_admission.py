@@ -344,12 +344,19 @@ def test_lower_ranks_have_less_patience_while_places_are_few() -> None:
 
 
 def test_the_queue_is_as_long_as_places_are_handed_on_in_time() -> None:
-    """One each 13 ms, and 50 ms to wait: nobody waits for what will not come; whoever is too many inside goes first."""
+    """One each 13 ms, and 50 ms to wait, 70 for the highest rank: nobody waits for
+    what will not come; whoever is too many inside goes first."""
     machine = Admission(AdmissionOptions(concurrency=4, queue=64, headroom=0, each=0.013))
-    tickets = [Ticket(Claim(1)) for _ in range(12)]
+    tickets = [Ticket(Claim(1, above=1)) for _ in range(12)]
     for ticket in tickets:
         machine.arrive(ticket)
     assert (machine.busy, machine.waiting) == (4, 4)
+    assert machine.would_shed(Claim(1, above=1)) and not machine.would_shed(Claim(2))
+    machine.arrive(highest := Ticket(Claim(2)))
+    machine.arrive(last := Ticket(Claim(2)))
+    assert machine.waiting == 6 and highest.state is last.state is State.WAITING
+    machine.give_up(highest)
+    machine.give_up(last)
     machine.options = AdmissionOptions(concurrency=2, queue=64, headroom=0, each=0.013)
     assert machine.settle() == [] and machine.trim() == [tickets[7], tickets[6]]
     assert (machine.busy, machine.waiting) == (4, 2)
