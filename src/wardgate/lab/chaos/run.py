@@ -78,6 +78,7 @@ class Chaos:
             proxy.begin(trial.fault)
             try:
                 calls = await self._ask(trial, trial.calls, trial.rate)
+                await self._meet(trial, proxy)
             finally:
                 met = proxy.met
                 proxy.end()
@@ -86,6 +87,14 @@ class Chaos:
             recovered = await self._recover(trial, ended)
             beating.cancel()
         return self._judge(trial, calls, met, endings, recovered, pulse)
+
+    async def _meet(self, trial: Trial, proxy: Proxy) -> None:
+        """A gateway that lost its connection before the first call may keep away for longer than all calls take: the
+        fault stays until it has looked again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + trial.recovery
+        while not proxy.met and trial.fault.share * trial.calls > _SURELY and loop.time() < until:
+            await asyncio.sleep(_PAUSE)
 
     async def _learn(self, trial: Trial) -> None:
         """What each patient's card is in health."""
