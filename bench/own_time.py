@@ -108,7 +108,7 @@ class _House(Parts):
     def __init__(self, catalog: Catalog, tasks: Tasks, seconds: float) -> None:
         super().__init__(catalog, tasks)
         self.clock.monotonic = asyncio.get_running_loop().time
-        self.model = _Model(seconds)  # type: ignore[assignment]
+        self.model = _Model(seconds)  # type: ignore[assignment]  # in place of the fake that Parts has
         self._models: dict[str, ProvenModel] = {}
         self._policies: dict[str, ModelPolicies] = {}
 
